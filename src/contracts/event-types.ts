@@ -1,0 +1,46 @@
+import { alertsEvents } from './alerts.ts';
+import { approvalsEvents } from './approvals.ts';
+import { artifactsEvents } from './artifacts.ts';
+import { automationEvents } from './automation.ts';
+import { datasetsEvents } from './datasets.ts';
+import { deploymentsEvents } from './deployments.ts';
+import { evaluationEvents } from './evaluation.ts';
+import type { EventOf } from './events.ts';
+import { featuresEvents } from './features.ts';
+import { jobsEvents } from './jobs.ts';
+import { monitoringEvents } from './monitoring.ts';
+import { pipelinesEvents } from './pipelines.ts';
+import { platformEvents } from './platform-events.ts';
+import { predictionsEvents } from './predictions.ts';
+import { projectsEvents } from './projects.ts';
+import { registryEvents } from './registry.ts';
+import { rolloutsEvents } from './rollouts.ts';
+import { trackingEvents } from './tracking.ts';
+import { workspaceEvents } from './workspace.ts';
+
+/** Every type of event that can be written, with the schema of its data. */
+export const eventTypes = {
+  ...projectsEvents,
+  ...artifactsEvents,
+  ...alertsEvents,
+  ...approvalsEvents,
+  ...jobsEvents,
+  ...datasetsEvents,
+  ...featuresEvents,
+  ...trackingEvents,
+  ...registryEvents,
+  ...evaluationEvents,
+  ...pipelinesEvents,
+  ...deploymentsEvents,
+  ...rolloutsEvents,
+  ...predictionsEvents,
+  ...monitoringEvents,
+  ...automationEvents,
+  ...workspaceEvents,
+  ...platformEvents,
+} as const;
+
+export type EventType = keyof typeof eventTypes;
+/** Any event of the log, discriminated by `type`. */
+export type TidemillEvent = EventOf<typeof eventTypes>;
+export type EventData<T extends EventType> = Extract<TidemillEvent, { type: T }>['data'];

@@ -1,0 +1,11 @@
+import { Type } from 'typebox';
+import { defineEvents } from './events.ts';
+
+export const platformEvents = defineEvents({
+  'consumer.parked': Type.Object({
+    consumer: Type.String(),
+    event: Type.String(),
+    eventSubject: Type.String(),
+    error: Type.String(),
+  }),
+});
