@@ -1,19 +1,6 @@
 import { type Static, Type } from 'typebox';
 
-/** Transport-neutral kinds of failure; one table (platform/errors) maps each to HTTP, gRPC, CLI exit code and retryability. */
-export const errorKinds = [
-  'invalid',
-  'unauthenticated',
-  'forbidden',
-  'not_found',
-  'conflict',
-  'too_large',
-  'rate_limited',
-  'unavailable',
-  'timeout',
-  'internal',
-] as const;
-export type ErrorKind = (typeof errorKinds)[number];
+export { type ErrorKind, errorKinds, type KindMeaning, kindOfStatus, kindTable } from './error-kinds.ts';
 
 /** The body of every failed answer on our own API. */
 export const ErrorBody = Type.Object(
