@@ -1,0 +1,56 @@
+import type { Kysely } from 'kysely';
+import type { EventData, EventType, TidemillEvent } from '#contracts/event-types';
+
+/** Who acts in a unit and what led to it. Both are written with every event of the unit. */
+export interface WriteContext {
+  /** `user:local`, `token:<id>`, `system:<consumer or loop>`. */
+  readonly actor: string;
+  /** Id of the event or request that led here. */
+  readonly cause?: string | undefined;
+  /** How many events lie between the start of the chain and here; consumers fill it in. */
+  readonly causeDepth?: number | undefined;
+}
+
+/** Something to read from: the database as last committed, or the inside of a unit. */
+export interface Reader {
+  readonly dialect: 'sqlite' | 'postgres';
+  /** Kysely's query builder over the tables that the caller's store declares. */
+  query<Tables>(): Kysely<Tables>;
+}
+
+/**
+ * One unit of work: everything in it is committed together, or nothing. It awaits its own handle and nothing else, and
+ * it may be run again (PostgreSQL resolves conflicts so), so it changes nothing outside the database.
+ */
+export interface Unit extends Reader {
+  readonly context: WriteContext;
+  /** The time at which the unit began. */
+  readonly nowMs: number;
+  newId(): string;
+  /** Appends an event to the log, in this unit. Data that does not fit the type's schema is a programmer's error. */
+  emit<T extends EventType>(event: {
+    readonly type: T;
+    readonly project: string;
+    readonly subject: string;
+    readonly data: EventData<T>;
+  }): Promise<void>;
+  /** Runs after the commit, for wake-ups only: a crash in between loses it, so never for effects that must happen. */
+  afterCommit(hint: () => void): void;
+}
+
+export interface Database {
+  readonly dialect: 'sqlite' | 'postgres';
+  /** Reads what is committed; never queues behind writes. */
+  readonly read: Reader;
+  /** The only way to write. Resolves after the commit. */
+  write<T>(context: WriteContext, work: (unit: Unit) => Promise<T>): Promise<T>;
+  /**
+   * Hears the events of each commit of this process, after it, in order of commit. Ephemeral: for the event log's tail
+   * and for wake-ups. Returns the way to stop hearing.
+   */
+  onEvents(listener: (events: readonly TidemillEvent[]) => void): () => void;
+  /** Writes a consistent copy of the whole database to a new file, while it is in use. */
+  backupTo(path: string): Promise<void>;
+  /** Waits for the units that have been handed in, then lets the database go. */
+  close(): Promise<void>;
+}
