@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { BlobStore } from '#platform/blobs';
+
+const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
+const absent = 'f'.repeat(64);
+
+async function readAll(stream: Readable): Promise<Buffer> {
+  return Buffer.concat((await stream.toArray()) as Buffer[]);
+}
+
+async function* chunks(bytes: Buffer, sizeBytes: number): AsyncIterable<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += sizeBytes) yield bytes.subarray(at, at + sizeBytes);
+}
+
+async function listAll(store: BlobStore) {
+  const found = [];
+  for await (const blob of store.list()) found.push(blob);
+  return found;
+}
+
+/** What every blob store must do; `open` gives a fresh, empty store for each test. */
+export function blobStoreContract(name: string, open: () => Promise<BlobStore>): void {
+  describe(`${name} as a blob store`, () => {
+    const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, index) => index % 251));
+
+    test('gives back the bytes that it was given, under their digest', async () => {
+      const store = await open();
+      const info = await store.putStream(chunks(bytes, 7_777), { sha256: sha256(bytes) });
+      expect(info).toEqual({ sha256: sha256(bytes), sizeBytes: bytes.length });
+      expect((await readAll(await store.openRead(info.sha256))).equals(bytes)).toBe(true);
+      expect(await store.stat(info.sha256)).toEqual({ sizeBytes: bytes.length });
+    });
+
+    test('keeps an empty blob', async () => {
+      const store = await open();
+      const info = await store.putStream(Readable.from([]));
+      expect(info).toEqual({ sha256: sha256(''), sizeBytes: 0 });
+      expect(await readAll(await store.openRead(info.sha256))).toHaveLength(0);
+    });
+
+    test('holds equal bytes once, also when two writers bring them together', async () => {
+      const store = await open();
+      const infos = await Promise.all([1, 2, 3].map(() => store.putStream(Readable.from([bytes]))));
+      expect(new Set(infos.map((info) => info.sha256)).size).toBe(1);
+      expect((await listAll(store)).map((blob) => blob.sha256)).toEqual([sha256(bytes)]);
+    });
+
+    test('refuses bytes with another digest than announced and keeps nothing', async () => {
+      const store = await open();
+      const put = store.putStream(Readable.from([bytes]), { sha256: absent });
+      await expect(put).rejects.toMatchObject({ code: 'BLOB_DIGEST_MISMATCH', kind: 'invalid' });
+      expect(await listAll(store)).toEqual([]);
+    });
+
+    test('refuses more bytes than allowed and keeps nothing', async () => {
+      const store = await open();
+      const put = store.putStream(chunks(bytes, 1_000), { maxBytes: 99_999 });
+      await expect(put).rejects.toMatchObject({ code: 'BLOB_TOO_LARGE', kind: 'too_large' });
+      expect(await listAll(store)).toEqual([]);
+      await store.putStream(chunks(bytes, 1_000), { maxBytes: 100_000 });
+    });
+
+    test('keeps nothing of a source that fails', async () => {
+      const store = await open();
+      async function* failing() {
+        yield bytes;
+        throw new Error('the sender went away');
+      }
+      await expect(store.putStream(failing())).rejects.toThrow('the sender went away');
+      expect(await listAll(store)).toEqual([]);
+    });
+
+    test('reads ranges, end exclusive and clipped', async () => {
+      const store = await open();
+      const { sha256: digest } = await store.putStream(Readable.from([bytes]));
+      const read = async (start: number, end?: number) =>
+        await readAll(await store.openRead(digest, { start, ...(end !== undefined && { end }) }));
+      expect((await read(10, 20)).equals(bytes.subarray(10, 20))).toBe(true);
+      expect((await read(99_990)).equals(bytes.subarray(99_990))).toBe(true);
+      expect((await read(99_990, 1e9)).equals(bytes.subarray(99_990))).toBe(true);
+      expect(await read(5, 5)).toHaveLength(0);
+      expect(await read(100_000)).toHaveLength(0);
+      await expect(store.openRead(digest, { start: 100_001 })).rejects.toMatchObject({ code: 'BLOB_RANGE_INVALID' });
+    });
+
+    test('takes a file by copy or by move', async () => {
+      const store = await open();
+      const folder = await mkdtemp(join(tmpdir(), 'tidemill-blob-'));
+      onTestFinished(() => rm(folder, { recursive: true }));
+      const path = join(folder, 'file');
+      await writeFile(path, bytes);
+      expect(await store.putFile(path)).toEqual({ sha256: sha256(bytes), sizeBytes: bytes.length });
+      await writeFile(path, 'other');
+      expect(await store.putFile(path, { move: true })).toEqual({ sha256: sha256('other'), sizeBytes: 5 });
+      await expect(stat(path)).rejects.toMatchObject({ code: 'ENOENT' });
+      expect((await readAll(await store.openRead(sha256('other')))).toString()).toBe('other');
+    });
+
+    test('gives a local path with the bytes', async () => {
+      const store = await open();
+      const { sha256: digest } = await store.putStream(Readable.from([bytes]));
+      expect((await readFile(await store.localPath(digest))).equals(bytes)).toBe(true);
+    });
+
+    test('says so when a blob is not there, and removes what may not be there', async () => {
+      const store = await open();
+      expect(await store.stat(absent)).toBeUndefined();
+      await expect(store.openRead(absent)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND', kind: 'not_found' });
+      await expect(store.localPath(absent)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' });
+      await store.remove(absent);
+      const { sha256: digest } = await store.putStream(Readable.from([bytes]));
+      await store.remove(digest);
+      expect(await store.stat(digest)).toBeUndefined();
+    });
+
+    test('never takes a name that is no digest', async () => {
+      const store = await open();
+      for (const name of ['../../etc/passwd', '', 'F'.repeat(64), `${absent}/x`]) {
+        await expect(store.openRead(name)).rejects.toMatchObject({ code: 'BLOB_NAME_INVALID' });
+        await expect(store.remove(name)).rejects.toMatchObject({ code: 'BLOB_NAME_INVALID' });
+      }
+    });
+
+    test('lists every blob in order with size and time', async () => {
+      const store = await open();
+      const startMs = Date.now() - 2_000;
+      for (const text of ['a', 'bb', 'ccc']) await store.putStream(Readable.from([Buffer.from(text)]));
+      const found = await listAll(store);
+      expect(found.map((blob) => blob.sha256)).toEqual(['a', 'bb', 'ccc'].map(sha256).sort());
+      expect(found.map((blob) => blob.sizeBytes).sort()).toEqual([1, 2, 3]);
+      for (const blob of found) expect(blob.modifiedMs).toBeGreaterThan(startMs);
+    });
+  });
+}
