@@ -1,0 +1,11 @@
+export type { RegistryApi } from './registry-api.ts';
+export { createRegistryModule, type RegistryModule } from './registry-module.ts';
+export type {
+  ModelVersion,
+  Promotion,
+  PromotionCheck,
+  Proposal,
+  ProposedVersion,
+  RegisteredModel,
+  VersionFile,
+} from './registry-types.ts';

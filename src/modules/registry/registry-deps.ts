@@ -1,0 +1,39 @@
+import type { Database, Unit } from '#platform/database';
+import type { Ids } from '#platform/ids';
+
+/** What the registry needs of its neighbours, no more. */
+export interface RegistryDeps {
+  readonly database: Database;
+  readonly ids: Ids;
+  readonly approvals: {
+    request(
+      unit: Unit,
+      input: {
+        readonly project: string;
+        readonly subject: string;
+        readonly policy: string;
+        readonly requestedBy: string;
+      },
+    ): Promise<string>;
+  };
+  readonly artifacts: {
+    retain(
+      unit: Unit,
+      input: {
+        readonly project: string;
+        readonly sha256: string;
+        readonly sizeBytes: number;
+        readonly owner: string;
+        readonly name?: string;
+      },
+    ): Promise<void>;
+    release(unit: Unit, input: { readonly project: string; readonly owner: string }): Promise<void>;
+  };
+  readonly lineage: {
+    record(
+      unit: Unit,
+      project: string,
+      edges: readonly { readonly from: string; readonly to: string; readonly kind: string }[],
+    ): Promise<void>;
+  };
+}

@@ -1,0 +1,47 @@
+import { defineErrors } from '#platform/errors';
+
+export const registryErrors = defineErrors({
+  MODEL_NOT_FOUND: {
+    kind: 'not_found',
+    message: (name: string) => `Registered Model with name=${name} not found`,
+  },
+  MODEL_EXISTS: {
+    kind: 'conflict',
+    message: (name: string) => `Registered Model (name=${name}) already exists.`,
+  },
+  MODEL_NAME_INVALID: {
+    kind: 'invalid',
+    message: (name: string) =>
+      `"${name}" cannot name a model: a name is not blank, at most 256 characters and has no "/" or ":"`,
+  },
+  MODEL_VERSION_NOT_FOUND: {
+    kind: 'not_found',
+    message: (name: string, at: string) => `Model Version (name=${name}, version=${at}) not found`,
+  },
+  MODEL_ALIAS_NOT_FOUND: {
+    kind: 'not_found',
+    message: (name: string, alias: string) => `Registered model alias ${alias} not found. (model ${name})`,
+  },
+  MODEL_ALIAS_INVALID: {
+    kind: 'invalid',
+    message: (alias: string) =>
+      `"${alias}" cannot be an alias: 1 to 255 letters, digits, "_" and "-"; "latest" and "v<number>" are reserved`,
+  },
+  MODEL_STAGE_INVALID: {
+    kind: 'invalid',
+    message: (stage: string) =>
+      `Invalid Model Version stage: ${stage}. Value must be one of None, Staging, Production, Archived.`,
+  },
+  MODEL_TAG_INVALID: { kind: 'invalid', message: (why: string) => why },
+  PROMOTION_NOT_FOUND: { kind: 'not_found', message: (id: string) => `there is no promotion "${id}"` },
+  PROMOTION_CHECK_UNKNOWN: {
+    kind: 'invalid',
+    message: (id: string, check: string, known: string) =>
+      `promotion ${id} does not require "${check}"; it requires: ${known}`,
+  },
+  PROMOTION_STATE_CONFLICT: {
+    kind: 'conflict',
+    message: (id: string, state: string, wanted: string) =>
+      `promotion ${id} is ${state}; only a promotion that is ${wanted} allows this`,
+  },
+});
