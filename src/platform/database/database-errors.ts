@@ -1,4 +1,4 @@
-import { defineErrors } from '#platform/errors';
+import { defineErrors } from '../errors.ts';
 
 export const databaseErrors = defineErrors({
   UNIT_FOREIGN_IO: {
@@ -38,6 +38,11 @@ export const databaseErrors = defineErrors({
     message: (where: string, holder: string) =>
       `the database ${where} is in use by another control plane (${holder}); stop that one first, or give this one its own --home`,
   },
+  DATABASE_LOCK_LOST: {
+    kind: 'unavailable',
+    message: () =>
+      "the connection that holds this control plane's lock on PostgreSQL broke; writes go on as soon as it is back. Check that the server is up and that no other control plane uses its database",
+  },
   DATABASE_NEWER: {
     kind: 'conflict',
     message: (migration: string) =>
@@ -58,7 +63,7 @@ export const databaseErrors = defineErrors({
   },
   BACKUP_UNSUPPORTED: {
     kind: 'invalid',
-    message: () => 'this database lives in PostgreSQL; back it up with pg_dump or your provider\'s snapshots',
+    message: () => "this database lives in PostgreSQL; back it up with pg_dump or your provider's snapshots",
   },
   BACKUP_EXISTS: {
     kind: 'conflict',
@@ -66,7 +71,8 @@ export const databaseErrors = defineErrors({
   },
   INTEGER_UNSAFE: {
     kind: 'internal',
-    message: (text: string) => `the database answered the integer ${text}, which is beyond what JavaScript holds exactly`,
+    message: (text: string) =>
+      `the database answered the integer ${text}, which is beyond what JavaScript holds exactly`,
   },
   EVENT_INVALID: {
     kind: 'internal',

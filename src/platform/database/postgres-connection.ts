@@ -1,0 +1,38 @@
+import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
+import pg from 'pg';
+import { databaseErrors } from './database-errors.ts';
+
+const int8 = 20;
+const numeric = 1700;
+
+/** `bigint`, `count` and `sum` come as text; in code they are numbers, and one that would lose digits is an error. */
+function parseInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) && /^-?\d+$/.test(text)) throw databaseErrors.INTEGER_UNSAFE(text);
+  return value;
+}
+
+/** pg's parsers, with integers as numbers; for one pool, since pg's own table is the whole process's. */
+export function createPostgresTypes(): pg.CustomTypesConfig {
+  return {
+    getTypeParser: ((oid: number, format?: 'text') =>
+      oid === int8 || oid === numeric
+        ? parseInteger
+        : pg.types.getTypeParser(oid, format)) as pg.CustomTypesConfig['getTypeParser'],
+  };
+}
+
+/** One PostgreSQL client, or the pool, behind Kysely's interface. */
+export function createPostgresConnection(client: pg.Pool | pg.ClientBase): DatabaseConnection {
+  return {
+    async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+      const { rows, rowCount, command } = await client.query(sql, parameters as unknown[]);
+      return command === 'SELECT' || rowCount === null
+        ? { rows: rows as R[] }
+        : { rows: rows as R[], numAffectedRows: BigInt(rowCount) };
+    },
+    streamQuery() {
+      throw new Error('rows are not streamed from PostgreSQL; page with a keyset instead');
+    },
+  };
+}

@@ -1,0 +1,128 @@
+import { type Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { withCause } from '../errors.ts';
+import { appendToPostgres } from '../events/append-event.ts';
+import { createCommitListeners } from './commit-listeners.ts';
+import { databaseErrors } from './database-errors.ts';
+import { createKyselyFactory } from './kysely-handle.ts';
+import { migratePostgres } from './migrate-postgres.ts';
+import type { DatabaseOptions } from './open-database.ts';
+import { createPostgresConnection, createPostgresTypes } from './postgres-connection.ts';
+import { acquirePostgresLock } from './postgres-lock.ts';
+import type { Database, Reader, Unit, WriteContext } from './types.ts';
+import { openUnit, type UnitParts } from './unit-handle.ts';
+
+/** Connections for units and for reads, apart so that reads never queue behind writes. */
+const writers = 10;
+const readers = 10;
+/** A unit is run again this often when it conflicts with another, waiting longer each time. */
+const maxAttempts = 12;
+const firstWaitMs = 4;
+const longestWaitMs = 500;
+
+/** serialization_failure and deadlock_detected: the server asks for the transaction to be run again. */
+const conflicts = new Set(['40001', '40P01']);
+
+/** PostgreSQL: a unit is one serializable transaction. One control plane at a time, for now. */
+export async function openPostgresDatabase(options: DatabaseOptions): Promise<Database> {
+  const types = createPostgresTypes();
+  const base = { connectionString: options.url, types, application_name: 'tidemill' };
+  const settings = options.durability === 'off' ? '-c synchronous_commit=off' : '';
+  const lock = await acquirePostgresLock(base);
+  const writePool = new pg.Pool({ ...base, max: writers, options: settings });
+  const readPool = new pg.Pool({ ...base, max: readers, options: '-c default_transaction_read_only=on' });
+  // An idle connection that breaks is replaced at the next use, which reports its own error when the server is gone.
+  for (const pool of [writePool, readPool]) pool.on('error', () => undefined);
+  const inFlight = new Set<Promise<unknown>>();
+  let closed = false;
+
+  try {
+    await migratePostgres(writePool, { folder: options.migrations, nowMs: options.clock.nowMs() });
+  } catch (error) {
+    await Promise.all([writePool.end(), readPool.end(), lock.release()]);
+    throw error;
+  }
+
+  const kysely = createKyselyFactory(new PostgresDialect({ pool: writePool }));
+  const parts: UnitParts = {
+    dialect: 'postgres',
+    clock: options.clock,
+    ids: options.ids,
+    kysely,
+    appendEvent: appendToPostgres,
+  };
+  const listeners = createCommitListeners();
+  const readConnection = createPostgresConnection(readPool);
+  const reads = kysely((use) => use(readConnection));
+  const read: Reader = { dialect: 'postgres', query: <Tables>() => reads as unknown as Kysely<Tables> };
+
+  async function attempt<T>(context: WriteContext, work: (unit: Unit) => Promise<T>): Promise<T> {
+    const client = await writePool.connect();
+    let broken: Error | undefined;
+    const opened = openUnit(parts, context, createPostgresConnection(client));
+    let value: T;
+    try {
+      await client.query('begin isolation level serializable');
+      value = await work(opened.unit);
+      opened.end();
+      await client.query('commit');
+    } catch (error) {
+      opened.end();
+      await client.query('rollback').catch((failure: unknown) => {
+        broken = failure instanceof Error ? failure : new Error(String(failure));
+      });
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+    if (opened.events.length > 0) listeners.publish(opened.events);
+    for (const hint of opened.hints) hint();
+    return value;
+  }
+
+  async function attemptUntilDone<T>(context: WriteContext, work: (unit: Unit) => Promise<T>): Promise<T> {
+    for (let count = 1; ; count++) {
+      lock.check();
+      try {
+        return await attempt(context, work);
+      } catch (error) {
+        if (!conflicts.has(sqlStateOf(error) ?? '')) throw error;
+        if (count === maxAttempts) throw withCause(databaseErrors.DATABASE_CONFLICT(count), error);
+        // Full jitter: those that conflicted must not meet again.
+        const wait = Math.random() * Math.min(longestWaitMs, firstWaitMs * 2 ** count);
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      }
+    }
+  }
+
+  return {
+    dialect: 'postgres',
+    read,
+    write<T>(context: WriteContext, work: (unit: Unit) => Promise<T>): Promise<T> {
+      if (closed) return Promise.reject(databaseErrors.DATABASE_CLOSED());
+      const answer = attemptUntilDone(context, work);
+      const settled: Promise<unknown> = answer
+        .catch(() => undefined)
+        .finally(() => {
+          inFlight.delete(settled);
+        });
+      inFlight.add(settled);
+      return answer;
+    },
+    onEvents: listeners.add,
+    backupTo: () => Promise.reject(databaseErrors.BACKUP_UNSUPPORTED()),
+    async close() {
+      closed = true;
+      await Promise.all(inFlight);
+      await Promise.all([writePool.end(), readPool.end()]);
+      await lock.release();
+    },
+  };
+}
+
+/** The SQLSTATE of a failure, also when a store has put its own error around it. */
+function sqlStateOf(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause)
+    if ('code' in at && typeof at.code === 'string' && conflicts.has(at.code)) return at.code;
+  return undefined;
+}

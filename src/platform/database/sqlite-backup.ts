@@ -1,0 +1,40 @@
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { databaseErrors } from './database-errors.ts';
+
+/**
+ * `vacuum into` blocks its thread for as long as the copy takes, so it runs in a thread of its own. The thread's program
+ * is a text, because it must run both from source in tests and from dist.
+ */
+const program = `
+  const { workerData } = require('node:worker_threads');
+  const fs = require('node:fs');
+  const Sqlite = require(workerData.module);
+  const database = new Sqlite(workerData.file, { readonly: true, fileMustExist: true });
+  database.prepare('vacuum into ?').run(workerData.target);
+  database.close();
+  const descriptor = fs.openSync(workerData.target, 'r');
+  fs.fsyncSync(descriptor);
+  fs.closeSync(descriptor);
+`;
+
+/** Copies the database as last committed. The target appears whole or not at all. */
+export async function backUpSqlite(file: string, path: string): Promise<void> {
+  const target = resolve(path);
+  if (existsSync(target)) throw databaseErrors.BACKUP_EXISTS(target);
+  const draft = `${target}.partial`;
+  rmSync(draft, { force: true });
+  const module = createRequire(import.meta.url).resolve('better-sqlite3');
+  try {
+    await new Promise<void>((done, fail) => {
+      const worker = new Worker(program, { eval: true, execArgv: [], workerData: { module, file, target: draft } });
+      worker.once('error', fail);
+      worker.once('exit', (code) => (code === 0 ? done() : fail(new Error(`the backup thread ended with ${code}`))));
+    });
+    renameSync(draft, target);
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}

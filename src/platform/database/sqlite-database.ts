@@ -1,0 +1,69 @@
+import { mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { type Kysely, SqliteDialect } from 'kysely';
+import { appendToSqlite } from '../events/append-event.ts';
+import { acquireLockFile } from '../lock-file.ts';
+import { createCommitListeners } from './commit-listeners.ts';
+import { databaseErrors } from './database-errors.ts';
+import { createKyselyFactory } from './kysely-handle.ts';
+import { migrateSqlite } from './migrate-sqlite.ts';
+import type { DatabaseOptions } from './open-database.ts';
+import { backUpSqlite } from './sqlite-backup.ts';
+import { createSqliteConnection } from './sqlite-connection.ts';
+import { createSqliteWriter } from './sqlite-writer.ts';
+import type { Database, Reader } from './types.ts';
+
+/** How long a statement waits for a lock that another process (a backup, a person's sqlite3) holds. */
+const busyTimeoutMs = 5000;
+
+/**
+ * SQLite in WAL mode: one connection writes, behind the writer queue; another, read-only, reads the last commit and
+ * never waits for the writer. The file belongs to one process at a time, which a lock file beside it names.
+ */
+export async function openSqliteDatabase(options: DatabaseOptions): Promise<Database> {
+  const file = resolve(options.url);
+  mkdirSync(dirname(file), { recursive: true });
+  const lock = acquireLockFile(`${file}.lock`, (holder) => databaseErrors.DATABASE_LOCKED(file, holder));
+  const opened: Sqlite.Database[] = [];
+  try {
+    const raw = new Sqlite(file, { timeout: busyTimeoutMs });
+    opened.push(raw);
+    raw.pragma('journal_mode = wal');
+    raw.pragma(`synchronous = ${options.durability === 'off' ? 'off' : 'full'}`);
+    raw.pragma('foreign_keys = on');
+    raw.pragma('temp_store = memory');
+    migrateSqlite(raw, { file, folder: options.migrations, nowMs: options.clock.nowMs() });
+
+    const rawReader = new Sqlite(file, { timeout: busyTimeoutMs, readonly: true, fileMustExist: true });
+    opened.push(rawReader);
+
+    const kysely = createKyselyFactory(new SqliteDialect({ database: raw }));
+    const listeners = createCommitListeners();
+    const writer = createSqliteWriter(
+      createSqliteConnection(raw),
+      { dialect: 'sqlite', clock: options.clock, ids: options.ids, kysely, appendEvent: appendToSqlite },
+      listeners.publish,
+    );
+    const readConnection = createSqliteConnection(rawReader);
+    const reads = kysely((use) => use(readConnection));
+    const read: Reader = { dialect: 'sqlite', query: <Tables>() => reads as unknown as Kysely<Tables> };
+
+    return {
+      dialect: 'sqlite',
+      read,
+      write: writer.write,
+      onEvents: listeners.add,
+      backupTo: (path) => backUpSqlite(file, path),
+      async close() {
+        await writer.close();
+        for (const one of opened.toReversed()) one.close();
+        lock.release();
+      },
+    };
+  } catch (error) {
+    for (const one of opened.toReversed()) one.close();
+    lock.release();
+    throw error;
+  }
+}

@@ -1,0 +1,69 @@
+import type { DatabaseConnection, Kysely } from 'kysely';
+import type { TidemillEvent } from '#contracts/event-types';
+import type { Clock } from '../clock.ts';
+import { type AppendEvent, prepareEvent } from '../events/append-event.ts';
+import type { Ids } from '../ids.ts';
+import { databaseErrors } from './database-errors.ts';
+import type { createKyselyFactory } from './kysely-handle.ts';
+import type { Database, Unit, WriteContext } from './types.ts';
+
+/** What both databases need to make units. */
+export interface UnitParts {
+  readonly dialect: Database['dialect'];
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly kysely: ReturnType<typeof createKyselyFactory>;
+  readonly appendEvent: AppendEvent;
+}
+
+export interface OpenUnit {
+  readonly unit: Unit;
+  readonly events: readonly TidemillEvent[];
+  readonly hints: readonly (() => void)[];
+  /** From now on every use of the unit is an error. */
+  end(): void;
+}
+
+/** Opens the handle of one unit over a connection whose transaction or savepoint has begun. */
+export function openUnit(parts: UnitParts, context: WriteContext, connection: DatabaseConnection): OpenUnit {
+  const events: TidemillEvent[] = [];
+  const hints: (() => void)[] = [];
+  const nowMs = parts.clock.nowMs();
+  let open = true;
+  let handle: Kysely<unknown> | undefined;
+
+  const provideConnection = async <T>(use: (connection: DatabaseConnection) => Promise<T>): Promise<T> => {
+    if (!open) throw databaseErrors.UNIT_CLOSED();
+    return await use(connection);
+  };
+
+  const unit: Unit = {
+    dialect: parts.dialect,
+    context,
+    nowMs,
+    newId: () => parts.ids.next(),
+    query<Tables>() {
+      handle ??= parts.kysely(provideConnection);
+      return handle as unknown as Kysely<Tables>;
+    },
+    async emit(event) {
+      const prepared = prepareEvent(event, context, parts.ids.next(), nowMs);
+      const position = await provideConnection((its) => parts.appendEvent(its, prepared));
+      const { dataText: _, depth: __, ...fields } = prepared;
+      events.push({ position, ...fields } as TidemillEvent);
+    },
+    afterCommit(hint) {
+      if (!open) throw databaseErrors.UNIT_CLOSED();
+      hints.push(hint);
+    },
+  };
+
+  return {
+    unit,
+    events,
+    hints,
+    end() {
+      open = false;
+    },
+  };
+}

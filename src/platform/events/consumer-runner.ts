@@ -1,0 +1,296 @@
+import type { Database, Unit, WriteContext } from '../database/types.ts';
+import { isAppError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { consumerErrors } from './consumer-errors.ts';
+import {
+  advanceConsumer,
+  deleteParked,
+  insertParked,
+  listParked,
+  listParkedSubjects,
+  recordFailedRetry,
+  subjectKey,
+  type TakenConsumer,
+} from './consumer-store.ts';
+import type { Consumer, RetryPolicy } from './consumers.ts';
+import { type LoggedEvent, selectEventAt, selectEvents, selectHead } from './events-table.ts';
+
+/**
+ * Follows the log for one consumer, one event after another.
+ *
+ *   reading -> handling -> reading ...         while there are events of its types
+ *   reading -> sleeping                        when everything up to the wanted position has been scanned
+ *   handling -> waiting -> handling            an event failed: back-off, longer each time
+ *   handling -> parked, reading                it failed too often: its subject is set aside, the cursor goes on
+ *
+ * `cursor` is what the database knows; `scanned` is how far this process has looked, past events that are none of this
+ * consumer's, so that those cost no write.
+ */
+const batchSize = 64;
+/** How soon to look again for an event that is committed but not settled yet (PostgreSQL). */
+const unsettledWaitMs = 4;
+const brokenWaitMs = 1000;
+
+export interface ConsumerRunner {
+  readonly consumer: Consumer;
+  /** There is something to look at up to here. */
+  wake(position: string): void;
+  /** Resolves when everything up to `position`, and whatever came meanwhile, is handled or parked. */
+  caughtUp(position: string): Promise<void>;
+  isIdle(): boolean;
+  retryParked(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export function startConsumerRunner(
+  deps: { readonly database: Database; readonly logger: Logger; readonly retry: RetryPolicy },
+  consumer: Consumer,
+  taken: TakenConsumer,
+): ConsumerRunner {
+  const { database, logger, retry } = deps;
+  const { name } = consumer;
+  // One writer keeps units in the order in which they are handed in, so that a batch of events shares a commit. On
+  // PostgreSQL they would only conflict with each other.
+  const pipelined = database.dialect === 'sqlite' && consumer.deliver === undefined;
+  const stopping = new AbortController();
+  let cursor = taken.position;
+  let scanned = taken.position;
+  let wanted = taken.position;
+  let parkedSubjects = new Set<string>();
+  let failed: { readonly position: string; readonly attempts: number } | undefined;
+  let sleeping: (() => void) | undefined;
+  let waiters: { readonly position: string; readonly resolve: () => void; readonly reject: (e: unknown) => void }[] =
+    [];
+  let retries: { readonly resolve: (count: number) => void; readonly reject: (error: unknown) => void }[] = [];
+
+  const contextOf = ({ event, depth }: LoggedEvent): WriteContext => ({
+    actor: `system:${name}`,
+    cause: event.id,
+    causeDepth: depth,
+  });
+
+  async function advance(unit: Unit, from: string, to: string): Promise<void> {
+    if (!(await advanceConsumer(unit, { name, fence: taken.fence, from, to })))
+      throw consumerErrors.CONSUMER_OVERTAKEN(name);
+  }
+
+  /** One event, in a unit that moves the cursor first: a unit behind a failed one finds it elsewhere and rolls back. */
+  async function handle(logged: LoggedEvent, from: string): Promise<void> {
+    const { event } = logged;
+    const aside = parkedSubjects.has(subjectKey(event));
+    if (!aside) await consumer.deliver?.(event);
+    await database.write(contextOf(logged), async (unit) => {
+      await advance(unit, from, event.position);
+      if (aside) await setAside(unit, logged, 'an earlier event of this subject is parked', 0);
+      else await consumer.handle?.(unit, event);
+    });
+  }
+
+  async function setAside(unit: Unit, { event }: LoggedEvent, error: string, attempts: number): Promise<void> {
+    const { position, id: eventId, project, subject, type } = event;
+    const parkedAtMs = unit.nowMs;
+    await insertParked(unit, {
+      consumer: name,
+      position,
+      eventId,
+      project,
+      subject,
+      type,
+      error,
+      attempts,
+      parkedAtMs,
+    });
+  }
+
+  async function park(logged: LoggedEvent, error: string, attempts: number): Promise<void> {
+    const { event } = logged;
+    await database.write(contextOf(logged), async (unit) => {
+      await advance(unit, cursor, event.position);
+      await setAside(unit, logged, error, attempts);
+      try {
+        await unit.emit({
+          type: 'consumer.parked',
+          project: event.project,
+          subject: `consumer:${name}`,
+          data: { consumer: name, event: event.id, eventSubject: event.subject, error },
+        });
+      } catch (failure) {
+        // The chain of causes ends here; the event is parked all the same, and the log says so.
+        if (!isAppError(failure, 'CAUSE_CHAIN_TOO_LONG')) throw failure;
+      }
+    });
+    parkedSubjects.add(subjectKey(event));
+    cursor = event.position;
+    logger.error({ consumer: name, event: event.id, type: event.type, subject: event.subject, error }, 'event parked');
+  }
+
+  async function handleBatch(batch: readonly LoggedEvent[]): Promise<void> {
+    const tries: Promise<void>[] = [];
+    let from = cursor;
+    for (const logged of batch) {
+      tries.push(handle(logged, from));
+      from = logged.event.position;
+    }
+    const outcomes = await Promise.allSettled(tries);
+    for (const [index, outcome] of outcomes.entries()) {
+      const logged = batch[index];
+      if (logged === undefined) return;
+      if (outcome.status === 'rejected') return await onFailure(logged, outcome.reason);
+      cursor = logged.event.position;
+      scanned = cursor;
+    }
+  }
+
+  async function onFailure(logged: LoggedEvent, reason: unknown): Promise<void> {
+    const { event } = logged;
+    if (stopping.signal.aborted) return;
+    if (isAppError(reason, 'CONSUMER_OVERTAKEN')) throw reason;
+    const attempts = (failed?.position === event.position ? failed.attempts : 0) + 1;
+    const error = reason instanceof Error ? reason.message : String(reason);
+    logger.warn({ consumer: name, event: event.id, type: event.type, attempts, err: reason }, 'event failed');
+    // A database that is away says nothing about the event: such an attempt does not count.
+    if (isAppError(reason) && reason.code.startsWith('DATABASE_')) return await pause(retry.longestWaitMs);
+    failed = { position: event.position, attempts };
+    if (attempts >= retry.attempts || isAppError(reason, 'CAUSE_CHAIN_TOO_LONG')) {
+      await park(logged, error, attempts);
+      failed = undefined;
+      return;
+    }
+    await pause(Math.min(retry.longestWaitMs, retry.firstWaitMs * 2 ** (attempts - 1)));
+  }
+
+  async function readOn(): Promise<void> {
+    const head = await selectHead(database.read);
+    const limit = pipelined ? batchSize : Math.min(batchSize, 16);
+    const batch = await selectEvents(database.read, { types: consumer.types, afterPosition: scanned, limit });
+    if (batch.length === 0) {
+      if (head > scanned) scanned = head;
+      if (scanned < wanted) await pause(unsettledWaitMs);
+      return;
+    }
+    if (pipelined) return await handleBatch(batch);
+    for (const logged of batch) {
+      if (stopping.signal.aborted) return;
+      await handleBatch([logged]);
+      if (cursor !== logged.event.position) return;
+    }
+  }
+
+  async function retryAllParked(): Promise<number> {
+    const stuck = new Set<string>();
+    let count = 0;
+    let afterPosition = '';
+    for (;;) {
+      const page = await listParked(database.read, { consumer: name, afterPosition, limit: 100 });
+      for (const parked of page) {
+        afterPosition = parked.position;
+        if (stuck.has(subjectKey(parked)) || stopping.signal.aborted) continue;
+        if (await retryOne(parked.position)) count += 1;
+        else stuck.add(subjectKey(parked));
+      }
+      if (page.length === 0) break;
+    }
+    parkedSubjects = new Set(await listParkedSubjects(database.read, name));
+    return count;
+  }
+
+  async function retryOne(position: string): Promise<boolean> {
+    const logged = await selectEventAt(database.read, position);
+    if (logged === undefined) throw new Error(`the log has no event at ${position}, which consumer ${name} parked`);
+    const parked = { consumer: name, position };
+    try {
+      await consumer.deliver?.(logged.event);
+      await database.write(contextOf(logged), async (unit) => {
+        if (await deleteParked(unit, parked)) await consumer.handle?.(unit, logged.event);
+      });
+      return true;
+    } catch (error) {
+      logger.warn({ consumer: name, event: logged.event.id, err: error }, 'parked event failed again');
+      const text = error instanceof Error ? error.message : String(error);
+      await database.write(contextOf(logged), (unit) => recordFailedRetry(unit, parked, text));
+      return false;
+    }
+  }
+
+  async function serveRetries(): Promise<void> {
+    for (const request of retries.splice(0)) await retryAllParked().then(request.resolve, request.reject);
+  }
+
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (stopping.signal.aborted) return resolve();
+      const timer = setTimeout(done, ms);
+      function done() {
+        clearTimeout(timer);
+        stopping.signal.removeEventListener('abort', done);
+        resolve();
+      }
+      stopping.signal.addEventListener('abort', done);
+    });
+  }
+
+  function settleWaiters(): void {
+    const reached = waiters.filter(({ position }) => position <= scanned);
+    waiters = waiters.filter(({ position }) => position > scanned);
+    for (const { resolve } of reached) resolve();
+  }
+
+  async function run(): Promise<void> {
+    parkedSubjects = new Set(await listParkedSubjects(database.read, name));
+    while (!stopping.signal.aborted) {
+      try {
+        await serveRetries();
+        if (scanned < wanted) {
+          await readOn();
+          continue;
+        }
+      } catch (error) {
+        if (stopping.signal.aborted) break;
+        logger.error({ consumer: name, err: error }, 'consumer cannot go on; trying again');
+        await pause(brokenWaitMs);
+        continue;
+      }
+      settleWaiters();
+      if (retries.length > 0 || scanned < wanted) continue;
+      await new Promise<void>((resolve) => (sleeping = resolve));
+      sleeping = undefined;
+    }
+    for (const { reject } of [...waiters, ...retries]) reject(consumerErrors.CONSUMERS_STOPPED());
+  }
+
+  const running = run();
+
+  return {
+    consumer,
+    wake(position) {
+      if (position > wanted) wanted = position;
+      if (scanned < wanted) sleeping?.();
+    },
+    caughtUp(position) {
+      if (stopping.signal.aborted) return Promise.reject(consumerErrors.CONSUMERS_STOPPED());
+      if (position > wanted) wanted = position;
+      return new Promise((resolve, reject) => {
+        waiters.push({ position: wanted, resolve, reject });
+        sleeping?.();
+      });
+    },
+    isIdle: () => sleeping !== undefined && scanned >= wanted,
+    retryParked() {
+      if (stopping.signal.aborted) return Promise.reject(consumerErrors.CONSUMERS_STOPPED());
+      return new Promise((resolve, reject) => {
+        retries.push({ resolve, reject });
+        sleeping?.();
+      });
+    },
+    async stop() {
+      stopping.abort();
+      sleeping?.();
+      await running;
+      // Saves the next start from looking again through events of other types.
+      if (scanned > cursor)
+        await database.write({ actor: `system:${name}` }, async (unit) => {
+          await advanceConsumer(unit, { name, fence: taken.fence, from: cursor, to: scanned });
+        });
+    },
+  };
+}
