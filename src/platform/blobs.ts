@@ -270,7 +270,7 @@ async function shards(folder: string): Promise<readonly string[]> {
 
 async function entries(folder: string): Promise<readonly string[]> {
   try {
-    return (await readdir(folder)).sort();
+    return (await readdir(folder)).toSorted();
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return [];
     throw error;

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { errorKinds, kindOfStatus } from '#contracts/error-kinds';
 import { AppError, defineErrors, isAppError, kindTable, nearestName, withCause } from './errors.ts';

@@ -131,8 +131,8 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       const startMs = Date.now() - 2_000;
       for (const text of ['a', 'bb', 'ccc']) await store.putStream(Readable.from([Buffer.from(text)]));
       const found = await listAll(store);
-      expect(found.map((blob) => blob.sha256)).toEqual(['a', 'bb', 'ccc'].map(sha256).sort());
-      expect(found.map((blob) => blob.sizeBytes).sort()).toEqual([1, 2, 3]);
+      expect(found.map((blob) => blob.sha256)).toEqual(['a', 'bb', 'ccc'].map(sha256).toSorted());
+      expect(found.map((blob) => blob.sizeBytes).toSorted()).toEqual([1, 2, 3]);
       for (const blob of found) expect(blob.modifiedMs).toBeGreaterThan(startMs);
     });
   });

@@ -1,0 +1,68 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Answer, MakeAnswer, OperationInput, OperationShape } from '#contracts/operation';
+import type { RequestContext } from './request-context.ts';
+import { contextOf } from './route-access.ts';
+import { closed, createSchemaCompiler, type LazyValidator } from './validation.ts';
+
+/** What a handler receives: the checked parts of the request and who asks. */
+export type OperationCall<O extends OperationShape> = OperationInput<O> & {
+  readonly context: RequestContext;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+};
+
+const answer = (status: number, body: unknown) => ({ status, body }) as Answer;
+const nothing = { type: 'object', properties: {}, additionalProperties: false };
+
+/**
+ * Registers one operation of our own API. The caller's permission in `context.project` has been checked, unknown fields
+ * have been refused. `answer(status, body)` is the only way to make the result, and checks it against the schema.
+ */
+export function registerOperation<const O extends OperationShape>(
+  app: FastifyInstance,
+  operation: O,
+  handle: (call: OperationCall<O>, answer: MakeAnswer<O>) => Promise<Answer>,
+): void {
+  const checkAnswer = createAnswerCheck(operation);
+  app.route({
+    method: operation.method,
+    url: operation.path,
+    config: { access: { id: operation.id, permission: operation.permission } },
+    schema: {
+      operationId: operation.id,
+      summary: operation.summary,
+      tags: [operation.id.split('.')[0] ?? operation.id],
+      querystring: operation.query === undefined ? nothing : closed(operation.query),
+      ...(operation.params && { params: closed(operation.params) }),
+      ...(operation.body && { body: closed(operation.body) }),
+      response: operation.responses,
+    },
+    handler: async (request, reply) => {
+      const { params, query, body } = request;
+      const call = { params, query, body, context: contextOf(request), request, reply } as OperationCall<O>;
+      const output = await handle(call, answer);
+      if (request.tidemill.checkAnswers) checkAnswer(output);
+      reply.status(output.status);
+      return output.status === 204 ? reply.send() : reply.send(output.body);
+    },
+  });
+}
+
+/** Tests compare every answer with its schema, so that OpenAPI and the SDK's types tell the truth. */
+function createAnswerCheck(operation: OperationShape): (output: Answer) => void {
+  const validators = new Map<number, LazyValidator>();
+  return ({ status, body }) => {
+    const schema = operation.responses[status];
+    if (schema === undefined) throw new Error(`${operation.id} answered ${status}, which it does not declare`);
+    if (status === 204) return;
+    const validate = validators.get(status) ?? createSchemaCompiler().compile({ ...schema }, 'body');
+    validators.set(status, validate);
+    const sent: unknown = JSON.parse(JSON.stringify(body ?? null)); // undefined fields are not sent
+    if (!validate(sent)) {
+      const first = validate.errors?.[0];
+      throw new Error(
+        `${operation.id} answered ${status} against its schema: ${first?.instancePath} ${first?.message}`,
+      );
+    }
+  };
+}

@@ -1,0 +1,61 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Permission } from '#contracts/operation';
+import type { WriteContext } from '../database/types.ts';
+
+/** Who asks, and what they may do. */
+export interface Principal {
+  /** `user:local`, `token:<id>`, `step:<attempt>`, `replica:<pool>/<name>`. */
+  readonly id: string;
+  can(permission: Permission, project: string): boolean;
+  /** What a step's or replica's token is limited to. */
+  readonly scope?: { readonly attempt?: string; readonly pool?: string; readonly project?: string };
+}
+
+/** Finds the principal of a request; throws an `unauthenticated` AppError when there is none. */
+export type Authenticate = (request: {
+  readonly headers: IncomingHttpHeaders;
+  readonly ip: string;
+}) => Promise<Principal>;
+
+/** What every handler knows of its request. */
+export interface RequestContext {
+  readonly principal: Principal;
+  /** From the prefix `/projects/<project>`, else `default`. */
+  readonly project: string;
+  readonly requestId: string;
+  /** For `database.write`: the principal as actor, the request as cause. */
+  readonly write: WriteContext;
+  /** Aborts when the caller goes away before the answer is complete. */
+  readonly signal: AbortSignal;
+}
+
+/** Asks for nothing and may do nothing: what a public operation sees. */
+export const anonymous: Principal = { id: 'anonymous', can: (permission) => permission === 'public' };
+
+export function createRequestContext(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  principal: Principal,
+  project: string,
+): RequestContext {
+  let controller: AbortController | undefined; // made when first asked for: most handlers never do
+  return {
+    principal,
+    project,
+    requestId: request.id,
+    write: { actor: principal.id, cause: request.id },
+    get signal() {
+      if (controller === undefined) {
+        const created = new AbortController();
+        controller = created;
+        const check = () => {
+          if (!reply.raw.writableFinished) created.abort();
+        };
+        if (reply.raw.closed) check();
+        else reply.raw.once('close', check);
+      }
+      return controller.signal;
+    },
+  };
+}

@@ -1,0 +1,216 @@
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { getLiveness, getReadiness, type Readiness } from '#contracts/health';
+import type { Permission } from '#contracts/operation';
+import { type AppError, isAppError } from '../errors.ts';
+import { type Ids, systemIds } from '../ids.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { callerProblem } from './caller-checks.ts';
+import { toAppError, toErrorBody } from './error-answer.ts';
+import type { EventStream } from './event-stream.ts';
+import { httpErrors } from './http-errors.ts';
+import { registerOpenApi } from './openapi.ts';
+import { registerOperation } from './operation-route.ts';
+import { projectOf, stripProjectPrefix } from './project-prefix.ts';
+import { registerRawRoute } from './raw-route.ts';
+import { type Authenticate, anonymous, createRequestContext, type Principal } from './request-context.ts';
+import { type RequestState, requireAccess } from './route-access.ts';
+import { createSchemaCompiler } from './validation.ts';
+
+export interface ReadinessCheck {
+  readonly name: string;
+  /** Resolves when fine; what it throws says why not. */
+  readonly check: () => Promise<void>;
+}
+
+export interface Denial {
+  readonly principal: string;
+  readonly permission: Permission;
+  readonly project: string;
+  readonly operation: string;
+  readonly requestId: string;
+}
+
+export interface HttpServerOptions {
+  readonly logger: Logger;
+  readonly authenticate: Authenticate;
+  /** Host names that this server answers to beside loopback names: the bound host and the operator's own. */
+  readonly allowedHosts: readonly string[];
+  readonly bodyLimitBytes: number;
+  /** Shown in OpenAPI. */
+  readonly version?: string;
+  readonly ids?: Ids;
+  /** Throws PROJECT_NOT_FOUND; asked after the permission, and only when the request names a project by its prefix. */
+  readonly requireProject?: (project: string) => Promise<void>;
+  readonly readiness?: readonly ReadinessCheck[];
+  /** Counts requests and serves GET /metrics. */
+  readonly metrics?: Metrics;
+  /** Hears of each refused permission, for the audit log. */
+  readonly onDenied?: (denial: Denial) => void;
+  /** Compares every answer with its schema and fails on a difference: on in tests. */
+  readonly checkAnswers?: boolean;
+  /** Default true: GET /api/v1/openapi.json. */
+  readonly openApi?: boolean;
+}
+
+const saneRequestId = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+/** The HTTP edge: every route added to it states its permission, and every error leaves it in one form. */
+export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
+  const { logger, ids = systemIds, metrics } = options;
+  const openStreams = new Set<EventStream>();
+  const allowedHosts = new Set(options.allowedHosts.map((host) => host.toLowerCase()));
+  const app = Fastify({
+    logger: false, // requests are counted, not logged; failures are logged once, below
+    bodyLimit: options.bodyLimitBytes,
+    rewriteUrl: stripProjectPrefix,
+    routerOptions: { maxParamLength: 1024 },
+    // a path that cannot be decoded never reaches a route or a hook
+    frameworkErrors: (thrown, request, reply) => {
+      const { error, status } = toAppError(thrown, options.bodyLimitBytes);
+      const plain: FastifyReply = reply; // typed by a generic that knows no statuses here
+      void plain.status(status).header('x-request-id', request.id).send(toErrorBody(error, request.id));
+    },
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && saneRequestId.test(given) ? given : ids.next();
+    },
+  });
+  const compiler = createSchemaCompiler();
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    compiler.compile(schema as Readonly<Record<string, unknown>>, httpPart === 'body' ? 'body' : 'text'),
+  );
+  // fast-json-stringify drops undeclared fields and turns null into text; handlers' answers are typed instead
+  app.setSerializerCompiler(() => (data: unknown) => JSON.stringify(data));
+  app.addHook('onRoute', requireAccess);
+
+  const shared: Pick<RequestState, 'openStreams' | 'checkAnswers'> = {
+    openStreams,
+    checkAnswers: options.checkAnswers ?? false,
+  };
+  app.decorateRequest('tidemill');
+  app.addHook('onRequest', async (request, reply) => {
+    request.tidemill = { ...shared };
+    void reply.header('x-request-id', request.id);
+    await admit(request, reply, options, allowedHosts);
+  });
+  if (metrics !== undefined)
+    app.addHook('onResponse', async (request, reply) => {
+      const operation = request.routeOptions.config.access?.id ?? 'none';
+      metrics.observeRequest(operation, reply.statusCode, reply.elapsedTime / 1000);
+    });
+
+  app.setErrorHandler(async (thrown: FastifyError, request, reply) => {
+    const limitBytes = request.routeOptions.bodyLimit ?? options.bodyLimitBytes;
+    const { error, status } = toAppError(thrown, limitBytes);
+    if (status >= 500) logFailure(logger, request, error, thrown);
+    void reply.status(status);
+    if (status === 401) void reply.header('www-authenticate', 'Bearer');
+    const render = request.routeOptions.config.access?.renderError;
+    return render === undefined ? toErrorBody(error, request.id) : render(error, request, reply);
+  });
+  app.setNotFoundHandler(async (request) => {
+    throw httpErrors.ROUTE_NOT_FOUND(request.method, request.originalUrl.split('?')[0] ?? '');
+  });
+  const endSilentConnections = trackSilentConnections(app);
+  app.addHook('preClose', async () => {
+    for (const stream of openStreams) stream.close(); // else close would wait for readers that never leave
+    endSilentConnections();
+  });
+
+  if (options.openApi ?? true) await registerOpenApi(app, options.version ?? '0');
+  registerHealth(app, options.readiness ?? []);
+  if (metrics !== undefined)
+    registerRawRoute(app, {
+      id: 'metrics.read',
+      method: 'GET',
+      path: '/metrics',
+      permission: 'read',
+      handle: async (_request, reply) => await reply.type(metrics.contentType).send(await metrics.text()),
+    });
+  return app;
+}
+
+/** Node ends connections that idle between requests, but waits for those that never sent one: browsers open such ahead. */
+function trackSilentConnections(app: FastifyInstance): () => void {
+  const silent = new Set<Socket>();
+  app.server.on('connection', (socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
+  app.server.on('request', ({ socket }) => silent.delete(socket));
+  return () => {
+    for (const socket of silent) socket.destroy();
+  };
+}
+
+/** Who asks, from where, and whether they may: before the body is read. */
+async function admit(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: HttpServerOptions,
+  allowedHosts: ReadonlySet<string>,
+): Promise<void> {
+  const { access } = request.routeOptions.config;
+  const probe = access?.anyHost === true || access?.id.startsWith('health.') === true;
+  if (!probe) {
+    const problem = callerProblem(request.method, request.headers, allowedHosts);
+    if (problem !== undefined) throw problem;
+  }
+  if (access === undefined) return; // nothing is there: the not-found handler answers
+  const project = projectOf(request.raw);
+  const principal = await identify(request, options.authenticate, access.permission);
+  if (!principal.can(access.permission, project)) {
+    options.onDenied?.({
+      principal: principal.id,
+      permission: access.permission,
+      project,
+      operation: access.id,
+      requestId: request.id,
+    });
+    throw httpErrors.PERMISSION_DENIED(principal.id, access.permission, project);
+  }
+  if (request.originalUrl !== request.url) await options.requireProject?.(project);
+  request.tidemill.context = createRequestContext(request, reply, principal, project);
+}
+
+async function identify(
+  request: FastifyRequest,
+  authenticate: Authenticate,
+  permission: Permission,
+): Promise<Principal> {
+  return permission === 'public' ? anonymous : await authenticate({ headers: request.headers, ip: request.ip });
+}
+
+function logFailure(logger: Logger, request: FastifyRequest, error: AppError, thrown: unknown): void {
+  const known = isAppError(thrown) && thrown.kind !== 'internal';
+  const facts = {
+    requestId: request.id,
+    method: request.method,
+    url: request.originalUrl,
+    code: error.code,
+    err: thrown,
+  };
+  if (known) logger.warn(facts, error.message);
+  else logger.error(facts, 'request failed');
+}
+
+function registerHealth(app: FastifyInstance, checks: readonly ReadinessCheck[]): void {
+  registerOperation(app, getLiveness, async (_call, answer) => answer(200, { status: 'live' }));
+  registerOperation(app, getReadiness, async (_call, answer) => {
+    const results = await Promise.all(checks.map(runCheck));
+    return results.every((result) => result.ok)
+      ? answer(200, { status: 'ready', checks: results })
+      : answer(503, { status: 'not_ready', checks: results });
+  });
+}
+
+async function runCheck({ name, check }: ReadinessCheck): Promise<Readiness['checks'][number]> {
+  try {
+    await check();
+    return { name, ok: true };
+  } catch (error) {
+    return { name, ok: false, message: error instanceof Error ? error.message : String(error) };
+  }
+}
