@@ -4,6 +4,8 @@ import { databaseErrors } from './database-errors.ts';
 
 const int8 = 20;
 const numeric = 1700;
+/** SQLSTATE read_only_sql_transaction. */
+const readOnlyTransaction = '25006';
 
 /** `bigint`, `count` and `sum` come as text; in code they are numbers, and one that would lose digits is an error. */
 function parseInteger(text: string): number {
@@ -26,7 +28,11 @@ export function createPostgresTypes(): pg.CustomTypesConfig {
 export function createPostgresConnection(client: pg.Pool | pg.ClientBase): DatabaseConnection {
   return {
     async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
-      const { rows, rowCount, command } = await client.query(sql, parameters as unknown[]);
+      const { rows, rowCount, command } = await client.query(sql, parameters as unknown[]).catch((error: unknown) => {
+        if (error instanceof pg.DatabaseError && error.code === readOnlyTransaction)
+          throw databaseErrors.READER_WRITES();
+        throw error;
+      });
       return command === 'SELECT' || rowCount === null
         ? { rows: rows as R[] }
         : { rows: rows as R[], numAffectedRows: BigInt(rowCount) };

