@@ -1,0 +1,9 @@
+export interface ProjectsTables {
+  readonly projects: {
+    readonly name: string;
+    /** JSON of a GoalSpec. */
+    readonly goal: string | null;
+    /** Null for `default`, which comes with the database. */
+    readonly created_ms: number | null;
+  };
+}
