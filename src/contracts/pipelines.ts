@@ -1,5 +1,10 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
+import { durationPattern } from './duration.ts';
+import { ErrorBody } from './errors.ts';
 import { defineEvents } from './events.ts';
+import { OutputKind } from './jobs.ts';
+import { defineOperation } from './operation.ts';
+import { namePattern } from './references.ts';
 
 export const pipelinesEvents = defineEvents({
   'pipeline.run.queued': Type.Object({ runId: Type.String(), pipeline: Type.String(), trigger: Type.String() }),
@@ -19,4 +24,263 @@ export const pipelinesEvents = defineEvents({
     with: Type.Unknown(),
     token: Type.String(),
   }),
+});
+
+const closed = { additionalProperties: false } as const;
+const Duration = Type.String({ pattern: durationPattern, description: 'a duration: 90s, 3h, 28d' });
+
+/** Rows of a dataset with features joined as of an instant of each row. */
+export const JoinInput = Type.Object(
+  {
+    spine: Type.String({ pattern: '^dataset:', description: 'the rows: dataset:flights, or dataset:flights@3' }),
+    at: Type.String({ description: 'column that holds the instant as of which features are looked up' }),
+    features: Type.Array(Type.String(), { minItems: 1, description: 'feature views; columns are named <view>__<column>' }),
+  },
+  closed,
+);
+export type JoinInput = Static<typeof JoinInput>;
+
+export const StepSpec = Type.Object(
+  {
+    run: Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String(), { minItems: 1 })], {
+      description: 'the command; a text runs under sh, a list runs bare',
+    }),
+    inputs: Type.Optional(
+      Type.Record(Type.String({ pattern: namePattern }), Type.Union([Type.String(), JoinInput]), {
+        description: 'name: <step>.<output>, dataset:<name>[@version], artifact:<sha256>, or { spine, at, features }',
+      }),
+    ),
+    outputs: Type.Optional(
+      Type.Union([Type.Array(Type.String({ pattern: namePattern })), Type.Record(Type.String({ pattern: namePattern }), OutputKind)], {
+        description: 'names (files), or name: kind',
+      }),
+    ),
+    needs: Type.Optional(Type.Array(Type.String(), { description: 'steps that come first though nothing is taken from them' })),
+    params: Type.Optional(Type.Array(Type.String(), { description: 'parameters that the step sees; all when left out' })),
+    code: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'files that the step sees, globs; default: the folders of the files that the command names, else all',
+      }),
+    ),
+    env: Type.Optional(Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), Type.String())),
+    resources: Type.Optional(
+      Type.Object(
+        {
+          cpu: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'cores' })),
+          memory: Type.Optional(Type.String({ pattern: '^\\d+(?:Mi|Gi)$', description: '512Mi, 4Gi' })),
+        },
+        closed,
+      ),
+    ),
+    retries: Type.Optional(
+      Type.Object(
+        {
+          max: Type.Integer({ minimum: 0, maximum: 20 }),
+          on: Type.Optional(Type.Array(Type.Enum(['error', 'lost', 'timeout']))),
+          backoff: Type.Optional(Duration),
+        },
+        closed,
+      ),
+    ),
+    timeout: Type.Optional(Duration),
+    cache: Type.Optional(Type.Boolean({ default: true, description: 'whether an equal earlier step may stand in for it' })),
+    always: Type.Optional(Type.Boolean({ description: 'runs at the end, even when steps before it failed' })),
+  },
+  closed,
+);
+export type StepSpec = Static<typeof StepSpec>;
+
+export const ModelBlock = Type.Object(
+  {
+    name: Type.String({ pattern: namePattern }),
+    from: Type.String({ description: '<step>.<output> of kind model: an ONNX file' }),
+    train: Type.String({ description: '<step>.<output>: the rows that it was trained on' }),
+    test: Type.String({ description: '<step>.<output>: rows that it has not seen; candidate and champion are scored on them' }),
+    label: Type.String({ description: 'SQL expression over the test rows, null means never known: arr_delay > 15' }),
+    predicts: Type.Object(
+      {
+        kind: Type.Enum(['binary']),
+        score: Type.String({ description: 'which output is the score: probabilities[1]' }),
+      },
+      closed,
+    ),
+    metrics: Type.Optional(Type.String({ description: "<step>.<output>: the user's own numbers, for gates" })),
+    gates: Type.Optional(Type.Array(Type.String(), { description: 'comparisons that must hold: auc > champion.auc - 0.005' })),
+    approvals: Type.Optional(Type.Array(Type.String(), { description: 'policies under which a person must agree' })),
+    alias: Type.Optional(Type.String({ default: 'champion', description: 'alias that moves when every check is satisfied' })),
+  },
+  closed,
+);
+export type ModelBlock = Static<typeof ModelBlock>;
+
+export const PipelineSpec = Type.Object(
+  {
+    python: Type.Optional(Type.String({ description: 'requirements file; steps run inside that environment' })),
+    params: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'parameters with their defaults' })),
+    steps: Type.Record(Type.String({ pattern: namePattern }), StepSpec, { minProperties: 1 }),
+    model: Type.Optional(ModelBlock),
+  },
+  { ...closed, $id: 'PipelineSpec' },
+);
+export type PipelineSpec = Static<typeof PipelineSpec>;
+
+export const RunState = Type.Enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);
+export type RunState = Static<typeof RunState>;
+export const StepState = Type.Enum(['pending', 'running', 'waiting', 'succeeded', 'cached', 'failed', 'skipped', 'cancelled']);
+export type StepState = Static<typeof StepState>;
+
+const Instant = Type.String({ format: 'date-time' });
+const Failure = Type.Object({ code: Type.String(), message: Type.String() });
+
+export const StepView = Type.Object({
+  step: Type.String(),
+  kind: Type.Enum(['command', 'join', 'register']),
+  state: StepState,
+  needs: Type.Array(Type.String()),
+  why: Type.Optional(Type.String({ description: 'why it ran, or whose result stands in for it' })),
+  jobId: Type.Optional(Type.String()),
+  trackingRunId: Type.Optional(Type.String()),
+  outputs: Type.Record(
+    Type.String(),
+    Type.Object({ sha256: Type.String(), sizeBytes: Type.Integer(), kind: OutputKind, dataset: Type.Optional(Type.String()) }),
+  ),
+  error: Type.Optional(Failure),
+  startedAt: Type.Optional(Instant),
+  endedAt: Type.Optional(Instant),
+});
+export type StepView = Static<typeof StepView>;
+
+export const RunView = Type.Object({
+  id: Type.String(),
+  pipeline: Type.String(),
+  state: RunState,
+  trigger: Type.String({ description: 'what asked for it: user:local, trigger:<name>, cron:<name>' }),
+  params: Type.Record(Type.String(), Type.Unknown()),
+  inputs: Type.Array(Type.String(), { description: 'references of the data that it reads, versions fixed at its start' }),
+  result: Type.Optional(
+    Type.Object({
+      model: Type.String(),
+      version: Type.Integer(),
+      verdict: Type.Optional(Type.String({ description: 'first, passed, failed, or existed (an equal version was there)' })),
+    }),
+  ),
+  error: Type.Optional(Failure),
+  trackingRunId: Type.Optional(Type.String()),
+  createdAt: Instant,
+  endedAt: Type.Optional(Instant),
+  steps: Type.Array(StepView),
+});
+export type RunView = Static<typeof RunView>;
+const RunSummary = Type.Omit(RunView, ['steps']);
+export type RunSummary = Static<typeof RunSummary>;
+
+export const PipelineView = Type.Object({
+  name: Type.String(),
+  spec: PipelineSpec,
+  generation: Type.Integer(),
+  updatedAt: Instant,
+  lastRun: Type.Optional(RunSummary),
+});
+export type PipelineView = Static<typeof PipelineView>;
+
+const runParams = Type.Object({ runId: Type.String({ minLength: 1 }) });
+const pipelineParams = Type.Object({ name: Type.String({ minLength: 1 }) });
+const page = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+  cursor: Type.Optional(Type.String()),
+};
+
+export const listPipelines = defineOperation({
+  id: 'pipelines.list',
+  method: 'GET',
+  path: '/api/v1/pipelines',
+  summary: 'List the pipelines of a project with their last runs.',
+  permission: 'read',
+  responses: { 200: Type.Object({ items: Type.Array(PipelineView) }) },
+});
+
+export const getPipeline = defineOperation({
+  id: 'pipelines.get',
+  method: 'GET',
+  path: '/api/v1/pipelines/:name',
+  summary: 'Show a pipeline.',
+  permission: 'read',
+  params: pipelineParams,
+  responses: { 200: PipelineView, 404: ErrorBody },
+  errors: ['PIPELINE_NOT_FOUND'],
+});
+
+export const startRun = defineOperation({
+  id: 'runs.start',
+  method: 'POST',
+  path: '/api/v1/pipelines/:name/runs',
+  summary: 'Start a run of a pipeline.',
+  permission: 'write',
+  params: pipelineParams,
+  body: Type.Object(
+    {
+      params: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'instead of the defaults' })),
+      snapshot: Type.Optional(Type.String({ description: 'digest of the code tree; default: the one applied last' })),
+      cache: Type.Optional(Type.Boolean({ default: true, description: 'false: every step runs' })),
+    },
+    closed,
+  ),
+  responses: { 201: RunView, 400: ErrorBody, 404: ErrorBody },
+  errors: ['PIPELINE_NOT_FOUND', 'PIPELINE_PARAM_UNKNOWN', 'PIPELINE_INPUT_MISSING'],
+});
+
+export const listRuns = defineOperation({
+  id: 'runs.list',
+  method: 'GET',
+  path: '/api/v1/runs',
+  summary: 'List pipeline runs, newest first.',
+  permission: 'read',
+  query: Type.Object({ pipeline: Type.Optional(Type.String()), state: Type.Optional(RunState), ...page }, closed),
+  responses: { 200: Type.Object({ items: Type.Array(RunSummary), next: Type.Optional(Type.String()) }) },
+});
+
+export const getRun = defineOperation({
+  id: 'runs.get',
+  method: 'GET',
+  path: '/api/v1/runs/:runId',
+  summary: 'Show a run and its steps; with wait, once it has ended or the seconds are over.',
+  permission: 'read',
+  params: runParams,
+  query: Type.Object({ wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'seconds' })) }, closed),
+  responses: { 200: RunView, 404: ErrorBody },
+  errors: ['RUN_NOT_FOUND'],
+});
+
+export const cancelRun = defineOperation({
+  id: 'runs.cancel',
+  method: 'POST',
+  path: '/api/v1/runs/:runId/cancel',
+  summary: 'Cancel a run: its running steps are ended.',
+  permission: 'write',
+  params: runParams,
+  responses: { 200: RunView, 404: ErrorBody },
+  errors: ['RUN_NOT_FOUND'],
+});
+
+export const explainStep = defineOperation({
+  id: 'runs.explain',
+  method: 'GET',
+  path: '/api/v1/runs/:runId/steps/:step/explain',
+  summary: 'Say why a step ran or did not: the parts of its cache key, and what differs from the nearest earlier run.',
+  permission: 'read',
+  params: Type.Object({ runId: Type.String(), step: Type.String() }),
+  responses: {
+    200: Type.Object({
+      step: Type.String(),
+      state: StepState,
+      key: Type.Optional(Type.String()),
+      parts: Type.Record(Type.String(), Type.String()),
+      why: Type.String(),
+      differs: Type.Array(
+        Type.Object({ part: Type.String(), before: Type.Optional(Type.String()), now: Type.Optional(Type.String()) }),
+      ),
+    }),
+    404: ErrorBody,
+  },
+  errors: ['RUN_NOT_FOUND', 'STEP_NOT_FOUND'],
 });

@@ -1,0 +1,70 @@
+import type { WorkerTaskInput, WorkerTaskName, WorkerTaskOutput } from '#contracts/worker';
+import type { BlobStore } from '#platform/blobs';
+import type { Reader, Unit } from '#platform/database';
+import type { Job, Json, NewJob } from './job-types.ts';
+import type { JobLoop } from './job-loop.ts';
+import { jobsErrors } from './jobs-errors.ts';
+import { endJob, findJob, insertJob, requestCancel } from './jobs-store.ts';
+import type { WorkerPool } from './worker-pool.ts';
+import { resolveBlobPaths } from './worker-runner.ts';
+
+/** The door of `jobs`. */
+export interface JobsApi {
+  /** Queues a job in the caller's unit; it starts after the commit. Its end is the event `job.finished`. */
+  submit(unit: Unit, job: NewJob): Promise<string>;
+  /** @throws JOB_NOT_FOUND */
+  get(reader: Reader, jobId: string): Promise<Job>;
+  /** Ends a waiting job at once, a running one as soon as its process group is gone. No effect on an ended one. */
+  cancel(unit: Unit, jobId: string): Promise<void>;
+  /** Text of the attempt's output from a byte offset on. */
+  readLog(job: Job, offset: number): Promise<{ readonly text: string; readonly next: number; readonly ended: boolean }>;
+  /** One worker task at once, nothing recorded: for reads and previews. `blob:<sha256>` in the input becomes a path. */
+  runTask<T extends WorkerTaskName>(task: T, input: WorkerTaskInput<T>, signal?: AbortSignal): Promise<WorkerTaskOutput<T>>;
+}
+
+export function createJobsService(deps: {
+  readonly loop: JobLoop;
+  readonly pool: WorkerPool;
+  readonly blobs: BlobStore;
+  readonly readLog: JobsApi['readLog'];
+}): JobsApi {
+  return {
+    async submit(unit, job) {
+      const id = unit.newId();
+      await insertJob(unit, id, job);
+      unit.afterCommit(() => deps.loop.wake());
+      return id;
+    },
+    async get(reader, jobId) {
+      const job = await findJob(reader, jobId);
+      if (job === undefined) throw jobsErrors.JOB_NOT_FOUND(jobId);
+      return job;
+    },
+    async cancel(unit, jobId) {
+      const job = await findJob(unit, jobId);
+      if (job === undefined) throw jobsErrors.JOB_NOT_FOUND(jobId);
+      if (job.state === 'queued') {
+        const cancelled = jobsErrors.JOB_CANCELLED();
+        await endJob(unit, job, { state: 'cancelled', error: { code: cancelled.code, message: cancelled.message } });
+        await emitFinished(unit, job, 'cancelled');
+      } else if (job.state === 'running') {
+        await requestCancel(unit, jobId);
+        unit.afterCommit(() => deps.loop.cancel(jobId));
+      }
+    },
+    readLog: deps.readLog,
+    async runTask(task, input, signal) {
+      const resolved = (await resolveBlobPaths(input as Json, deps.blobs)) as typeof input;
+      return deps.pool.run(task, resolved, signal);
+    },
+  };
+}
+
+export async function emitFinished(unit: Unit, job: Job, outcome: string): Promise<void> {
+  await unit.emit({
+    type: 'job.finished',
+    project: job.project,
+    subject: job.owner,
+    data: { jobId: job.id, owner: job.owner, outcome },
+  });
+}

@@ -1,0 +1,206 @@
+import { inList } from '#platform/sql';
+import type { Reader, Unit } from '#platform/database';
+import type { Job, JobResult, Json, NewJob } from './job-types.ts';
+import type { JobRow, JobsTables } from './jobs-tables.ts';
+
+const defaultCpu = 1;
+const defaultMemoryMb = 512;
+
+function rowToJob(row: JobRow): Job {
+  return {
+    id: row.id,
+    project: row.project,
+    owner: row.owner,
+    tag: row.tag,
+    data: row.data === null ? null : (JSON.parse(row.data) as Json),
+    work: JSON.parse(row.work) as Job['work'],
+    state: row.state,
+    attempt: row.attempt,
+    fence: row.fence,
+    cancelRequested: row.cancel_requested === 1,
+    cpu: row.cpu,
+    memoryMb: row.memory_mb,
+    timeoutMs: row.timeout_ms ?? undefined,
+    retries: row.retries === null ? undefined : (JSON.parse(row.retries) as NonNullable<Job['retries']>),
+    tokenId: row.token_id ?? undefined,
+    result: row.result === null ? undefined : (JSON.parse(row.result) as JobResult),
+    error:
+      row.error_code === null || row.error_message === null
+        ? undefined
+        : { code: row.error_code, message: row.error_message },
+    createdMs: row.created_ms,
+    startedMs: row.started_ms ?? undefined,
+    endedMs: row.ended_ms ?? undefined,
+  };
+}
+
+export async function insertJob(unit: Unit, id: string, job: NewJob): Promise<void> {
+  await unit
+    .query<JobsTables>()
+    .insertInto('jobs')
+    .values({
+      id,
+      project: job.project,
+      owner: job.owner,
+      tag: job.tag,
+      data: job.data === undefined ? null : JSON.stringify(job.data),
+      work: JSON.stringify(job.work),
+      kind: job.work.kind,
+      state: 'queued',
+      attempt: 0,
+      fence: 0,
+      lease_until_ms: null,
+      cancel_requested: 0,
+      run_after_ms: unit.nowMs,
+      cpu: job.cpu ?? defaultCpu,
+      memory_mb: job.memoryMb ?? defaultMemoryMb,
+      timeout_ms: job.timeoutMs ?? null,
+      retries: job.retries === undefined ? null : JSON.stringify(job.retries),
+      token_id: null,
+      result: null,
+      error_code: null,
+      error_message: null,
+      created_ms: unit.nowMs,
+      started_ms: null,
+      ended_ms: null,
+    })
+    .execute();
+}
+
+export async function findJob(reader: Reader, id: string): Promise<Job | undefined> {
+  const row = await reader.query<JobsTables>().selectFrom('jobs').selectAll('jobs').where('jobs.id', '=', id).executeTakeFirst();
+  return row && rowToJob(row);
+}
+
+/** Jobs that may start now, oldest first. */
+export async function listClaimable(reader: Reader, nowMs: number, limit: number): Promise<readonly Job[]> {
+  const rows = await reader
+    .query<JobsTables>()
+    .selectFrom('jobs')
+    .selectAll('jobs')
+    .where('jobs.state', '=', 'queued')
+    .where('jobs.run_after_ms', '<=', nowMs)
+    .orderBy('jobs.run_after_ms')
+    .orderBy('jobs.id')
+    .limit(limit)
+    .execute();
+  return rows.map(rowToJob);
+}
+
+/** When the next waiting job may start; undefined when none waits. */
+export async function findNextStartMs(reader: Reader): Promise<number | undefined> {
+  const row = await reader
+    .query<JobsTables>()
+    .selectFrom('jobs')
+    .select('jobs.run_after_ms')
+    .where('jobs.state', '=', 'queued')
+    .orderBy('jobs.run_after_ms')
+    .orderBy('jobs.id')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.run_after_ms;
+}
+
+export async function listRunning(reader: Reader): Promise<readonly Job[]> {
+  const rows = await reader
+    .query<JobsTables>()
+    .selectFrom('jobs')
+    .selectAll('jobs')
+    .where('jobs.state', '=', 'running')
+    .orderBy('jobs.id')
+    .execute();
+  return rows.map(rowToJob);
+}
+
+/** Takes a job for one attempt; false when another has it. The new fence is the old one plus one. */
+export async function claimJob(unit: Unit, job: Job, leaseMs: number, tokenId: string | undefined): Promise<boolean> {
+  const result = await unit
+    .query<JobsTables>()
+    .updateTable('jobs')
+    .set({
+      state: 'running',
+      attempt: job.attempt + 1,
+      fence: job.fence + 1,
+      lease_until_ms: unit.nowMs + leaseMs,
+      started_ms: unit.nowMs,
+      token_id: tokenId ?? null,
+    })
+    .where('jobs.id', '=', job.id)
+    .where('jobs.state', '=', 'queued')
+    .where('jobs.fence', '=', job.fence)
+    .executeTakeFirst();
+  return Number(result.numUpdatedRows) === 1;
+}
+
+export async function renewLeases(unit: Unit, ids: readonly string[], leaseMs: number): Promise<void> {
+  await unit
+    .query<JobsTables>()
+    .updateTable('jobs')
+    .set({ lease_until_ms: unit.nowMs + leaseMs })
+    .where(inList(unit, 'jobs.id', ids))
+    .where('jobs.state', '=', 'running')
+    .execute();
+}
+
+export async function requestCancel(unit: Unit, id: string): Promise<void> {
+  await unit.query<JobsTables>().updateTable('jobs').set({ cancel_requested: 1 }).where('jobs.id', '=', id).execute();
+}
+
+/** Puts a job back for another attempt. Guarded by the attempt's fence. */
+export async function requeueJob(unit: Unit, job: Job, runAfterMs: number): Promise<boolean> {
+  const result = await unit
+    .query<JobsTables>()
+    .updateTable('jobs')
+    .set({ state: 'queued', run_after_ms: runAfterMs, lease_until_ms: null })
+    .where('jobs.id', '=', job.id)
+    .where('jobs.state', '=', 'running')
+    .where('jobs.fence', '=', job.fence)
+    .executeTakeFirst();
+  return Number(result.numUpdatedRows) === 1;
+}
+
+/** Ends a job. Guarded by state and fence: a late attempt changes nothing. */
+export async function endJob(
+  unit: Unit,
+  job: Job,
+  end: {
+    readonly state: 'succeeded' | 'failed' | 'cancelled';
+    readonly result?: JobResult;
+    readonly error?: { readonly code: string; readonly message: string };
+  },
+): Promise<boolean> {
+  const result = await unit
+    .query<JobsTables>()
+    .updateTable('jobs')
+    .set({
+      state: end.state,
+      result: end.result === undefined ? null : JSON.stringify(end.result),
+      error_code: end.error?.code ?? null,
+      error_message: end.error?.message ?? null,
+      lease_until_ms: null,
+      ended_ms: unit.nowMs,
+    })
+    .where('jobs.id', '=', job.id)
+    .where('jobs.state', '=', job.state)
+    .where('jobs.fence', '=', job.fence)
+    .executeTakeFirst();
+  return Number(result.numUpdatedRows) === 1;
+}
+
+export async function listJobs(
+  reader: Reader,
+  filter: {
+    readonly project: string;
+    readonly state?: JobRow['state'];
+    readonly owner?: string;
+    readonly beforeId?: string;
+    readonly limit: number;
+  },
+): Promise<readonly Job[]> {
+  let query = reader.query<JobsTables>().selectFrom('jobs').selectAll('jobs').where('jobs.project', '=', filter.project);
+  if (filter.state !== undefined) query = query.where('jobs.state', '=', filter.state);
+  if (filter.owner !== undefined) query = query.where('jobs.owner', '=', filter.owner);
+  if (filter.beforeId !== undefined) query = query.where('jobs.id', '<', filter.beforeId);
+  const rows = await query.orderBy('jobs.id', 'desc').limit(filter.limit).execute();
+  return rows.map(rowToJob);
+}

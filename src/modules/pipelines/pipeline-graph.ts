@@ -1,0 +1,100 @@
+import type { OutputKind } from '#contracts/jobs';
+import type { JoinInput, PipelineSpec, StepSpec } from '#contracts/pipelines';
+
+/**
+ * A pipeline as what runs: each declared step, an implicit `join` step before a step that takes features (named
+ * `<step>.<input>`), and `register` at the end when the pipeline makes a model.
+ */
+export type GraphStep =
+  | { readonly kind: 'command'; readonly name: string; readonly needs: readonly string[]; readonly spec: StepSpec }
+  | { readonly kind: 'join'; readonly name: string; readonly needs: readonly string[]; readonly join: JoinInput }
+  | { readonly kind: 'register'; readonly name: string; readonly needs: readonly string[] };
+
+export const registerStep = 'register';
+
+/** Where an input comes from. */
+export type InputSource =
+  | { readonly kind: 'step'; readonly step: string; readonly output: string }
+  | { readonly kind: 'join'; readonly step: string; readonly join: JoinInput }
+  | { readonly kind: 'dataset'; readonly name: string; readonly at: string | undefined }
+  | { readonly kind: 'artifact'; readonly sha256: string }
+  | { readonly kind: 'unknown'; readonly text: string };
+
+export const joinOutput = 'rows';
+
+export function parseInput(step: string, name: string, input: string | JoinInput): InputSource {
+  if (typeof input !== 'string') return { kind: 'join', step: `${step}.${name}`, join: input };
+  const dataset = /^dataset:([A-Za-z0-9][A-Za-z0-9._-]*)(?:@([A-Za-z0-9._-]+))?$/.exec(input);
+  if (dataset?.[1] !== undefined) return { kind: 'dataset', name: dataset[1], at: dataset[2] };
+  const artifact = /^artifact:([0-9a-f]{64})$/.exec(input);
+  if (artifact?.[1] !== undefined) return { kind: 'artifact', sha256: artifact[1] };
+  const output = parseOutput(input);
+  return output === undefined ? { kind: 'unknown', text: input } : { kind: 'step', ...output };
+}
+
+/** `<step>.<output>` */
+export function parseOutput(text: string): { readonly step: string; readonly output: string } | undefined {
+  const match = /^([A-Za-z0-9][A-Za-z0-9_-]*)\.([A-Za-z0-9][A-Za-z0-9_-]*)$/.exec(text);
+  return match?.[1] === undefined || match[2] === undefined ? undefined : { step: match[1], output: match[2] };
+}
+
+export function outputsOf(spec: StepSpec): readonly { readonly name: string; readonly kind: OutputKind }[] {
+  const { outputs = [] } = spec;
+  return isList(outputs)
+    ? outputs.map((name) => ({ name, kind: 'file' as const }))
+    : Object.entries(outputs).map(([name, kind]) => ({ name, kind }));
+}
+
+function isList(outputs: NonNullable<StepSpec['outputs']>): outputs is string[] {
+  return Array.isArray(outputs);
+}
+
+/** The steps in the order of the document, joins before the step that takes them, `register` last. */
+export function expandSteps(spec: PipelineSpec): readonly GraphStep[] {
+  const steps: GraphStep[] = [];
+  const declared = Object.entries(spec.steps);
+  for (const [name, step] of declared) {
+    const needs = new Set(step.needs ?? []);
+    for (const [inputName, input] of Object.entries(step.inputs ?? {})) {
+      const source = parseInput(name, inputName, input);
+      if (source.kind === 'step') needs.add(source.step);
+      if (source.kind === 'join') {
+        steps.push({ kind: 'join', name: source.step, needs: [], join: source.join });
+        needs.add(source.step);
+      }
+    }
+    if (step.always === true) for (const [other, { always }] of declared) if (always !== true) needs.add(other);
+    steps.push({ kind: 'command', name, needs: [...needs], spec: step });
+  }
+  if (spec.model !== undefined) {
+    const { from, train, test, metrics } = spec.model;
+    const needs = [from, train, test, ...(metrics === undefined ? [] : [metrics])].map((text) => parseOutput(text)?.step ?? '');
+    steps.push({ kind: 'register', name: registerStep, needs: [...new Set(needs)] });
+  }
+  return steps;
+}
+
+/** A cycle as the names along it, first name repeated at the end; undefined when there is none. */
+export function findCycle(steps: readonly Pick<GraphStep, 'name' | 'needs'>[]): readonly string[] | undefined {
+  const needs = new Map(steps.map((step) => [step.name, step.needs]));
+  const done = new Set<string>();
+  const path: string[] = [];
+  function visit(name: string): readonly string[] | undefined {
+    if (done.has(name)) return undefined;
+    const at = path.indexOf(name);
+    if (at >= 0) return [...path.slice(at), name];
+    path.push(name);
+    for (const need of needs.get(name) ?? []) {
+      const cycle = visit(need);
+      if (cycle !== undefined) return cycle;
+    }
+    path.pop();
+    done.add(name);
+    return undefined;
+  }
+  for (const { name } of steps) {
+    const cycle = visit(name);
+    if (cycle !== undefined) return cycle;
+  }
+  return undefined;
+}

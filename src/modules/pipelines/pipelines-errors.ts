@@ -1,0 +1,23 @@
+import { defineErrors } from '#platform/errors';
+
+export const pipelinesErrors = defineErrors({
+  PIPELINE_NOT_FOUND: {
+    kind: 'not_found',
+    message: (name: string, near: string | undefined) =>
+      `there is no pipeline "${name}"${near === undefined ? '; declare it in tidemill.yaml and apply' : `; did you mean "${near}"?`}`,
+  },
+  PIPELINE_PARAM_UNKNOWN: {
+    kind: 'invalid',
+    message: (name: string, near: string | undefined) =>
+      `the pipeline has no parameter "${name}"${near === undefined ? '' : `; did you mean "${near}"?`}`,
+  },
+  PIPELINE_INPUT_MISSING: {
+    kind: 'invalid',
+    message: (input: string) => `${input} has no version yet: land its data first`,
+  },
+  RUN_NOT_FOUND: { kind: 'not_found', message: (id: string) => `there is no run ${id} in this project` },
+  STEP_NOT_FOUND: { kind: 'not_found', message: (step: string, run: string) => `run ${run} has no step "${step}"` },
+  STEP_NOT_WAITING: { kind: 'conflict', message: () => 'no step waits for this token: it has been answered, or its run has ended' },
+  STEP_DEPENDENCY_FAILED: { kind: 'conflict', message: (steps: string) => `not run, because of what it needs: ${steps}` },
+  RUN_STEPS_FAILED: { kind: 'invalid', message: (steps: string) => `failed in ${steps}` },
+});

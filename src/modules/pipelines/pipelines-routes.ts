@@ -1,0 +1,195 @@
+import type { FastifyInstance } from 'fastify';
+import {
+  cancelRun,
+  explainStep,
+  getPipeline,
+  getRun,
+  listPipelines,
+  listRuns,
+  type PipelineView,
+  type RunSummary,
+  type RunView,
+  type StepView,
+  startRun,
+} from '#contracts/pipelines';
+import type { TreeManifest } from '#contracts/tree';
+import type { BlobStore } from '#platform/blobs';
+import type { Database, Reader } from '#platform/database';
+import { nearestName } from '#platform/errors';
+import type { EventLog } from '#platform/events';
+import { registerOperation } from '#platform/http';
+import { decodeCursor, encodeCursor } from '#platform/sql';
+import { differences } from './cache-key.ts';
+import { pipelinesErrors } from './pipelines-errors.ts';
+import type { PipelinesApi } from './pipelines-service.ts';
+import { findEarlierStep, listPipelines as listStored, listRuns as listStoredRuns, type StoredPipeline } from './pipelines-store.ts';
+import type { Run, Step } from './run-types.ts';
+
+const defaultLimit = 50;
+
+export function registerPipelineRoutes(
+  app: FastifyInstance,
+  deps: { readonly database: Database; readonly pipelines: PipelinesApi; readonly events: EventLog; readonly blobs: BlobStore },
+): void {
+  const { database, pipelines } = deps;
+
+  async function viewOf(reader: Reader, project: string, stored: StoredPipeline): Promise<PipelineView> {
+    const [last] = await listStoredRuns(reader, { project, pipeline: stored.name, limit: 1 });
+    return {
+      name: stored.name,
+      spec: stored.spec,
+      generation: stored.generation,
+      updatedAt: toRfc3339(stored.updatedMs),
+      ...(last && { lastRun: toSummary(last) }),
+    };
+  }
+
+  registerOperation(app, listPipelines, async ({ context }, answer) => {
+    const stored = await listStored(database.read, context.project);
+    return answer(200, { items: await Promise.all(stored.map((item) => viewOf(database.read, context.project, item))) });
+  });
+
+  registerOperation(app, getPipeline, async ({ params, context }, answer) => {
+    const stored = await listStored(database.read, context.project);
+    const found = stored.find(({ name }) => name === params.name);
+    if (found === undefined)
+      throw pipelinesErrors.PIPELINE_NOT_FOUND(params.name, nearestName(params.name, stored.map(({ name }) => name)));
+    return answer(200, await viewOf(database.read, context.project, found));
+  });
+
+  registerOperation(app, startRun, async ({ params, body, context }, answer) => {
+    const code = body.snapshot === undefined ? undefined : await readSnapshot(deps.blobs, body.snapshot);
+    const runId = await database.write(context.write, (unit) =>
+      pipelines.run(unit, {
+        project: context.project,
+        pipeline: params.name,
+        trigger: context.principal.id,
+        ...(body.params !== undefined && { params: body.params }),
+        ...(code !== undefined && { code }),
+        ...(body.cache !== undefined && { useCache: body.cache }),
+      }),
+    );
+    return answer(201, toView(await pipelines.get(database.read, context.project, runId)));
+  });
+
+  registerOperation(app, listRuns, async ({ query, context }, answer) => {
+    const limit = query.limit ?? defaultLimit;
+    const found = await listStoredRuns(database.read, {
+      project: context.project,
+      limit: limit + 1,
+      ...(query.pipeline !== undefined && { pipeline: query.pipeline }),
+      ...(query.state !== undefined && { state: query.state }),
+      ...(query.cursor !== undefined && { beforeId: String(decodeCursor(query.cursor)[0]) }),
+    });
+    const items = found.slice(0, limit);
+    const last = items.at(-1);
+    return answer(200, {
+      items: items.map(toSummary),
+      ...(found.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
+    });
+  });
+
+  registerOperation(app, getRun, async ({ params, query, context }, answer) => {
+    const read = () => pipelines.get(database.read, context.project, params.runId);
+    const ended = untilRunEnds(deps.events, params.runId, (query.wait ?? 0) * 1000, context.signal);
+    try {
+      const found = await read(); // asked for after we began to listen, so that no end is missed
+      if (found.run.state !== 'running' || query.wait === undefined) return answer(200, toView(found));
+      await ended.promise;
+      return answer(200, toView(await read()));
+    } finally {
+      ended.stop();
+    }
+  });
+
+  registerOperation(app, cancelRun, async ({ params, context }, answer) => {
+    await database.write(context.write, (unit) => pipelines.cancel(unit, context.project, params.runId));
+    return answer(200, toView(await pipelines.get(database.read, context.project, params.runId)));
+  });
+
+  registerOperation(app, explainStep, async ({ params, context }, answer) => {
+    const { run, steps } = await pipelines.get(database.read, context.project, params.runId);
+    const step = steps.find(({ name }) => name === params.step);
+    if (step === undefined) throw pipelinesErrors.STEP_NOT_FOUND(params.step, params.runId);
+    const earlier = await findEarlierStep(database.read, run, step.name);
+    const parts = step.keyParts ?? step.plan.keyParts;
+    return answer(200, {
+      step: step.name,
+      state: step.state,
+      ...(step.key !== undefined && { key: step.key }),
+      parts,
+      why: step.why ?? 'it has not started yet',
+      differs: (earlier?.keyParts === undefined ? [] : differences(earlier.keyParts, parts)).map(({ part, before, now }) => ({
+        part,
+        ...(before !== undefined && { before }),
+        ...(now !== undefined && { now }),
+      })),
+    });
+  });
+}
+
+async function readSnapshot(blobs: BlobStore, digest: string) {
+  const chunks: Buffer[] = [];
+  for await (const chunk of await blobs.openRead(digest)) chunks.push(chunk as Buffer);
+  const manifest = JSON.parse(Buffer.concat(chunks).toString('utf8')) as TreeManifest;
+  return { snapshot: digest, files: manifest.files };
+}
+
+function untilRunEnds(events: EventLog, runId: string, waitMs: number, signal: AbortSignal) {
+  let stop = (): void => undefined;
+  const promise = new Promise<void>((resolve) => {
+    const unsubscribe = events.tail((batch) => {
+      if (batch.some((event) => event.type === 'pipeline.run.finished' && event.data.runId === runId)) resolve();
+    });
+    const timer = setTimeout(resolve, waitMs);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    stop = () => {
+      unsubscribe();
+      clearTimeout(timer);
+    };
+  });
+  return { promise, stop: () => stop() };
+}
+
+const toRfc3339 = (ms: number): string => new Date(ms).toISOString();
+
+function toSummary(run: Run): RunSummary {
+  return {
+    id: run.id,
+    pipeline: run.pipeline,
+    state: run.state,
+    trigger: run.trigger,
+    params: { ...run.params },
+    inputs: [...run.inputs],
+    ...(run.result && { result: run.result }),
+    ...(run.error && { error: run.error }),
+    ...(run.trackingRunId !== undefined && { trackingRunId: run.trackingRunId }),
+    createdAt: toRfc3339(run.createdMs),
+    ...(run.endedMs !== undefined && { endedAt: toRfc3339(run.endedMs) }),
+  };
+}
+
+function toView({ run, steps }: { readonly run: Run; readonly steps: readonly Step[] }): RunView {
+  return { ...toSummary(run), steps: steps.map(toStepView) };
+}
+
+function toStepView(step: Step): StepView {
+  return {
+    step: step.name,
+    kind: step.kind,
+    state: step.state,
+    needs: [...step.needs],
+    ...(step.why !== undefined && { why: step.why }),
+    ...(step.jobId !== undefined && { jobId: step.jobId }),
+    ...(step.trackingRunId !== undefined && { trackingRunId: step.trackingRunId }),
+    outputs: Object.fromEntries(
+      Object.entries(step.outputs).map(([name, { sha256, sizeBytes, kind, dataset }]) => [
+        name,
+        { sha256, sizeBytes, kind, ...(dataset !== undefined && { dataset }) },
+      ]),
+    ),
+    ...(step.error && { error: step.error }),
+    ...(step.startedMs !== undefined && { startedAt: toRfc3339(step.startedMs) }),
+    ...(step.endedMs !== undefined && { endedAt: toRfc3339(step.endedMs) }),
+  };
+}

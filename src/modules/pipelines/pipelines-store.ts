@@ -1,0 +1,390 @@
+import type { PipelineSpec, RunState } from '#contracts/pipelines';
+import type { TreeFile } from '#contracts/tree';
+import type { Reader, Unit } from '#platform/database';
+import { fromBit, inList, parseJson, toBit } from '#platform/sql';
+import type { PipelinesTables } from './pipelines-tables.ts';
+import type { Outputs, Run, RunResult, Step, StepPlan } from './run-types.ts';
+
+type Row<T extends keyof PipelinesTables> = PipelinesTables[T];
+
+const runColumns = [
+  'pipeline_runs.id',
+  'pipeline_runs.project',
+  'pipeline_runs.pipeline',
+  'pipeline_runs.state',
+  'pipeline_runs.trigger_by',
+  'pipeline_runs.params',
+  'pipeline_runs.spec',
+  'pipeline_runs.code',
+  'pipeline_runs.use_cache',
+  'pipeline_runs.inputs',
+  'pipeline_runs.snapshot',
+  'pipeline_runs.tracking_run_id',
+  'pipeline_runs.result',
+  'pipeline_runs.error_code',
+  'pipeline_runs.error_message',
+  'pipeline_runs.created_ms',
+  'pipeline_runs.ended_ms',
+] as const;
+
+const stepColumns = [
+  'pipeline_steps.run_id',
+  'pipeline_steps.step',
+  'pipeline_steps.position',
+  'pipeline_steps.kind',
+  'pipeline_steps.state',
+  'pipeline_steps.needs',
+  'pipeline_steps.plan',
+  'pipeline_steps.cache_key',
+  'pipeline_steps.key_parts',
+  'pipeline_steps.why',
+  'pipeline_steps.job_id',
+  'pipeline_steps.token',
+  'pipeline_steps.tracking_run_id',
+  'pipeline_steps.outputs',
+  'pipeline_steps.error_code',
+  'pipeline_steps.error_message',
+  'pipeline_steps.started_ms',
+  'pipeline_steps.ended_ms',
+] as const;
+
+function failureOf(row: { readonly error_code: string | null; readonly error_message: string | null }) {
+  return row.error_code === null ? undefined : { code: row.error_code, message: row.error_message ?? '' };
+}
+
+function rowToRun(row: Row<'pipeline_runs'>): Run {
+  return {
+    id: row.id,
+    project: row.project,
+    pipeline: row.pipeline,
+    state: row.state,
+    trigger: row.trigger_by,
+    params: parseJson(row.params),
+    spec: parseJson(row.spec),
+    code: parseJson(row.code),
+    useCache: fromBit(row.use_cache),
+    inputs: parseJson(row.inputs),
+    snapshot: row.snapshot,
+    trackingRunId: row.tracking_run_id ?? undefined,
+    result: parseJson<RunResult>(row.result),
+    error: failureOf(row),
+    createdMs: row.created_ms,
+    endedMs: row.ended_ms ?? undefined,
+  };
+}
+
+function rowToStep(row: Row<'pipeline_steps'>): Step {
+  return {
+    name: row.step,
+    position: row.position,
+    kind: row.kind,
+    state: row.state,
+    needs: parseJson(row.needs),
+    plan: parseJson<StepPlan>(row.plan),
+    key: row.cache_key ?? undefined,
+    keyParts: parseJson<Readonly<Record<string, string>>>(row.key_parts),
+    why: row.why ?? undefined,
+    jobId: row.job_id ?? undefined,
+    token: row.token ?? undefined,
+    trackingRunId: row.tracking_run_id ?? undefined,
+    outputs: parseJson<Outputs>(row.outputs),
+    error: failureOf(row),
+    startedMs: row.started_ms ?? undefined,
+    endedMs: row.ended_ms ?? undefined,
+  };
+}
+
+function stepToRow(runId: string, step: Step): Row<'pipeline_steps'> {
+  return {
+    run_id: runId,
+    step: step.name,
+    position: step.position,
+    kind: step.kind,
+    state: step.state,
+    needs: JSON.stringify(step.needs),
+    plan: JSON.stringify(step.plan),
+    cache_key: step.key ?? null,
+    key_parts: step.keyParts === undefined ? null : JSON.stringify(step.keyParts),
+    why: step.why ?? null,
+    job_id: step.jobId ?? null,
+    token: step.token ?? null,
+    tracking_run_id: step.trackingRunId ?? null,
+    outputs: JSON.stringify(step.outputs),
+    error_code: step.error?.code ?? null,
+    error_message: step.error?.message ?? null,
+    started_ms: step.startedMs ?? null,
+    ended_ms: step.endedMs ?? null,
+  };
+}
+
+export interface StoredPipeline {
+  readonly name: string;
+  readonly spec: PipelineSpec;
+  readonly generation: number;
+  readonly updatedMs: number;
+}
+
+export async function listPipelines(reader: Reader, project: string): Promise<readonly StoredPipeline[]> {
+  const rows = await reader
+    .query<PipelinesTables>()
+    .selectFrom('pipelines')
+    .select(['pipelines.name', 'pipelines.spec', 'pipelines.generation', 'pipelines.updated_ms'])
+    .where('pipelines.project', '=', project)
+    .orderBy('pipelines.name')
+    .execute();
+  return rows.map((row) => ({
+    name: row.name,
+    spec: parseJson<PipelineSpec>(row.spec),
+    generation: row.generation,
+    updatedMs: row.updated_ms,
+  }));
+}
+
+export async function upsertPipeline(unit: Unit, project: string, name: string, spec: PipelineSpec): Promise<void> {
+  const text = JSON.stringify(spec);
+  await unit
+    .query<PipelinesTables>()
+    .insertInto('pipelines')
+    .values({ project, name, spec: text, generation: 1, updated_ms: unit.nowMs })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['project', 'name'])
+        .doUpdateSet(({ eb }) => ({
+          spec: text,
+          generation: eb('pipelines.generation', '+', 1),
+          updated_ms: unit.nowMs,
+        })),
+    )
+    .execute();
+}
+
+export async function deletePipeline(unit: Unit, project: string, name: string): Promise<void> {
+  await unit
+    .query<PipelinesTables>()
+    .deleteFrom('pipelines')
+    .where('pipelines.project', '=', project)
+    .where('pipelines.name', '=', name)
+    .execute();
+}
+
+export async function putCode(unit: Unit, project: string, snapshot: string, files: readonly TreeFile[]): Promise<void> {
+  const text = JSON.stringify(files);
+  await unit
+    .query<PipelinesTables>()
+    .insertInto('pipeline_code')
+    .values({ project, snapshot, files: text })
+    .onConflict((conflict) => conflict.column('project').doUpdateSet({ snapshot, files: text }))
+    .execute();
+}
+
+export async function findCode(
+  reader: Reader,
+  project: string,
+): Promise<{ readonly snapshot: string; readonly files: readonly TreeFile[] } | undefined> {
+  const row = await reader
+    .query<PipelinesTables>()
+    .selectFrom('pipeline_code')
+    .select(['pipeline_code.snapshot', 'pipeline_code.files'])
+    .where('pipeline_code.project', '=', project)
+    .executeTakeFirst();
+  return row && { snapshot: row.snapshot, files: parseJson<readonly TreeFile[]>(row.files) };
+}
+
+export async function insertRun(unit: Unit, run: Run): Promise<void> {
+  await unit
+    .query<PipelinesTables>()
+    .insertInto('pipeline_runs')
+    .values({
+      id: run.id,
+      project: run.project,
+      pipeline: run.pipeline,
+      state: run.state,
+      trigger_by: run.trigger,
+      params: JSON.stringify(run.params),
+      spec: JSON.stringify(run.spec),
+      code: JSON.stringify(run.code),
+      use_cache: toBit(run.useCache),
+      inputs: JSON.stringify(run.inputs),
+      snapshot: run.snapshot,
+      tracking_run_id: run.trackingRunId ?? null,
+      result: null,
+      error_code: null,
+      error_message: null,
+      created_ms: run.createdMs,
+      ended_ms: null,
+    })
+    .execute();
+}
+
+/** Rows a statement: SQLite and PostgreSQL both bound the number of parameters. */
+const rowsAtOnce = 200;
+
+export async function insertSteps(unit: Unit, runId: string, steps: readonly Step[]): Promise<void> {
+  for (let at = 0; at < steps.length; at += rowsAtOnce)
+    await unit
+      .query<PipelinesTables>()
+      .insertInto('pipeline_steps')
+      .values(steps.slice(at, at + rowsAtOnce).map((step) => stepToRow(runId, step)))
+      .execute();
+}
+
+/** Writes a step's transition; false when it was not in the state that it was read in. */
+export async function updateStep(unit: Unit, runId: string, before: Step, after: Step): Promise<boolean> {
+  const { run_id: _run, step: _step, position: _position, kind: _kind, needs: _needs, plan: _plan, ...changes } = stepToRow(runId, after);
+  const result = await unit
+    .query<PipelinesTables>()
+    .updateTable('pipeline_steps')
+    .set(changes)
+    .where('pipeline_steps.run_id', '=', runId)
+    .where('pipeline_steps.step', '=', before.name)
+    .where('pipeline_steps.state', '=', before.state)
+    .executeTakeFirst();
+  return Number(result.numUpdatedRows) === 1;
+}
+
+export async function updateRun(
+  unit: Unit,
+  runId: string,
+  from: RunState,
+  change: { readonly state: RunState; readonly error?: Run['error']; readonly endedMs?: number },
+): Promise<boolean> {
+  const result = await unit
+    .query<PipelinesTables>()
+    .updateTable('pipeline_runs')
+    .set({
+      state: change.state,
+      error_code: change.error?.code ?? null,
+      error_message: change.error?.message ?? null,
+      ended_ms: change.endedMs ?? null,
+    })
+    .where('pipeline_runs.id', '=', runId)
+    .where('pipeline_runs.state', '=', from)
+    .executeTakeFirst();
+  return Number(result.numUpdatedRows) === 1;
+}
+
+export async function putRunResult(unit: Unit, runId: string, result: RunResult): Promise<void> {
+  await unit
+    .query<PipelinesTables>()
+    .updateTable('pipeline_runs')
+    .set({ result: JSON.stringify(result) })
+    .where('pipeline_runs.id', '=', runId)
+    .execute();
+}
+
+export async function findRun(reader: Reader, id: string): Promise<Run | undefined> {
+  const row = await reader
+    .query<PipelinesTables>()
+    .selectFrom('pipeline_runs')
+    .select(runColumns)
+    .where('pipeline_runs.id', '=', id)
+    .executeTakeFirst();
+  return row && rowToRun(row);
+}
+
+export async function listRuns(
+  reader: Reader,
+  filter: {
+    readonly project: string;
+    readonly pipeline?: string;
+    readonly state?: RunState;
+    readonly beforeId?: string;
+    readonly limit: number;
+  },
+): Promise<readonly Run[]> {
+  let query = reader
+    .query<PipelinesTables>()
+    .selectFrom('pipeline_runs')
+    .select(runColumns)
+    .where('pipeline_runs.project', '=', filter.project);
+  if (filter.pipeline !== undefined) query = query.where('pipeline_runs.pipeline', '=', filter.pipeline);
+  if (filter.state !== undefined) query = query.where('pipeline_runs.state', '=', filter.state);
+  if (filter.beforeId !== undefined) query = query.where('pipeline_runs.id', '<', filter.beforeId);
+  const rows = await query.orderBy('pipeline_runs.id', 'desc').limit(filter.limit).execute();
+  return rows.map(rowToRun);
+}
+
+export async function listSteps(reader: Reader, runId: string): Promise<readonly Step[]> {
+  const rows = await reader
+    .query<PipelinesTables>()
+    .selectFrom('pipeline_steps')
+    .select(stepColumns)
+    .where('pipeline_steps.run_id', '=', runId)
+    .orderBy('pipeline_steps.position')
+    .execute();
+  return rows.map(rowToStep);
+}
+
+export async function findStepByToken(
+  reader: Reader,
+  token: string,
+): Promise<{ readonly runId: string; readonly step: string } | undefined> {
+  const row = await reader
+    .query<PipelinesTables>()
+    .selectFrom('pipeline_steps')
+    .select(['pipeline_steps.run_id', 'pipeline_steps.step'])
+    .where('pipeline_steps.token', '=', token)
+    .executeTakeFirst();
+  return row && { runId: row.run_id, step: row.step };
+}
+
+/** Earlier results by key, one look-up for all. */
+export async function findCached(
+  reader: Reader,
+  project: string,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, { readonly runId: string; readonly step: string; readonly outputs: Outputs }>> {
+  if (keys.length === 0) return new Map();
+  const rows = await reader
+    .query<PipelinesTables>()
+    .selectFrom('pipeline_cache')
+    .select(['pipeline_cache.cache_key', 'pipeline_cache.run_id', 'pipeline_cache.step', 'pipeline_cache.outputs'])
+    .where('pipeline_cache.project', '=', project)
+    .where(inList(reader, 'pipeline_cache.cache_key', keys))
+    .execute();
+  return new Map(
+    rows.map((row) => [row.cache_key, { runId: row.run_id, step: row.step, outputs: parseJson<Outputs>(row.outputs) }]),
+  );
+}
+
+/** Keeps a result for later runs; the first result of a key stays. */
+export async function putCached(
+  unit: Unit,
+  entry: { readonly project: string; readonly key: string; readonly runId: string; readonly step: string; readonly outputs: Outputs },
+): Promise<void> {
+  await unit
+    .query<PipelinesTables>()
+    .insertInto('pipeline_cache')
+    .values({
+      project: entry.project,
+      cache_key: entry.key,
+      run_id: entry.runId,
+      step: entry.step,
+      outputs: JSON.stringify(entry.outputs),
+      created_ms: unit.nowMs,
+    })
+    .onConflict((conflict) => conflict.columns(['project', 'cache_key']).doNothing())
+    .execute();
+}
+
+/** The newest earlier step of that name with a key, to compare with. */
+export async function findEarlierStep(
+  reader: Reader,
+  run: Pick<Run, 'id' | 'project' | 'pipeline'>,
+  step: string,
+): Promise<Step | undefined> {
+  const row = await reader
+    .query<PipelinesTables>()
+    .selectFrom('pipeline_steps')
+    .innerJoin('pipeline_runs', 'pipeline_runs.id', 'pipeline_steps.run_id')
+    .select(stepColumns)
+    .where('pipeline_runs.project', '=', run.project)
+    .where('pipeline_runs.pipeline', '=', run.pipeline)
+    .where('pipeline_runs.id', '<', run.id)
+    .where('pipeline_steps.step', '=', step)
+    .where('pipeline_steps.cache_key', 'is not', null)
+    .orderBy('pipeline_runs.id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row && rowToStep(row);
+}

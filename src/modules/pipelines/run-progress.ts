@@ -1,0 +1,278 @@
+import type { StepSpec } from '#contracts/pipelines';
+import { parseDuration } from '#contracts/duration';
+import type { CommandInput, JobWork, Json } from '#modules/jobs';
+import type { Unit } from '#platform/database';
+import { cacheKey, differences, type KeyParts } from './cache-key.ts';
+import { codeOf } from './code-files.ts';
+import { outputsOf, parseInput, parseOutput } from './pipeline-graph.ts';
+import type { PipelinesDeps } from './pipelines-deps.ts';
+import { pipelinesErrors } from './pipelines-errors.ts';
+import { findCached, findEarlierStep, putCached } from './pipelines-store.ts';
+import { readiness } from './run-rules.ts';
+import type { Outputs, Run, Step, StepOutput } from './run-types.ts';
+
+export const stepReference = (run: string, step: string): string => `pipeline-step:${run}/${step}`;
+
+/**
+ * Takes a run as far as it goes now: what is ready is answered from the cache (one look-up for all) or started, what can
+ * no longer run is skipped, and again, since a cached step may make others ready. Returns the steps as they are then;
+ * the caller writes them in the same unit.
+ */
+export async function advance(unit: Unit, deps: PipelinesDeps, run: Run, before: readonly Step[]): Promise<readonly Step[]> {
+  const always = new Set(Object.entries(run.spec.steps).flatMap(([name, step]) => (step.always === true ? [name] : [])));
+  const steps = new Map(before.map((step) => [step.name, step]));
+  for (;;) {
+    const { ready, blocked } = readiness([...steps.values()], always);
+    if (ready.length === 0 && blocked.length === 0) return [...steps.values()];
+    for (const { step, by } of blocked) {
+      const error = pipelinesErrors.STEP_DEPENDENCY_FAILED(by.join(', '));
+      steps.set(step.name, { ...step, state: 'skipped', error: { code: error.code, message: error.message }, endedMs: unit.nowMs });
+      await emitFinished(unit, run, step.name, 'skipped');
+    }
+    const keyed = ready.map((step) => withKey(step, run, steps));
+    const cached = run.useCache
+      ? await findCached(unit, run.project, keyed.flatMap(({ key }) => (key === undefined ? [] : [key])))
+      : new Map<string, never>();
+    for (const step of keyed) {
+      const hit = step.key === undefined ? undefined : cached.get(step.key);
+      steps.set(
+        step.name,
+        hit === undefined ? await startStep(unit, deps, run, step, steps) : await takeCached(unit, deps, run, step, hit),
+      );
+    }
+  }
+}
+
+function withKey(step: Step, run: Run, steps: ReadonlyMap<string, Step>): Step {
+  if (step.kind === 'register') return step;
+  const spec = run.spec.steps[step.name];
+  const fromSteps: Record<string, string> = {};
+  for (const [name, input] of Object.entries(spec?.inputs ?? {})) {
+    const made = outputBehind(step.name, name, input, steps);
+    if (made !== undefined) fromSteps[`inputs.${name}`] = made.sha256;
+  }
+  const keyParts: KeyParts = { ...step.plan.keyParts, ...fromSteps };
+  return { ...step, keyParts, ...(step.plan.cacheable && { key: cacheKey(keyParts) }) };
+}
+
+function outputBehind(
+  step: string,
+  name: string,
+  input: NonNullable<StepSpec['inputs']>[string],
+  steps: ReadonlyMap<string, Step>,
+): StepOutput | undefined {
+  const source = parseInput(step, name, input);
+  if (source.kind === 'step') return steps.get(source.step)?.outputs[source.output];
+  if (source.kind === 'join') return steps.get(source.step)?.outputs['rows'];
+  return undefined;
+}
+
+async function takeCached(
+  unit: Unit,
+  deps: PipelinesDeps,
+  run: Run,
+  step: Step,
+  hit: { readonly runId: string; readonly step: string; readonly outputs: Outputs },
+): Promise<Step> {
+  const reference = stepReference(run.id, step.name);
+  await retainOutputs(unit, deps, run.project, reference, hit.outputs);
+  await deps.lineage.record(unit, run.project, [
+    { from: stepReference(hit.runId, hit.step), to: reference, kind: 'cached' },
+  ]);
+  await emitFinished(unit, run, step.name, 'cached');
+  return {
+    ...step,
+    state: 'cached',
+    why: `cached: nothing that it depends on has changed since run ${hit.runId}`,
+    outputs: hit.outputs,
+    startedMs: unit.nowMs,
+    endedMs: unit.nowMs,
+  };
+}
+
+async function startStep(
+  unit: Unit,
+  deps: PipelinesDeps,
+  run: Run,
+  step: Step,
+  steps: ReadonlyMap<string, Step>,
+): Promise<Step> {
+  const tracked =
+    step.kind === 'command' && run.trackingRunId !== undefined
+      ? await deps.tracking.createRun(unit, {
+          project: run.project,
+          experimentName: run.pipeline,
+          name: `${run.pipeline}/${step.name}`,
+          parentRunId: run.trackingRunId,
+          tags: { 'tidemill.step': stepReference(run.id, step.name) },
+        })
+      : undefined;
+  const spec = run.spec.steps[step.name];
+  const jobId = await deps.jobs.submit(unit, {
+    project: run.project,
+    owner: stepReference(run.id, step.name),
+    tag: `pipelines.${step.kind}`,
+    work:
+      step.kind === 'command' && spec !== undefined
+        ? commandWork(deps, run, step, spec, steps, tracked)
+        : step.kind === 'join' && step.plan.work !== undefined
+          ? step.plan.work
+          : describeWork(run, steps),
+    ...(spec?.resources?.cpu !== undefined && { cpu: spec.resources.cpu }),
+    ...(spec?.resources?.memory !== undefined && { memoryMb: toMegabytes(spec.resources.memory) }),
+    ...(spec?.timeout !== undefined && { timeoutMs: parseDuration(spec.timeout) ?? 0 }),
+    ...(spec?.retries !== undefined && {
+      retries: {
+        max: spec.retries.max,
+        on: spec.retries.on ?? ['error', 'lost', 'timeout'],
+        ...(spec.retries.backoff !== undefined && { backoffMs: parseDuration(spec.retries.backoff) ?? 0 }),
+      },
+    }),
+  });
+  return {
+    ...step,
+    state: 'running',
+    jobId,
+    trackingRunId: tracked?.runId,
+    startedMs: unit.nowMs,
+    why: await reasonToRun(unit, run, step),
+  };
+}
+
+async function reasonToRun(unit: Unit, run: Run, step: Step): Promise<string> {
+  if (step.kind === 'register') return 'registers the model';
+  if (!run.useCache) return 'the run was started without the cache';
+  if (step.keyParts === undefined || !step.plan.cacheable) return 'it is not cached';
+  const earlier = await findEarlierStep(unit, run, step.name);
+  if (earlier?.keyParts === undefined) return 'it has not run before';
+  const changed = differences(earlier.keyParts, step.keyParts).map(({ part }) => part);
+  return changed.length === 0 ? 'no earlier result of it was kept' : `changed: ${changed.join(', ')}`;
+}
+
+function commandWork(
+  deps: PipelinesDeps,
+  run: Run,
+  step: Step,
+  spec: StepSpec,
+  steps: ReadonlyMap<string, Step>,
+  tracked: { readonly runId: string; readonly experimentId: string } | undefined,
+): JobWork {
+  const inputs = Object.entries(spec.inputs ?? {}).map(([name, input]): CommandInput => {
+    const fixed = step.plan.fixedInputs?.[name];
+    if (fixed !== undefined) return { name, files: fixed, as: fixed.length === 1 ? 'file' : 'folder' };
+    const made = outputBehind(step.name, name, input, steps);
+    if (made === undefined) return { name, files: [], as: 'folder' };
+    if (made.tree !== undefined)
+      return { name, files: made.tree.map(({ sha256, path }) => ({ sha256, name: path })), as: 'folder' };
+    return { name, files: [{ sha256: made.sha256, name: fileName(name, made.kind) }], as: 'file' };
+  });
+  const requirements = run.code.find(({ path }) => path === run.spec.python)?.sha256;
+  return {
+    kind: 'command',
+    command: spec.run,
+    code: codeOf(spec, run.code),
+    inputs,
+    outputs: outputsOf(spec),
+    params:
+      spec.params === undefined
+        ? run.params
+        : Object.fromEntries(spec.params.map((name): [string, Json] => [name, run.params[name] ?? null])),
+    environment: {
+      ...spec.env,
+      TIDEMILL_URL: deps.baseUrl(),
+      TIDEMILL_PROJECT: run.project,
+      TIDEMILL_RUN: run.id,
+      TIDEMILL_STEP: step.name,
+      ...(tracked !== undefined && {
+        MLFLOW_TRACKING_URI: `${deps.baseUrl()}/projects/${run.project}`,
+        MLFLOW_TRACKING_TOKEN: `\${token}`,
+        MLFLOW_EXPERIMENT_ID: tracked.experimentId,
+        MLFLOW_RUN_ID: tracked.runId,
+      }),
+    },
+    ...(requirements !== undefined && { requirements }),
+  };
+}
+
+/** Reads the model's signature and the profile of the rows that it was trained on, before it is proposed. */
+function describeWork(run: Run, steps: ReadonlyMap<string, Step>): JobWork {
+  const blob = (text: string): string => {
+    const parsed = parseOutput(text);
+    return `blob:${parsed === undefined ? '' : (steps.get(parsed.step)?.outputs[parsed.output]?.sha256 ?? '')}`;
+  };
+  const model = run.spec.model;
+  return {
+    kind: 'worker',
+    task: 'describe-model',
+    input: { modelPath: blob(model?.from ?? ''), trainPaths: [blob(model?.train ?? '')], score: model?.predicts.score ?? '' },
+  } as unknown as JobWork;
+}
+
+const extensions: Readonly<Partial<Record<StepOutput['kind'], string>>> = {
+  dataset: '.parquet',
+  model: '.onnx',
+  metrics: '.json',
+  json: '.json',
+};
+const fileName = (name: string, kind: StepOutput['kind']): string => `${name}${extensions[kind] ?? ''}`;
+
+function toMegabytes(text: string): number {
+  return Number.parseInt(text, 10) * (text.endsWith('Gi') ? 1024 : 1);
+}
+
+export async function retainOutputs(
+  unit: Unit,
+  deps: Pick<PipelinesDeps, 'artifacts'>,
+  project: string,
+  owner: string,
+  outputs: Outputs,
+): Promise<void> {
+  for (const { sha256, sizeBytes, tree } of Object.values(outputs)) {
+    await deps.artifacts.retain(unit, { project, sha256, sizeBytes, owner });
+    for (const file of tree ?? []) await deps.artifacts.retain(unit, { project, sha256: file.sha256, sizeBytes: file.sizeBytes, owner });
+  }
+}
+
+/** Records the result of a step that ended well: what it made, where it came from, the cache, the event. */
+export async function settleStep(unit: Unit, deps: PipelinesDeps, run: Run, step: Step, made: Outputs): Promise<Step> {
+  const reference = stepReference(run.id, step.name);
+  await retainOutputs(unit, deps, run.project, reference, made);
+  const outputs: Record<string, StepOutput> = {};
+  for (const [name, output] of Object.entries(made)) {
+    if (output.kind !== 'dataset') {
+      outputs[name] = output;
+      continue;
+    }
+    const dataset = `${run.pipeline}.${step.name}.${name}`;
+    const { version } = await deps.datasets.record(unit, {
+      project: run.project,
+      name: dataset,
+      files: [{ sha256: output.sha256, sizeBytes: output.sizeBytes }],
+      producer: reference,
+    });
+    outputs[name] = { ...output, dataset: `dataset:${dataset}@${version}` };
+  }
+  await deps.lineage.record(unit, run.project, [
+    ...step.plan.reads.map((from) => ({ from, to: reference, kind: 'consumed' })),
+    ...step.needs.map((need) => ({ from: stepReference(run.id, need), to: reference, kind: 'consumed' })),
+    ...Object.values(outputs).map((output) => ({
+      from: reference,
+      to: output.dataset ?? `artifact:${output.sha256}`,
+      kind: 'produced',
+    })),
+    { from: reference, to: `run:${run.id}`, kind: 'part-of' },
+  ]);
+  if (step.key !== undefined)
+    await putCached(unit, { project: run.project, key: step.key, runId: run.id, step: step.name, outputs });
+  await emitFinished(unit, run, step.name, 'succeeded');
+  return { ...step, state: 'succeeded', outputs, endedMs: unit.nowMs };
+}
+
+export async function emitFinished(unit: Unit, run: Run, step: string, state: string): Promise<void> {
+  await unit.emit({
+    type: 'step.finished',
+    project: run.project,
+    subject: stepReference(run.id, step),
+    data: { runId: run.id, pipeline: run.pipeline, step, state },
+  });
+}
