@@ -2,6 +2,7 @@ import type { TidemillEvent } from '#contracts/event-types';
 import type { StoredEvent } from '#contracts/events';
 import type { Database } from '../database/types.ts';
 import { type EventFilter, selectEvents, selectHead } from './events-table.ts';
+import { tailSettled } from './settled-tail.ts';
 
 /** The log of everything that happened, in the order of commits. */
 export interface EventLog {
@@ -19,7 +20,9 @@ export function createEventLog(database: Database): EventLog {
   return {
     list: async (filter) => (await selectEvents(database.read, filter)).map(({ event }) => event),
     head: () => selectHead(database.read),
-    // With one writer, commits are heard in the order of positions.
-    tail: (listener) => database.onEvents(listener),
+    tail: (listener) =>
+      database.dialect === 'sqlite'
+        ? database.onEvents(listener) // one writer: commits are heard in the order of positions
+        : tailSettled(database, listener),
   };
 }
