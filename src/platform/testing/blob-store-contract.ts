@@ -17,6 +17,11 @@ async function* chunks(bytes: Buffer, sizeBytes: number): AsyncIterable<Uint8Arr
   for (let at = 0; at < bytes.length; at += sizeBytes) yield bytes.subarray(at, at + sizeBytes);
 }
 
+async function* failingSource(): AsyncIterable<Uint8Array> {
+  yield Buffer.from('a start');
+  throw new Error('the sender went away');
+}
+
 async function listAll(store: BlobStore) {
   const found = [];
   for await (const blob of store.list()) found.push(blob);
@@ -24,8 +29,8 @@ async function listAll(store: BlobStore) {
 }
 
 /** What every blob store must do; `open` gives a fresh, empty store for each test. */
-export function blobStoreContract(name: string, open: () => Promise<BlobStore>): void {
-  describe(`${name} as a blob store`, () => {
+export function blobStoreContract(label: string, open: () => Promise<BlobStore>): void {
+  describe(`${label} as a blob store`, () => {
     const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, index) => index % 251));
 
     test('gives back the bytes that it was given, under their digest', async () => {
@@ -67,11 +72,7 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
 
     test('keeps nothing of a source that fails', async () => {
       const store = await open();
-      async function* failing() {
-        yield bytes;
-        throw new Error('the sender went away');
-      }
-      await expect(store.putStream(failing())).rejects.toThrow('the sender went away');
+      await expect(store.putStream(failingSource())).rejects.toThrow('the sender went away');
       expect(await listAll(store)).toEqual([]);
     });
 
@@ -132,7 +133,7 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       for (const text of ['a', 'bb', 'ccc']) await store.putStream(Readable.from([Buffer.from(text)]));
       const found = await listAll(store);
       expect(found.map((blob) => blob.sha256)).toEqual(['a', 'bb', 'ccc'].map(sha256).toSorted());
-      expect(found.map((blob) => blob.sizeBytes).toSorted()).toEqual([1, 2, 3]);
+      expect(new Set(found.map((blob) => blob.sizeBytes))).toEqual(new Set([1, 2, 3]));
       for (const blob of found) expect(blob.modifiedMs).toBeGreaterThan(startMs);
     });
   });

@@ -1,0 +1,197 @@
+import { spawn } from 'node:child_process';
+import { watch } from 'node:fs';
+import { mkdir, open, readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { defineErrors } from '../errors.ts';
+import { isAlive, startTimeInStat, startTimeOf } from './process-identity.ts';
+
+/**
+ * A command under a POSIX `sh` wrapper in its own session, so that it outlives the process that started it and can be
+ * adopted by the next. The wrapper needs nothing but builtins until the command has ended:
+ *
+ *   started   `<folder>/process`: the wrapper's own line of /proc/<pid>/stat (its pid where there is no /proc)
+ *   running   output goes straight to the log file by descriptor
+ *   ended     `<folder>/exit.json` by rename, `{"status":N}`; when it ended is the file's time
+ *   lost      no process and no exit.json: the wrapper itself was killed, or the machine went down
+ */
+const wrapper = `folder=$1
+shift
+trap : HUP INT QUIT TERM
+stat=$$
+if [ -r /proc/$$/stat ]; then read -r stat </proc/$$/stat; fi
+printf '%s\\n' "$stat" >"$folder/process"
+"$@"
+status=$?
+printf '{"status":%d}\\n' "$status" >"$folder/exit.json.part"
+PATH=/usr/bin:/bin:$PATH
+exec mv -f "$folder/exit.json.part" "$folder/exit.json"`;
+
+export const processErrors = defineErrors({
+  PROCESS_NOT_STARTED: {
+    kind: 'internal',
+    message: (command: string, reason: string) => `"${command}" cannot be started: ${reason}`,
+  },
+});
+
+export interface StartOptions {
+  /** Program and arguments; never seen by a shell. */
+  readonly command: readonly [string, ...string[]];
+  readonly cwd: string;
+  /** The whole environment: nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Where the process's record and exit are kept; made when absent, one process a folder. */
+  readonly folder: string;
+  /** Standard output and error, in order. Default `<folder>/output.log`, appended to. */
+  readonly logFile?: string;
+}
+
+export interface StartedProcess {
+  readonly pid: number;
+  readonly startTime: string;
+  readonly folder: string;
+}
+
+export type ProcessExit =
+  | { readonly outcome: 'exited'; readonly code: number; readonly endedAtMs: number }
+  | { readonly outcome: 'signalled'; readonly signal: NodeJS.Signals; readonly endedAtMs: number }
+  | { readonly outcome: 'lost' };
+
+/** The command under its wrapper: what is really executed. */
+export function wrapCommand(folder: string, command: readonly string[]): readonly [string, ...string[]] {
+  return ['/bin/sh', '-c', wrapper, 'tidemill-process', folder, ...command];
+}
+
+/** Starts a command as leader of its own session and process group; resolves when it runs. */
+export async function startProcess(options: StartOptions): Promise<StartedProcess> {
+  const { command, cwd, env, folder } = options;
+  await mkdir(folder, { recursive: true });
+  const log = await open(options.logFile ?? join(folder, 'output.log'), 'a');
+  try {
+    const [program, ...args] = wrapCommand(folder, command);
+    const child = spawn(program, args, {
+      cwd,
+      env,
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    child.unref();
+    const { pid } = child;
+    // asked before anything is awaited: until then even a process that has ended is still there as our zombie's record
+    const startTime = pid === undefined ? undefined : startTimeOf(pid);
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', (error) =>
+        reject(processErrors.PROCESS_NOT_STARTED(command[0], `${error.message} in ${cwd}`)),
+      );
+    });
+    if (pid === undefined) throw processErrors.PROCESS_NOT_STARTED(command[0], 'it has no pid');
+    return { pid, startTime: startTime ?? 'ended', folder };
+  } finally {
+    await log.close();
+  }
+}
+
+/** The process that a folder belongs to, as its wrapper recorded it: for adoption after a restart. */
+export async function findProcess(folder: string): Promise<StartedProcess | undefined> {
+  const recorded = await readOrNothing(join(folder, 'process'));
+  const pid = Number.parseInt(recorded ?? '', 10);
+  if (recorded === undefined || Number.isNaN(pid)) return undefined;
+  const startTime = recorded.includes(')') ? startTimeInStat(recorded) : startTimeOf(pid);
+  return startTime === undefined ? undefined : { pid, startTime, folder };
+}
+
+/** How the folder's process ended; undefined while nothing says that it has. */
+export async function readExit(folder: string): Promise<ProcessExit | undefined> {
+  return await readExitFile(join(folder, 'exit.json'));
+}
+
+/**
+ * Waits for the end of a folder's process, own child or adopted. `lost` when it is gone without having said how.
+ * Rejects with the signal's reason when aborted.
+ */
+export async function watchExit(folder: string, signal: AbortSignal): Promise<ProcessExit> {
+  signal.throwIfAborted();
+  return await new Promise<ProcessExit>((resolve, reject) => {
+    let checking = false;
+    let again = false;
+    const watcher = watch(folder, () => void check());
+    const poll = setInterval(() => void check(), pollMs); // some file systems do not tell
+    const finish = (settle: () => void) => {
+      clearInterval(poll);
+      watcher.close();
+      signal.removeEventListener('abort', abort);
+      settle();
+    };
+    const abort = () => finish(() => reject(signal.reason as Error));
+    const check = async () => {
+      again = checking;
+      if (checking) return;
+      checking = true;
+      try {
+        const exit = await examine(folder);
+        if (exit !== undefined) return finish(() => resolve(exit));
+      } catch (error) {
+        return finish(() => reject(error));
+      }
+      checking = false;
+      if (again) await check();
+    };
+    watcher.on('error', () => undefined); // the poll goes on
+    signal.addEventListener('abort', abort, { once: true });
+    void check();
+  });
+}
+
+const pollMs = 1_000;
+
+async function examine(folder: string): Promise<ProcessExit | undefined> {
+  const process = await findProcess(folder);
+  const alive = process !== undefined && isAlive(process.pid, process.startTime);
+  // liveness is asked before the file: a process seen dead has written what it will ever write
+  const exit = await readExit(folder);
+  if (exit !== undefined || alive) return exit;
+  if (process === undefined && (await isYoung(folder))) return undefined; // started, the wrapper is not there yet
+  return (await readExitFile(join(folder, 'exit.json.part'))) ?? { outcome: 'lost' };
+}
+
+const startingMs = 5_000;
+
+async function isYoung(folder: string): Promise<boolean> {
+  return Date.now() - (await stat(folder)).mtimeMs < startingMs;
+}
+
+/** Sends a signal to every process of the group; false when there is none any more. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(-pid, signal);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+async function readExitFile(path: string): Promise<ProcessExit | undefined> {
+  const text = await readOrNothing(path);
+  const status = /^\{"status":(\d+)\}$/m.exec(text ?? '')?.[1];
+  if (status === undefined) return undefined;
+  const endedAtMs = Math.trunc((await stat(path)).mtimeMs);
+  const code = Number(status);
+  const signal = signalOf(code);
+  return signal === undefined ? { outcome: 'exited', code, endedAtMs } : { outcome: 'signalled', signal, endedAtMs };
+}
+
+/** A shell reports death by signal n as 128 + n; a command that exits with such a code itself looks the same. */
+function signalOf(status: number): NodeJS.Signals | undefined {
+  const names = Object.entries(constants.signals) as [NodeJS.Signals, number][];
+  return names.find(([, number]) => number === status - 128)?.[0];
+}
+
+async function readOrNothing(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'latin1');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
