@@ -13,6 +13,7 @@ import {
   signalGroup,
   startProcess,
   watchExit,
+  wrapCommand,
 } from './supervised-process.ts';
 
 const env = { PATH: process.env['PATH'] ?? '' };
