@@ -18,7 +18,7 @@ export type TreeManifest = Static<typeof TreeManifest>;
 
 /** The bytes whose digest names the tree. */
 export function encodeTree(files: readonly TreeFile[]): string {
-  const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  const sorted = files.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   return JSON.stringify({
     tree: 1,
     files: sorted.map(({ path, sha256, sizeBytes, executable }) => ({

@@ -19,9 +19,15 @@ describe('the command of a step', () => {
 
   test('never has a value parsed by the shell', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom('a', ' ', '"', "'", '$', '(', ')', '`', '\\', '*', ';', '\n'), maxLength: 12 }), (value) => {
-        expect(run(`printf '[%s]' \${params.p}`, { 'params.p': value })).toBe(`[${value}]`);
-      }),
+      fc.property(
+        fc.string({
+          unit: fc.constantFrom('a', ' ', '"', "'", '$', '(', ')', '`', '\\', '*', ';', '\n'),
+          maxLength: 12,
+        }),
+        (value) => {
+          expect(run(`printf '[%s]' \${params.p}`, { 'params.p': value })).toBe(`[${value}]`);
+        },
+      ),
       { numRuns: 25 },
     );
   });

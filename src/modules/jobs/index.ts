@@ -1,3 +1,13 @@
-export type { CommandInput, Job, JobFile, JobResult, JobWork, Json, NamedBlob, NewJob, WorkerWork } from './job-types.ts';
+export type {
+  CommandInput,
+  Job,
+  JobFile,
+  JobResult,
+  JobWork,
+  Json,
+  NamedBlob,
+  NewJob,
+  WorkerWork,
+} from './job-types.ts';
 export { createJobsModule, type JobsModule, type JobsModuleDeps } from './jobs-module.ts';
 export type { JobsApi } from './jobs-service.ts';

@@ -3,7 +3,16 @@ import type { Database, Unit, WriteContext } from '#platform/database';
 import type { Logger } from '#platform/log';
 import type { AttemptOutcome, Job } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
-import { claimJob, endJob, findJob, findNextStartMs, listClaimable, listRunning, renewLeases, requeueJob } from './jobs-store.ts';
+import {
+  claimJob,
+  endJob,
+  findJob,
+  findNextStartMs,
+  listClaimable,
+  listRunning,
+  renewLeases,
+  requeueJob,
+} from './jobs-store.ts';
 import { retryDelayMs } from './retry-rule.ts';
 
 /**
@@ -53,7 +62,10 @@ const stopping = Symbol('stopping');
 
 export function createJobLoop(deps: JobLoopDeps): JobLoop {
   const { database, clock, logger, runner, capacity } = deps;
-  const running = new Map<string, { readonly job: Job; readonly abort: AbortController; readonly done: Promise<void> }>();
+  const running = new Map<
+    string,
+    { readonly job: Job; readonly abort: AbortController; readonly done: Promise<void> }
+  >();
   let timer: NodeJS.Timeout | undefined;
   let renewTimer: NodeJS.Timeout | undefined;
   let claiming: Promise<void> | undefined;
@@ -94,7 +106,14 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
         const issued = job.work.kind === 'command' ? await deps.issueToken(unit, job) : undefined;
         if (await claimJob(unit, job, leaseMs, issued?.id))
           taken.push({
-            job: { ...job, state: 'running', attempt: job.attempt + 1, fence: job.fence + 1, tokenId: issued?.id, startedMs: unit.nowMs },
+            job: {
+              ...job,
+              state: 'running',
+              attempt: job.attempt + 1,
+              fence: job.fence + 1,
+              tokenId: issued?.id,
+              startedMs: unit.nowMs,
+            },
             token: issued?.token ?? '',
           });
       }
@@ -140,7 +159,11 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
         const cancelled = jobsErrors.JOB_CANCELLED();
         if (abort.signal.aborted) return { kind: 'cancelled', code: cancelled.code, message: cancelled.message };
         logger.error({ err: error, job: job.id }, 'an attempt failed in the server itself');
-        return { kind: 'failed', code: 'INTERNAL', message: 'the server failed to run the attempt; its log has the cause' };
+        return {
+          kind: 'failed',
+          code: 'INTERNAL',
+          message: 'the server failed to run the attempt; its log has the cause',
+        };
       })
       .then((outcome) => record(job, outcome))
       .catch((error: unknown) => {
@@ -162,7 +185,11 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
         return;
       }
       const state =
-        outcome.kind === 'succeeded' ? 'succeeded' : outcome.kind === 'cancelled' || cancelRequested ? 'cancelled' : 'failed';
+        outcome.kind === 'succeeded'
+          ? 'succeeded'
+          : outcome.kind === 'cancelled' || cancelRequested
+            ? 'cancelled'
+            : 'failed';
       const end =
         outcome.kind === 'succeeded'
           ? { state, result: outcome.result }

@@ -3,14 +3,17 @@ import { cancelJob, getJob, getJobLog, type JobView, listJobs } from '#contracts
 import type { Database, Reader } from '#platform/database';
 import { registerOperation } from '#platform/http';
 import { decodeCursor, encodeCursor } from '#platform/sql';
+import type { Job } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
 import type { JobsApi } from './jobs-service.ts';
 import { listJobs as listStoredJobs } from './jobs-store.ts';
-import type { Job } from './job-types.ts';
 
 const defaultLimit = 50;
 
-export function registerJobRoutes(app: FastifyInstance, deps: { readonly database: Database; readonly jobs: JobsApi }): void {
+export function registerJobRoutes(
+  app: FastifyInstance,
+  deps: { readonly database: Database; readonly jobs: JobsApi },
+): void {
   const { database, jobs } = deps;
 
   async function getOwn(reader: Reader, project: string, jobId: string): Promise<Job> {

@@ -1,8 +1,8 @@
 import type { WorkerTaskInput, WorkerTaskName, WorkerTaskOutput } from '#contracts/worker';
 import type { BlobStore } from '#platform/blobs';
 import type { Reader, Unit } from '#platform/database';
-import type { Job, Json, NewJob } from './job-types.ts';
 import type { JobLoop } from './job-loop.ts';
+import type { Job, Json, NewJob } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
 import { endJob, findJob, insertJob, requestCancel } from './jobs-store.ts';
 import type { WorkerPool } from './worker-pool.ts';
@@ -19,7 +19,11 @@ export interface JobsApi {
   /** Text of the attempt's output from a byte offset on. */
   readLog(job: Job, offset: number): Promise<{ readonly text: string; readonly next: number; readonly ended: boolean }>;
   /** One worker task at once, nothing recorded: for reads and previews. `blob:<sha256>` in the input becomes a path. */
-  runTask<T extends WorkerTaskName>(task: T, input: WorkerTaskInput<T>, signal?: AbortSignal): Promise<WorkerTaskOutput<T>>;
+  runTask<T extends WorkerTaskName>(
+    task: T,
+    input: WorkerTaskInput<T>,
+    signal?: AbortSignal,
+  ): Promise<WorkerTaskOutput<T>>;
 }
 
 export function createJobsService(deps: {

@@ -1,5 +1,5 @@
-import { inList } from '#platform/sql';
 import type { Reader, Unit } from '#platform/database';
+import { inList } from '#platform/sql';
 import type { Job, JobResult, Json, NewJob } from './job-types.ts';
 import type { JobRow, JobsTables } from './jobs-tables.ts';
 
@@ -68,7 +68,12 @@ export async function insertJob(unit: Unit, id: string, job: NewJob): Promise<vo
 }
 
 export async function findJob(reader: Reader, id: string): Promise<Job | undefined> {
-  const row = await reader.query<JobsTables>().selectFrom('jobs').selectAll('jobs').where('jobs.id', '=', id).executeTakeFirst();
+  const row = await reader
+    .query<JobsTables>()
+    .selectFrom('jobs')
+    .selectAll('jobs')
+    .where('jobs.id', '=', id)
+    .executeTakeFirst();
   return row && rowToJob(row);
 }
 
@@ -197,7 +202,11 @@ export async function listJobs(
     readonly limit: number;
   },
 ): Promise<readonly Job[]> {
-  let query = reader.query<JobsTables>().selectFrom('jobs').selectAll('jobs').where('jobs.project', '=', filter.project);
+  let query = reader
+    .query<JobsTables>()
+    .selectFrom('jobs')
+    .selectAll('jobs')
+    .where('jobs.project', '=', filter.project);
   if (filter.state !== undefined) query = query.where('jobs.state', '=', filter.state);
   if (filter.owner !== undefined) query = query.where('jobs.owner', '=', filter.owner);
   if (filter.beforeId !== undefined) query = query.where('jobs.id', '<', filter.beforeId);

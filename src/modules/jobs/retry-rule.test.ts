@@ -16,6 +16,10 @@ describe('another attempt', () => {
   });
 
   test('follows a lost one twice without being asked for', () => {
-    expect([1, 2, 3].map((attempt) => retryDelayMs({ attempt, retries: undefined }, 'lost'))).toEqual([1000, 2000, undefined]);
+    expect([1, 2, 3].map((attempt) => retryDelayMs({ attempt, retries: undefined }, 'lost'))).toEqual([
+      1000,
+      2000,
+      undefined,
+    ]);
   });
 });

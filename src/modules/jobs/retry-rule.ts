@@ -6,7 +6,10 @@ const longestBackoffMs = 5 * 60_000;
 const freeLostRetries = 2;
 
 /** Milliseconds to wait before the next attempt; undefined when there is none. Back-off doubles from attempt to attempt. */
-export function retryDelayMs(job: Pick<Job, 'attempt' | 'retries'>, outcome: AttemptOutcome['kind']): number | undefined {
+export function retryDelayMs(
+  job: Pick<Job, 'attempt' | 'retries'>,
+  outcome: AttemptOutcome['kind'],
+): number | undefined {
   const cause = ({ failed: 'error', 'timed-out': 'timeout', lost: 'lost' } as const)[
     outcome as 'failed' | 'timed-out' | 'lost'
   ];

@@ -70,7 +70,10 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
     if (task === undefined) return;
     worker.tasks.delete(answer.id);
     if (answer.ok) task.resolve(answer.output as never);
-    else task.reject(new AppError(answer.error.code, answer.error.kind, answer.error.message, { details: answer.error.details }));
+    else
+      task.reject(
+        new AppError(answer.error.code, answer.error.kind, answer.error.message, { details: answer.error.details }),
+      );
     if (worker.tasks.size === 0) armIdleTimer(worker);
     dispatch();
   }
@@ -104,7 +107,7 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
   function freestWorker(): Worker | undefined {
     const free = [...workers]
       .filter(({ process: child, tasks }) => tasks.size < options.tasksPerProcess && child.stdin?.writable === true)
-      .sort((a, b) => a.tasks.size - b.tasks.size)[0];
+      .toSorted((a, b) => a.tasks.size - b.tasks.size)[0];
     if (free !== undefined && (free.tasks.size === 0 || workers.size >= options.processes)) return free;
     return workers.size < options.processes ? startWorker() : free;
   }
@@ -130,7 +133,8 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
     async stop() {
       stopped = true;
       const ends = [...workers].map(({ process: child }) => endOf(child));
-      for (const task of waiting.splice(0)) task.reject(new AppError('WORKER_STOPPED', 'unavailable', 'the server is stopping'));
+      for (const task of waiting.splice(0))
+        task.reject(new AppError('WORKER_STOPPED', 'unavailable', 'the server is stopping'));
       await Promise.all(ends);
     },
   };
@@ -140,7 +144,8 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
     if (at >= 0) waiting.splice(at, 1);
     else
       for (const worker of workers)
-        if (worker.tasks.has(task.id)) worker.process.stdin?.write(`${JSON.stringify({ id: task.id, cancel: true })}\n`);
+        if (worker.tasks.has(task.id))
+          worker.process.stdin?.write(`${JSON.stringify({ id: task.id, cancel: true })}\n`);
     task.reject(signal.reason);
   }
 }

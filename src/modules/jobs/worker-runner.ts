@@ -25,7 +25,8 @@ export async function runWorkerTask(
     if (made.size > 0) await mkdir(folder, { recursive: true });
     const output: Json = await deps.pool.run(work.task, input as WorkerTaskInput<WorkerTaskName>, signal);
     const files: Record<string, JobFile> = {};
-    for (const [name, path] of made) files[name] = { ...(await deps.blobs.putFile(path, { move: true })), kind: 'file' };
+    for (const [name, path] of made)
+      files[name] = { ...(await deps.blobs.putFile(path, { move: true })), kind: 'file' };
     return { kind: 'succeeded', result: { output, files } };
   } catch (error) {
     if (signal.aborted) throw signal.reason;
@@ -55,6 +56,8 @@ async function resolvePaths(value: Json, folder: string, blobs: BlobStore, made:
   }
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return Promise.all(value.map((item: Json) => resolvePaths(item, folder, blobs, made)));
-  const entries = Object.entries(value).map(async ([key, item]) => [key, await resolvePaths(item, folder, blobs, made)] as const);
+  const entries = Object.entries(value).map(
+    async ([key, item]) => [key, await resolvePaths(item, folder, blobs, made)] as const,
+  );
   return Object.fromEntries(await Promise.all(entries));
 }

@@ -21,8 +21,9 @@ export function digest(value: unknown): string {
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-  entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries = Object.entries(value)
+    .filter(([, item]) => item !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`;
 }
 
@@ -35,7 +36,7 @@ export interface Difference {
 /** The parts in which two keys differ, in the order of their names. */
 export function differences(before: KeyParts, now: KeyParts): readonly Difference[] {
   return [...new Set([...Object.keys(before), ...Object.keys(now)])]
-    .sort()
+    .toSorted()
     .filter((part) => before[part] !== now[part])
     .map((part) => ({ part, before: before[part], now: now[part] }));
 }

@@ -26,6 +26,9 @@ export function codeOf(step: StepSpec, tree: readonly TreeFile[]): readonly Tree
 export function globToRegExp(glob: string): RegExp {
   const source = glob
     .replaceAll(/[.+^${}()|[\]\\]/g, (character) => `\\${character}`)
-    .replaceAll(/\*\*\/|\*\*|\*|\?/g, (wild) => ({ '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' })[wild] ?? wild);
+    .replaceAll(
+      /\*\*\/|\*\*|\*|\?/g,
+      (wild) => ({ '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' })[wild] ?? wild,
+    );
   return new RegExp(`^${source}$`);
 }

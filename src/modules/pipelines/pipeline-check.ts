@@ -21,38 +21,73 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
   for (const [stepName, step] of Object.entries(spec.steps)) {
     const at = (...rest: readonly (string | number)[]) => ['steps', stepName, ...rest];
     if (stepName === registerStep && spec.model !== undefined)
-      problems.push({ path: at(), message: `"${registerStep}" is the name of the step that registers the model; choose another` });
+      problems.push({
+        path: at(),
+        message: `"${registerStep}" is the name of the step that registers the model; choose another`,
+      });
     for (const [name, input] of Object.entries(step.inputs ?? {})) {
       const source = parseInput(stepName, name, input);
-      if (source.kind === 'step' || source.kind === 'unknown') checkOutput(String(input), at('inputs', name));
+      if (typeof input === 'string' && (source.kind === 'step' || source.kind === 'unknown'))
+        checkOutput(input, at('inputs', name));
       if (source.kind === 'dataset' && !datasets.includes(source.name) && !outputs.has(source.name.split('.')[1] ?? ''))
         problems.push({ path: at('inputs', name), message: `there is no dataset "${source.name}"`, known: datasets });
       if (source.kind === 'join') {
         const spine = source.join.spine.replace(/^dataset:/, '').split('@')[0] ?? '';
         if (!datasets.includes(spine))
-          problems.push({ path: at('inputs', name, 'spine'), message: `there is no dataset "${spine}"`, known: datasets });
+          problems.push({
+            path: at('inputs', name, 'spine'),
+            message: `there is no dataset "${spine}"`,
+            known: datasets,
+          });
         for (const [index, view] of source.join.features.entries())
           if (!features.includes(view))
-            problems.push({ path: at('inputs', name, 'features', index), message: `there is no feature view "${view}"`, known: features });
+            problems.push({
+              path: at('inputs', name, 'features', index),
+              message: `there is no feature view "${view}"`,
+              known: features,
+            });
       }
     }
     for (const [index, need] of (step.needs ?? []).entries())
       if (!(need in spec.steps))
-        problems.push({ path: at('needs', index), message: `there is no step "${need}"`, known: Object.keys(spec.steps) });
+        problems.push({
+          path: at('needs', index),
+          message: `there is no step "${need}"`,
+          known: Object.keys(spec.steps),
+        });
     for (const [index, param] of (step.params ?? []).entries())
       if (!(param in (spec.params ?? {})))
-        problems.push({ path: at('params', index), message: `there is no parameter "${param}"`, known: Object.keys(spec.params ?? {}) });
-    if (codeOf(step, document.files.map((path) => ({ path, sha256: '', sizeBytes: 0 }))).length === 0 && step.code !== undefined)
+        problems.push({
+          path: at('params', index),
+          message: `there is no parameter "${param}"`,
+          known: Object.keys(spec.params ?? {}),
+        });
+    if (
+      codeOf(
+        step,
+        document.files.map((path) => ({ path, sha256: '', sizeBytes: 0 })),
+      ).length === 0 &&
+      step.code !== undefined
+    )
       problems.push({ path: at('code'), message: 'no file of the project matches', known: document.files });
   }
   if (spec.python !== undefined && !document.files.includes(spec.python))
-    problems.push({ path: ['python'], message: `there is no file "${spec.python}"`, expected: 'a requirements file', known: document.files });
+    problems.push({
+      path: ['python'],
+      message: `there is no file "${spec.python}"`,
+      expected: 'a requirements file',
+      known: document.files,
+    });
   if (spec.model !== undefined)
     for (const key of ['from', 'train', 'test', 'metrics'] as const) {
       const text = spec.model[key];
       if (text !== undefined) checkOutput(text, ['model', key]);
     }
   const cycle = findCycle(expandSteps(spec));
-  if (cycle !== undefined) problems.push({ path: ['steps', cycle[0] ?? ''], message: `the steps need each other in a circle: ${cycle.join(' → ')}` });
+  if (cycle !== undefined)
+    problems.push({
+      path: ['steps', cycle[0] ?? ''],
+      message: `the steps need each other in a circle: ${cycle.join(' → ')}`,
+    });
   return problems;
 }

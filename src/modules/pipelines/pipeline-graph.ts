@@ -68,7 +68,9 @@ export function expandSteps(spec: PipelineSpec): readonly GraphStep[] {
   }
   if (spec.model !== undefined) {
     const { from, train, test, metrics } = spec.model;
-    const needs = [from, train, test, ...(metrics === undefined ? [] : [metrics])].map((text) => parseOutput(text)?.step ?? '');
+    const needs = [from, train, test, ...(metrics === undefined ? [] : [metrics])].map(
+      (text) => parseOutput(text)?.step ?? '',
+    );
     steps.push({ kind: 'register', name: registerStep, needs: [...new Set(needs)] });
   }
   return steps;

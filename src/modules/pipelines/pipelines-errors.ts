@@ -17,7 +17,13 @@ export const pipelinesErrors = defineErrors({
   },
   RUN_NOT_FOUND: { kind: 'not_found', message: (id: string) => `there is no run ${id} in this project` },
   STEP_NOT_FOUND: { kind: 'not_found', message: (step: string, run: string) => `run ${run} has no step "${step}"` },
-  STEP_NOT_WAITING: { kind: 'conflict', message: () => 'no step waits for this token: it has been answered, or its run has ended' },
-  STEP_DEPENDENCY_FAILED: { kind: 'conflict', message: (steps: string) => `not run, because of what it needs: ${steps}` },
+  STEP_NOT_WAITING: {
+    kind: 'conflict',
+    message: () => 'no step waits for this token: it has been answered, or its run has ended',
+  },
+  STEP_DEPENDENCY_FAILED: {
+    kind: 'conflict',
+    message: (steps: string) => `not run, because of what it needs: ${steps}`,
+  },
   RUN_STEPS_FAILED: { kind: 'invalid', message: (steps: string) => `failed in ${steps}` },
 });

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
+import type { PipelineSpec } from '#contracts/pipelines';
 import type { Consumer, EventLog } from '#platform/events';
 import type { ResourceKind } from '#platform/resource-kind';
-import type { PipelineSpec } from '#contracts/pipelines';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesKind } from './pipelines-kind.ts';
 import { registerPipelineRoutes } from './pipelines-routes.ts';

@@ -22,38 +22,56 @@ import { decodeCursor, encodeCursor } from '#platform/sql';
 import { differences } from './cache-key.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
 import type { PipelinesApi } from './pipelines-service.ts';
-import { findEarlierStep, listPipelines as listStored, listRuns as listStoredRuns, type StoredPipeline } from './pipelines-store.ts';
+import {
+  findEarlierStep,
+  listPipelines as listStored,
+  listRuns as listStoredRuns,
+  type StoredPipeline,
+} from './pipelines-store.ts';
 import type { Run, Step } from './run-types.ts';
 
 const defaultLimit = 50;
 
+async function viewOf(reader: Reader, project: string, stored: StoredPipeline): Promise<PipelineView> {
+  const [last] = await listStoredRuns(reader, { project, pipeline: stored.name, limit: 1 });
+  return {
+    name: stored.name,
+    spec: stored.spec,
+    generation: stored.generation,
+    updatedAt: toRfc3339(stored.updatedMs),
+    ...(last && { lastRun: toSummary(last) }),
+  };
+}
+
 export function registerPipelineRoutes(
   app: FastifyInstance,
-  deps: { readonly database: Database; readonly pipelines: PipelinesApi; readonly events: EventLog; readonly blobs: BlobStore },
+  deps: {
+    readonly database: Database;
+    readonly pipelines: PipelinesApi;
+    readonly events: EventLog;
+    readonly blobs: BlobStore;
+  },
 ): void {
   const { database, pipelines } = deps;
 
-  async function viewOf(reader: Reader, project: string, stored: StoredPipeline): Promise<PipelineView> {
-    const [last] = await listStoredRuns(reader, { project, pipeline: stored.name, limit: 1 });
-    return {
-      name: stored.name,
-      spec: stored.spec,
-      generation: stored.generation,
-      updatedAt: toRfc3339(stored.updatedMs),
-      ...(last && { lastRun: toSummary(last) }),
-    };
-  }
-
   registerOperation(app, listPipelines, async ({ context }, answer) => {
     const stored = await listStored(database.read, context.project);
-    return answer(200, { items: await Promise.all(stored.map((item) => viewOf(database.read, context.project, item))) });
+    return answer(200, {
+      items: await Promise.all(stored.map((item) => viewOf(database.read, context.project, item))),
+    });
   });
 
   registerOperation(app, getPipeline, async ({ params, context }, answer) => {
     const stored = await listStored(database.read, context.project);
     const found = stored.find(({ name }) => name === params.name);
     if (found === undefined)
-      throw pipelinesErrors.PIPELINE_NOT_FOUND(params.name, nearestName(params.name, stored.map(({ name }) => name)));
+      throw pipelinesErrors.PIPELINE_NOT_FOUND(
+        params.name,
+        nearestName(
+          params.name,
+          stored.map(({ name }) => name),
+        ),
+      );
     return answer(200, await viewOf(database.read, context.project, found));
   });
 
@@ -119,11 +137,13 @@ export function registerPipelineRoutes(
       ...(step.key !== undefined && { key: step.key }),
       parts,
       why: step.why ?? 'it has not started yet',
-      differs: (earlier?.keyParts === undefined ? [] : differences(earlier.keyParts, parts)).map(({ part, before, now }) => ({
-        part,
-        ...(before !== undefined && { before }),
-        ...(now !== undefined && { now }),
-      })),
+      differs: (earlier?.keyParts === undefined ? [] : differences(earlier.keyParts, parts)).map(
+        ({ part, before, now }) => ({
+          part,
+          ...(before !== undefined && { before }),
+          ...(now !== undefined && { now }),
+        }),
+      ),
     });
   });
 }
@@ -136,19 +156,22 @@ async function readSnapshot(blobs: BlobStore, digest: string) {
 }
 
 function untilRunEnds(events: EventLog, runId: string, waitMs: number, signal: AbortSignal) {
-  let stop = (): void => undefined;
+  let unsubscribe: (() => void) | undefined;
+  let timer: NodeJS.Timeout | undefined;
   const promise = new Promise<void>((resolve) => {
-    const unsubscribe = events.tail((batch) => {
+    unsubscribe = events.tail((batch) => {
       if (batch.some((event) => event.type === 'pipeline.run.finished' && event.data.runId === runId)) resolve();
     });
-    const timer = setTimeout(resolve, waitMs);
+    timer = setTimeout(resolve, waitMs);
     signal.addEventListener('abort', () => resolve(), { once: true });
-    stop = () => {
-      unsubscribe();
-      clearTimeout(timer);
-    };
   });
-  return { promise, stop: () => stop() };
+  return {
+    promise,
+    stop() {
+      unsubscribe?.();
+      clearTimeout(timer);
+    },
+  };
 }
 
 const toRfc3339 = (ms: number): string => new Date(ms).toISOString();

@@ -2,7 +2,6 @@ import type { TreeFile } from '#contracts/tree';
 import type { Job, JobResult } from '#modules/jobs';
 import type { Reader, Unit } from '#platform/database';
 import { nearestName } from '#platform/errors';
-import { mergeParams, planSteps } from './run-plan.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
 import {
@@ -18,6 +17,7 @@ import {
   updateStep,
 } from './pipelines-store.ts';
 import { propose } from './register-step.ts';
+import { mergeParams, planSteps } from './run-plan.ts';
 import { advance, emitFinished, settleStep } from './run-progress.ts';
 import { runState } from './run-rules.ts';
 import { isEnded, type Run, type RunResult, type Step } from './run-types.ts';
@@ -57,13 +57,13 @@ export interface PipelinesService extends PipelinesApi {
   jobFinished(unit: Unit, job: Job): Promise<void>;
 }
 
-export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
-  async function get(reader: Reader, project: string, runId: string) {
-    const run = await findRun(reader, runId);
-    if (run === undefined || run.project !== project) throw pipelinesErrors.RUN_NOT_FOUND(runId);
-    return { run, steps: await listSteps(reader, runId) };
-  }
+async function getRun(reader: Reader, project: string, runId: string) {
+  const run = await findRun(reader, runId);
+  if (run === undefined || run.project !== project) throw pipelinesErrors.RUN_NOT_FOUND(runId);
+  return { run, steps: await listSteps(reader, runId) };
+}
 
+export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
   /** Applies a change of one step, goes on as far as possible, writes what changed. */
   async function proceed(unit: Unit, run: Run, before: readonly Step[], change: Step): Promise<void> {
     const changed = before.map((step) => (step.name === change.name ? change : step));
@@ -79,7 +79,11 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
       if (was === undefined || was === step) continue;
       await updateStep(unit, run.id, was, step);
       if (step.trackingRunId !== undefined && isEnded(step.state) && !isEnded(was.state))
-        await deps.tracking.finishRun(unit, { project: run.project, runId: step.trackingRunId, status: trackingStatus(step.state) });
+        await deps.tracking.finishRun(unit, {
+          project: run.project,
+          runId: step.trackingRunId,
+          status: trackingStatus(step.state),
+        });
     }
   }
 
@@ -98,7 +102,11 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
 
   async function emitRunFinished(unit: Unit, run: Run, state: Run['state']): Promise<void> {
     if (run.trackingRunId !== undefined)
-      await deps.tracking.finishRun(unit, { project: run.project, runId: run.trackingRunId, status: trackingStatus(state) });
+      await deps.tracking.finishRun(unit, {
+        project: run.project,
+        runId: run.trackingRunId,
+        status: trackingStatus(state),
+      });
     await unit.emit({
       type: 'pipeline.run.finished',
       project: run.project,
@@ -108,14 +116,17 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
   }
 
   return {
-    get,
+    get: getRun,
 
     async run(unit, request) {
       const { project, pipeline } = request;
       const known = await listPipelines(unit, project);
       const spec = known.find(({ name }) => name === pipeline)?.spec;
       if (spec === undefined) {
-        const near = nearestName(pipeline, known.map(({ name }) => name));
+        const near = nearestName(
+          pipeline,
+          known.map(({ name }) => name),
+        );
         throw pipelinesErrors.PIPELINE_NOT_FOUND(pipeline, near);
       }
       const code = request.code ?? (await findCode(unit, project)) ?? { snapshot: '', files: [] };
@@ -148,7 +159,12 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
       };
       await insertRun(unit, run);
       for (const type of ['pipeline.run.queued', 'pipeline.run.started'] as const)
-        await unit.emit({ type, project, subject: `run:${id}`, data: { runId: id, pipeline, trigger: request.trigger } });
+        await unit.emit({
+          type,
+          project,
+          subject: `run:${id}`,
+          data: { runId: id, pipeline, trigger: request.trigger },
+        });
       await deps.lineage.record(unit, project, [
         { from: `pipeline:${pipeline}`, to: `run:${id}`, kind: 'ran' },
         ...(code.snapshot === '' ? [] : [{ from: `snapshot:${code.snapshot}`, to: `run:${id}`, kind: 'code' }]),
@@ -160,13 +176,15 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
     },
 
     async cancel(unit, project, runId) {
-      const { run, steps } = await get(unit, project, runId);
+      const { run, steps } = await getRun(unit, project, runId);
       if (run.state !== 'running') return;
       await updateRun(unit, runId, 'running', { state: 'cancelled', endedMs: unit.nowMs });
       const after: Step[] = [];
       for (const step of steps) {
         if (step.state === 'running' && step.jobId !== undefined) await deps.jobs.cancel(unit, step.jobId);
-        after.push(isEnded(step.state) || step.state === 'running' ? step : { ...step, state: 'cancelled', endedMs: unit.nowMs });
+        after.push(
+          isEnded(step.state) || step.state === 'running' ? step : { ...step, state: 'cancelled', endedMs: unit.nowMs },
+        );
       }
       await writeSteps(unit, run, steps, after);
       await emitRunFinished(unit, run, 'cancelled');
@@ -193,7 +211,8 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
       if (run === undefined || step?.state !== 'running' || step.jobId !== job.id) return;
       if (job.state !== 'succeeded' || job.result === undefined) {
         const error = job.error ?? { code: 'JOB_FAILED', message: 'the job left no result' };
-        if (job.state === 'cancelled') await proceed(unit, run, steps, { ...step, state: 'cancelled', error, endedMs: unit.nowMs });
+        if (job.state === 'cancelled')
+          await proceed(unit, run, steps, { ...step, state: 'cancelled', error, endedMs: unit.nowMs });
         else await fail(unit, run, steps, step, error);
       } else if (step.kind === 'register') await register(unit, run, steps, step, job.result);
       else await proceed(unit, run, steps, await settleStep(unit, deps, run, step, outputsOfJob(step, job.result)));
@@ -208,10 +227,21 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
     error: { readonly code: string; readonly message: string },
   ): Promise<void> {
     await emitFinished(unit, run, step.name, 'failed');
-    await proceed(unit, run, steps, { ...step, state: 'failed', error: { code: error.code, message: error.message }, endedMs: unit.nowMs });
+    await proceed(unit, run, steps, {
+      ...step,
+      state: 'failed',
+      error: { code: error.code, message: error.message },
+      endedMs: unit.nowMs,
+    });
   }
 
-  async function register(unit: Unit, run: Run, steps: readonly Step[], step: Step, described: JobResult): Promise<void> {
+  async function register(
+    unit: Unit,
+    run: Run,
+    steps: readonly Step[],
+    step: Step,
+    described: JobResult,
+  ): Promise<void> {
     const { result, token } = await propose(unit, deps, run, steps, described);
     await putRunResult(unit, run.id, result);
     if (token === undefined) {
@@ -232,7 +262,9 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
 /** A join's file is one output of kind dataset; a command's are what it declared. */
 function outputsOfJob(step: Step, result: JobResult): JobResult['files'] {
   if (step.kind !== 'join') return result.files;
-  return Object.fromEntries(Object.entries(result.files).map(([name, file]) => [name, { ...file, kind: 'file' as const }]));
+  return Object.fromEntries(
+    Object.entries(result.files).map(([name, file]) => [name, { ...file, kind: 'file' as const }]),
+  );
 }
 
 function trackingStatus(state: string): 'FINISHED' | 'FAILED' | 'KILLED' {

@@ -147,13 +147,11 @@ export async function upsertPipeline(unit: Unit, project: string, name: string, 
     .insertInto('pipelines')
     .values({ project, name, spec: text, generation: 1, updated_ms: unit.nowMs })
     .onConflict((conflict) =>
-      conflict
-        .columns(['project', 'name'])
-        .doUpdateSet(({ eb }) => ({
-          spec: text,
-          generation: eb('pipelines.generation', '+', 1),
-          updated_ms: unit.nowMs,
-        })),
+      conflict.columns(['project', 'name']).doUpdateSet(({ eb }) => ({
+        spec: text,
+        generation: eb('pipelines.generation', '+', 1),
+        updated_ms: unit.nowMs,
+      })),
     )
     .execute();
 }
@@ -167,7 +165,12 @@ export async function deletePipeline(unit: Unit, project: string, name: string):
     .execute();
 }
 
-export async function putCode(unit: Unit, project: string, snapshot: string, files: readonly TreeFile[]): Promise<void> {
+export async function putCode(
+  unit: Unit,
+  project: string,
+  snapshot: string,
+  files: readonly TreeFile[],
+): Promise<void> {
   const text = JSON.stringify(files);
   await unit
     .query<PipelinesTables>()
@@ -230,7 +233,15 @@ export async function insertSteps(unit: Unit, runId: string, steps: readonly Ste
 
 /** Writes a step's transition; false when it was not in the state that it was read in. */
 export async function updateStep(unit: Unit, runId: string, before: Step, after: Step): Promise<boolean> {
-  const { run_id: _run, step: _step, position: _position, kind: _kind, needs: _needs, plan: _plan, ...changes } = stepToRow(runId, after);
+  const {
+    run_id: _run,
+    step: _step,
+    position: _position,
+    kind: _kind,
+    needs: _needs,
+    plan: _plan,
+    ...changes
+  } = stepToRow(runId, after);
   const result = await unit
     .query<PipelinesTables>()
     .updateTable('pipeline_steps')
@@ -350,7 +361,13 @@ export async function findCached(
 /** Keeps a result for later runs; the first result of a key stays. */
 export async function putCached(
   unit: Unit,
-  entry: { readonly project: string; readonly key: string; readonly runId: string; readonly step: string; readonly outputs: Outputs },
+  entry: {
+    readonly project: string;
+    readonly key: string;
+    readonly runId: string;
+    readonly step: string;
+    readonly outputs: Outputs;
+  },
 ): Promise<void> {
   await unit
     .query<PipelinesTables>()

@@ -1,4 +1,4 @@
-import type { JobResult, Json } from '#modules/jobs';
+import type { JobResult } from '#modules/jobs';
 import type { Unit } from '#platform/database';
 import { parseOutput } from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
@@ -30,7 +30,7 @@ export async function propose(
     files: [{ path: 'model.onnx', sha256: model.sha256, sizeBytes: model.sizeBytes }],
     runtime: 'onnx',
     signature: described.output ?? null,
-    predicts: block.predicts as Json,
+    predicts: block.predicts,
     ...(train.dataset !== undefined && { trainRef: train.dataset }),
     ...(test.dataset !== undefined && { testRef: test.dataset }),
     runRef: `run:${run.id}`,

@@ -89,13 +89,19 @@ async function planStep(
       reads.push(`artifact:${source.sha256}`);
     } else if (source.kind === 'dataset') {
       const found = await resolveDataset(reader, deps, project, source.name, source.at);
-      fixedInputs[inputName] = found.parts.map(({ sha256 }, part) => ({ sha256, name: `part-${String(part).padStart(5, '0')}.parquet` }));
+      fixedInputs[inputName] = found.parts.map(({ sha256 }, part) => ({
+        sha256,
+        name: `part-${String(part).padStart(5, '0')}.parquet`,
+      }));
       reads.push(`dataset:${found.dataset}@${found.version}`);
     }
   }
   const files = codeOf(step.spec, code);
   const requirements = code.find(({ path }) => path === spec.python)?.sha256;
-  const seen = step.spec.params === undefined ? params : Object.fromEntries(step.spec.params.map((name) => [name, params[name] ?? null]));
+  const seen =
+    step.spec.params === undefined
+      ? params
+      : Object.fromEntries(step.spec.params.map((name) => [name, params[name] ?? null]));
   return {
     cacheable: step.spec.cache !== false && outputsOf(step.spec).length > 0,
     fixedInputs,
@@ -103,11 +109,16 @@ async function planStep(
     keyParts: {
       command: JSON.stringify(step.spec.run),
       outputs: JSON.stringify(outputsOf(step.spec)),
-      ...Object.fromEntries(files.map(({ path, sha256, executable }) => [`code.${path}`, executable === true ? `${sha256}+x` : sha256])),
+      ...Object.fromEntries(
+        files.map(({ path, sha256, executable }) => [`code.${path}`, executable === true ? `${sha256}+x` : sha256]),
+      ),
       ...Object.fromEntries(Object.entries(seen).map(([name, value]) => [`params.${name}`, JSON.stringify(value)])),
       ...Object.fromEntries(Object.entries(step.spec.env ?? {}).map(([name, value]) => [`env.${name}`, value])),
       ...Object.fromEntries(
-        Object.entries(fixedInputs).map(([name, blobs]) => [`inputs.${name}`, digest(blobs.map(({ sha256 }) => sha256))]),
+        Object.entries(fixedInputs).map(([name, blobs]) => [
+          `inputs.${name}`,
+          digest(blobs.map(({ sha256 }) => sha256)),
+        ]),
       ),
       ...(requirements !== undefined && { python: requirements }),
     },
@@ -122,6 +133,7 @@ async function resolveDataset(
   at: string | undefined,
 ) {
   const found = await deps.datasets.version(reader, project, name, at);
-  if (found === undefined) throw pipelinesErrors.PIPELINE_INPUT_MISSING(`dataset:${name}${at === undefined ? '' : `@${at}`}`);
+  if (found === undefined)
+    throw pipelinesErrors.PIPELINE_INPUT_MISSING(`dataset:${name}${at === undefined ? '' : `@${at}`}`);
   return found;
 }

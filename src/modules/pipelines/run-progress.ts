@@ -1,5 +1,5 @@
-import type { StepSpec } from '#contracts/pipelines';
 import { parseDuration } from '#contracts/duration';
+import type { StepSpec } from '#contracts/pipelines';
 import type { CommandInput, JobWork, Json } from '#modules/jobs';
 import type { Unit } from '#platform/database';
 import { cacheKey, differences, type KeyParts } from './cache-key.ts';
@@ -18,26 +18,44 @@ export const stepReference = (run: string, step: string): string => `pipeline-st
  * no longer run is skipped, and again, since a cached step may make others ready. Returns the steps as they are then;
  * the caller writes them in the same unit.
  */
-export async function advance(unit: Unit, deps: PipelinesDeps, run: Run, before: readonly Step[]): Promise<readonly Step[]> {
-  const always = new Set(Object.entries(run.spec.steps).flatMap(([name, step]) => (step.always === true ? [name] : [])));
+export async function advance(
+  unit: Unit,
+  deps: PipelinesDeps,
+  run: Run,
+  before: readonly Step[],
+): Promise<readonly Step[]> {
+  const always = new Set(
+    Object.entries(run.spec.steps).flatMap(([name, step]) => (step.always === true ? [name] : [])),
+  );
   const steps = new Map(before.map((step) => [step.name, step]));
   for (;;) {
     const { ready, blocked } = readiness([...steps.values()], always);
     if (ready.length === 0 && blocked.length === 0) return [...steps.values()];
     for (const { step, by } of blocked) {
       const error = pipelinesErrors.STEP_DEPENDENCY_FAILED(by.join(', '));
-      steps.set(step.name, { ...step, state: 'skipped', error: { code: error.code, message: error.message }, endedMs: unit.nowMs });
+      steps.set(step.name, {
+        ...step,
+        state: 'skipped',
+        error: { code: error.code, message: error.message },
+        endedMs: unit.nowMs,
+      });
       await emitFinished(unit, run, step.name, 'skipped');
     }
     const keyed = ready.map((step) => withKey(step, run, steps));
     const cached = run.useCache
-      ? await findCached(unit, run.project, keyed.flatMap(({ key }) => (key === undefined ? [] : [key])))
+      ? await findCached(
+          unit,
+          run.project,
+          keyed.flatMap(({ key }) => (key === undefined ? [] : [key])),
+        )
       : new Map<string, never>();
     for (const step of keyed) {
       const hit = step.key === undefined ? undefined : cached.get(step.key);
       steps.set(
         step.name,
-        hit === undefined ? await startStep(unit, deps, run, step, steps) : await takeCached(unit, deps, run, step, hit),
+        hit === undefined
+          ? await startStep(unit, deps, run, step, steps)
+          : await takeCached(unit, deps, run, step, hit),
       );
     }
   }
@@ -204,7 +222,11 @@ function describeWork(run: Run, steps: ReadonlyMap<string, Step>): JobWork {
   return {
     kind: 'worker',
     task: 'describe-model',
-    input: { modelPath: blob(model?.from ?? ''), trainPaths: [blob(model?.train ?? '')], score: model?.predicts.score ?? '' },
+    input: {
+      modelPath: blob(model?.from ?? ''),
+      trainPaths: [blob(model?.train ?? '')],
+      score: model?.predicts.score ?? '',
+    },
   } as unknown as JobWork;
 }
 
@@ -229,7 +251,8 @@ export async function retainOutputs(
 ): Promise<void> {
   for (const { sha256, sizeBytes, tree } of Object.values(outputs)) {
     await deps.artifacts.retain(unit, { project, sha256, sizeBytes, owner });
-    for (const file of tree ?? []) await deps.artifacts.retain(unit, { project, sha256: file.sha256, sizeBytes: file.sizeBytes, owner });
+    for (const file of tree ?? [])
+      await deps.artifacts.retain(unit, { project, sha256: file.sha256, sizeBytes: file.sizeBytes, owner });
   }
 }
 

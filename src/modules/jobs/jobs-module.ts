@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import type { BlobStore } from '#platform/blobs';
+import type { Clock } from '#platform/clock';
+import type { Database, Unit } from '#platform/database';
+import type { Consumer } from '#platform/events';
+import type { Logger } from '#platform/log';
+import { type CommandRunnerDeps, createCommandRunner } from './command-runner.ts';
+import { readJobLog } from './job-log.ts';
+import { createJobLoop } from './job-loop.ts';
+import type { AttemptOutcome, Job } from './job-types.ts';
+import { jobsErrors } from './jobs-errors.ts';
+import { registerJobRoutes } from './jobs-routes.ts';
+import { createJobsService, emitFinished, type JobsApi } from './jobs-service.ts';
+import { createWorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
+import { runWorkerTask } from './worker-runner.ts';
+
+export interface JobsModuleDeps {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Folder of the attempts, ours alone. */
+  readonly folder: string;
+  /** Search path that steps get. */
+  readonly path: string;
+  readonly capacity: { readonly cpu: number; readonly memoryMb: number };
+  readonly worker: Omit<WorkerPoolOptions, 'logger'>;
+  readonly ensurePython: CommandRunnerDeps['ensurePython'];
+  readonly artifacts: {
+    retain(
+      unit: Unit,
+      input: { readonly project: string; readonly sha256: string; readonly sizeBytes: number; readonly owner: string },
+    ): Promise<void>;
+  };
+  readonly identity: {
+    issueToken(
+      unit: Unit,
+      input: {
+        readonly kind: 'step';
+        readonly name: string;
+        readonly project: string;
+        readonly scope: { readonly attempt: string };
+      },
+    ): Promise<{ readonly id: string; readonly token: string }>;
+    revokeToken(unit: Unit, id: string): Promise<void>;
+  };
+}
+
+export interface JobsModule {
+  readonly id: 'jobs';
+  readonly api: JobsApi;
+  readonly consumers: readonly Consumer[];
+  routes(app: FastifyInstance): void;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createJobsModule(deps: JobsModuleDeps): JobsModule {
+  const pool = createWorkerPool({ ...deps.worker, logger: deps.logger });
+  const commands = createCommandRunner(deps);
+  const lost = jobsErrors.ATTEMPT_LOST();
+
+  const loop = createJobLoop({
+    database: deps.database,
+    clock: deps.clock,
+    logger: deps.logger,
+    capacity: { ...deps.capacity, workerTasks: deps.worker.processes * deps.worker.tasksPerProcess },
+    runner: {
+      run: (job, token, signal) =>
+        job.work.kind === 'command'
+          ? commands.run(job, job.work, token, signal)
+          : runWorkerTask(job.work, join(deps.folder, `${job.id}-${job.attempt}`), { pool, blobs: deps.blobs }, signal),
+      // a worker's task dies with the server that asked for it
+      adopt: async (job, signal) =>
+        job.work.kind === 'command'
+          ? commands.adopt(job, job.work, signal)
+          : { kind: 'lost', code: lost.code, message: lost.message },
+    },
+    issueToken: (unit, job) =>
+      deps.identity.issueToken(unit, {
+        kind: 'step',
+        name: job.owner,
+        project: job.project,
+        scope: { attempt: job.id },
+      }),
+    ended,
+  });
+
+  async function ended(unit: Unit, job: Job, outcome: AttemptOutcome): Promise<void> {
+    if (outcome.kind === 'succeeded')
+      for (const { sha256, sizeBytes, tree } of Object.values(outcome.result.files)) {
+        await deps.artifacts.retain(unit, { project: job.project, sha256, sizeBytes, owner: `job:${job.id}` });
+        for (const file of tree ?? [])
+          await deps.artifacts.retain(unit, {
+            project: job.project,
+            sha256: file.sha256,
+            sizeBytes: file.sizeBytes,
+            owner: `job:${job.id}`,
+          });
+      }
+    if (job.tokenId !== undefined) await deps.identity.revokeToken(unit, job.tokenId);
+    await emitFinished(unit, job, outcome.kind);
+  }
+
+  const api = createJobsService({
+    loop,
+    pool,
+    blobs: deps.blobs,
+    readLog: (job, offset) => readJobLog(deps.folder, job, offset),
+  });
+
+  return {
+    id: 'jobs',
+    api,
+    consumers: [],
+    routes: (app) => registerJobRoutes(app, { database: deps.database, jobs: api }),
+    start: () => loop.start(),
+    async stop() {
+      await loop.stop();
+      await pool.stop();
+    },
+  };
+}
