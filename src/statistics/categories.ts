@@ -12,7 +12,7 @@ export interface CategoryCounts {
 export function topCategories(counts: Iterable<readonly [string, number]>, limit: number): string[] {
   return [...counts]
     .filter(([, count]) => count > 0)
-    .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : a > b ? 1 : 0))
+    .toSorted(([a, m], [b, n]) => n - m || (a < b ? -1 : a > b ? 1 : 0))
     .slice(0, limit)
     .map(([name]) => name);
 }
@@ -23,7 +23,7 @@ export function countCategories(
   categories: readonly string[],
 ): CategoryCounts {
   const placeOf = new Map(categories.map((name, place) => [name, place]));
-  const counts = new Array<number>(categories.length).fill(0);
+  const counts = Array.from({ length: categories.length }, () => 0);
   let other = 0;
   let nulls = 0;
   for (const value of values) {
@@ -36,7 +36,7 @@ export function countCategories(
 }
 
 export function emptyCategoryCounts(categories: readonly string[]): CategoryCounts {
-  return { counts: new Array<number>(categories.length).fill(0), other: 0, nulls: 0 };
+  return { counts: Array.from({ length: categories.length }, () => 0), other: 0, nulls: 0 };
 }
 
 /** Both counts together. Throws a RangeError when their lists differ in length. */

@@ -119,12 +119,14 @@ export function judgeDrift(
   measures: readonly (DriftMeasure | undefined)[],
   rule: DriftRule = defaultDriftRule,
 ): DriftVerdict[] {
-  const enough = (measure: DriftMeasure | undefined): measure is DriftMeasure =>
-    measure !== undefined && Math.min(measure.referenceRows, measure.currentRows) >= rule.minRows;
-  const adjusted = adjustBenjaminiHochberg(measures.filter(enough).map((measure) => measure.pValue));
+  const enough = (measure: DriftMeasure): boolean =>
+    Math.min(measure.referenceRows, measure.currentRows) >= rule.minRows;
+  const adjusted = adjustBenjaminiHochberg(
+    measures.flatMap((measure) => (measure !== undefined && enough(measure) ? [measure.pValue] : [])),
+  );
   let next = 0;
   return measures.map((measure): DriftVerdict => {
-    if (!enough(measure)) {
+    if (measure === undefined || !enough(measure)) {
       const has =
         measure === undefined
           ? 'a side has no values'

@@ -32,6 +32,42 @@ function firstIndex(sorted: ArrayLike<number>, target: number, over: boolean, fr
   return low;
 }
 
+/** Places in a sorted sample where a cut falls, each with whether a heavy value lies beside it. */
+interface Cuts {
+  readonly inside: ReadonlyMap<number, boolean>;
+  readonly minHeavy: boolean;
+  readonly maxHeavy: boolean;
+}
+
+function chooseCuts(sorted: ArrayLike<number>, start: number, end: number, bins: number): Cuts {
+  const n = end - start;
+  const heavy = Math.max(2, n / bins);
+  const inside = new Map<number, boolean>();
+  let minHeavy = false;
+  let maxHeavy = false;
+  for (let k = 0; k <= bins; k += 1) {
+    const rank = Math.min(end - 1, start + Math.floor((k * n) / bins));
+    const value = sorted[rank] as number;
+    const first = firstIndex(sorted, value, false, start, end);
+    const next = firstIndex(sorted, value, true, rank, end);
+    if (next - first >= heavy) {
+      if (first > start) inside.set(first, true);
+      else minHeavy = true;
+      if (next < end) inside.set(next, true);
+      else maxHeavy = true;
+    } else if (k > 0 && k < bins) {
+      const nearest = first > start && (rank - first <= next - rank || next === end) ? first : next;
+      if (nearest < end && !inside.has(nearest)) inside.set(nearest, false);
+    }
+  }
+  return { inside, minHeavy, maxHeavy };
+}
+
+/** How far from a heavy value the edges beside it lie, never beyond a quarter of the gap to its neighbour. */
+function reachOf(value: number, gap: number): number {
+  return Math.min(gap / 4, floatTolerance * Math.max(Math.abs(value), Math.min(gap, Number.MAX_VALUE)));
+}
+
 /**
  * Edges that cut a sorted sample into about `bins` cells of equal mass. The sample ascends and has no NaN; infinite values are
  * left out. A grid of quantiles at equal steps may stand in for the sample.
@@ -58,38 +94,14 @@ export function equalMassEdges(sorted: ArrayLike<number>, bins: number): number[
     return [min - reach, min + reach];
   }
 
-  const heavy = Math.max(2, n / bins);
-  /** Places where a new value begins, chosen as cuts, with whether the values beside it are heavy. */
-  const cuts = new Map<number, boolean>();
-  let minHeavy = false;
-  let maxHeavy = false;
-  for (let k = 0; k <= bins; k += 1) {
-    const rank = Math.min(end - 1, start + Math.floor((k * n) / bins));
-    const value = at(rank);
-    const first = firstIndex(sorted, value, false, start, end);
-    const next = firstIndex(sorted, value, true, rank, end);
-    const isHeavy = next - first >= heavy;
-    if (isHeavy) {
-      if (first > start) cuts.set(first, true);
-      else minHeavy = true;
-      if (next < end) cuts.set(next, true);
-      else maxHeavy = true;
-    } else if (k > 0 && k < bins) {
-      const nearest = rank - first <= next - rank || next === end ? first : next;
-      const cut = nearest > start ? nearest : next;
-      if (!cuts.has(cut)) cuts.set(cut, false);
-    }
-  }
-
+  const { inside, minHeavy, maxHeavy } = chooseCuts(sorted, start, end, bins);
   const edges: number[] = [];
-  const reachOf = (value: number, gap: number): number =>
-    Math.min(gap / 4, floatTolerance * Math.max(Math.abs(value), Math.min(gap, Number.MAX_VALUE)));
   if (minHeavy) edges.push(min - reachOf(min, max - min));
-  for (const cut of [...cuts.keys()].sort((a, b) => a - b)) {
+  for (const cut of [...inside.keys()].toSorted((a, b) => a - b)) {
     const below = at(cut - 1);
     const above = at(cut);
     const gap = above - below;
-    if (cuts.get(cut)) edges.push(below + reachOf(below, gap), above - reachOf(above, gap));
+    if (inside.get(cut)) edges.push(below + reachOf(below, gap), above - reachOf(above, gap));
     else edges.push(midpoint(below, above));
   }
   if (maxHeavy) edges.push(max + reachOf(max, max - min));
@@ -106,7 +118,7 @@ export function countIntoCells(
   values: Iterable<number | null | undefined>,
   edges: ArrayLike<number>,
 ): { readonly counts: number[]; readonly nulls: number } {
-  const counts = new Array<number>(edges.length + 1).fill(0);
+  const counts = Array.from({ length: edges.length + 1 }, () => 0);
   let nulls = 0;
   for (const value of values) {
     if (value === undefined || value === null || Number.isNaN(value)) nulls += 1;
@@ -119,7 +131,7 @@ export function countIntoCells(
 }
 
 export function emptyCellCounts(edges: ArrayLike<number>): CellCounts {
-  return { counts: new Array<number>(edges.length + 1).fill(0), nulls: 0 };
+  return { counts: Array.from({ length: edges.length + 1 }, () => 0), nulls: 0 };
 }
 
 /** Both counts together. Throws a RangeError when they are not over the same number of cells. */
@@ -186,7 +198,7 @@ export function groupCells(counts: readonly number[], groups: number): number[] 
 
 /** Counts added up by group, as `groupCells` numbers them. */
 export function sumGroups(counts: readonly number[], groupOfCell: readonly number[], groups: number): number[] {
-  const sums = new Array<number>(groups).fill(0);
+  const sums = Array.from({ length: groups }, () => 0);
   counts.forEach((count, cell) => {
     const group = groupOfCell[cell] as number;
     sums[group] = (sums[group] as number) + count;

@@ -15,11 +15,13 @@ export interface KolmogorovSmirnov {
 const pValueOf = (d: number, n: number, m: number): number =>
   kolmogorovUpperTail(Math.max(1, Math.round((n / (n + m)) * m)), d);
 
+const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+
 const sortedCopy = (values: ArrayLike<number>, name: string): Float64Array => {
   const copy = Float64Array.from(values);
   const bad = copy.findIndex(Number.isNaN);
   if (bad >= 0) throw new RangeError(`value ${bad} of the ${name} set is not a number; count such rows apart as nulls`);
-  return copy.sort();
+  return copy.toSorted();
 };
 
 /** The test on raw values, in any order, infinite ones allowed; undefined when a set is empty. */
@@ -56,7 +58,6 @@ export function testKolmogorovSmirnovOfCells(
   if (reference.length !== current.length) {
     throw new RangeError(`histograms of ${reference.length} and ${current.length} cells cannot be compared`);
   }
-  const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
   const n = sum(reference);
   const m = sum(current);
   if (n === 0 || m === 0) return undefined;

@@ -33,11 +33,11 @@ export function createRandomFromState(state: readonly [number, number, number, n
       if (!(Number.isInteger(bound) && bound >= 1 && bound <= 4_294_967_296)) {
         throw new RangeError(`bound must be an integer from 1 to 2^32; it is ${bound}`);
       }
-      // Values at or above the greatest multiple of bound are drawn again.
-      const limit = 4_294_967_296 - (4_294_967_296 % bound);
+      // Values at or above the greatest multiple of bound are drawn again. Division, because % of such large values is slow.
+      const limit = bound * Math.floor(4_294_967_296 / bound);
       let value = nextUint32();
       while (value >= limit) value = nextUint32();
-      return value % bound;
+      return value - bound * Math.floor(value / bound);
     },
   };
 }
