@@ -43,7 +43,9 @@ export const toBit = (value: boolean): 0 | 1 => (value ? 1 : 0);
 export const fromBit = (value: number): boolean => value === 1;
 
 /** JSON columns hold what their own store wrote: the store names the type. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
 export function parseJson<T>(text: string): T;
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
 export function parseJson<T>(text: string | null): T | undefined;
 export function parseJson<T>(text: string | null): T | undefined {
   return text === null ? undefined : (JSON.parse(text) as T);

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import type { Pool } from 'pg';
 import { withCause } from '../errors.ts';
 import { databaseErrors } from './database-errors.ts';
 import {
@@ -11,7 +11,7 @@ import {
 
 /** Brings a PostgreSQL database up to date; the caller holds the lock that keeps other control planes away. */
 export async function migratePostgres(
-  pool: pg.Pool,
+  pool: Pool,
   options: { readonly folder: string | undefined; readonly nowMs: number },
 ): Promise<void> {
   const known = loadMigrations(options.folder ?? defaultMigrationsFolder(), 'postgres');

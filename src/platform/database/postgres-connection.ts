@@ -1,5 +1,5 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
-import pg from 'pg';
+import { type ClientBase, DatabaseError, type Pool, TypeOverrides } from 'pg';
 import { databaseErrors } from './database-errors.ts';
 
 const int8 = 20;
@@ -15,22 +15,19 @@ function parseInteger(text: string): number {
 }
 
 /** pg's parsers, with integers as numbers; for one pool, since pg's own table is the whole process's. */
-export function createPostgresTypes(): pg.CustomTypesConfig {
-  return {
-    getTypeParser: ((oid: number, format?: 'text') =>
-      oid === int8 || oid === numeric
-        ? parseInteger
-        : pg.types.getTypeParser(oid, format)) as pg.CustomTypesConfig['getTypeParser'],
-  };
+export function createPostgresTypes(): TypeOverrides {
+  const overrides = new TypeOverrides();
+  overrides.setTypeParser(int8, parseInteger);
+  overrides.setTypeParser(numeric, parseInteger);
+  return overrides;
 }
 
 /** One PostgreSQL client, or the pool, behind Kysely's interface. */
-export function createPostgresConnection(client: pg.Pool | pg.ClientBase): DatabaseConnection {
+export function createPostgresConnection(client: Pool | ClientBase): DatabaseConnection {
   return {
     async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
       const { rows, rowCount, command } = await client.query(sql, parameters as unknown[]).catch((error: unknown) => {
-        if (error instanceof pg.DatabaseError && error.code === readOnlyTransaction)
-          throw databaseErrors.READER_WRITES();
+        if (error instanceof DatabaseError && error.code === readOnlyTransaction) throw databaseErrors.READER_WRITES();
         throw error;
       });
       return command === 'SELECT' || rowCount === null

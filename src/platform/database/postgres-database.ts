@@ -1,5 +1,5 @@
 import { type Kysely, PostgresDialect } from 'kysely';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { withCause } from '../errors.ts';
 import { appendToPostgres } from '../events/append-event.ts';
 import { createCommitListeners } from './commit-listeners.ts';
@@ -29,8 +29,8 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   const base = { connectionString: options.url, types, application_name: 'tidemill' };
   const settings = options.durability === 'off' ? '-c synchronous_commit=off' : '';
   const lock = await acquirePostgresLock(base);
-  const writePool = new pg.Pool({ ...base, max: writers, options: settings });
-  const readPool = new pg.Pool({ ...base, max: readers, options: '-c default_transaction_read_only=on' });
+  const writePool = new Pool({ ...base, max: writers, options: settings });
+  const readPool = new Pool({ ...base, max: readers, options: '-c default_transaction_read_only=on' });
   // An idle connection that breaks is replaced at the next use, which reports its own error when the server is gone.
   for (const pool of [writePool, readPool]) pool.on('error', () => undefined);
   const inFlight = new Set<Promise<unknown>>();
@@ -109,7 +109,7 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
       inFlight.add(settled);
       return answer;
     },
-    onEvents: listeners.add,
+    onEvents: (listener) => listeners.add(listener),
     backupTo: () => Promise.reject(databaseErrors.BACKUP_UNSUPPORTED()),
     async close() {
       closed = true;

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Client, type ClientConfig } from 'pg';
 import { databaseErrors } from './database-errors.ts';
 
 /** 'tidemill' in ASCII, as a signed 64-bit number: one lock for each PostgreSQL database. */
@@ -15,14 +15,14 @@ export interface PostgresLock {
  * connection of its own for as long as the process lives. When that connection breaks, the lock is free; it is taken
  * again as soon as the server answers, and until then no unit begins.
  */
-export async function acquirePostgresLock(config: pg.ClientConfig): Promise<PostgresLock> {
+export async function acquirePostgresLock(config: ClientConfig): Promise<PostgresLock> {
   let held = false;
   let released = false;
-  let client: pg.Client | undefined;
+  let client: Client | undefined;
   let retry: NodeJS.Timeout | undefined;
 
   async function take(): Promise<void> {
-    const next = new pg.Client({ ...config, keepAlive: true });
+    const next = new Client({ ...config, keepAlive: true });
     next.on('error', () => undefined); // 'end' follows
     next.once('end', () => {
       if (client !== next) return;

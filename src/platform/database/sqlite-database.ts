@@ -52,8 +52,8 @@ export async function openSqliteDatabase(options: DatabaseOptions): Promise<Data
     return {
       dialect: 'sqlite',
       read,
-      write: writer.write,
-      onEvents: listeners.add,
+      write: (context, work) => writer.write(context, work),
+      onEvents: (listener) => listeners.add(listener),
       backupTo: (path) => backUpSqlite(file, path),
       async close() {
         await writer.close();

@@ -17,6 +17,12 @@ const namesOf = async (reader: Reader) => {
   const rows = await reader.query<Tables>().selectFrom('items').select('items.name').orderBy('items.name').execute();
   return rows.map(({ name }) => name);
 };
+const begin = (reader: Reader) =>
+  reader
+    .query<Tables>()
+    .transaction()
+    .execute(async () => undefined);
+const orphan = (unit: Unit) => sql`insert into children (parent) values ('nobody')`.execute(unit.query());
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describeDatabases('units of work', (open) => {
@@ -97,11 +103,6 @@ describeDatabases('units of work', (open) => {
   });
 
   test('a transaction of Kysely is refused, inside a unit and outside', async () => {
-    const begin = (reader: Reader) =>
-      reader
-        .query<Tables>()
-        .transaction()
-        .execute(async () => undefined);
     await expect(begin(database.read)).rejects.toMatchObject({ code: 'UNIT_NESTED_TRANSACTION' });
     await expect(database.write(someone, begin)).rejects.toMatchObject({ code: 'UNIT_NESTED_TRANSACTION' });
   });
@@ -239,7 +240,6 @@ describe('the writer queue of SQLite', () => {
         unit.query(),
       ),
     );
-    const orphan = (unit: Unit) => sql`insert into children (parent) values ('nobody')`.execute(unit.query());
     const batch = await Promise.allSettled([
       database.write(someone, (unit) => put(unit, 'a')),
       database.write(someone, orphan),

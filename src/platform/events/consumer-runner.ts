@@ -59,6 +59,7 @@ export function startConsumerRunner(
   let parkedSubjects = new Set<string>();
   let failed: { readonly position: string; readonly attempts: number } | undefined;
   let sleeping: (() => void) | undefined;
+  let ended = false;
   let waiters: { readonly position: string; readonly resolve: () => void; readonly reject: (e: unknown) => void }[] =
     [];
   let retries: { readonly resolve: (count: number) => void; readonly reject: (error: unknown) => void }[] = [];
@@ -78,7 +79,8 @@ export function startConsumerRunner(
   async function handle(logged: LoggedEvent, from: string): Promise<void> {
     const { event } = logged;
     const aside = parkedSubjects.has(subjectKey(event));
-    if (!aside) await consumer.deliver?.(event);
+    // No `await` without a delivery: the units of a batch must be handed in in order.
+    if (consumer.deliver !== undefined && !aside) await consumer.deliver(event);
     await database.write(contextOf(logged), async (unit) => {
       await advance(unit, from, event.position);
       if (aside) await setAside(unit, logged, 'an earlier event of this subject is parked', 0);
@@ -121,6 +123,7 @@ export function startConsumerRunner(
     });
     parkedSubjects.add(subjectKey(event));
     cursor = event.position;
+    scanned = cursor;
     logger.error({ consumer: name, event: event.id, type: event.type, subject: event.subject, error }, 'event parked');
   }
 
@@ -236,9 +239,11 @@ export function startConsumerRunner(
   }
 
   async function run(): Promise<void> {
-    parkedSubjects = new Set(await listParkedSubjects(database.read, name));
+    let prepared = false;
     while (!stopping.signal.aborted) {
       try {
+        if (!prepared) parkedSubjects = new Set(await listParkedSubjects(database.read, name));
+        prepared = true;
         await serveRetries();
         if (scanned < wanted) {
           await readOn();
@@ -246,6 +251,10 @@ export function startConsumerRunner(
         }
       } catch (error) {
         if (stopping.signal.aborted) break;
+        if (isAppError(error, 'CONSUMER_OVERTAKEN')) {
+          logger.error({ consumer: name, err: error }, 'consumer stopped');
+          break;
+        }
         logger.error({ consumer: name, err: error }, 'consumer cannot go on; trying again');
         await pause(brokenWaitMs);
         continue;
@@ -255,6 +264,7 @@ export function startConsumerRunner(
       await new Promise<void>((resolve) => (sleeping = resolve));
       sleeping = undefined;
     }
+    ended = true;
     for (const { reject } of [...waiters, ...retries]) reject(consumerErrors.CONSUMERS_STOPPED());
   }
 
@@ -267,7 +277,7 @@ export function startConsumerRunner(
       if (scanned < wanted) sleeping?.();
     },
     caughtUp(position) {
-      if (stopping.signal.aborted) return Promise.reject(consumerErrors.CONSUMERS_STOPPED());
+      if (ended) return Promise.reject(consumerErrors.CONSUMERS_STOPPED());
       if (position > wanted) wanted = position;
       return new Promise((resolve, reject) => {
         waiters.push({ position: wanted, resolve, reject });
@@ -276,7 +286,7 @@ export function startConsumerRunner(
     },
     isIdle: () => sleeping !== undefined && scanned >= wanted,
     retryParked() {
-      if (stopping.signal.aborted) return Promise.reject(consumerErrors.CONSUMERS_STOPPED());
+      if (ended) return Promise.reject(consumerErrors.CONSUMERS_STOPPED());
       return new Promise((resolve, reject) => {
         retries.push({ resolve, reject });
         sleeping?.();

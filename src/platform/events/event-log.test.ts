@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { TidemillEvent } from '#contracts/event-types';
 import type { Database, WriteContext } from '../database.ts';
@@ -102,21 +102,22 @@ describeDatabases('the event log', (open) => {
   });
 });
 
+const insert = (client: Client, id: string) =>
+  client.query(
+    `insert into events (id, project, subject, type, actor, depth, at_ms, data)
+     values ($1, 'flights', $1, 'alert.resolved', 'user:local', 0, 0, '{}')`,
+    [id],
+  );
+
 describe('positions on PostgreSQL', () => {
   let database: TestDatabase;
-  let clients: pg.Client[] = [];
+  let clients: Client[] = [];
   const connect = async () => {
-    const client = new pg.Client({ connectionString: database.url });
+    const client = new Client({ connectionString: database.url });
     clients.push(client);
     await client.connect();
     return client;
   };
-  const insert = (client: pg.Client, id: string) =>
-    client.query(
-      `insert into events (id, project, subject, type, actor, depth, at_ms, data)
-       values ($1, 'flights', $1, 'alert.resolved', 'user:local', 0, 0, '{}')`,
-      [id],
-    );
   beforeEach(async () => {
     clients = [];
     database = await openTestDatabase({ dialect: 'postgres' });

@@ -13,7 +13,7 @@ const pageSize = 256;
  * that a listener may keep the last position as its own.
  */
 export function tailSettled(database: Database, listener: (events: readonly TidemillEvent[]) => void): () => void {
-  let stopped = false;
+  const stopping = new AbortController();
   let running = false;
   let wanted = '';
   /** The head when listening began; undefined until the server has said. */
@@ -22,11 +22,11 @@ export function tailSettled(database: Database, listener: (events: readonly Tide
   let early: TidemillEvent[] = [];
 
   const deliver = (events: readonly TidemillEvent[]) => {
-    if (!stopped && events.length > 0) listener(events);
+    if (!stopping.signal.aborted && events.length > 0) listener(events);
   };
 
   async function readOn(): Promise<void> {
-    while (!stopped && last < wanted) {
+    while (!stopping.signal.aborted && last < wanted) {
       const page = await selectEvents(database.read, { afterPosition: last, limit: pageSize });
       last = page.at(-1)?.event.position ?? last;
       deliver(page.map(({ event }) => event));
@@ -67,7 +67,7 @@ export function tailSettled(database: Database, listener: (events: readonly Tide
 
   /** The server is away for a while: whoever reads or writes hears of that, a tail only falls behind. */
   function tryAgain(): void {
-    if (stopped) return;
+    if (stopping.signal.aborted) return;
     setTimeout(() => (start === undefined ? void begin().catch(tryAgain) : run()), brokenWaitMs).unref();
   }
 
@@ -75,7 +75,7 @@ export function tailSettled(database: Database, listener: (events: readonly Tide
   begin().catch(tryAgain);
 
   return () => {
-    stopped = true;
+    stopping.abort();
     stopHearing();
   };
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { copyFileSync, existsSync, mkdtempSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
+import { Client } from 'pg';
 import { beforeAll, describe, inject, onTestFinished } from 'vitest';
 import { createManualClock } from '../clock.ts';
 import { type Database, openDatabase } from '../database.ts';
@@ -104,7 +104,7 @@ async function migrateOnly(url: string): Promise<void> {
 }
 
 async function asAdministrator(server: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: `${server}/postgres` });
+  const client = new Client({ connectionString: `${server}/postgres` });
   await client.connect();
   try {
     await client.query(statement);
