@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { setMaxListeners } from 'node:events';
 import { watch } from 'node:fs';
 import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import { constants } from 'node:os';
@@ -112,6 +113,7 @@ export async function readExit(folder: string): Promise<ProcessExit | undefined>
  */
 export async function watchExit(folder: string, signal: AbortSignal): Promise<ProcessExit> {
   signal.throwIfAborted();
+  setMaxListeners(0, signal); // one shutdown signal is shared by every wait
   return await new Promise<ProcessExit>((resolve, reject) => {
     let checking = false;
     let again = false;

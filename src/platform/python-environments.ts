@@ -1,0 +1,10 @@
+/** Reproducible Python environments from a requirements file, one a digest, built by uv. */
+export { type FindPythonOptions, findPython, minimumPython, type PythonInterpreter } from './python/find-python.ts';
+export {
+  createPythonEnvironments,
+  type EnvironmentRequest,
+  type PythonEnvironment,
+  type PythonEnvironments,
+  type PythonEnvironmentsOptions,
+} from './python/python-environments.ts';
+export { pythonErrors } from './python/python-errors.ts';
