@@ -1,8 +1,95 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
+import { ErrorBody } from './errors.ts';
 import { defineEvents } from './events.ts';
+import { defineOperation } from './operation.ts';
 
 export const trackingEvents = defineEvents({
   'tracking-run.started': Type.Object({ runId: Type.String(), experimentId: Type.String() }),
   'tracking-run.finished': Type.Object({ runId: Type.String(), status: Type.String() }),
   'logged-model.ready': Type.Object({ modelId: Type.String(), runId: Type.Optional(Type.String()) }),
+});
+
+const Instant = Type.String({ format: 'date-time' });
+const Pair = Type.Object({ key: Type.String(), value: Type.String() });
+
+export const ExperimentView = Type.Object({
+  id: Type.String({ description: 'counted per project; 0 is "Default"' }),
+  name: Type.String(),
+  lifecycle: Type.Enum(['active', 'deleted']),
+  artifactLocation: Type.String(),
+  createdAt: Instant,
+  tags: Type.Array(Pair),
+});
+export type ExperimentView = Static<typeof ExperimentView>;
+
+export const TrackingRunView = Type.Object({
+  id: Type.String(),
+  experimentId: Type.String(),
+  name: Type.String(),
+  status: Type.String(),
+  user: Type.String(),
+  startedAt: Instant,
+  endedAt: Type.Optional(Instant),
+  parentRunId: Type.Optional(Type.String()),
+  /** The latest point of each metric; a number that JSON cannot carry travels as text. */
+  metrics: Type.Array(
+    Type.Object({
+      key: Type.String(),
+      value: Type.Union([Type.Number(), Type.Enum(['NaN', 'Infinity', '-Infinity'])]),
+      step: Type.Integer(),
+      at: Instant,
+    }),
+  ),
+  params: Type.Array(Pair),
+  tags: Type.Array(Pair),
+});
+export type TrackingRunView = Static<typeof TrackingRunView>;
+
+const pageQuery = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
+  cursor: Type.Optional(Type.String()),
+};
+
+export const listExperiments = defineOperation({
+  id: 'experiments.list',
+  method: 'GET',
+  path: '/api/v1/experiments',
+  summary: 'List the active experiments of a project, newest first.',
+  permission: 'read',
+  query: Type.Object(pageQuery, { additionalProperties: false }),
+  responses: { 200: Type.Object({ items: Type.Array(ExperimentView), next: Type.Optional(Type.String()) }) },
+});
+
+export const listTrackingRuns = defineOperation({
+  id: 'tracking-runs.list',
+  method: 'GET',
+  path: '/api/v1/experiments/:experimentId/runs',
+  summary: 'List the active runs of an experiment, newest first, or as filtered and ordered.',
+  permission: 'read',
+  params: Type.Object({ experimentId: Type.String({ minLength: 1 }) }),
+  query: Type.Object(
+    {
+      ...pageQuery,
+      filter: Type.Optional(Type.String({ description: "metrics.auc > 0.7 AND params.model = 'tree'" })),
+      order: Type.Optional(Type.String({ description: 'metrics.auc DESC' })),
+    },
+    { additionalProperties: false },
+  ),
+  responses: {
+    200: Type.Object({ items: Type.Array(TrackingRunView), next: Type.Optional(Type.String()) }),
+    400: ErrorBody,
+    404: ErrorBody,
+  },
+  errors: ['EXPERIMENT_NOT_FOUND', 'SEARCH_FILTER_INVALID', 'SEARCH_ATTRIBUTE_UNKNOWN'],
+});
+
+export const getTrackingRun = defineOperation({
+  id: 'tracking-runs.get',
+  method: 'GET',
+  path: '/api/v1/tracking-runs/:runId',
+  summary: 'Show one tracking run with its latest metrics, params and tags.',
+  permission: 'read',
+  params: Type.Object({ runId: Type.String({ minLength: 1 }) }),
+  responses: { 200: TrackingRunView, 404: ErrorBody },
+  errors: ['TRACKING_RUN_NOT_FOUND'],
 });

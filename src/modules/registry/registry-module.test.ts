@@ -1,34 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createManualClock } from '#platform/clock';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Database } from '#platform/database';
-import { openDatabase } from '#platform/database';
 import { createSequentialIds } from '#platform/ids';
+import { describeDatabases } from '#platform/testing/database';
 import { createRegistryModule } from './index.ts';
 import type { Proposal } from './registry-types.ts';
 
 const actor = { actor: 'user:test' };
 const project = 'default';
 
-function describeDatabases(body: (open: () => Promise<Database>) => void): void {
-  describe('sqlite', () => {
-    body(async () => {
-      const folder = await mkdtemp(join(tmpdir(), 'registry-'));
-      const database = await openDatabase({
-        url: join(folder, 'db.sqlite'),
-        clock: createManualClock(1_000_000),
-        ids: createSequentialIds(),
-        durability: 'off',
-      });
-      const { close } = database;
-      return { ...database, close: () => close().then(() => rm(folder, { recursive: true })) };
-    });
-  });
-}
-
-describeDatabases((open) => {
+describeDatabases('registry', (open) => {
   let database: Database;
   const ids = createSequentialIds();
   const requested: { policy: string; subject: string }[] = [];

@@ -1,0 +1,106 @@
+import type { Reader, Unit } from '#platform/database';
+import { inList } from '#platform/sql';
+import { keyValueTables, listKeyValues } from './key-value-store.ts';
+import type { ExperimentRow, TrackingTables } from './tracking-tables.ts';
+import type { Experiment, Tag } from './tracking-types.ts';
+
+export const experimentColumns = [
+  'tracking_experiments.experiment_key',
+  'tracking_experiments.project',
+  'tracking_experiments.experiment_id',
+  'tracking_experiments.name',
+  'tracking_experiments.artifact_location',
+  'tracking_experiments.lifecycle',
+  'tracking_experiments.created_ms',
+  'tracking_experiments.updated_ms',
+] as const;
+
+export function rowToExperiment(row: ExperimentRow, tags: readonly Tag[]): Experiment {
+  return {
+    key: row.experiment_key,
+    project: row.project,
+    experimentId: String(row.experiment_id),
+    name: row.name,
+    artifactLocation: row.artifact_location,
+    lifecycle: row.lifecycle,
+    createdMs: row.created_ms,
+    updatedMs: row.updated_ms,
+    tags,
+  };
+}
+
+export async function toExperiments(reader: Reader, rows: readonly ExperimentRow[]): Promise<Experiment[]> {
+  if (rows.length === 0) return [];
+  const keys = rows.map((row) => row.experiment_key);
+  const tags = await listKeyValues(reader, keyValueTables.experimentTags, keys);
+  return rows.map((row) => rowToExperiment(row, tags.get(row.experiment_key) ?? []));
+}
+
+export function findExperimentRow(reader: Reader, project: string, id: number): Promise<ExperimentRow | undefined> {
+  return reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_experiments')
+    .select(experimentColumns)
+    .where('tracking_experiments.project', '=', project)
+    .where('tracking_experiments.experiment_id', '=', id)
+    .executeTakeFirst();
+}
+
+export function findExperimentRowByName(
+  reader: Reader,
+  project: string,
+  name: string,
+): Promise<ExperimentRow | undefined> {
+  return reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_experiments')
+    .select(experimentColumns)
+    .where('tracking_experiments.project', '=', project)
+    .where('tracking_experiments.name', '=', name)
+    .executeTakeFirst();
+}
+
+export function listExperimentRows(reader: Reader, project: string, ids: readonly number[]): Promise<ExperimentRow[]> {
+  return reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_experiments')
+    .select(experimentColumns)
+    .where('tracking_experiments.project', '=', project)
+    .where(inList(reader, 'tracking_experiments.experiment_id', ids))
+    .execute();
+}
+
+/** The numbers that the next experiment of a project takes. */
+export async function nextExperimentNumbers(
+  unit: Unit,
+  project: string,
+): Promise<{ readonly key: number; readonly id: number }> {
+  const query = unit.query<TrackingTables>();
+  const { key } = await query
+    .selectFrom('tracking_experiments')
+    .select((eb) => eb.fn.coalesce(eb.fn.max('tracking_experiments.experiment_key'), eb.lit(0)).as('key'))
+    .executeTakeFirstOrThrow();
+  const { id } = await query
+    .selectFrom('tracking_experiments')
+    .select((eb) => eb.fn.coalesce(eb.fn.max('tracking_experiments.experiment_id'), eb.lit(0)).as('id'))
+    .where('tracking_experiments.project', '=', project)
+    .executeTakeFirstOrThrow();
+  return { key: Number(key) + 1, id: Number(id) + 1 };
+}
+
+export async function insertExperiment(unit: Unit, row: ExperimentRow): Promise<void> {
+  await unit.query<TrackingTables>().insertInto('tracking_experiments').values(row).execute();
+}
+
+export async function updateExperiment(
+  unit: Unit,
+  key: number,
+  change: Partial<Pick<ExperimentRow, 'name' | 'lifecycle' | 'updated_ms'>>,
+): Promise<void> {
+  await unit
+    .query<TrackingTables>()
+    .updateTable('tracking_experiments')
+    .set(change)
+    .where('tracking_experiments.experiment_key', '=', key)
+    .execute();
+}

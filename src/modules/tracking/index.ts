@@ -1,0 +1,19 @@
+export { compileFilter, compileOrdering, type SearchSchema } from './search-compiler.ts';
+export { parseFilter, parseOrdering } from './search-grammar.ts';
+export type { Found, SearchPage } from './search-read-model.ts';
+export type { TrackingApi } from './tracking-api.ts';
+export { createTrackingModule, type TrackingModule } from './tracking-module.ts';
+export type {
+  ArtifactEntry,
+  DatasetInput,
+  Experiment,
+  LoggedModel,
+  LoggedModelStatus,
+  Metric,
+  ModelOutput,
+  NewMetric,
+  Run,
+  RunInfo,
+  RunStatus,
+  Tag,
+} from './tracking-types.ts';

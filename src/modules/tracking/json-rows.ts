@@ -1,0 +1,26 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { Reader } from '#platform/database';
+
+export type Cell = string | number | null;
+export type ColumnType = 'text' | 'bigint' | 'double precision' | 'smallint';
+
+/**
+ * Many rows as one JSON parameter, so that a statement's text does not depend on their number and stays prepared. Numbers
+ * come through exactly: both databases read JSON numbers to the nearest double, and integers up to 2^53 whole.
+ */
+export function jsonRows(
+  reader: Pick<Reader, 'dialect'>,
+  types: readonly ColumnType[],
+  rows: readonly (readonly Cell[])[],
+): { readonly columns: RawBuilder<unknown>; readonly from: RawBuilder<unknown> } {
+  const text = JSON.stringify(rows);
+  return reader.dialect === 'sqlite'
+    ? {
+        columns: sql.raw(types.map((_, index) => `list.value ->> ${index}`).join(', ')),
+        from: sql`json_each(${text}) as list`,
+      }
+    : {
+        columns: sql.raw(types.map((type, index) => `(list.value ->> ${index})::${type}`).join(', ')),
+        from: sql`jsonb_array_elements(${text}::jsonb) as list(value)`,
+      };
+}

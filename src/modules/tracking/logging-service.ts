@@ -1,0 +1,160 @@
+import { formatReference, parseReference } from '#contracts/references';
+import type { Reader, Unit } from '#platform/database';
+import { findDatasetKey, insertDataset, putInput, putRunModels } from './input-store.ts';
+import { deleteKeyValue, keyValueTables, listKeyValues, putKeyValues } from './key-value-store.ts';
+import { insertModelMetrics } from './logged-model-store.ts';
+import { type HistoryPosition, insertMetrics, listHistory } from './metric-store.ts';
+import { parentRunTag, runNameTag } from './run-service.ts';
+import { findRunLifecycle, updateRun } from './run-store.ts';
+import type { TrackingDeps } from './tracking-deps.ts';
+import { trackingErrors } from './tracking-errors.ts';
+import { requireMetric, toParam, toRunTag } from './tracking-limits.ts';
+import type { DatasetInput, Metric, ModelOutput, NewMetric, Tag } from './tracking-types.ts';
+
+interface RunName {
+  readonly project: string;
+  readonly runId: string;
+}
+
+export interface LoggingService {
+  /** Metrics, params and tags of one run, all or none. Exact duplicates of points are kept once; params do not change. */
+  log(
+    unit: Unit,
+    input: RunName & {
+      readonly metrics?: readonly NewMetric[];
+      readonly params?: readonly Tag[];
+      readonly tags?: readonly Tag[];
+    },
+  ): Promise<void>;
+  deleteRunTag(unit: Unit, input: RunName & { readonly key: string }): Promise<void>;
+  logInputs(
+    unit: Unit,
+    input: RunName & { readonly datasets?: readonly DatasetInput[]; readonly models?: readonly ModelOutput[] },
+  ): Promise<void>;
+  logOutputs(unit: Unit, input: RunName & { readonly models: readonly ModelOutput[] }): Promise<void>;
+  /** A metric's points by (timestamp, step, value); none for a key that was never logged. */
+  metricHistory(
+    reader: Reader,
+    input: RunName & {
+      readonly key: string;
+      readonly limit?: number | undefined;
+      readonly after?: HistoryPosition | undefined;
+    },
+  ): Promise<readonly Metric[]>;
+}
+
+export function createLoggingService({ ids, lineage }: TrackingDeps): LoggingService {
+  async function requireActiveRun(unit: Unit, { project, runId }: RunName): Promise<{ experimentKey: number }> {
+    const row = await findRunLifecycle(unit, project, runId);
+    if (row === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
+    if (row.lifecycle !== 'active') throw trackingErrors.TRACKING_RUN_INACTIVE(runId);
+    return { experimentKey: row.experiment_key };
+  }
+
+  async function logParams(unit: Unit, runId: string, params: readonly Tag[]): Promise<void> {
+    const given = new Map<string, string>();
+    for (const { key, value } of params) {
+      if (given.has(key))
+        throw trackingErrors.TRACKING_VALUE_INVALID(`Duplicate parameter keys have been submitted: ${key}`);
+      given.set(key, value);
+    }
+    await putKeyValues(unit, keyValueTables.runParams, runId, params, { keep: true });
+    for (const { key, value } of (await listKeyValues(unit, keyValueTables.runParams, [runId])).get(runId) ?? []) {
+      const wanted = given.get(key);
+      if (wanted !== undefined && wanted !== value) throw trackingErrors.PARAM_CHANGED(runId, key, value, wanted);
+    }
+  }
+
+  async function logTags(unit: Unit, runId: string, tags: readonly Tag[]): Promise<void> {
+    await putKeyValues(unit, keyValueTables.runTags, runId, tags);
+    const name = tags.findLast(({ key }) => key === runNameTag)?.value;
+    const parent = tags.findLast(({ key }) => key === parentRunTag)?.value;
+    if (name !== undefined || parent !== undefined)
+      await updateRun(unit, runId, {
+        ...(name !== undefined && { name }),
+        ...(parent !== undefined && { parent_run_id: parent }),
+      });
+  }
+
+  /** Edges only where the other end's name is one that references can carry. */
+  async function recordEdges(
+    unit: Unit,
+    project: string,
+    edges: readonly { readonly from: string; readonly to: string; readonly kind: string }[],
+  ): Promise<void> {
+    const sound = edges.filter(
+      ({ from, to }) => parseReference(from) !== undefined && parseReference(to) !== undefined,
+    );
+    if (sound.length > 0) await lineage.record(unit, project, sound);
+  }
+
+  return {
+    async log(unit, input) {
+      const { runId, metrics = [] } = input;
+      metrics.forEach((metric, index) => requireMetric(metric, `metrics[${index}]`));
+      const params = (input.params ?? []).map((param, index) => toParam(param, `params[${index}]`));
+      const tags = (input.tags ?? []).map((tag, index) => toRunTag(tag, `tags[${index}]`));
+      await requireActiveRun(unit, input);
+      if (params.length > 0) await logParams(unit, runId, params);
+      if (metrics.length > 0) await insertMetrics(unit, runId, metrics);
+      const ofModels = metrics.filter((metric) => metric.modelId);
+      if (ofModels.length > 0) await insertModelMetrics(unit, runId, ofModels);
+      if (tags.length > 0) await logTags(unit, runId, tags);
+    },
+
+    async deleteRunTag(unit, input) {
+      await requireActiveRun(unit, input);
+      if (!(await deleteKeyValue(unit, keyValueTables.runTags, input.runId, input.key)))
+        throw trackingErrors.TAG_NOT_FOUND(input.key, `run with id ${input.runId}`);
+    },
+
+    async logInputs(unit, input) {
+      const { project, runId, datasets = [], models = [] } = input;
+      const { experimentKey } = await requireActiveRun(unit, input);
+      for (const [ordinal, dataset] of datasets.entries()) {
+        const known = await findDatasetKey(unit, experimentKey, dataset.name, dataset.digest);
+        const key = known ?? ids.next();
+        if (known === undefined)
+          await insertDataset(unit, {
+            dataset_key: key,
+            experiment_key: experimentKey,
+            name: dataset.name,
+            digest: dataset.digest,
+            source_type: dataset.sourceType,
+            source: dataset.source,
+            schema_json: dataset.schema ?? null,
+            profile_json: dataset.profile ?? null,
+          });
+        await putInput(unit, runId, key, ordinal, dataset.tags);
+      }
+      if (models.length > 0) await putRunModels(unit, runId, 'input', models);
+      const to = formatReference('tracking-run', runId);
+      await recordEdges(unit, project, [
+        ...datasets.map(({ name, digest }) => ({
+          from: formatReference('dataset', name, digest),
+          to,
+          kind: 'consumed',
+        })),
+        ...models.map(({ modelId }) => ({ from: formatReference('logged-model', modelId), to, kind: 'consumed' })),
+      ]);
+    },
+
+    async logOutputs(unit, input) {
+      const { project, runId, models } = input;
+      await requireActiveRun(unit, input);
+      await putRunModels(unit, runId, 'output', models);
+      const from = formatReference('tracking-run', runId);
+      await recordEdges(
+        unit,
+        project,
+        models.map(({ modelId }) => ({ from, to: formatReference('logged-model', modelId), kind: 'produced' })),
+      );
+    },
+
+    async metricHistory(reader, { project, runId, key, limit, after }) {
+      if ((await findRunLifecycle(reader, project, runId)) === undefined)
+        throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
+      return listHistory(reader, runId, key, { limit, after });
+    },
+  };
+}

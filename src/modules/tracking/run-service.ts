@@ -1,0 +1,211 @@
+import { formatReference } from '#contracts/references';
+import type { Reader, Unit } from '#platform/database';
+import { findAnyExperimentRow, requireActive, takeExperimentRow } from './experiment-service.ts';
+import { findExperimentRowByName } from './experiment-store.ts';
+import { keyValueTables, putKeyValues } from './key-value-store.ts';
+import { runNameFor } from './run-names.ts';
+import { findRunRow, insertRun, type RunWithExperiment, rowToRunInfo, toRuns, updateRun } from './run-store.ts';
+import type { TrackingDeps } from './tracking-deps.ts';
+import { trackingErrors } from './tracking-errors.ts';
+import { toRunTag } from './tracking-limits.ts';
+import type { ExperimentRow, RunRow, RunStatus } from './tracking-tables.ts';
+import type { Run, RunInfo, Tag } from './tracking-types.ts';
+
+export const runNameTag = 'mlflow.runName';
+export const parentRunTag = 'mlflow.parentRunId';
+
+const ended: readonly RunStatus[] = ['FINISHED', 'FAILED', 'KILLED'];
+
+interface RunName {
+  readonly project: string;
+  readonly runId: string;
+}
+
+export interface NewRun {
+  readonly project: string;
+  /** One of both; neither means experiment 0. A name that is not there yet is made. */
+  readonly experimentId?: string | undefined;
+  readonly experimentName?: string | undefined;
+  readonly name?: string | undefined;
+  readonly parentRunId?: string | undefined;
+  readonly userId?: string | undefined;
+  readonly startMs?: number | undefined;
+  readonly tags?: readonly Tag[];
+}
+
+export interface RunService {
+  createRun(unit: Unit, input: NewRun): Promise<Run>;
+  /** The active or deleted run; undefined when there is none. */
+  run(reader: Reader, project: string, runId: string): Promise<Run | undefined>;
+  runInfo(reader: Reader, project: string, runId: string): Promise<RunInfo | undefined>;
+  /** Changes state, end and name of an active run. */
+  updateRun(
+    unit: Unit,
+    input: RunName & {
+      readonly status?: RunStatus | undefined;
+      readonly endMs?: number | undefined;
+      readonly name?: string | undefined;
+    },
+  ): Promise<RunInfo>;
+  /** Ends a run; one that has ended already stays as it is. */
+  finishRun(unit: Unit, input: RunName & { readonly status: 'FINISHED' | 'FAILED' | 'KILLED' }): Promise<void>;
+  deleteRun(unit: Unit, input: RunName): Promise<void>;
+  restoreRun(unit: Unit, input: RunName): Promise<void>;
+}
+
+export async function getRunRow(reader: Reader, project: string, runId: string): Promise<RunWithExperiment> {
+  const row = await findRunRow(reader, project, runId);
+  if (row === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
+  return row;
+}
+
+async function getActiveRunRow(reader: Reader, project: string, runId: string): Promise<RunWithExperiment> {
+  const row = await getRunRow(reader, project, runId);
+  if (row.lifecycle !== 'active') throw trackingErrors.TRACKING_RUN_INACTIVE(runId);
+  return row;
+}
+
+export function createRunService({
+  ids,
+  lineage,
+  createExperiment,
+}: TrackingDeps & {
+  readonly createExperiment: (
+    unit: Unit,
+    input: { readonly project: string; readonly name: string },
+  ) => Promise<string>;
+}): RunService {
+  async function experimentOf(unit: Unit, input: NewRun): Promise<ExperimentRow> {
+    const { project, experimentId, experimentName } = input;
+    if (experimentId !== undefined || experimentName === undefined)
+      return takeExperimentRow(unit, project, experimentId ?? '0');
+    const known = await findExperimentRowByName(unit, project, experimentName);
+    if (known !== undefined) return known;
+    const made = await findAnyExperimentRow(
+      unit,
+      project,
+      await createExperiment(unit, { project, name: experimentName }),
+    );
+    if (made === undefined) throw trackingErrors.EXPERIMENT_NAME_NOT_FOUND(experimentName);
+    return made;
+  }
+
+  /** The name comes as a field, as a tag, or as both when they agree. */
+  function nameOf(runId: string, input: NewRun): string {
+    const tag = input.tags?.findLast(({ key }) => key === runNameTag)?.value;
+    if (input.name && tag !== undefined && tag !== input.name)
+      throw trackingErrors.TRACKING_VALUE_INVALID(
+        `Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values (run_name='${input.name}', mlflow.runName='${tag}').`,
+      );
+    return input.name || tag || runNameFor(runId);
+  }
+
+  async function emitFinished(unit: Unit, row: RunWithExperiment, status: RunStatus): Promise<void> {
+    if (!ended.includes(status) || ended.includes(row.status)) return;
+    await unit.emit({
+      type: 'tracking-run.finished',
+      project: row.project,
+      subject: formatReference('tracking-run', row.run_id),
+      data: { runId: row.run_id, status },
+    });
+  }
+
+  const service: RunService = {
+    async createRun(unit, input) {
+      const { project } = input;
+      const experiment = await experimentOf(unit, input);
+      requireActive(experiment);
+      const runId = ids.hex32();
+      const name = nameOf(runId, input);
+      const tags = (input.tags ?? []).map((tag, index) => toRunTag(tag, `tags[${index}]`));
+      const parentRunId = input.parentRunId ?? tags.findLast(({ key }) => key === parentRunTag)?.value;
+      const row: RunRow = {
+        run_id: runId,
+        project,
+        experiment_key: experiment.experiment_key,
+        name,
+        status: 'RUNNING',
+        user_id: input.userId ?? '',
+        start_ms: input.startMs ?? unit.nowMs,
+        end_ms: null,
+        lifecycle: 'active',
+        deleted_ms: null,
+        artifact_uri: `${experiment.artifact_location}/${runId}/artifacts`,
+        parent_run_id: parentRunId ?? null,
+        created_by: unit.context.actor,
+      };
+      await insertRun(unit, row);
+      const own = [
+        { key: runNameTag, value: name },
+        ...(parentRunId === undefined ? [] : [{ key: parentRunTag, value: parentRunId }]),
+      ];
+      await putKeyValues(unit, keyValueTables.runTags, runId, [...tags, ...own]);
+      const subject = formatReference('tracking-run', runId);
+      if (parentRunId !== undefined && /^\w[\w-]*$/.test(parentRunId))
+        await lineage.record(unit, project, [
+          { from: formatReference('tracking-run', parentRunId), to: subject, kind: 'caused' },
+        ]);
+      await unit.emit({
+        type: 'tracking-run.started',
+        project,
+        subject,
+        data: { runId, experimentId: String(experiment.experiment_id) },
+      });
+      const all = new Map([...tags, ...own].map(({ key, value }) => [key, value]));
+      return {
+        info: rowToRunInfo({ ...row, experiment_id: experiment.experiment_id }),
+        metrics: [],
+        params: [],
+        tags: [...all].map(([key, value]) => ({ key, value })),
+        datasets: [],
+        modelInputs: [],
+        modelOutputs: [],
+      };
+    },
+
+    async run(reader, project, runId) {
+      const row = await findRunRow(reader, project, runId);
+      return row && (await toRuns(reader, [row]))[0];
+    },
+
+    async runInfo(reader, project, runId) {
+      const row = await findRunRow(reader, project, runId);
+      return row && rowToRunInfo(row);
+    },
+
+    async updateRun(unit, { project, runId, status, endMs, name }) {
+      const row = await getActiveRunRow(unit, project, runId);
+      const change = {
+        ...(status !== undefined && { status }),
+        ...(endMs !== undefined && { end_ms: endMs }),
+        ...(name && { name }),
+      };
+      if (Object.keys(change).length > 0) await updateRun(unit, runId, change);
+      if (name) await putKeyValues(unit, keyValueTables.runTags, runId, [{ key: runNameTag, value: name }]);
+      if (status !== undefined) await emitFinished(unit, row, status);
+      return rowToRunInfo({ ...row, ...change });
+    },
+
+    async finishRun(unit, { project, runId, status }) {
+      const row = await getRunRow(unit, project, runId);
+      if (row.lifecycle !== 'active' || ended.includes(row.status)) return;
+      await updateRun(unit, runId, { status, end_ms: unit.nowMs });
+      await emitFinished(unit, row, status);
+    },
+
+    async deleteRun(unit, { project, runId }) {
+      await getActiveRunRow(unit, project, runId);
+      await updateRun(unit, runId, { lifecycle: 'deleted', deleted_ms: unit.nowMs });
+    },
+
+    async restoreRun(unit, { project, runId }) {
+      const row = await getRunRow(unit, project, runId);
+      if (row.lifecycle === 'active')
+        throw trackingErrors.TRACKING_VALUE_INVALID(
+          `The run ${runId} must be in the 'deleted' state. Current state is active.`,
+        );
+      await updateRun(unit, runId, { lifecycle: 'active', deleted_ms: null });
+    },
+  };
+  return service;
+}

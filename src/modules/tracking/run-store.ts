@@ -1,0 +1,131 @@
+import { sql } from 'kysely';
+import type { Reader, Unit } from '#platform/database';
+import { inList } from '#platform/sql';
+import { listInputs, listRunModels } from './input-store.ts';
+import { keyValueTables, listKeyValues } from './key-value-store.ts';
+import { listLatestMetrics } from './metric-store.ts';
+import type { Lifecycle, RunRow, TrackingTables } from './tracking-tables.ts';
+import type { Run, RunInfo } from './tracking-types.ts';
+
+const runColumns = [
+  'tracking_runs.run_id',
+  'tracking_runs.project',
+  'tracking_runs.experiment_key',
+  'tracking_runs.name',
+  'tracking_runs.status',
+  'tracking_runs.user_id',
+  'tracking_runs.start_ms',
+  'tracking_runs.end_ms',
+  'tracking_runs.lifecycle',
+  'tracking_runs.deleted_ms',
+  'tracking_runs.artifact_uri',
+  'tracking_runs.parent_run_id',
+  'tracking_runs.created_by',
+] as const;
+
+export type RunWithExperiment = RunRow & { readonly experiment_id: number };
+
+export function rowToRunInfo(row: RunWithExperiment): RunInfo {
+  return {
+    runId: row.run_id,
+    project: row.project,
+    experimentId: String(row.experiment_id),
+    name: row.name,
+    status: row.status,
+    userId: row.user_id,
+    startMs: row.start_ms,
+    endMs: row.end_ms ?? undefined,
+    lifecycle: row.lifecycle,
+    artifactUri: row.artifact_uri,
+    parentRunId: row.parent_run_id ?? undefined,
+  };
+}
+
+const selectRuns = (reader: Reader) =>
+  reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_runs')
+    .innerJoin('tracking_experiments', 'tracking_experiments.experiment_key', 'tracking_runs.experiment_key')
+    .select([...runColumns, 'tracking_experiments.experiment_id']);
+
+export function findRunRow(reader: Reader, project: string, runId: string): Promise<RunWithExperiment | undefined> {
+  return selectRuns(reader)
+    .where('tracking_runs.run_id', '=', runId)
+    .where('tracking_runs.project', '=', project)
+    .executeTakeFirst();
+}
+
+/** Only what every write asks first: is it there, may it be written. */
+export function findRunLifecycle(
+  reader: Reader,
+  project: string,
+  runId: string,
+): Promise<{ readonly lifecycle: Lifecycle; readonly experiment_key: number } | undefined> {
+  return reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_runs')
+    .select(['tracking_runs.lifecycle', 'tracking_runs.experiment_key'])
+    .where('tracking_runs.run_id', '=', runId)
+    .where('tracking_runs.project', '=', project)
+    .executeTakeFirst();
+}
+
+export async function listRunRows(reader: Reader, runIds: readonly string[]): Promise<RunWithExperiment[]> {
+  const rows = await selectRuns(reader)
+    .where(inList(reader, 'tracking_runs.run_id', runIds))
+    .execute();
+  const byId = new Map(rows.map((row) => [row.run_id, row]));
+  return runIds.flatMap((runId) => byId.get(runId) ?? []);
+}
+
+/** Puts everything that was logged to runs, in a fixed number of queries. */
+export async function toRuns(reader: Reader, rows: readonly RunWithExperiment[]): Promise<Run[]> {
+  if (rows.length === 0) return [];
+  const ids = rows.map((row) => row.run_id);
+  const metrics = await listLatestMetrics(reader, ids);
+  const params = await listKeyValues(reader, keyValueTables.runParams, ids);
+  const tags = await listKeyValues(reader, keyValueTables.runTags, ids);
+  const datasets = await listInputs(reader, ids);
+  const models = await listRunModels(reader, ids);
+  return rows.map((row) => ({
+    info: rowToRunInfo(row),
+    metrics: metrics.get(row.run_id) ?? [],
+    params: params.get(row.run_id) ?? [],
+    tags: tags.get(row.run_id) ?? [],
+    datasets: datasets.get(row.run_id) ?? [],
+    modelInputs: models.get(row.run_id)?.inputs ?? [],
+    modelOutputs: models.get(row.run_id)?.outputs ?? [],
+  }));
+}
+
+export async function insertRun(unit: Unit, row: RunRow): Promise<void> {
+  await unit.query<TrackingTables>().insertInto('tracking_runs').values(row).execute();
+}
+
+export async function updateRun(
+  unit: Unit,
+  runId: string,
+  change: Partial<Pick<RunRow, 'name' | 'status' | 'end_ms' | 'lifecycle' | 'deleted_ms' | 'parent_run_id'>>,
+): Promise<void> {
+  await unit
+    .query<TrackingTables>()
+    .updateTable('tracking_runs')
+    .set(change)
+    .where('tracking_runs.run_id', '=', runId)
+    .execute();
+}
+
+/** Deletes or restores every run of an experiment that is in the other state. */
+export async function updateRunsOfExperiment(
+  unit: Unit,
+  experimentKey: number,
+  change: { readonly lifecycle: Lifecycle; readonly deletedMs: number | null },
+): Promise<void> {
+  await unit
+    .query<TrackingTables>()
+    .updateTable('tracking_runs')
+    .set({ lifecycle: change.lifecycle, deleted_ms: change.deletedMs })
+    .where('tracking_runs.experiment_key', '=', experimentKey)
+    .where(sql<boolean>`tracking_runs.lifecycle <> ${change.lifecycle}`)
+    .execute();
+}

@@ -1,0 +1,52 @@
+import { defineErrors } from '#platform/errors';
+
+export const trackingErrors = defineErrors({
+  EXPERIMENT_NOT_FOUND: {
+    kind: 'not_found',
+    message: (id: string) => `No Experiment with id=${id} exists`,
+  },
+  EXPERIMENT_NAME_NOT_FOUND: {
+    kind: 'not_found',
+    message: (name: string) => `Could not find experiment with name '${name}'`,
+  },
+  EXPERIMENT_EXISTS: {
+    kind: 'conflict',
+    message: (name: string) =>
+      `Experiment(name=${name}) already exists. Deleted experiments keep their names: restore it, or choose another.`,
+  },
+  EXPERIMENT_INACTIVE: {
+    kind: 'invalid',
+    message: (id: string) => `The experiment ${id} must be in the 'active' state. Current state is deleted.`,
+  },
+  TRACKING_RUN_NOT_FOUND: { kind: 'not_found', message: (id: string) => `Run with id=${id} not found` },
+  TRACKING_RUN_INACTIVE: {
+    kind: 'invalid',
+    message: (id: string) => `The run ${id} must be in the 'active' state. Current state is deleted.`,
+  },
+  LOGGED_MODEL_NOT_FOUND: { kind: 'not_found', message: (id: string) => `Logged model with ID '${id}' not found.` },
+  PARAM_CHANGED: {
+    kind: 'invalid',
+    message: (run: string, key: string, old: string, given: string) =>
+      `Changing param values is not allowed. Param with key='${key}' was already logged with value='${old}' for run ID='${run}'. Attempted logging new value '${given}'.`,
+  },
+  TAG_NOT_FOUND: { kind: 'not_found', message: (key: string, of: string) => `No tag with name: ${key} in ${of}` },
+  TRACKING_VALUE_INVALID: { kind: 'invalid', message: (why: string) => why },
+  SEARCH_FILTER_INVALID: {
+    kind: 'invalid',
+    message: (source: string, position: number, why: string) =>
+      `Invalid clause(s) in filter string "${source}" at position ${position}: ${why}`,
+  },
+  SEARCH_ATTRIBUTE_UNKNOWN: {
+    kind: 'invalid',
+    message: (key: string, known: string) => `Invalid attribute key '${key}' specified. Valid keys are: ${known}`,
+  },
+  ARTIFACT_PATH_INVALID: {
+    kind: 'invalid',
+    message: (path: string) => `Invalid path: "${path}" is not a relative path inside the artifact folder`,
+  },
+  ARTIFACT_FILE_NOT_FOUND: { kind: 'not_found', message: (path: string) => `No such artifact: ${path}` },
+  ARTIFACT_IS_FOLDER: {
+    kind: 'invalid',
+    message: (path: string) => `"${path}" is both a file and a folder; delete the one before writing the other`,
+  },
+});

@@ -1,0 +1,92 @@
+import type { FastifyInstance } from 'fastify';
+import {
+  type ExperimentView,
+  getTrackingRun,
+  listExperiments,
+  listTrackingRuns,
+  type TrackingRunView,
+} from '#contracts/tracking';
+import type { Database } from '#platform/database';
+import { registerOperation } from '#platform/http';
+import { decodeCursor, encodeCursor } from '#platform/sql';
+import type { TrackingApi } from './tracking-api.ts';
+import { trackingErrors } from './tracking-errors.ts';
+import type { Experiment, Run } from './tracking-types.ts';
+
+const toInstant = (ms: number) => new Date(ms).toISOString();
+
+function toExperimentView(experiment: Experiment): ExperimentView {
+  return {
+    id: experiment.experimentId,
+    name: experiment.name,
+    lifecycle: experiment.lifecycle,
+    artifactLocation: experiment.artifactLocation,
+    createdAt: toInstant(experiment.createdMs),
+    tags: [...experiment.tags],
+  };
+}
+
+function toWireNumber(value: number): number | 'NaN' | 'Infinity' | '-Infinity' {
+  if (Number.isFinite(value)) return value;
+  return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
+}
+
+function toRunView({ info, metrics, params, tags }: Run): TrackingRunView {
+  return {
+    id: info.runId,
+    experimentId: info.experimentId,
+    name: info.name,
+    status: info.status,
+    user: info.userId,
+    startedAt: toInstant(info.startMs),
+    ...(info.endMs !== undefined && { endedAt: toInstant(info.endMs) }),
+    ...(info.parentRunId !== undefined && { parentRunId: info.parentRunId }),
+    metrics: metrics.map(({ key, value, step, timestampMs }) => ({
+      key,
+      value: toWireNumber(value),
+      step,
+      at: toInstant(timestampMs),
+    })),
+    params: [...params],
+    tags: [...tags],
+  };
+}
+
+const toOffset = (cursor: string | undefined) => (cursor === undefined ? 0 : Number(decodeCursor(cursor)[0]) || 0);
+
+export function registerTrackingRoutes(app: FastifyInstance, database: Database, api: TrackingApi): void {
+  registerOperation(app, listExperiments, async ({ query, context }, answer) => {
+    const offset = toOffset(query.cursor);
+    const limit = query.limit ?? 50;
+    const { items, more } = await api.searchExperiments(database.read, {
+      project: context.project,
+      lifecycle: 'active',
+      limit,
+      offset,
+    });
+    return answer(200, { items: items.map(toExperimentView), ...(more && { next: encodeCursor([offset + limit]) }) });
+  });
+
+  registerOperation(app, listTrackingRuns, async ({ params, query, context }, answer) => {
+    const experiment = await api.experiment(database.read, context.project, params.experimentId);
+    if (experiment === undefined) throw trackingErrors.EXPERIMENT_NOT_FOUND(params.experimentId);
+    const offset = toOffset(query.cursor);
+    const limit = query.limit ?? 50;
+    const { items, more } = await api.searchRuns(database.read, {
+      project: context.project,
+      experimentIds: [params.experimentId],
+      lifecycle: 'active',
+      filter: query.filter,
+      ...(query.order !== undefined && { orderBy: [query.order] }),
+      limit,
+      offset,
+    });
+    return answer(200, { items: items.map(toRunView), ...(more && { next: encodeCursor([offset + limit]) }) });
+  });
+
+  registerOperation(app, getTrackingRun, async ({ params, context }, answer) => {
+    const run = await api.run(database.read, context.project, params.runId);
+    if (run === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(params.runId);
+    return answer(200, toRunView(run));
+  });
+}
