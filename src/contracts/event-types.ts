@@ -7,6 +7,7 @@ import { deploymentsEvents } from './deployments.ts';
 import { evaluationEvents } from './evaluation.ts';
 import type { EventOf } from './events.ts';
 import { featuresEvents } from './features.ts';
+import { identityEvents } from './identity.ts';
 import { jobsEvents } from './jobs.ts';
 import { monitoringEvents } from './monitoring.ts';
 import { pipelinesEvents } from './pipelines.ts';
@@ -21,6 +22,7 @@ import { workspaceEvents } from './workspace.ts';
 /** Every type of event that can be written, with the schema of its data. */
 export const eventTypes = {
   ...projectsEvents,
+  ...identityEvents,
   ...artifactsEvents,
   ...alertsEvents,
   ...approvalsEvents,

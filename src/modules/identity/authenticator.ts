@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '#platform/clock';
+import type { Database } from '#platform/database';
+import type { Authenticate, Principal } from '#platform/http';
+import { identityErrors } from './identity-errors.ts';
+import { localPrincipal, toPrincipal } from './principal.ts';
+import { findTokenByDigest } from './token-store.ts';
+import { findUser } from './user-store.ts';
+
+/** `open`: callers without a token are `user:local`, on loopback alone. `required`: every caller shows a token. */
+export type AuthMode = 'open' | 'required';
+
+/**
+ * How long a looked-up token is trusted without asking again. Within this process a revocation empties the cache at
+ * its commit; the limit is for another control plane on the same database.
+ */
+const cacheMs = 10_000;
+const cacheSize = 10_000;
+
+interface Cached {
+  readonly principal: Principal;
+  readonly untilMs: number;
+}
+
+export interface Authenticator {
+  readonly authenticate: Authenticate;
+  /** Asks the database again for every token. */
+  readonly forget: () => void;
+}
+
+export const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+export function createAuthenticator(deps: {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly auth: AuthMode;
+}): Authenticator {
+  const { database, clock, auth } = deps;
+  const cache = new Map<string, Cached>();
+  let generation = 0;
+
+  async function lookUp(digest: string): Promise<Principal> {
+    const begun = generation;
+    const nowMs = clock.nowMs();
+    const token = await findTokenByDigest(database.read, digest);
+    const user = token?.user === undefined ? undefined : await findUser(database.read, token.user);
+    const dead =
+      token === undefined ||
+      token.revokedMs !== undefined ||
+      (token.expiresMs !== undefined && token.expiresMs <= nowMs) ||
+      user?.disabledMs !== undefined;
+    if (dead) throw identityErrors.TOKEN_INVALID();
+    const principal = toPrincipal(token, user);
+    // What was read before a revocation must not be kept after it.
+    if (begun === generation) {
+      if (cache.size >= cacheSize) cache.clear();
+      cache.set(digest, { principal, untilMs: Math.min(nowMs + cacheMs, token.expiresMs ?? Infinity) });
+    }
+    return principal;
+  }
+
+  return {
+    async authenticate({ headers, ip }) {
+      const { authorization } = headers;
+      if (authorization === undefined) {
+        if (auth === 'required') throw identityErrors.TOKEN_MISSING();
+        if (!isLoopback(ip)) throw identityErrors.OPEN_ON_LOOPBACK_ONLY();
+        return localPrincipal;
+      }
+      const digest = digestOf(readToken(authorization));
+      const known = cache.get(digest);
+      if (known !== undefined && known.untilMs > clock.nowMs()) return known.principal;
+      return await lookUp(digest);
+    },
+    forget() {
+      generation += 1;
+      cache.clear();
+    },
+  };
+}
+
+/** RFC 6750 and RFC 7617; a Basic user name is not looked at. */
+function readToken(authorization: string): string {
+  const [, scheme, value] = /^(\S+)\s+(\S+)\s*$/.exec(authorization) ?? [];
+  if (value !== undefined && scheme?.toLowerCase() === 'bearer') return value;
+  if (value !== undefined && scheme?.toLowerCase() === 'basic') {
+    const pair = Buffer.from(value, 'base64').toString('utf8');
+    const colon = pair.indexOf(':');
+    if (colon >= 0 && colon < pair.length - 1) return pair.slice(colon + 1);
+  }
+  throw identityErrors.AUTHORIZATION_MALFORMED();
+}
+
+function isLoopback(ip: string): boolean {
+  return ip === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(ip);
+}
