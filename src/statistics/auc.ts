@@ -30,20 +30,30 @@ export function checkScoredRows(labels: ArrayLike<number>, scores: ArrayLike<num
   }
 }
 
-/** Which group of equal scores each row is in, groups ascending by score. */
+/** Which group of equal scores each row is in, groups ascending by score. No score is NaN. */
 export function groupByScore(scores: ArrayLike<number>): { readonly groupOfRow: Int32Array; readonly groups: number } {
-  const order = Int32Array.from({ length: scores.length }, (_, row) => row);
-  order.sort((a, b) => (scores[a] as number) - (scores[b] as number));
-  const groupOfRow = new Int32Array(scores.length);
-  let group = -1;
-  let last = Number.NaN;
-  for (const row of order) {
-    const score = scores[row] as number;
-    if (score !== last) group += 1;
-    last = score;
-    groupOfRow[row] = group;
+  // Sorting numbers and looking each row up is several times faster than sorting rows by a comparison.
+  const distinct = Float64Array.from(scores).toSorted();
+  let groups = 0;
+  for (const score of distinct) {
+    if (groups === 0 || score !== distinct[groups - 1]) {
+      distinct[groups] = score;
+      groups += 1;
+    }
   }
-  return { groupOfRow, groups: group + 1 };
+  const groupOfRow = new Int32Array(scores.length);
+  for (let row = 0; row < scores.length; row += 1) {
+    const score = scores[row] as number;
+    let low = 0;
+    let high = groups - 1;
+    while (low < high) {
+      const half = (low + high) >>> 1;
+      if ((distinct[half] as number) < score) low = half + 1;
+      else high = half;
+    }
+    groupOfRow[row] = low;
+  }
+  return { groupOfRow, groups };
 }
 
 function countByScore(labels: ArrayLike<number>, scores: ArrayLike<number>) {

@@ -84,6 +84,15 @@ export function calibrationOfBins(sums: readonly CalibrationBinSums[], confidenc
 }
 
 /**
+ * A score as a probability: one that 32-bit arithmetic put up to 1e-6 outside [0, 1] is taken for the end; undefined for
+ * anything further out and for NaN.
+ */
+export function toProbability(score: number): number | undefined {
+  if (!(score >= -1e-6 && score <= 1 + 1e-6)) return undefined;
+  return Math.min(1, Math.max(0, score));
+}
+
+/**
  * Which of `bins` equal bins of [0, 1] a score lies in: bin i holds [i / bins, (i + 1) / bins), the last also 1, with the
  * edges as the computer divides them, so that score >= i / bins and bin >= i always agree.
  */
@@ -108,10 +117,10 @@ export function computeCalibration(
     scoreSum: 0,
   }));
   for (let row = 0; row < scores.length; row += 1) {
-    const score = scores[row] as number;
-    const sum = sums[scoreBinOf(score, bins)];
-    if (sum === undefined || !(score >= 0 && score <= 1)) {
-      throw new RangeError(`score ${row} is ${score}; a probability lies in [0, 1]`);
+    const score = toProbability(scores[row] as number);
+    const sum = score === undefined ? undefined : sums[scoreBinOf(score, bins)];
+    if (sum === undefined || score === undefined) {
+      throw new RangeError(`score ${row} is ${scores[row]}; a probability lies in [0, 1]`);
     }
     sum.n += 1;
     sum.positives += labels[row] as number;

@@ -4,7 +4,7 @@ import { type Estimate, meanEstimate, wilsonInterval } from './intervals.ts';
 import { momentsOf } from './moments.ts';
 
 /** Probabilities are kept this far from 0 and 1 for the logarithm, as scikit-learn does for doubles: a row costs 36 at most. */
-export const logLossClip = Number.EPSILON;
+const logLossClip = Number.EPSILON;
 
 /** Natural-log loss of one row: label 0 or 1, probability of label 1. */
 export function logLossOfRow(label: number, score: number): number {
@@ -51,7 +51,7 @@ export interface ClassificationOptions {
   readonly calibrationBins?: number;
 }
 
-export function confusionAt(labels: ArrayLike<number>, scores: ArrayLike<number>, threshold: number): ConfusionCounts {
+function confusionAt(labels: ArrayLike<number>, scores: ArrayLike<number>, threshold: number): ConfusionCounts {
   let truePositives = 0;
   let falsePositives = 0;
   let trueNegatives = 0;

@@ -22,15 +22,13 @@ test('both are finite, never negative, 0 for equal shares, symmetric, and blind 
     fc.property(counts, (pairs) => {
       const a = pairs.map(([x]) => x);
       const b = pairs.map(([, y]) => y);
+      fc.pre(Math.max(...a) > 0 && Math.max(...b) > 0);
       for (const distance of [
         (x: number[], y: number[]) => populationStabilityIndex(x, y)?.value,
         jensenShannonDistance,
       ]) {
         const value = distance(a, b);
-        if (value === undefined) {
-          expect(Math.max(...a) === 0 || Math.max(...b) === 0).toBe(true);
-          continue;
-        }
+        if (value === undefined) throw new Error('both sets have rows');
         expect(Number.isFinite(value)).toBe(true);
         expect(value).toBeGreaterThanOrEqual(0);
         expect(distance(b, a)).toBeCloseTo(value, 10);

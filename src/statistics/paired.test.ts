@@ -1,11 +1,17 @@
 import { expect, test } from 'vitest';
 import { compareAuc } from './auc.ts';
-import { classificationMetrics } from './classification.ts';
-import { pairedBootstrap } from './paired.ts';
+import { classificationMetrics, logLossOfRow } from './classification.ts';
+import { momentsOf, varianceOf } from './moments.ts';
+import { type PairedBootstrap, pairedBootstrap } from './paired.ts';
 import { createRandom } from './random.ts';
 import { scoredRows } from './scored-rows.ts';
 
 const rows = scoredRows(400, 7);
+
+const width = (given: PairedBootstrap | undefined): number =>
+  given === undefined ? Number.NaN : given.interval.upper - given.interval.lower;
+
+const repeat = <T>(values: readonly T[]): T[] => values.flatMap((value) => Array.from({ length: 9 }, () => value));
 
 test('the point values are those of the metrics, and the interval is close to that of DeLong', () => {
   const bootstrap = pairedBootstrap(rows, { metric: 'auc', seed: 1, resamples: 2000 });
@@ -22,9 +28,13 @@ test('log loss is compared too, and the interval is close to that of the mean di
   const second = rows.second.map((score) => 0.1 + 0.8 * score);
   const bootstrap = pairedBootstrap({ labels, first, second }, { metric: 'log-loss', seed: 1 });
   expect(bootstrap?.second).toBeCloseTo(classificationMetrics(labels, second)?.logLoss.value ?? Number.NaN, 12);
-  const width = (bootstrap?.interval.upper ?? 9) - (bootstrap?.interval.lower ?? 0);
-  expect(width).toBeGreaterThan(0.01);
-  expect(width).toBeLessThan(0.1);
+  const differences = labels.map((label, row) => {
+    return logLossOfRow(label, second[row] as number) - logLossOfRow(label, first[row] as number);
+  });
+  const moments = momentsOf(differences);
+  expect(bootstrap?.difference).toBeCloseTo(moments.mean, 12);
+  const expected = 2 * 1.96 * Math.sqrt((varianceOf(moments) ?? Number.NaN) / labels.length);
+  expect(Math.abs(width(bootstrap) / expected - 1)).toBeLessThan(0.1);
 });
 
 test('the seed fixes the interval', () => {
@@ -41,11 +51,8 @@ test('a model compared with itself differs by nothing', () => {
 });
 
 test('rows that repeat within clusters give no false certainty', () => {
-  const repeat = <T>(values: readonly T[]): T[] => values.flatMap((value) => Array.from({ length: 9 }, () => value));
-  const repeated = { labels: repeat(rows.labels), first: repeat(rows.first), second: repeat(rows.second) };
   const clusters = repeat(rows.labels.map((_, row) => row));
-  const width = (given: ReturnType<typeof pairedBootstrap>): number =>
-    given === undefined ? Number.NaN : given.interval.upper - given.interval.lower;
+  const repeated = { labels: repeat(rows.labels), first: repeat(rows.first), second: repeat(rows.second) };
   const options = { metric: 'auc', resamples: 300, seed: 5 } as const;
   const single = width(pairedBootstrap(rows, options));
   expect(width(pairedBootstrap(repeated, options))).toBeLessThan(single / 2);

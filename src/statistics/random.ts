@@ -1,11 +1,11 @@
 /** A seeded source of random numbers: the same seed gives the same numbers on every machine. */
 export interface Random {
   /** An integer in [0, 2^32). */
-  nextUint32(): number;
+  readonly nextUint32: () => number;
   /** A number in [0, 1) with 53 random bits. */
-  nextFloat(): number;
+  readonly nextFloat: () => number;
   /** An integer in [0, bound), without modulo bias; bound is an integer in [1, 2^32]. */
-  nextInteger(bound: number): number;
+  readonly nextInteger: (bound: number) => number;
 }
 
 const rotateLeft = (x: number, k: number): number => (x << k) | (x >>> (32 - k));

@@ -1,5 +1,5 @@
 import { aucEstimate, aucOfGroups } from './auc.ts';
-import { calibrationOfBins, scoreBinOf } from './calibration.ts';
+import { calibrationOfBins, scoreBinOf, toProbability } from './calibration.ts';
 import {
   type ClassificationMetrics,
   type ClassificationOptions,
@@ -56,9 +56,10 @@ export function countScores(
   let brierMicros = 0;
   let brierSquareMicros = 0;
   let unscored = 0;
-  for (const { label, score } of rows) {
+  for (const { label, score: given } of rows) {
     if (label !== 0 && label !== 1) throw new RangeError(`a label must be 0 or 1; it is ${label}`);
-    if (score === undefined || score === null || !(score >= 0 && score <= 1)) {
+    const score = toProbability(given ?? Number.NaN);
+    if (score === undefined) {
       unscored += 1;
       continue;
     }
