@@ -18,6 +18,7 @@ import type { Database, Reader } from '#platform/database';
 import { nearestName } from '#platform/errors';
 import type { EventLog } from '#platform/events';
 import { registerOperation } from '#platform/http';
+import { readUntil } from '#platform/read-until';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import { differences } from './cache-key.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
@@ -108,16 +109,15 @@ export function registerPipelineRoutes(
   });
 
   registerOperation(app, getRun, async ({ params, query, context }, answer) => {
-    const read = () => pipelines.get(database.read, context.project, params.runId);
-    const ended = untilRunEnds(deps.events, params.runId, (query.wait ?? 0) * 1000, context.signal);
-    try {
-      const found = await read(); // asked for after we began to listen, so that no end is missed
-      if (found.run.state !== 'running' || query.wait === undefined) return answer(200, toView(found));
-      await ended.promise;
-      return answer(200, toView(await read()));
-    } finally {
-      ended.stop();
-    }
+    const found = await readUntil({
+      events: deps.events,
+      read: () => pipelines.get(database.read, context.project, params.runId),
+      isOver: ({ run }) => run.state !== 'running',
+      concerns: (event) => event.type === 'pipeline.run.finished' && event.data.runId === params.runId,
+      waitMs: (query.wait ?? 0) * 1000,
+      signal: context.signal,
+    });
+    return answer(200, toView(found));
   });
 
   registerOperation(app, cancelRun, async ({ params, context }, answer) => {
@@ -153,25 +153,6 @@ async function readSnapshot(blobs: BlobStore, digest: string) {
   for await (const chunk of await blobs.openRead(digest)) chunks.push(chunk as Buffer);
   const manifest = JSON.parse(Buffer.concat(chunks).toString('utf8')) as TreeManifest;
   return { snapshot: digest, files: manifest.files };
-}
-
-function untilRunEnds(events: EventLog, runId: string, waitMs: number, signal: AbortSignal) {
-  let unsubscribe: (() => void) | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  const promise = new Promise<void>((resolve) => {
-    unsubscribe = events.tail((batch) => {
-      if (batch.some((event) => event.type === 'pipeline.run.finished' && event.data.runId === runId)) resolve();
-    });
-    timer = setTimeout(resolve, waitMs);
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  return {
-    promise,
-    stop() {
-      unsubscribe?.();
-      clearTimeout(timer);
-    },
-  };
 }
 
 const toRfc3339 = (ms: number): string => new Date(ms).toISOString();

@@ -1,0 +1,36 @@
+import type { FastifyInstance } from 'fastify';
+import type { DatasetSpec } from '#contracts/datasets';
+import type { Consumer } from '#platform/events';
+import type { ResourceKind } from '#platform/resource-kind';
+import type { DatasetsDeps } from './datasets-deps.ts';
+import { datasetsKind } from './datasets-kind.ts';
+import { registerDatasetRoutes } from './datasets-routes.ts';
+import { createDatasetsService, type DatasetsApi } from './datasets-service.ts';
+
+export interface DatasetsModule {
+  readonly id: 'datasets';
+  readonly api: DatasetsApi;
+  readonly kind: ResourceKind<DatasetSpec>;
+  readonly consumers: readonly Consumer[];
+  routes(app: FastifyInstance): void;
+}
+
+export function createDatasetsModule(deps: DatasetsDeps): DatasetsModule {
+  const service = createDatasetsService(deps);
+  return {
+    id: 'datasets',
+    api: service,
+    kind: datasetsKind,
+    consumers: [
+      {
+        name: 'datasets.jobs',
+        types: ['job.finished'],
+        async handle(unit, event) {
+          if (event.type !== 'job.finished' || !event.data.owner.startsWith('dataset:')) return;
+          await service.jobFinished(unit, await deps.jobs.get(unit, event.data.jobId));
+        },
+      },
+    ],
+    routes: (app) => registerDatasetRoutes(app, { ...deps, datasets: service }),
+  };
+}

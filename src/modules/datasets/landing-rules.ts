@@ -1,0 +1,64 @@
+import type { Column, DatasetSpec, SourceFormat } from '#contracts/datasets';
+import type { SourceFile } from './dataset-types.ts';
+import { datasetsErrors } from './datasets-errors.ts';
+
+/**
+ * Which of the files that a source matches now are new. What was landed before must still be there, unchanged.
+ * @throws DATASET_SOURCE_CHANGED, DATASET_SOURCE_MISSING
+ */
+export function newFiles(
+  dataset: string,
+  landed: readonly Pick<SourceFile, 'path' | 'sha256'>[],
+  found: readonly SourceFile[],
+): readonly SourceFile[] {
+  const now = new Map(found.map((file) => [file.path, file]));
+  for (const { path, sha256 } of landed) {
+    const file = now.get(path);
+    if (file === undefined) throw datasetsErrors.DATASET_SOURCE_MISSING(dataset, path);
+    if (file.sha256 !== sha256) throw datasetsErrors.DATASET_SOURCE_CHANGED(dataset, path);
+    now.delete(path);
+  }
+  return [...now.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+const formats: readonly (readonly [RegExp, SourceFormat])[] = [
+  [/\.(?:csv|tsv)(?:\.gz)?$/i, 'csv'],
+  [/\.(?:jsonl|ndjson)(?:\.gz)?$/i, 'jsonl'],
+  [/\.(?:parquet|pq)$/i, 'parquet'],
+];
+
+/** @throws DATASET_FORMAT_UNKNOWN */
+export function formatOf(spec: DatasetSpec, path: string): SourceFormat {
+  const format = spec.format ?? formats.find(([pattern]) => pattern.test(path))?.[1];
+  if (format === undefined) throw datasetsErrors.DATASET_FORMAT_UNKNOWN(path);
+  return format;
+}
+
+/** How new columns fail to fit those before; empty when they fit. With `grow`, columns may come but not go. */
+export function schemaProblems(
+  before: readonly Column[],
+  now: readonly Column[],
+  rule: 'fixed' | 'grow',
+): readonly string[] {
+  const [old, fresh] = [before, now].map((columns) => new Map(columns.map(({ name, type }) => [name, type])));
+  const problems: string[] = [];
+  for (const [name, type] of old ?? []) {
+    const found = fresh?.get(name);
+    if (found === undefined) problems.push(`column "${name}" is gone`);
+    else if (found !== type) problems.push(`column "${name}" is ${found}, was ${type}`);
+  }
+  if (rule === 'fixed')
+    for (const name of fresh?.keys() ?? [])
+      if (old?.has(name) !== true) problems.push(`column "${name}" is new (schema: grow allows that)`);
+  return problems;
+}
+
+/** Columns of old and new parts together, in order of appearance. */
+export function mergeColumns(before: readonly Column[], now: readonly Column[]): readonly Column[] {
+  const merged = new Map(before.map((column) => [column.name, column]));
+  for (const column of now) {
+    const known = merged.get(column.name);
+    merged.set(column.name, known === undefined ? column : { ...known, nullable: known.nullable || column.nullable });
+  }
+  return [...merged.values()];
+}
