@@ -75,14 +75,14 @@ test('options and rows that make no sense are refused', () => {
   expect(() => pairedBootstrap({ ...rows, labels: [1] }, { metric: 'auc', seed: 1 })).toThrow('must pair up');
 });
 
-test('1000 resamples of 20,000 rows are a matter of a second', () => {
+test('1000 resamples of 20,000 rows take seconds at most', () => {
   const random = createRandom(6);
   const first = Float64Array.from({ length: 20_000 }, random.nextFloat);
   const labels = Uint8Array.from(first, (score) => (random.nextFloat() < score ? 1 : 0));
   const second = first.map((score) => score + random.nextFloat());
-  const start = performance.now();
+  const start = process.cpuUsage();
   const bootstrap = pairedBootstrap({ labels, first, second }, { metric: 'auc', seed: 1 });
   expect(bootstrap?.interval.upper).toBeLessThan(0);
-  // The goal is 2 s; a busy machine gets more.
-  expect(performance.now() - start).toBeLessThan(8000);
+  // Processor time, because a busy machine says nothing about the code. The goal is 2 s.
+  expect(process.cpuUsage(start).user / 1e6).toBeLessThan(4);
 });

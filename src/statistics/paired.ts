@@ -118,7 +118,7 @@ function quantileOfSorted(sorted: Float64Array, q: number): number {
  * Percentile interval of the difference of a metric between two models on the same rows (Efron, Tibshirani 1993, chapter 13):
  * both are recomputed on rows drawn with replacement, so what makes rows easy or hard for both cancels out. A draw without
  * one of the classes is drawn again. Undefined when a metric is undefined on the rows themselves, or nearly all draws fail.
- * Time: under a second for 1000 resamples of 20,000 rows.
+ * Time: about a second for 1000 resamples of 20,000 rows.
  */
 export function pairedBootstrap(
   rows: PairedScores,
