@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest';
+import { loadConfig, redactConfig, settings } from './config.ts';
+
+const facts = { cpus: 2, memoryMb: 8_000 };
+const load = (flags: Record<string, string> = {}, environment: Record<string, string> = {}) =>
+  loadConfig({ flags, environment, cwd: '/srv', facts });
+
+describe('configuration', () => {
+  test('has defaults that fit the machine, with absolute paths', () => {
+    expect(load()).toMatchObject({
+      home: '/srv/.tidemill',
+      databaseUrl: '/srv/.tidemill/tidemill.db',
+      host: '127.0.0.1',
+      port: 7878,
+      auth: 'off',
+      jobCpus: 2,
+      jobMemoryMb: 6_000,
+      workerMemoryMb: 2_000,
+      warnings: [],
+    });
+  });
+
+  test('takes a flag before the environment and the environment before a default', () => {
+    const config = load({ port: '1', 'serving-port': '2' }, { TIDEMILL_PORT: '3', TIDEMILL_GRPC_PORT: '4' });
+    expect(config).toMatchObject({ port: 1, servingPort: 2, grpcPort: 4 });
+    expect(load({}, { TIDEMILL_ALLOWED_HOSTS: 'a.example, b.example' }).allowedHosts).toEqual([
+      'a.example',
+      'b.example',
+    ]);
+    expect(load({ databaseUrl: 'postgres://u:secret@db/x' }).databaseUrl).toBe('postgres://u:secret@db/x');
+    expect(load({ databaseUrl: 'other.db', dataRoots: 'data' })).toMatchObject({
+      databaseUrl: '/srv/other.db',
+      dataRoots: ['/srv/data'],
+    });
+  });
+
+  test('tells all problems together, each with its source', () => {
+    const wrong = () =>
+      load({ port: 'x', auth: 'maybe' }, { TIDEMILL_LOG_LEVEL: 'loud', TIDEMILL_DATABASE_URL: 'mysql://x' });
+    expect(wrong).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        details: [
+          { source: '--port', message: '"x" is not valid: a whole number from 0 to 65535 is expected' },
+          { source: '--auth', message: '"maybe" is not valid: one of on, off is expected' },
+          { source: 'TIDEMILL_DATABASE_URL', message: expect.stringContaining('postgres://') },
+          { source: 'TIDEMILL_LOG_LEVEL', message: expect.stringContaining('one of trace') },
+        ],
+      }),
+    );
+  });
+
+  test('refuses an address that others can reach without authentication', () => {
+    expect(() => load({ host: '0.0.0.0' })).toThrow('add --auth on');
+    expect(load({ host: '0.0.0.0', auth: 'on' }).host).toBe('0.0.0.0');
+    expect(load({ host: '::1' }).auth).toBe('off');
+  });
+
+  test('warns of a variable that nothing reads and names the nearest', () => {
+    const { warnings } = load({}, { TIDEMILL_PROT: '1', TIDEMILL_TOKEN: 't', TIDEMILL_INPUT_X: 'y' });
+    expect(warnings).toEqual(['the environment variable TIDEMILL_PROT is not known; did you mean TIDEMILL_PORT?']);
+  });
+
+  test('can be shown without the password of the database', () => {
+    const config = load({ databaseUrl: 'postgres://tidemill:secret@db:5432/x' });
+    expect(redactConfig(config).databaseUrl).toBe('postgres://tidemill:***@db:5432/x');
+  });
+
+  test('has a reason for every key, and no two keys share a name', () => {
+    const all = Object.values(settings);
+    expect(new Set(all.map((setting) => setting.environment)).size).toBe(all.length);
+    expect(new Set(all.map((setting) => setting.flag)).size).toBe(all.length);
+    for (const setting of all) expect(setting.reason).toMatch(/\.$/);
+  });
+});

@@ -1,0 +1,64 @@
+/** What a default may depend on. */
+export interface MachineFacts {
+  readonly cpus: number;
+  readonly memoryMb: number;
+}
+
+/** One key of the configuration: the server reads it, `--help` and the reference are printed from it. */
+export interface Setting<T> {
+  readonly environment: `TIDEMILL_${string}`;
+  /** Name of the command-line option, without dashes. */
+  readonly flag: string;
+  readonly default: T | ((facts: MachineFacts) => T);
+  /** The default in words, where it depends on the machine. */
+  readonly defaultText?: string;
+  readonly unit?: string;
+  /** Why one would change it. */
+  readonly reason: string;
+  /** Throws an Error that says what was expected. */
+  readonly parse: (text: string) => T;
+}
+
+export function parseInteger(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^-?\d+$/.test(text) || value < min || value > max)
+      throw new Error(`a whole number from ${min} to ${max} is expected`);
+    return value;
+  };
+}
+
+export function parseNumber(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || value < min)
+      throw new Error(`a number of at least ${min} is expected`);
+    return value;
+  };
+}
+
+export function parseOneOf<const T extends string>(...values: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = values.find((value) => value === text);
+    if (found === undefined) throw new Error(`one of ${values.join(', ')} is expected`);
+    return found;
+  };
+}
+
+export function parseText(text: string): string {
+  if (text.trim() === '') throw new Error('a text is expected');
+  return text;
+}
+
+export function parseList(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+export function parseDatabaseUrl(text: string): string {
+  if (/^[a-z]+:\/\//i.test(text) && !/^postgres(ql)?:\/\//.test(text))
+    throw new Error('a file path or a postgres:// address is expected');
+  return parseText(text);
+}

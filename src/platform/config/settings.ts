@@ -1,0 +1,181 @@
+import { logLevels } from '../log.ts';
+import {
+  type MachineFacts,
+  parseDatabaseUrl,
+  parseInteger,
+  parseList,
+  parseNumber,
+  parseOneOf,
+  parseText,
+  type Setting,
+} from './setting.ts';
+
+const port = parseInteger(0, 65_535);
+const none: readonly string[] = [];
+
+function setting<T>(definition: Setting<T>): Setting<T> {
+  return definition;
+}
+
+/** Every key of the configuration. */
+export const settings = {
+  home: setting<string>({
+    environment: 'TIDEMILL_HOME',
+    flag: 'home',
+    default: '.tidemill',
+    reason: 'Where the database, blobs, environments and logs lie; put it on a local disk with room for the data.',
+    parse: parseText,
+  }),
+  host: setting<string>({
+    environment: 'TIDEMILL_HOST',
+    flag: 'host',
+    default: '127.0.0.1',
+    reason: 'The address to listen on; any but a loopback address needs `auth: on`.',
+    parse: parseText,
+  }),
+  port: setting<number>({
+    environment: 'TIDEMILL_PORT',
+    flag: 'port',
+    default: 7878,
+    reason: 'Port of the API and the web page; 0 takes any free one.',
+    parse: port,
+  }),
+  servingPort: setting<number>({
+    environment: 'TIDEMILL_SERVING_PORT',
+    flag: 'serving-port',
+    default: 7879,
+    reason: 'Port of predictions over HTTP; 0 takes any free one.',
+    parse: port,
+  }),
+  grpcPort: setting<number>({
+    environment: 'TIDEMILL_GRPC_PORT',
+    flag: 'grpc-port',
+    default: 7880,
+    reason: 'Port of predictions over gRPC.',
+    parse: port,
+  }),
+  auth: setting<'on' | 'off'>({
+    environment: 'TIDEMILL_AUTH',
+    flag: 'auth',
+    default: 'off',
+    reason: 'Off, everybody who reaches the server is its admin: only for a loopback address on a machine of your own.',
+    parse: parseOneOf('on', 'off'),
+  }),
+  allowedHosts: setting<readonly string[]>({
+    environment: 'TIDEMILL_ALLOWED_HOSTS',
+    flag: 'allowed-hosts',
+    default: none,
+    reason:
+      'Names by which clients address the server, comma-separated, when it stands behind a proxy or another name.',
+    parse: parseList,
+  }),
+  databaseUrl: setting<string | undefined>({
+    environment: 'TIDEMILL_DATABASE_URL',
+    flag: 'database-url',
+    default: undefined,
+    defaultText: 'SQLite, `tidemill.db` in the home folder',
+    reason: 'A PostgreSQL address (`postgres://…`) when one machine is not enough, or another file.',
+    parse: parseDatabaseUrl,
+  }),
+  jobCpus: setting<number>({
+    environment: 'TIDEMILL_JOB_CPUS',
+    flag: 'job-cpus',
+    default: (facts: MachineFacts) => facts.cpus,
+    defaultText: 'all',
+    unit: 'cores',
+    reason: 'What running jobs may ask for together; lower it on a machine that is shared.',
+    parse: parseNumber(0.1),
+  }),
+  jobMemoryMb: setting<number>({
+    environment: 'TIDEMILL_JOB_MEMORY_MB',
+    flag: 'job-memory-mb',
+    default: (facts: MachineFacts) => Math.floor(facts.memoryMb * 0.75),
+    defaultText: 'three quarters of the memory',
+    unit: 'MB',
+    reason: 'What running jobs may ask for together.',
+    parse: parseInteger(64, 1e9),
+  }),
+  workerThreads: setting<number>({
+    environment: 'TIDEMILL_WORKER_THREADS',
+    flag: 'worker-threads',
+    default: (facts: MachineFacts) => Math.min(4, facts.cpus),
+    defaultText: 'all, 4 at most',
+    unit: 'threads',
+    reason: 'Threads of one worker process that reads tables.',
+    parse: parseInteger(1, 1024),
+  }),
+  workerMemoryMb: setting<number>({
+    environment: 'TIDEMILL_WORKER_MEMORY_MB',
+    flag: 'worker-memory-mb',
+    default: (facts: MachineFacts) => Math.min(4_096, Math.max(512, Math.floor(facts.memoryMb / 4))),
+    defaultText: 'a quarter of the memory, 512 at least, 4096 at most',
+    unit: 'MB',
+    reason: 'Memory of one worker process; what needs more spills to disk.',
+    parse: parseInteger(128, 1e9),
+  }),
+  workerIdleMs: setting<number>({
+    environment: 'TIDEMILL_WORKER_IDLE_MS',
+    flag: 'worker-idle-ms',
+    default: 60_000,
+    unit: 'ms',
+    reason: 'How long a worker stays warm without work; longer answers sooner, shorter frees memory.',
+    parse: parseInteger(0, 86_400_000),
+  }),
+  bodyLimitBytes: setting<number>({
+    environment: 'TIDEMILL_BODY_LIMIT_BYTES',
+    flag: 'body-limit-bytes',
+    default: 16 * 1024 * 1024,
+    unit: 'bytes',
+    reason: 'Largest JSON request; uploads of artifacts are not bound by it.',
+    parse: parseInteger(1_024, 1024 * 1024 * 1024),
+  }),
+  uploadLimitBytes: setting<number>({
+    environment: 'TIDEMILL_UPLOAD_LIMIT_BYTES',
+    flag: 'upload-limit-bytes',
+    default: 50 * 1024 * 1024 * 1024,
+    unit: 'bytes',
+    reason: 'Largest file that may be uploaded.',
+    parse: parseInteger(1_024, Number.MAX_SAFE_INTEGER),
+  }),
+  dataRoots: setting<readonly string[]>({
+    environment: 'TIDEMILL_DATA_ROOTS',
+    flag: 'data-roots',
+    default: none,
+    reason: 'Folders, comma-separated, whose files the server itself may read; it never reads outside of them.',
+    parse: parseList,
+  }),
+  webhookHosts: setting<readonly string[]>({
+    environment: 'TIDEMILL_WEBHOOK_HOSTS',
+    flag: 'webhook-hosts',
+    default: none,
+    reason: 'Hosts in private networks, comma-separated, that webhooks may be sent to.',
+    parse: parseList,
+  }),
+  python: setting<string | undefined>({
+    environment: 'TIDEMILL_PYTHON',
+    flag: 'python',
+    default: undefined,
+    defaultText: 'the first Python 3.11 or newer on the PATH',
+    reason: 'The interpreter that environments are made from.',
+    parse: parseText,
+  }),
+  logLevel: setting<(typeof logLevels)[number]>({
+    environment: 'TIDEMILL_LOG_LEVEL',
+    flag: 'log-level',
+    default: 'info',
+    reason: 'How much is logged.',
+    parse: parseOneOf(...logLevels),
+  }),
+  stopTimeoutMs: setting<number>({
+    environment: 'TIDEMILL_STOP_TIMEOUT_MS',
+    flag: 'stop-timeout-ms',
+    default: 10_000,
+    unit: 'ms',
+    reason: 'How long a stop waits for requests under way.',
+    parse: parseInteger(0, 600_000),
+  }),
+} as const;
+
+type Settings = typeof settings;
+/** The configuration as it was given, before anything is derived. */
+export type RawConfig = { readonly [K in keyof Settings]: Settings[K] extends Setting<infer T> ? T : never };
