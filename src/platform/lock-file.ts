@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { AppError } from './errors.ts';
+import { isAlive, startTimeOf } from './processes/process-identity.ts';
 
 /**
  * A file that says which process owns something. It names the pid and when that process started, so that a lock left
@@ -25,7 +25,7 @@ export interface LockFile {
 
 /** Takes the lock at `path`, or throws the error that `refuse` makes of a description of its holder. */
 export function acquireLockFile(path: string, refuse: (holder: string) => AppError): LockFile {
-  const startedAt = processStartTime(process.pid) ?? 'unknown';
+  const startedAt = startTimeOf(process.pid) ?? 'unknown';
   const own: LockContent = { pid: process.pid, startedAt, token: randomUUID() };
   const draft = `${path}.${own.token}`;
   writeFileSync(draft, `${JSON.stringify(own)}\n`);
@@ -35,7 +35,7 @@ export function acquireLockFile(path: string, refuse: (holder: string) => AppErr
       const text = readIfThere(path);
       if (text === undefined) continue;
       const held = parseLock(text);
-      if (held !== undefined && isHeld(held)) throw refuse(`process ${held.pid}`);
+      if (held !== undefined && isAlive(held.pid, held.startedAt)) throw refuse(`process ${held.pid}`);
       takeAway(path, text, `${draft}.stale`);
     }
     throw refuse('another process that starts at this moment');
@@ -68,27 +68,6 @@ function takeAway(path: string, staleText: string, aside: string): void {
   }
   if (readIfThere(aside) !== staleText) tryLink(aside, path);
   rmSync(aside, { force: true });
-}
-
-function isHeld(lock: LockContent): boolean {
-  const startedAt = processStartTime(lock.pid);
-  return startedAt !== undefined && startedAt === lock.startedAt;
-}
-
-/**
- * When a process started, in the operating system's own words; undefined when there is none. Linux: field 22 of
- * /proc/<pid>/stat, ticks since boot, after the command name in parentheses, which may hold anything. Elsewhere: ps.
- */
-function processStartTime(pid: number): string | undefined {
-  if (process.platform === 'linux') {
-    const stat = readIfThere(`/proc/${pid}/stat`);
-    return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  }
-  try {
-    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined;
-  } catch {
-    return undefined; // ps exits 1 when there is no such process
-  }
 }
 
 function parseLock(text: string): LockContent | undefined {

@@ -1,5 +1,5 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
-import { type ClientBase, DatabaseError, type Pool, TypeOverrides } from 'pg';
+import { type ClientBase, DatabaseError, type Pool, type QueryResult as PostgresResult, TypeOverrides } from 'pg';
 import { databaseErrors } from './database-errors.ts';
 
 const int8 = 20;
@@ -22,11 +22,25 @@ export function createPostgresTypes(): TypeOverrides {
   return overrides;
 }
 
-/** One PostgreSQL client, or the pool, behind Kysely's interface. */
-export function createPostgresConnection(client: Pool | ClientBase): DatabaseConnection {
+/** The pool behind Kysely's interface: each query takes a client of its own. */
+export function createPostgresPoolConnection(pool: Pool): DatabaseConnection {
+  return createConnection((text, values) => pool.query(text, values));
+}
+
+/** One client behind Kysely's interface. Queries that a unit starts side by side are sent one after another. */
+export function createPostgresConnection(client: ClientBase): DatabaseConnection {
+  let last: Promise<unknown> = Promise.resolve();
+  return createConnection((text, values) => {
+    const answer = last.then(() => client.query(text, values));
+    last = answer.catch(() => undefined);
+    return answer;
+  });
+}
+
+function createConnection(query: (text: string, values: unknown[]) => Promise<PostgresResult>): DatabaseConnection {
   return {
     async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
-      const { rows, rowCount, command } = await client.query(sql, parameters as unknown[]).catch((error: unknown) => {
+      const { rows, rowCount, command } = await query(sql, [...parameters]).catch((error: unknown) => {
         if (error instanceof DatabaseError && error.code === readOnlyTransaction) throw databaseErrors.READER_WRITES();
         throw error;
       });

@@ -7,7 +7,7 @@ import { databaseErrors } from './database-errors.ts';
 import { createKyselyFactory } from './kysely-handle.ts';
 import { migratePostgres } from './migrate-postgres.ts';
 import type { DatabaseOptions } from './open-database.ts';
-import { createPostgresConnection, createPostgresTypes } from './postgres-connection.ts';
+import { createPostgresConnection, createPostgresPoolConnection, createPostgresTypes } from './postgres-connection.ts';
 import { acquirePostgresLock } from './postgres-lock.ts';
 import type { Database, Reader, Unit, WriteContext } from './types.ts';
 import { openUnit, type UnitParts } from './unit-handle.ts';
@@ -34,7 +34,7 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   // An idle connection that breaks is replaced at the next use, which reports its own error when the server is gone.
   for (const pool of [writePool, readPool]) pool.on('error', () => undefined);
   const inFlight = new Set<Promise<unknown>>();
-  let closed = false;
+  let closed: Promise<void> | undefined;
 
   try {
     await migratePostgres(writePool, { folder: options.migrations, nowMs: options.clock.nowMs() });
@@ -52,7 +52,7 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
     appendEvent: appendToPostgres,
   };
   const listeners = createCommitListeners();
-  const readConnection = createPostgresConnection(readPool);
+  const readConnection = createPostgresPoolConnection(readPool);
   const reads = kysely((use) => use(readConnection));
   const read: Reader = { dialect: 'postgres', query: <Tables>() => reads as unknown as Kysely<Tables> };
 
@@ -95,11 +95,17 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
     }
   }
 
+  async function closeAll(): Promise<void> {
+    await Promise.all(inFlight);
+    await Promise.all([writePool.end(), readPool.end()]);
+    await lock.release();
+  }
+
   return {
     dialect: 'postgres',
     read,
     write<T>(context: WriteContext, work: (unit: Unit) => Promise<T>): Promise<T> {
-      if (closed) return Promise.reject(databaseErrors.DATABASE_CLOSED());
+      if (closed !== undefined) return Promise.reject(databaseErrors.DATABASE_CLOSED());
       const answer = attemptUntilDone(context, work);
       const settled: Promise<unknown> = answer
         .catch(() => undefined)
@@ -111,11 +117,9 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
     },
     onEvents: (listener) => listeners.add(listener),
     backupTo: () => Promise.reject(databaseErrors.BACKUP_UNSUPPORTED()),
-    async close() {
-      closed = true;
-      await Promise.all(inFlight);
-      await Promise.all([writePool.end(), readPool.end()]);
-      await lock.release();
+    close() {
+      closed ??= closeAll();
+      return closed;
     },
   };
 }

@@ -1,4 +1,5 @@
 import { Client, type ClientConfig } from 'pg';
+import { isAppError } from '../errors.ts';
 import { databaseErrors } from './database-errors.ts';
 
 /** 'tidemill' in ASCII, as a signed 64-bit number: one lock for each PostgreSQL database. */
@@ -9,6 +10,10 @@ export interface PostgresLock {
   check(): void;
   release(): Promise<void>;
 }
+
+/** A server notices within moments that a killed process is gone: a restart waits for that before it is refused. */
+const takeAttempts = 5;
+const takeWaitMs = 200;
 
 /**
  * Two control planes need more than this database, so a second one is refused: an advisory lock is held on a
@@ -53,7 +58,14 @@ export async function acquirePostgresLock(config: ClientConfig): Promise<Postgre
     retry.unref();
   }
 
-  await take();
+  for (let attempt = 1; !held; attempt++) {
+    try {
+      await take();
+    } catch (error) {
+      if (!isAppError(error, 'DATABASE_LOCKED') || attempt === takeAttempts) throw error;
+      await new Promise((resolve) => setTimeout(resolve, takeWaitMs));
+    }
+  }
   return {
     check() {
       if (!held) throw databaseErrors.DATABASE_LOCK_LOST();

@@ -26,6 +26,11 @@ export async function openSqliteDatabase(options: DatabaseOptions): Promise<Data
   mkdirSync(dirname(file), { recursive: true });
   const lock = acquireLockFile(`${file}.lock`, (holder) => databaseErrors.DATABASE_LOCKED(file, holder));
   const opened: Sqlite.Database[] = [];
+  let closing: Promise<void> | undefined;
+  function letGo(): void {
+    for (const one of opened.toReversed()) one.close();
+    lock.release();
+  }
   try {
     const raw = new Sqlite(file, { timeout: busyTimeoutMs });
     opened.push(raw);
@@ -55,15 +60,13 @@ export async function openSqliteDatabase(options: DatabaseOptions): Promise<Data
       write: (context, work) => writer.write(context, work),
       onEvents: (listener) => listeners.add(listener),
       backupTo: (path) => backUpSqlite(file, path),
-      async close() {
-        await writer.close();
-        for (const one of opened.toReversed()) one.close();
-        lock.release();
+      close() {
+        closing ??= writer.close().then(letGo);
+        return closing;
       },
     };
   } catch (error) {
-    for (const one of opened.toReversed()) one.close();
-    lock.release();
+    letGo();
     throw error;
   }
 }

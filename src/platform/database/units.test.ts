@@ -89,6 +89,11 @@ describeDatabases('units of work', (open) => {
     expect(row).toEqual({ amount: 12 });
   });
 
+  test('queries that a unit starts side by side all belong to it', async () => {
+    await database.write(someone, (unit) => Promise.all(['a', 'b', 'c'].map((name) => put(unit, name))));
+    expect(await namesOf(database.read)).toEqual(['a', 'b', 'c']);
+  });
+
   test('a unit used after its end throws', async () => {
     let kept: Unit | undefined;
     let handle: Kysely<Tables> | undefined;
