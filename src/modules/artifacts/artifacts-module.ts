@@ -1,0 +1,61 @@
+import type { FastifyInstance } from 'fastify';
+import type { BlobStore } from '#platform/blobs';
+import type { Clock } from '#platform/clock';
+import type { Database } from '#platform/database';
+import type { Consumer } from '#platform/events';
+import type { Logger } from '#platform/log';
+import { createArtifactCollector } from './artifact-collector.ts';
+import { registerArtifactRoutes } from './artifact-routes.ts';
+import { type ArtifactsApi, createArtifactService } from './artifact-service.ts';
+
+export interface ArtifactsDeps {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How often the server collects by itself. Default 10 minutes. */
+  readonly collectEveryMs?: number;
+}
+
+export interface ArtifactsModule {
+  readonly id: 'artifacts';
+  readonly api: ArtifactsApi;
+  readonly consumers: readonly Consumer[];
+  routes(app: FastifyInstance): void;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createArtifactsModule(deps: ArtifactsDeps): ArtifactsModule {
+  const { logger, collectEveryMs = 600_000 } = deps;
+  const api = createArtifactService(deps);
+  const collector = createArtifactCollector(deps);
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> = Promise.resolve();
+
+  async function collectOnce(): Promise<void> {
+    try {
+      const { removed, removedBytes, condemned } = await collector.collect();
+      if (removed + condemned > 0) logger.info({ removed, removedBytes, condemned }, 'artifacts collected');
+    } catch (error) {
+      logger.error({ err: error }, 'the collection of artifacts failed; it is tried again');
+    }
+  }
+
+  return {
+    id: 'artifacts',
+    api,
+    consumers: [],
+    routes: (app) => registerArtifactRoutes(app, { ...deps, api, collector }),
+    async start() {
+      timer = setInterval(() => {
+        running = collectOnce();
+      }, collectEveryMs);
+      timer.unref();
+    },
+    async stop() {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}

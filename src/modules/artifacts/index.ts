@@ -1,0 +1,3 @@
+export type { Collected } from './artifact-collector.ts';
+export type { ArtifactsApi, NewHold } from './artifact-service.ts';
+export { type ArtifactsDeps, type ArtifactsModule, createArtifactsModule } from './artifacts-module.ts';
