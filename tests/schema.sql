@@ -1,0 +1,617 @@
+-- Printed from the migrations by tests/schema.test.ts.
+CREATE TABLE applied_migrations (
+  id text not null primary key,
+  checksum text not null,
+  applied_at_ms bigint not null
+);
+
+CREATE TABLE artifact_holds (
+  project text not null,
+  sha256 text not null references artifacts (sha256),
+  owner text not null,
+  name text,
+  created_ms bigint not null,
+  expires_ms bigint,
+  primary key (project, sha256, owner)
+);
+
+CREATE INDEX artifact_holds_expires on artifact_holds (expires_ms);
+
+CREATE INDEX artifact_holds_owner on artifact_holds (project, owner, sha256);
+
+CREATE INDEX artifact_holds_sha256 on artifact_holds (sha256);
+
+CREATE TABLE artifacts (
+  sha256 text primary key,
+  size_bytes bigint not null,
+  state text not null check (state in ('held', 'loose', 'condemned', 'removing')),
+  project text not null,
+  touched_ms bigint not null,
+  condemned_ms bigint
+);
+
+CREATE INDEX artifacts_condemned on artifacts (state, condemned_ms, sha256);
+
+CREATE INDEX artifacts_touched on artifacts (state, touched_ms, sha256);
+
+CREATE TABLE consumers (
+  name text not null primary key,
+  position text not null,
+  fence bigint not null,
+  owner text not null,
+  taken_at_ms bigint not null
+);
+
+CREATE TABLE dataset_ingestions (
+  id text primary key,
+  project text not null,
+  name text not null,
+  state text not null check (state in ('queued', 'running', 'published', 'failed', 'blocked')),
+  files text not null,
+  job_id text,
+  version bigint,
+  checks text,
+  error_code text,
+  error_message text,
+  created_ms bigint not null,
+  ended_ms bigint,
+  foreign key (project, name) references datasets (project, name)
+);
+
+CREATE INDEX dataset_ingestions_dataset on dataset_ingestions (project, name, id);
+
+CREATE INDEX dataset_ingestions_open on dataset_ingestions (state, id);
+
+CREATE TABLE dataset_parts (
+  project text not null,
+  name text not null,
+  set_version bigint not null,
+  position bigint not null,
+  first_version bigint not null,
+  sha256 text not null,
+  size_bytes bigint not null,
+  rows bigint not null,
+  time_min_ms bigint,
+  time_max_ms bigint,
+  source text not null,
+  source_sha256 text not null,
+  created_ms bigint not null,
+  primary key (project, name, set_version, position),
+  foreign key (project, name) references datasets (project, name)
+);
+
+CREATE TABLE dataset_versions (
+  project text not null,
+  name text not null,
+  version bigint not null,
+  rows bigint,
+  parts bigint not null,
+  size_bytes bigint not null,
+  columns text not null,
+  time_column text,
+  time_min_ms bigint,
+  time_max_ms bigint,
+  producer text,
+  profile_sha256 text,
+  created_ms bigint not null,
+  primary key (project, name, version),
+  foreign key (project, name) references datasets (project, name)
+);
+
+CREATE TABLE datasets (
+  project text not null,
+  name text not null,
+  spec text,
+  current_version bigint not null,
+  updated_ms bigint not null,
+  primary key (project, name)
+);
+
+CREATE TABLE events (
+  position integer not null primary key,
+  id text not null unique,
+  project text not null,
+  subject text not null,
+  type text not null,
+  actor text not null,
+  cause text,
+  depth bigint not null,
+  at_ms bigint not null,
+  data text not null
+);
+
+CREATE INDEX events_cause on events (cause) where cause is not null;
+
+CREATE INDEX events_project on events (project, position);
+
+CREATE INDEX events_subject on events (project, subject, position);
+
+CREATE INDEX events_type on events (type, position);
+
+CREATE TABLE feature_views (
+  project text not null,
+  name text not null,
+  spec text not null,
+  sql_text text,
+  datasets text not null,
+  generation bigint not null,
+  updated_ms bigint not null,
+  primary key (project, name)
+);
+
+CREATE TABLE jobs (
+  id text primary key,
+  project text not null,
+  owner text not null,
+  tag text not null,
+  data text,
+  work text not null,
+  kind text not null check (kind in ('worker', 'command')),
+  state text not null check (state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
+  attempt bigint not null,
+  fence bigint not null,
+  lease_until_ms bigint,
+  cancel_requested smallint not null check (cancel_requested in (0, 1)),
+  run_after_ms bigint not null,
+  cpu double precision not null,
+  memory_mb bigint not null,
+  timeout_ms bigint,
+  retries text,
+  token_id text,
+  result text,
+  error_code text,
+  error_message text,
+  created_ms bigint not null,
+  started_ms bigint,
+  ended_ms bigint
+);
+
+CREATE INDEX jobs_claim on jobs (state, run_after_ms, id);
+
+CREATE INDEX jobs_owner on jobs (project, owner, id);
+
+CREATE INDEX jobs_project on jobs (project, id);
+
+CREATE TABLE lineage_edges (
+  project text not null,
+  from_ref text not null,
+  to_ref text not null,
+  kind text not null,
+  actor text not null,
+  created_ms bigint not null,
+  primary key (project, from_ref, to_ref, kind)
+);
+
+CREATE INDEX lineage_edges_up on lineage_edges (project, to_ref, from_ref);
+
+CREATE TABLE parked_events (
+  consumer text not null references consumers (name),
+  position text not null,
+  event_id text not null,
+  project text not null,
+  subject text not null,
+  type text not null,
+  error text not null,
+  attempts bigint not null,
+  parked_at_ms bigint not null,
+  primary key (consumer, position)
+);
+
+CREATE INDEX parked_events_subject on parked_events (consumer, project, subject, position);
+
+CREATE TABLE pipeline_cache (
+  project text not null,
+  cache_key text not null,
+  run_id text not null,
+  step text not null,
+  outputs text not null,
+  created_ms bigint not null,
+  primary key (project, cache_key)
+);
+
+CREATE TABLE pipeline_code (
+  project text primary key,
+  snapshot text not null,
+  files text not null
+);
+
+CREATE TABLE pipeline_runs (
+  id text primary key,
+  project text not null,
+  pipeline text not null,
+  state text not null check (state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
+  trigger_by text not null,
+  params text not null,
+  spec text not null,
+  code text not null,
+  use_cache smallint not null check (use_cache in (0, 1)),
+  inputs text not null,
+  snapshot text not null,
+  tracking_run_id text,
+  result text,
+  error_code text,
+  error_message text,
+  created_ms bigint not null,
+  ended_ms bigint
+);
+
+CREATE INDEX pipeline_runs_pipeline on pipeline_runs (project, pipeline, id);
+
+CREATE INDEX pipeline_runs_project on pipeline_runs (project, id);
+
+CREATE TABLE pipeline_steps (
+  run_id text not null references pipeline_runs (id) on delete cascade,
+  step text not null,
+  position bigint not null,
+  kind text not null check (kind in ('command', 'join', 'register')),
+  state text not null check (state in ('pending', 'running', 'waiting', 'succeeded', 'cached', 'failed', 'skipped', 'cancelled')),
+  needs text not null,
+  plan text not null,
+  cache_key text,
+  key_parts text,
+  why text,
+  job_id text,
+  token text,
+  tracking_run_id text,
+  outputs text not null,
+  error_code text,
+  error_message text,
+  started_ms bigint,
+  ended_ms bigint,
+  primary key (run_id, step)
+);
+
+CREATE UNIQUE INDEX pipeline_steps_token on pipeline_steps (token);
+
+CREATE TABLE pipelines (
+  project text not null,
+  name text not null,
+  spec text not null,
+  generation bigint not null,
+  updated_ms bigint not null,
+  primary key (project, name)
+);
+
+CREATE TABLE projects (
+  name text primary key,
+  goal text,
+  created_ms bigint
+);
+
+CREATE TABLE registry_aliases (
+  model_key text not null references registry_models (model_key) on delete cascade,
+  alias text not null,
+  version bigint not null,
+  promotion_id text,
+  moved_by text not null,
+  moved_ms bigint not null,
+  primary key (model_key, alias),
+  foreign key (model_key, version) references registry_versions (model_key, version)
+);
+
+CREATE INDEX registry_aliases_by_version on registry_aliases (model_key, version);
+
+CREATE TABLE registry_model_tags (
+  model_key text not null references registry_models (model_key) on delete cascade,
+  tag_key text not null,
+  tag_value text not null,
+  primary key (model_key, tag_key)
+);
+
+CREATE TABLE registry_models (
+  model_key text not null primary key,
+  project text not null,
+  name text not null,
+  description text not null default '',
+  -- numbers are given once: a deleted version's number never names another one
+  last_version bigint not null default 0,
+  created_ms bigint not null,
+  updated_ms bigint not null,
+  deleted_ms bigint,
+  unique (project, name)
+);
+
+CREATE TABLE registry_promotion_checks (
+  promotion_id text not null references registry_promotions (promotion_id) on delete cascade,
+  check_name text not null,
+  ordinal bigint not null,
+  state text not null check (state in ('pending', 'satisfied', 'refused')),
+  verdict text not null default '',
+  evidence text,
+  -- the request that decides an `approval:` check
+  approval_id text,
+  decided_by text,
+  decided_ms bigint,
+  primary key (promotion_id, check_name)
+);
+
+CREATE INDEX registry_promotion_checks_by_approval on registry_promotion_checks (approval_id);
+
+CREATE TABLE registry_promotions (
+  promotion_id text not null primary key,
+  project text not null,
+  model_key text not null references registry_models (model_key) on delete cascade,
+  version bigint not null,
+  alias text not null,
+  state text not null check (state in ('open', 'completed', 'rejected', 'rolled-back')),
+  -- the version that the alias named when this promotion moved it
+  previous_version bigint,
+  reason text not null default '',
+  created_by text not null,
+  created_ms bigint not null,
+  ended_ms bigint,
+  foreign key (model_key, version) references registry_versions (model_key, version) on delete cascade
+);
+
+CREATE INDEX registry_promotions_by_alias on registry_promotions (model_key, alias, state);
+
+CREATE INDEX registry_promotions_by_project on registry_promotions (project, promotion_id);
+
+CREATE INDEX registry_promotions_by_version on registry_promotions (model_key, version);
+
+CREATE TABLE registry_version_files (
+  model_key text not null,
+  version bigint not null,
+  path text not null,
+  sha256 text not null,
+  size_bytes bigint not null,
+  primary key (model_key, version, path),
+  foreign key (model_key, version) references registry_versions (model_key, version) on delete cascade
+);
+
+CREATE TABLE registry_version_tags (
+  model_key text not null,
+  version bigint not null,
+  tag_key text not null,
+  tag_value text not null,
+  primary key (model_key, version, tag_key),
+  foreign key (model_key, version) references registry_versions (model_key, version) on delete cascade
+);
+
+CREATE TABLE registry_versions (
+  model_key text not null references registry_models (model_key) on delete cascade,
+  version bigint not null,
+  -- sha256 of the main file for a proposed version; null for one registered by a source URI alone
+  digest text,
+  runtime text,
+  signature text,
+  predicts text,
+  train_ref text,
+  test_ref text,
+  run_ref text,
+  tracking_run_id text,
+  logged_model_id text,
+  source text not null default '',
+  storage_location text not null default '',
+  run_link text not null default '',
+  description text not null default '',
+  stage text not null default 'None' check (stage in ('None', 'Staging', 'Production', 'Archived')),
+  created_by text not null,
+  created_ms bigint not null,
+  updated_ms bigint not null,
+  deleted_ms bigint,
+  primary key (model_key, version)
+);
+
+CREATE INDEX registry_versions_by_tracking_run on registry_versions (tracking_run_id);
+
+CREATE INDEX registry_versions_by_update on registry_versions (updated_ms, model_key, version);
+
+CREATE UNIQUE INDEX registry_versions_identity on registry_versions (model_key, digest)
+  where digest is not null and deleted_ms is null;
+
+CREATE TABLE tokens (
+  id text primary key,
+  digest text not null unique,
+  kind text not null check (kind in ('user', 'step', 'replica')),
+  name text not null,
+  user_name text references users (name),
+  project text,
+  role text check (role in ('viewer', 'editor', 'approver', 'admin')),
+  attempt text,
+  pool text,
+  issued_by text not null,
+  created_ms bigint not null,
+  expires_ms bigint,
+  revoked_ms bigint
+);
+
+CREATE INDEX tokens_kind on tokens (kind, id);
+
+CREATE INDEX tokens_project on tokens (project, id);
+
+CREATE INDEX tokens_user on tokens (user_name);
+
+CREATE TABLE tracking_artifacts (
+  project text not null,
+  parent text not null,
+  name text not null,
+  is_folder smallint not null check (is_folder in (0, 1)),
+  -- who holds the bytes: `tracking-run:<id>`, `logged-model:<id>`, `experiment:<id>`
+  owner text not null,
+  sha256 text,
+  size_bytes bigint not null default 0,
+  updated_ms bigint not null,
+  primary key (project, parent, name)
+);
+
+CREATE INDEX tracking_artifacts_by_owner on tracking_artifacts (project, owner, sha256);
+
+CREATE TABLE tracking_datasets (
+  dataset_key text not null primary key,
+  experiment_key bigint not null references tracking_experiments (experiment_key) on delete cascade,
+  name text not null,
+  digest text not null,
+  source_type text not null,
+  source text not null,
+  schema_json text,
+  profile_json text,
+  unique (experiment_key, name, digest)
+);
+
+CREATE TABLE tracking_experiment_tags (
+  experiment_key bigint not null references tracking_experiments (experiment_key) on delete cascade,
+  tag_key text not null,
+  tag_value text not null,
+  primary key (experiment_key, tag_key)
+);
+
+CREATE TABLE tracking_experiments (
+  -- for joins; people and clients use (project, experiment_id)
+  experiment_key bigint not null primary key,
+  project text not null,
+  experiment_id bigint not null,
+  name text not null,
+  artifact_location text not null,
+  lifecycle text not null check (lifecycle in ('active', 'deleted')),
+  created_ms bigint not null,
+  updated_ms bigint not null,
+  unique (project, experiment_id),
+  unique (project, name)
+);
+
+CREATE INDEX tracking_experiments_by_creation on tracking_experiments (project, created_ms, experiment_id);
+
+CREATE TABLE tracking_input_tags (
+  run_id text not null,
+  dataset_key text not null,
+  tag_key text not null,
+  tag_value text not null,
+  primary key (run_id, dataset_key, tag_key),
+  foreign key (run_id, dataset_key) references tracking_inputs (run_id, dataset_key) on delete cascade
+);
+
+CREATE TABLE tracking_inputs (
+  run_id text not null references tracking_runs (run_id) on delete cascade,
+  dataset_key text not null references tracking_datasets (dataset_key) on delete cascade,
+  ordinal bigint not null,
+  primary key (run_id, dataset_key)
+);
+
+CREATE INDEX tracking_inputs_by_dataset on tracking_inputs (dataset_key);
+
+CREATE TABLE tracking_latest_metrics (
+  run_id text not null references tracking_runs (run_id) on delete cascade,
+  metric_key text not null,
+  timestamp_ms bigint not null,
+  step bigint not null,
+  value double precision not null,
+  special smallint not null check (special between 0 and 3),
+  primary key (run_id, metric_key)
+) without rowid;
+
+CREATE TABLE tracking_logged_model_metrics (
+  model_id text not null references tracking_logged_models (model_id) on delete cascade,
+  metric_key text not null,
+  run_id text not null,
+  timestamp_ms bigint not null,
+  step bigint not null,
+  value double precision not null,
+  special smallint not null check (special between 0 and 3),
+  dataset_name text not null default '',
+  dataset_digest text not null default '',
+  primary key (model_id, metric_key, run_id, timestamp_ms, step, value, special)
+);
+
+CREATE TABLE tracking_logged_model_params (
+  model_id text not null references tracking_logged_models (model_id) on delete cascade,
+  param_key text not null,
+  param_value text not null,
+  primary key (model_id, param_key)
+);
+
+CREATE TABLE tracking_logged_model_tags (
+  model_id text not null references tracking_logged_models (model_id) on delete cascade,
+  tag_key text not null,
+  tag_value text not null,
+  primary key (model_id, tag_key)
+);
+
+CREATE TABLE tracking_logged_models (
+  model_id text not null primary key,
+  project text not null,
+  experiment_key bigint not null references tracking_experiments (experiment_key) on delete cascade,
+  name text not null,
+  model_type text not null,
+  source_run_id text,
+  artifact_uri text not null,
+  status text not null
+    check (status in ('LOGGED_MODEL_PENDING', 'LOGGED_MODEL_READY', 'LOGGED_MODEL_UPLOAD_FAILED')),
+  status_message text not null default '',
+  created_ms bigint not null,
+  updated_ms bigint not null,
+  deleted_ms bigint
+);
+
+CREATE INDEX tracking_logged_models_by_creation on tracking_logged_models (experiment_key, created_ms, model_id);
+
+CREATE INDEX tracking_logged_models_by_run on tracking_logged_models (source_run_id) where source_run_id is not null;
+
+CREATE TABLE tracking_metrics (
+  run_id text not null,
+  metric_key text not null,
+  timestamp_ms bigint not null,
+  step bigint not null,
+  -- NaN is (0, 1), plus and minus infinity the greatest and least number with 2 and 3
+  value double precision not null,
+  special smallint not null check (special between 0 and 3),
+  -- exact duplicates are stored once; the order is that of a history
+  primary key (run_id, metric_key, timestamp_ms, step, value, special)
+) without rowid;
+
+CREATE TABLE tracking_params (
+  run_id text not null references tracking_runs (run_id) on delete cascade,
+  param_key text not null,
+  param_value text not null,
+  primary key (run_id, param_key)
+) without rowid;
+
+CREATE TABLE tracking_run_models (
+  run_id text not null references tracking_runs (run_id) on delete cascade,
+  direction text not null check (direction in ('input', 'output')),
+  model_id text not null,
+  step bigint not null default 0,
+  primary key (run_id, direction, model_id)
+);
+
+CREATE INDEX tracking_run_models_by_model on tracking_run_models (model_id);
+
+CREATE TABLE tracking_run_tags (
+  run_id text not null references tracking_runs (run_id) on delete cascade,
+  tag_key text not null,
+  tag_value text not null,
+  primary key (run_id, tag_key)
+) without rowid;
+
+CREATE TABLE tracking_runs (
+  run_id text not null primary key,
+  project text not null,
+  experiment_key bigint not null references tracking_experiments (experiment_key) on delete cascade,
+  name text not null,
+  status text not null check (status in ('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED')),
+  user_id text not null,
+  start_ms bigint not null,
+  end_ms bigint,
+  lifecycle text not null check (lifecycle in ('active', 'deleted')),
+  deleted_ms bigint,
+  artifact_uri text not null,
+  parent_run_id text,
+  created_by text not null
+);
+
+CREATE INDEX tracking_runs_by_parent on tracking_runs (parent_run_id) where parent_run_id is not null;
+
+CREATE INDEX tracking_runs_by_start on tracking_runs (experiment_key, start_ms, run_id);
+
+CREATE TABLE user_roles (
+  user_name text not null references users (name),
+  project text not null,
+  role text not null check (role in ('viewer', 'editor', 'approver', 'admin')),
+  primary key (user_name, project)
+);
+
+CREATE TABLE users (
+  name text primary key,
+  created_ms bigint not null,
+  disabled_ms bigint
+);
