@@ -1,5 +1,8 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
+import { ErrorBody } from './errors.ts';
 import { defineEvents } from './events.ts';
+import { defineOperation } from './operation.ts';
+import { pageFields, pageOf } from './page.ts';
 
 export const evaluationEvents = defineEvents({
   'gate.decided': Type.Object({
@@ -9,4 +12,79 @@ export const evaluationEvents = defineEvents({
     verdict: Type.String(),
     n: Type.Integer(),
   }),
+});
+
+/** A number with what is known of its uncertainty. */
+export const MetricValue = Type.Object({
+  value: Type.Number(),
+  lower: Type.Optional(Type.Number({ description: 'end of the 95 % interval' })),
+  upper: Type.Optional(Type.Number()),
+});
+export type MetricValue = Static<typeof MetricValue>;
+
+/** auc, log_loss, brier, accuracy, precision, recall, f1, ece, by name. */
+export const MetricSuite = Type.Record(Type.String(), MetricValue);
+export type MetricSuite = Static<typeof MetricSuite>;
+
+/** What scoring the test rows told. */
+export const EvaluationResult = Type.Object({
+  n: Type.Integer({ description: 'rows whose truth is known' }),
+  unknown: Type.Integer({ description: 'rows whose truth is never known; not counted in any metric' }),
+  positives: Type.Integer(),
+  candidate: MetricSuite,
+  champion: Type.Optional(MetricSuite),
+  difference: Type.Optional(
+    Type.Record(Type.String(), MetricValue, { description: 'candidate minus champion on the same rows, paired' }),
+  ),
+  user: Type.Record(Type.String(), Type.Number(), { description: "the user's own numbers" }),
+});
+export type EvaluationResult = Static<typeof EvaluationResult>;
+
+export const GateDecision = Type.Object({
+  gate: Type.String(),
+  verdict: Type.Enum(['first', 'passed', 'failed', 'undecidable']),
+  left: Type.Optional(Type.Number()),
+  right: Type.Optional(Type.Number()),
+  reason: Type.String(),
+});
+export type GateDecision = Static<typeof GateDecision>;
+
+const Instant = Type.String({ format: 'date-time' });
+export const EvaluationView = Type.Object({
+  id: Type.String(),
+  model: Type.String(),
+  version: Type.Integer(),
+  championVersion: Type.Optional(Type.Integer()),
+  promotionId: Type.String(),
+  state: Type.Enum(['pending', 'decided', 'failed']),
+  verdict: Type.Optional(Type.String({ description: 'first: there was no champion; passed; failed; error' })),
+  test: Type.Optional(Type.String({ description: 'the rows, as a dataset version' })),
+  label: Type.String(),
+  result: Type.Optional(EvaluationResult),
+  gates: Type.Array(GateDecision),
+  error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+  createdAt: Instant,
+  endedAt: Type.Optional(Instant),
+});
+export type EvaluationView = Static<typeof EvaluationView>;
+
+export const listEvaluations = defineOperation({
+  id: 'evaluations.list',
+  method: 'GET',
+  path: '/api/v1/evaluations',
+  summary: 'List evaluations with their verdicts, newest first.',
+  permission: 'read',
+  query: Type.Object({ model: Type.Optional(Type.String()), ...pageFields }, { additionalProperties: false }),
+  responses: { 200: pageOf(EvaluationView) },
+});
+
+export const getEvaluation = defineOperation({
+  id: 'evaluations.get',
+  method: 'GET',
+  path: '/api/v1/evaluations/:evaluationId',
+  summary: 'Show an evaluation: metrics with intervals, gates, verdict.',
+  permission: 'read',
+  params: Type.Object({ evaluationId: Type.String() }),
+  responses: { 200: EvaluationView, 404: ErrorBody },
+  errors: ['EVALUATION_NOT_FOUND'],
 });

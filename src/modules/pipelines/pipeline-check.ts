@@ -1,4 +1,5 @@
 import type { PipelineSpec } from '#contracts/pipelines';
+import { parseGate } from '#modules/evaluation';
 import type { SpecProblem, WorkspaceDocument } from '#platform/resource-kind';
 import { codeOf } from './code-files.ts';
 import { expandSteps, findCycle, outputsOf, parseInput, parseOutput, registerStep } from './pipeline-graph.ts';
@@ -83,6 +84,15 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
       const text = spec.model[key];
       if (text !== undefined) checkOutput(text, ['model', key]);
     }
+  for (const [index, gate] of (spec.model?.gates ?? []).entries()) {
+    const parsed = parseGate(gate);
+    if (!parsed.ok)
+      problems.push({
+        path: ['model', 'gates', index],
+        message: `the gate "${gate}" cannot be read at character ${parsed.problem.at + 1}`,
+        expected: parsed.problem.expected,
+      });
+  }
   const cycle = findCycle(expandSteps(spec));
   if (cycle !== undefined)
     problems.push({

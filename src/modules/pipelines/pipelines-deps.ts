@@ -1,4 +1,4 @@
-import type { JobsApi, JobWork, Json } from '#modules/jobs';
+import type { JobsApi, Json } from '#modules/jobs';
 import type { BlobStore } from '#platform/blobs';
 import type { Database, Reader, Unit } from '#platform/database';
 
@@ -105,8 +105,6 @@ export interface PipelinesDeps {
         /** Digest of the user's own JSON of numbers. */
         readonly metrics: string | undefined;
       },
-    ): Promise<void>;
+    ): Promise<unknown>;
   };
 }
-
-export type { JobWork };
