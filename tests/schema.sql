@@ -1,4 +1,44 @@
 -- Printed from the migrations by tests/schema.test.ts.
+CREATE TABLE alert_silences (
+  project text not null,
+  fingerprint text not null,
+  until_ms bigint not null,
+  reason text not null,
+  actor text not null,
+  primary key (project, fingerprint)
+);
+
+CREATE TABLE alerts (
+  id text primary key,
+  project text not null,
+  fingerprint text not null,
+  kind text not null,
+  severity text not null check (severity in ('info', 'warning', 'critical')),
+  title text not null,
+  subject text not null,
+  model text,
+  version bigint,
+  state text not null check (state in ('open', 'resolved')),
+  -- 0 while a silence keeps it from being told
+  announced smallint not null check (announced in (0, 1)),
+  count bigint not null,
+  evidence text not null,
+  opened_ms bigint not null,
+  last_seen_ms bigint not null,
+  -- the last sighting on the subject's own clock (event time in a replay)
+  clock_ms bigint not null,
+  resolved_ms bigint,
+  resolved_reason text
+);
+
+CREATE INDEX alerts_fingerprint on alerts (project, fingerprint, id);
+
+CREATE UNIQUE INDEX alerts_open on alerts (project, fingerprint) where state = 'open';
+
+CREATE INDEX alerts_project on alerts (project, id);
+
+CREATE INDEX alerts_state on alerts (project, state, id);
+
 CREATE TABLE applied_migrations (
   id text not null primary key,
   checksum text not null,
@@ -106,6 +146,32 @@ CREATE TABLE datasets (
   updated_ms bigint not null,
   primary key (project, name)
 );
+
+CREATE TABLE evaluations (
+  id text primary key,
+  project text not null,
+  promotion_id text not null,
+  model text not null,
+  version bigint not null,
+  alias text not null,
+  champion_version bigint,
+  state text not null check (state in ('pending', 'decided', 'failed')),
+  gates text not null,
+  test_reference text,
+  label text not null,
+  job_id text not null,
+  verdict text,
+  result text,
+  decisions text,
+  error_code text,
+  error_message text,
+  created_ms bigint not null,
+  ended_ms bigint
+);
+
+CREATE INDEX evaluations_model on evaluations (project, model, id);
+
+CREATE INDEX evaluations_project on evaluations (project, id);
 
 CREATE TABLE events (
   position integer not null primary key,
@@ -399,6 +465,19 @@ CREATE INDEX registry_versions_by_update on registry_versions (updated_ms, model
 
 CREATE UNIQUE INDEX registry_versions_identity on registry_versions (model_key, digest)
   where digest is not null and deleted_ms is null;
+
+CREATE TABLE secrets (
+  project text not null,
+  name text not null,
+  key_id text not null,
+  nonce text not null,
+  ciphertext text not null,
+  tag text not null,
+  grants text not null,
+  created_ms bigint not null,
+  updated_ms bigint not null,
+  primary key (project, name)
+);
 
 CREATE TABLE tokens (
   id text primary key,

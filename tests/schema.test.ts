@@ -14,6 +14,12 @@ interface Column {
 }
 const allowedTypes = ['text', 'bigint', 'double precision', 'smallint'];
 
+const namesOf = (columns: readonly Column[]) =>
+  columns
+    .map(({ table, column }) => `${table}.${column}`)
+    .filter((name) => !['events.position', 'events.xid', 'events.sequence'].includes(name))
+    .toSorted();
+
 async function rowsOf<Row>(database: Database, text: ReturnType<typeof sql<Row>>): Promise<readonly Row[]> {
   return (await text.execute(database.read.query())).rows;
 }
@@ -59,12 +65,7 @@ describe('the schema', () => {
   });
 
   test('has the same tables and columns on both databases, except for the position of an event', () => {
-    const names = (columns: readonly Column[]) =>
-      columns
-        .map(({ table, column }) => `${table}.${column}`)
-        .filter((name) => !['events.position', 'events.xid', 'events.sequence'].includes(name))
-        .toSorted();
-    expect(names(postgres)).toEqual(names(sqlite));
+    expect(namesOf(postgres)).toEqual(namesOf(sqlite));
   });
 
   test('uses only types that mean the same on both databases', () => {

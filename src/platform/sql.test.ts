@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { sql } from 'kysely';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Unit } from './database.ts';
+import { isAppError } from './errors.ts';
 import { contains, decodeCursor, encodeCursor, escapeLike, fromBit, inList, like, parseJson, toBit } from './sql.ts';
 import { describeDatabases, type TestDatabase } from './testing/database.ts';
 
@@ -59,6 +60,14 @@ describeDatabases('dialect helpers', (open) => {
   });
 });
 
+function outcomeOf(cursor: string): string {
+  try {
+    return Array.isArray(decodeCursor(cursor)) ? 'parts' : 'nonsense';
+  } catch (error) {
+    return isAppError(error) ? error.code : 'another error';
+  }
+}
+
 describe('cursors', () => {
   const part = fc.oneof(
     fc.string({ unit: 'grapheme' }),
@@ -80,11 +89,7 @@ describe('cursors', () => {
   test('any other text is refused with one error', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
-        try {
-          expect(Array.isArray(decodeCursor(text))).toBe(true);
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'CURSOR_INVALID', kind: 'invalid' });
-        }
+        expect(outcomeOf(text)).toMatch(/^(parts|CURSOR_INVALID)$/);
       }),
     );
     for (const parts of ['{}', '[null]', '[[1]]', '[true]', '7'])

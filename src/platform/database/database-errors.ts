@@ -28,6 +28,11 @@ export const databaseErrors = defineErrors({
     message: (reason: string) =>
       `the database could not commit: ${reason}; nothing of this unit was written. Check free disk space and the health of the disk or server`,
   },
+  DATABASE_UNAVAILABLE: {
+    kind: 'unavailable',
+    message: (reason: string) =>
+      `PostgreSQL does not answer: ${reason}. Check that the server is up and can be reached; whatever was being committed at that moment may or may not be written`,
+  },
   DATABASE_CONFLICT: {
     kind: 'unavailable',
     message: (attempts: number) =>
@@ -64,6 +69,11 @@ export const databaseErrors = defineErrors({
   BACKUP_UNSUPPORTED: {
     kind: 'invalid',
     message: () => "this database lives in PostgreSQL; back it up with pg_dump or your provider's snapshots",
+  },
+  BACKUP_FAILED: {
+    kind: 'unavailable',
+    message: (path: string, reason: string) =>
+      `the backup to ${path} failed: ${reason}; check that its folder exists, can be written and has room for a copy of the database`,
   },
   BACKUP_EXISTS: {
     kind: 'conflict',

@@ -18,6 +18,12 @@ beforeEach(() => {
   write('0001-one.sql', 'create table one (id text primary key);');
 });
 
+const hasTable = async (database: Database, table: string) =>
+  sql`select count(*) from ${sql.table(table)}`.execute(database.read.query()).then(
+    () => true,
+    () => false,
+  );
+
 describe.each(['sqlite', 'postgres'] as const)('migrations on %s', (dialect) => {
   let url = '';
   beforeEach(async () => {
@@ -35,11 +41,6 @@ describe.each(['sqlite', 'postgres'] as const)('migrations on %s', (dialect) => 
     return database;
   }
   const close = async () => (await open()).close();
-  const hasTable = async (database: Database, table: string) =>
-    sql`select count(*) from ${sql.table(table)}`.execute(database.read.query()).then(
-      () => true,
-      () => false,
-    );
 
   test('they run in order, each once, with the variant of the database after the common text', async () => {
     write('0002-two.sql', 'create table two (id text primary key);');

@@ -1,5 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import { type ClientBase, DatabaseError, type Pool, type QueryResult as PostgresResult, TypeOverrides } from 'pg';
+import { withCause } from '../errors.ts';
 import { databaseErrors } from './database-errors.ts';
 
 const int8 = 20;
@@ -22,9 +23,27 @@ export function createPostgresTypes(): TypeOverrides {
   return overrides;
 }
 
+/**
+ * Failures of the connection become DATABASE_UNAVAILABLE, others stay what they are. From the server: SQLSTATE class 08
+ * (connection), 57P0x (shut down by an administrator), 53 (out of resources).
+ */
+export function asUnavailable(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const lost =
+    error instanceof DatabaseError
+      ? /^(08|57P0|53)/.test(error.code ?? '')
+      : 'syscall' in error || connectionTexts.test(error.message);
+  return lost ? withCause(databaseErrors.DATABASE_UNAVAILABLE(error.message || error.name), error) : error;
+}
+
+/** pg gives these neither a code nor a system call. */
+const connectionTexts = /^(Connection terminated|Client has encountered a connection error|timeout exceeded when)/;
+
 /** The pool behind Kysely's interface: each query takes a client of its own. */
 export function createPostgresPoolConnection(pool: Pool): DatabaseConnection {
-  return createConnection((text, values) => pool.query(text, values));
+  return createConnection((text, values) =>
+    pool.ending ? Promise.reject(databaseErrors.DATABASE_CLOSED()) : pool.query(text, values),
+  );
 }
 
 /** One client behind Kysely's interface. Queries that a unit starts side by side are sent one after another. */
@@ -42,7 +61,7 @@ function createConnection(query: (text: string, values: unknown[]) => Promise<Po
     async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
       const { rows, rowCount, command } = await query(sql, [...parameters]).catch((error: unknown) => {
         if (error instanceof DatabaseError && error.code === readOnlyTransaction) throw databaseErrors.READER_WRITES();
-        throw error;
+        throw asUnavailable(error);
       });
       return command === 'SELECT' || rowCount === null
         ? { rows: rows as R[] }

@@ -7,7 +7,12 @@ import { databaseErrors } from './database-errors.ts';
 import { createKyselyFactory } from './kysely-handle.ts';
 import { migratePostgres } from './migrate-postgres.ts';
 import type { DatabaseOptions } from './open-database.ts';
-import { createPostgresConnection, createPostgresPoolConnection, createPostgresTypes } from './postgres-connection.ts';
+import {
+  asUnavailable,
+  createPostgresConnection,
+  createPostgresPoolConnection,
+  createPostgresTypes,
+} from './postgres-connection.ts';
 import { acquirePostgresLock } from './postgres-lock.ts';
 import type { Database, Reader, Unit, WriteContext } from './types.ts';
 import { openUnit, type UnitParts } from './unit-handle.ts';
@@ -16,7 +21,7 @@ import { openUnit, type UnitParts } from './unit-handle.ts';
 const writers = 10;
 const readers = 10;
 /** A unit is run again this often when it conflicts with another, waiting longer each time. */
-const maxAttempts = 12;
+const maxAttempts = 20;
 const firstWaitMs = 4;
 const longestWaitMs = 500;
 
@@ -57,7 +62,9 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   const read: Reader = { dialect: 'postgres', query: <Tables>() => reads as unknown as Kysely<Tables> };
 
   async function attempt<T>(context: WriteContext, work: (unit: Unit) => Promise<T>): Promise<T> {
-    const client = await writePool.connect();
+    const client = await writePool.connect().catch((error: unknown) => {
+      throw asUnavailable(error);
+    });
     let broken: Error | undefined;
     const opened = openUnit(parts, context, createPostgresConnection(client));
     let value: T;
@@ -71,7 +78,7 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
       await client.query('rollback').catch((failure: unknown) => {
         broken = failure instanceof Error ? failure : new Error(String(failure));
       });
-      throw error;
+      throw asUnavailable(error);
     } finally {
       client.release(broken);
     }

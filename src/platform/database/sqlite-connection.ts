@@ -29,6 +29,7 @@ export function createSqliteConnection(raw: Sqlite.Database): SqliteConnection {
   return {
     raw,
     async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+      if (!raw.open) throw databaseErrors.DATABASE_CLOSED();
       const statement = prepare(sql);
       try {
         if (statement.reader) {

@@ -1,5 +1,6 @@
+import { SqliteError } from 'better-sqlite3';
 import type { TidemillEvent } from '#contracts/event-types';
-import { withCause } from '../errors.ts';
+import { type AppError, withCause } from '../errors.ts';
 import { databaseErrors } from './database-errors.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import type { Unit, WriteContext } from './types.ts';
@@ -94,8 +95,7 @@ export function createSqliteWriter(
       const failed = new Set(done.map(({ job }) => job));
       // `begin` itself failed: nothing ran, and the first job carries the news; the others are tried again.
       if (taken === 0 && jobs[0] !== undefined) failed.add(jobs[0]);
-      const reason = error instanceof Error ? error.message : String(error);
-      for (const job of failed) job.reject(withCause(databaseErrors.DATABASE_COMMIT_FAILED(reason), error));
+      for (const job of failed) job.reject(asCommitFailure(error));
       return;
     }
     queue = queue.slice(taken);
@@ -119,7 +119,7 @@ export function createSqliteWriter(
       done.push({ job, opened, value });
     } catch (error) {
       opened.end();
-      job.reject(error);
+      job.reject(isStorageFailure(error) ? asCommitFailure(error) : error);
       if (raw.inTransaction) {
         rollbackTo.run();
         release.run();
@@ -142,4 +142,14 @@ export function createSqliteWriter(
       if (scheduled) await new Promise<void>((resolve) => (whenIdle = resolve));
     },
   };
+}
+
+/** Disk full, I/O error, damaged file: nothing that the unit did. */
+function isStorageFailure(error: unknown): boolean {
+  return error instanceof SqliteError && /^SQLITE_(FULL|IOERR|CORRUPT|CANTOPEN|NOMEM)/.test(error.code);
+}
+
+function asCommitFailure(error: unknown): AppError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return withCause(databaseErrors.DATABASE_COMMIT_FAILED(reason), error);
 }

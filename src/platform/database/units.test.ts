@@ -176,6 +176,13 @@ describeDatabases('units of work', (open) => {
     await expect(database.reopen()).rejects.toMatchObject({ code: 'DATABASE_LOCKED', kind: 'conflict' });
   });
 
+  test('a closed database says so to readers and writers, and closing again does nothing', async () => {
+    await database.close();
+    await database.close();
+    await expect(namesOf(database.read)).rejects.toMatchObject({ code: 'DATABASE_CLOSED' });
+    await expect(database.write(someone, createItems)).rejects.toMatchObject({ code: 'DATABASE_CLOSED' });
+  });
+
   test('the context and the time of the clock reach the unit', async () => {
     database.clock.advance(5);
     const context = { actor, cause: 'request-1' };

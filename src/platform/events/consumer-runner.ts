@@ -1,19 +1,11 @@
-import type { Database, Unit, WriteContext } from '../database/types.ts';
+import type { Database, Unit } from '../database/types.ts';
 import { isAppError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { consumerErrors } from './consumer-errors.ts';
-import {
-  advanceConsumer,
-  deleteParked,
-  insertParked,
-  listParked,
-  listParkedSubjects,
-  recordFailedRetry,
-  subjectKey,
-  type TakenConsumer,
-} from './consumer-store.ts';
+import { advanceConsumer, insertParked, listParkedSubjects, subjectKey, type TakenConsumer } from './consumer-store.ts';
 import type { Consumer, RetryPolicy } from './consumers.ts';
-import { type LoggedEvent, selectEventAt, selectEvents, selectHead } from './events-table.ts';
+import { type LoggedEvent, selectEvents, selectHead } from './events-table.ts';
+import { contextOf, retryParkedEvents } from './retry-parked.ts';
 
 /**
  * Follows the log for one consumer, one event after another.
@@ -56,19 +48,15 @@ export function startConsumerRunner(
   let cursor = taken.position;
   let scanned = taken.position;
   let wanted = taken.position;
-  let parkedSubjects = new Set<string>();
+  let parkedSubjects: ReadonlySet<string> = new Set();
   let failed: { readonly position: string; readonly attempts: number } | undefined;
   let sleeping: (() => void) | undefined;
   let ended = false;
+  /** The database is closed, or another process follows the log: there is nothing left to save. */
+  let lost = false;
   let waiters: { readonly position: string; readonly resolve: () => void; readonly reject: (e: unknown) => void }[] =
     [];
   let retries: { readonly resolve: (count: number) => void; readonly reject: (error: unknown) => void }[] = [];
-
-  const contextOf = ({ event, depth }: LoggedEvent): WriteContext => ({
-    actor: `system:${name}`,
-    cause: event.id,
-    causeDepth: depth,
-  });
 
   async function advance(unit: Unit, from: string, to: string): Promise<void> {
     if (!(await advanceConsumer(unit, { name, fence: taken.fence, from, to })))
@@ -81,7 +69,7 @@ export function startConsumerRunner(
     const aside = parkedSubjects.has(subjectKey(event));
     // No `await` without a delivery: the units of a batch must be handed in in order.
     if (consumer.deliver !== undefined && !aside) await consumer.deliver(event);
-    await database.write(contextOf(logged), async (unit) => {
+    await database.write(contextOf(consumer, logged), async (unit) => {
       await advance(unit, from, event.position);
       if (aside) await setAside(unit, logged, 'an earlier event of this subject is parked', 0);
       else await consumer.handle?.(unit, event);
@@ -106,7 +94,7 @@ export function startConsumerRunner(
 
   async function park(logged: LoggedEvent, error: string, attempts: number): Promise<void> {
     const { event } = logged;
-    await database.write(contextOf(logged), async (unit) => {
+    await database.write(contextOf(consumer, logged), async (unit) => {
       await advance(unit, cursor, event.position);
       await setAside(unit, logged, error, attempts);
       try {
@@ -121,7 +109,7 @@ export function startConsumerRunner(
         if (!isAppError(failure, 'CAUSE_CHAIN_TOO_LONG')) throw failure;
       }
     });
-    parkedSubjects.add(subjectKey(event));
+    parkedSubjects = new Set([...parkedSubjects, subjectKey(event)]);
     cursor = event.position;
     scanned = cursor;
     logger.error({ consumer: name, event: event.id, type: event.type, subject: event.subject, error }, 'event parked');
@@ -147,7 +135,7 @@ export function startConsumerRunner(
   async function onFailure(logged: LoggedEvent, reason: unknown): Promise<void> {
     const { event } = logged;
     if (stopping.signal.aborted) return;
-    if (isAppError(reason, 'CONSUMER_OVERTAKEN')) throw reason;
+    if (isAppError(reason, 'CONSUMER_OVERTAKEN') || isAppError(reason, 'DATABASE_CLOSED')) throw reason;
     const attempts = (failed?.position === event.position ? failed.attempts : 0) + 1;
     const error = reason instanceof Error ? reason.message : String(reason);
     logger.warn({ consumer: name, event: event.id, type: event.type, attempts, err: reason }, 'event failed');
@@ -179,44 +167,11 @@ export function startConsumerRunner(
     }
   }
 
-  async function retryAllParked(): Promise<number> {
-    const stuck = new Set<string>();
-    let count = 0;
-    let afterPosition = '';
-    for (;;) {
-      const page = await listParked(database.read, { consumer: name, afterPosition, limit: 100 });
-      for (const parked of page) {
-        afterPosition = parked.position;
-        if (stuck.has(subjectKey(parked)) || stopping.signal.aborted) continue;
-        if (await retryOne(parked.position)) count += 1;
-        else stuck.add(subjectKey(parked));
-      }
-      if (page.length === 0) break;
-    }
-    parkedSubjects = new Set(await listParkedSubjects(database.read, name));
-    return count;
-  }
-
-  async function retryOne(position: string): Promise<boolean> {
-    const logged = await selectEventAt(database.read, position);
-    if (logged === undefined) throw new Error(`the log has no event at ${position}, which consumer ${name} parked`);
-    const parked = { consumer: name, position };
-    try {
-      await consumer.deliver?.(logged.event);
-      await database.write(contextOf(logged), async (unit) => {
-        if (await deleteParked(unit, parked)) await consumer.handle?.(unit, logged.event);
-      });
-      return true;
-    } catch (error) {
-      logger.warn({ consumer: name, event: logged.event.id, err: error }, 'parked event failed again');
-      const text = error instanceof Error ? error.message : String(error);
-      await database.write(contextOf(logged), (unit) => recordFailedRetry(unit, parked, text));
-      return false;
-    }
-  }
-
   async function serveRetries(): Promise<void> {
-    for (const request of retries.splice(0)) await retryAllParked().then(request.resolve, request.reject);
+    for (const request of retries.splice(0)) {
+      await retryParkedEvents(deps, consumer, stopping.signal).then(request.resolve, request.reject);
+      parkedSubjects = await listParkedSubjects(database.read, name);
+    }
   }
 
   function pause(ms: number): Promise<void> {
@@ -242,7 +197,7 @@ export function startConsumerRunner(
     let prepared = false;
     while (!stopping.signal.aborted) {
       try {
-        if (!prepared) parkedSubjects = new Set(await listParkedSubjects(database.read, name));
+        if (!prepared) parkedSubjects = await listParkedSubjects(database.read, name);
         prepared = true;
         await serveRetries();
         if (scanned < wanted) {
@@ -251,8 +206,13 @@ export function startConsumerRunner(
         }
       } catch (error) {
         if (stopping.signal.aborted) break;
+        if (isAppError(error, 'DATABASE_CLOSED')) {
+          lost = true;
+          break;
+        }
         if (isAppError(error, 'CONSUMER_OVERTAKEN')) {
           logger.error({ consumer: name, err: error }, 'consumer stopped');
+          lost = true;
           break;
         }
         logger.error({ consumer: name, err: error }, 'consumer cannot go on; trying again');
@@ -297,7 +257,7 @@ export function startConsumerRunner(
       sleeping?.();
       await running;
       // Saves the next start from looking again through events of other types.
-      if (scanned > cursor)
+      if (scanned > cursor && !lost)
         await database.write({ actor: `system:${name}` }, async (unit) => {
           await advanceConsumer(unit, { name, fence: taken.fence, from: cursor, to: scanned });
         });

@@ -235,6 +235,23 @@ describeDatabases('event consumers', (open) => {
     await consumers.stop();
   });
 
+  test('a process that dies in the middle leaves the cursor with the effects', async () => {
+    const subjects = Array.from({ length: 200 }, (_, n) => `alert:${n}`);
+    await database.write(someone, async (unit) => {
+      for (const subject of subjects) await say({ ...database, write: (_, work) => work(unit) }, subject);
+    });
+    await start({ name: 'one', types: ['alert.resolved'], handle: see('one') });
+    // The database goes away under the consumer, as it does in a crash: nothing is saved at the end.
+    await expect.poll(async () => (await seenBy(database, 'one')).length).toBeGreaterThan(3);
+    await database.close();
+
+    database = await database.reopen();
+    const consumers = await start({ name: 'one', types: ['alert.resolved'], handle: see('one') });
+    await consumers.idle();
+    expect(await seenBy(database, 'one')).toEqual(subjects);
+    await consumers.stop();
+  });
+
   test('after a start nothing is handled twice, whatever was in flight', async () => {
     const one: Consumer = { name: 'one', types: ['alert.resolved'], handle: see('one') };
     const subjects = Array.from({ length: 60 }, (_, n) => `alert:${n}`);
