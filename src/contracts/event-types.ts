@@ -16,6 +16,7 @@ import { predictionsEvents } from './predictions.ts';
 import { projectsEvents } from './projects.ts';
 import { registryEvents } from './registry.ts';
 import { rolloutsEvents } from './rollouts.ts';
+import { secretsEvents } from './secrets.ts';
 import { trackingEvents } from './tracking.ts';
 import { workspaceEvents } from './workspace.ts';
 
@@ -23,6 +24,7 @@ import { workspaceEvents } from './workspace.ts';
 export const eventTypes = {
   ...projectsEvents,
   ...identityEvents,
+  ...secretsEvents,
   ...artifactsEvents,
   ...alertsEvents,
   ...approvalsEvents,

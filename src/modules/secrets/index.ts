@@ -1,0 +1,3 @@
+export type { SecretsApi } from './secret-service.ts';
+export type { Secret } from './secret-store.ts';
+export { createSecretsModule, type SecretsDeps, type SecretsModule } from './secrets-module.ts';
