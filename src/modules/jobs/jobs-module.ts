@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import type { ArtifactsApi } from '#modules/artifacts';
+import type { IdentityApi } from '#modules/identity';
 import type { BlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
 import type { Database, Unit } from '#platform/database';
@@ -27,24 +29,8 @@ export interface JobsModuleDeps {
   readonly capacity: { readonly cpu: number; readonly memoryMb: number };
   readonly worker: Omit<WorkerPoolOptions, 'logger'>;
   readonly ensurePython: CommandRunnerDeps['ensurePython'];
-  readonly artifacts: {
-    retain(
-      unit: Unit,
-      input: { readonly project: string; readonly sha256: string; readonly sizeBytes: number; readonly owner: string },
-    ): Promise<void>;
-  };
-  readonly identity: {
-    issueToken(
-      unit: Unit,
-      input: {
-        readonly kind: 'step';
-        readonly name: string;
-        readonly project: string;
-        readonly scope: { readonly attempt: string };
-      },
-    ): Promise<{ readonly id: string; readonly token: string }>;
-    revokeToken(unit: Unit, id: string): Promise<void>;
-  };
+  readonly artifacts: Pick<ArtifactsApi, 'retain'>;
+  readonly identity: Pick<IdentityApi, 'issueToken' | 'revokeToken'>;
 }
 
 export interface JobsModule {

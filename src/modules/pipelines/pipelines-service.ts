@@ -137,7 +137,10 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
         project,
         experimentName: pipeline,
         name: `${pipeline}-${id.slice(-8)}`,
-        tags: { 'tidemill.run': `run:${id}`, 'tidemill.trigger': request.trigger },
+        tags: [
+          { key: 'tidemill.run', value: `run:${id}` },
+          { key: 'tidemill.trigger', value: request.trigger },
+        ],
       });
       const run: Run = {
         id,
@@ -151,7 +154,7 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
         useCache: request.useCache ?? true,
         inputs: [...new Set(pending.flatMap(({ plan }) => plan.reads))],
         snapshot: code.snapshot,
-        trackingRunId: tracked.runId,
+        trackingRunId: tracked.info.runId,
         result: undefined,
         error: undefined,
         createdMs: unit.nowMs,

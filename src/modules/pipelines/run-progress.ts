@@ -1,6 +1,7 @@
 import { parseDuration } from '#contracts/duration';
 import type { StepSpec } from '#contracts/pipelines';
 import type { CommandInput, JobWork, Json } from '#modules/jobs';
+import type { RunInfo } from '#modules/tracking';
 import type { Unit } from '#platform/database';
 import { cacheKey, differences, type KeyParts } from './cache-key.ts';
 import { codeOf } from './code-files.ts';
@@ -115,16 +116,17 @@ async function startStep(
   step: Step,
   steps: ReadonlyMap<string, Step>,
 ): Promise<Step> {
-  const tracked =
+  const created =
     step.kind === 'command' && run.trackingRunId !== undefined
       ? await deps.tracking.createRun(unit, {
           project: run.project,
           experimentName: run.pipeline,
           name: `${run.pipeline}/${step.name}`,
           parentRunId: run.trackingRunId,
-          tags: { 'tidemill.step': stepReference(run.id, step.name) },
+          tags: [{ key: 'tidemill.step', value: stepReference(run.id, step.name) }],
         })
       : undefined;
+  const tracked = created?.info;
   const spec = run.spec.steps[step.name];
   const jobId = await deps.jobs.submit(unit, {
     project: run.project,
@@ -173,7 +175,7 @@ function commandWork(
   step: Step,
   spec: StepSpec,
   steps: ReadonlyMap<string, Step>,
-  tracked: { readonly runId: string; readonly experimentId: string } | undefined,
+  tracked: RunInfo | undefined,
 ): JobWork {
   const inputs = Object.entries(spec.inputs ?? {}).map(([name, input]): CommandInput => {
     const fixed = step.plan.fixedInputs?.[name];

@@ -1,0 +1,61 @@
+import type { FastifyInstance } from 'fastify';
+import { isLoopback } from '#platform/config';
+import { createHttpServer } from '#platform/http';
+import { createModules, type Modules } from './modules.ts';
+import type { Platform } from './platform.ts';
+
+/** The control plane: modules in order, their routes behind one HTTP edge, their consumers on one event log. */
+export interface ControlPlane {
+  readonly app: FastifyInstance;
+  readonly modules: Modules;
+  /** Starts modules and consumers, then listens. Resolves with the URL. */
+  start(): Promise<string>;
+  /** Stops in the reverse order; requests under way are answered first. */
+  stop(): Promise<void>;
+}
+
+export async function createControlPlane(
+  platform: Platform,
+  options: { readonly checkAnswers?: boolean; readonly routes?: (app: FastifyInstance, modules: Modules) => void } = {},
+): Promise<ControlPlane> {
+  const { config, consumers, logger } = platform;
+  const modules = createModules(platform);
+  const app = await createHttpServer({
+    logger,
+    authenticate: modules.identity.api.authenticate,
+    allowedHosts: [config.host, ...config.allowedHosts],
+    bodyLimitBytes: config.bodyLimitBytes,
+    version: platform.version,
+    metrics: platform.metrics,
+    requireProject: async (project) => {
+      await modules.projects.api.get(platform.database.read, project);
+    },
+    ...(options.checkAnswers !== undefined && { checkAnswers: options.checkAnswers }),
+  });
+  for (const module of modules.all) {
+    module.routes(app);
+    for (const consumer of module.consumers ?? []) consumers.add(consumer);
+  }
+  options.routes?.(app, modules);
+
+  return {
+    app,
+    modules,
+    async start() {
+      await app.listen({ port: config.port, host: config.host });
+      const address = app.server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : config.port;
+      const url = `http://${isLoopback(config.host) ? '127.0.0.1' : config.host}:${port}`;
+      platform.setBaseUrl(url);
+      for (const module of modules.all) await module.start?.();
+      await consumers.start();
+      return url;
+    },
+    async stop() {
+      await app.close();
+      await consumers.stop();
+      for (const module of modules.all.toReversed()) await module.stop?.();
+      await platform.close();
+    },
+  };
+}

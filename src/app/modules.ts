@@ -1,0 +1,104 @@
+import type { FastifyInstance } from 'fastify';
+import { createAlertsModule } from '#modules/alerts';
+import { createArtifactsModule } from '#modules/artifacts';
+import { createDatasetsModule } from '#modules/datasets';
+import { createEvaluationModule } from '#modules/evaluation';
+import { createFeaturesModule } from '#modules/features';
+import { createIdentityModule, type IdentityModule } from '#modules/identity';
+import { createJobsModule } from '#modules/jobs';
+import { createLineageModule } from '#modules/lineage';
+import { createPipelinesModule } from '#modules/pipelines';
+import { createProjectsModule, type ProjectsModule } from '#modules/projects';
+import { createRegistryModule } from '#modules/registry';
+import { createTrackingModule } from '#modules/tracking';
+import type { Consumer } from '#platform/events';
+import type { ResourceKind } from '#platform/resource-kind';
+import { createMlflowProtocol } from '../protocols/mlflow/index.ts';
+import type { Platform } from './platform.ts';
+
+/** What the composition root knows of a module. */
+export interface Module {
+  readonly id: string;
+  readonly consumers?: readonly Consumer[];
+  routes(app: FastifyInstance): void;
+  start?(): Promise<void>;
+  stop?(): Promise<void>;
+}
+
+export interface Modules {
+  /** In the order in which they start; they stop in the reverse. */
+  readonly all: readonly Module[];
+  readonly kinds: readonly ResourceKind<never>[];
+  readonly identity: IdentityModule;
+  readonly projects: ProjectsModule;
+}
+
+/** Builds the modules, each after those that it calls. */
+export function createModules(platform: Platform): Modules {
+  const { config, database, blobs, events, clock, ids, logger, python } = platform;
+  const common = { database, blobs, events, clock, ids, logger };
+
+  const projects = createProjectsModule(common);
+  const identity = createIdentityModule({
+    ...common,
+    auth: config.auth === 'on' ? 'required' : 'open',
+    adminTokenFile: platform.path('admin-token'),
+  });
+  const lineage = createLineageModule(common);
+  const artifacts = createArtifactsModule(common);
+  const alerts = createAlertsModule({ ...common, lineage: lineage.api });
+  const jobs = createJobsModule({
+    ...common,
+    artifacts: artifacts.api,
+    identity: identity.api,
+    folder: platform.path('attempts'),
+    path: platform.environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
+    capacity: { cpu: config.jobCpus, memoryMb: config.jobMemoryMb },
+    worker: {
+      processes: 1,
+      tasksPerProcess: 4,
+      idleMs: config.workerIdleMs,
+      environment: platform.environment,
+      arguments: [
+        '--memory-mb',
+        String(config.workerMemoryMb),
+        '--threads',
+        String(config.workerThreads),
+        '--spill',
+        platform.path('spill'),
+      ],
+    },
+    ensurePython: (requirements, log, signal) => python.ensure(requirements, log, signal),
+  });
+  const datasets = createDatasetsModule({
+    ...common,
+    jobs: jobs.api,
+    artifacts: artifacts.api,
+    lineage: lineage.api,
+    alerts: alerts.api,
+  });
+  const features = createFeaturesModule({ ...common, datasets: datasets.api, jobs: jobs.api });
+  const tracking = createTrackingModule({ ...common, projects: projects.api, artifacts: artifacts.api, lineage: lineage.api });
+  const registry = createRegistryModule({ ...common, approvals: approvals.api, artifacts: artifacts.api, lineage: lineage.api });
+  const evaluation = createEvaluationModule({ ...common, jobs: jobs.api, registry: registry.api });
+  const pipelines = createPipelinesModule({
+    ...common,
+    baseUrl: platform.baseUrl,
+    jobs: jobs.api,
+    artifacts: artifacts.api,
+    lineage: lineage.api,
+    datasets: datasets.api,
+    features: features.api,
+    tracking: tracking.api,
+    registry: registry.api,
+    evaluation: evaluation.api,
+  });
+  const mlflow = createMlflowProtocol({ ...common, tracking: tracking.api, registry: registry.api });
+
+  return {
+    identity,
+    projects,
+    kinds: [datasets.kind, features.kind, pipelines.kind] as unknown as readonly ResourceKind<never>[],
+    all: [projects, identity, lineage, artifacts, alerts, jobs, datasets, features, tracking, registry, evaluation, pipelines, mlflow],
+  };
+}
