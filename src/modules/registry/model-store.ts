@@ -3,7 +3,7 @@ import { inList } from '#platform/sql';
 import type { ModelRow, RegistryTables } from './registry-tables.ts';
 import type { Tag } from './registry-types.ts';
 
-const modelColumns = [
+export const modelColumns = [
   'registry_models.model_key',
   'registry_models.project',
   'registry_models.name',

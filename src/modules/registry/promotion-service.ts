@@ -16,6 +16,7 @@ import {
 } from './promotion-store.ts';
 import type { RegistryDeps } from './registry-deps.ts';
 import { registryErrors } from './registry-errors.ts';
+import { recordEdges } from './registry-lineage.ts';
 import type { Json, Promotion, PromotionCheck, Proposal, ProposedVersion } from './registry-types.ts';
 import { findVersionRow, findVersionRowByDigest, insertVersion } from './version-store.ts';
 
@@ -94,7 +95,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
     // An older proposal that is decided later must not take the alias back.
     for (const other of await listOpenPromotions(unit, model.model_key, { alias, except: promotionId }))
       if (other.version < version) await reject(unit, other, `version ${version} was promoted first`);
-    await lineage.record(unit, project, [
+    await recordEdges(lineage, unit, project, [
       {
         from: formatReference('model', model.name, version),
         to: formatReference('promotion', promotionId),
@@ -202,7 +203,8 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
         kind: 'produced',
       },
     ];
-    await lineage.record(
+    await recordEdges(
+      lineage,
       unit,
       project,
       sources.flatMap(({ from, kind }) => (from === undefined ? [] : [{ from, to: reference, kind }])),

@@ -2,6 +2,7 @@ import type { Reader } from '#platform/database';
 import type { ModelService } from './model-service.ts';
 import type { PromotionService } from './promotion-service.ts';
 import type { Page } from './registry-read-model.ts';
+import type { FoundInRegistry, RegistrySearch } from './registry-search.ts';
 import type { PromotionState } from './registry-tables.ts';
 import type { ModelVersion, Promotion, RegisteredModel } from './registry-types.ts';
 import type { VersionService } from './version-service.ts';
@@ -22,6 +23,14 @@ export interface RegistryApi
   version(reader: Reader, project: string, model: string, at: number | string): Promise<ModelVersion | undefined>;
   /** Newest first; undefined when there is no such model. */
   versions(reader: Reader, project: string, model: string, page: PageQuery): Promise<Page<ModelVersion> | undefined>;
+  /** Models and versions by MLflow's filter grammar. */
+  searchModels(reader: Reader, query: RegistrySearch): Promise<FoundInRegistry<RegisteredModel>>;
+  searchVersions(reader: Reader, query: RegistrySearch): Promise<FoundInRegistry<ModelVersion>>;
+  /** The highest version of each stage, by the model's key. */
+  latestVersions(
+    reader: Reader,
+    models: readonly RegisteredModel[],
+  ): Promise<ReadonlyMap<string, readonly ModelVersion[]>>;
   alias(
     reader: Reader,
     project: string,

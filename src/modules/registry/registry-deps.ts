@@ -1,4 +1,4 @@
-import type { Database, Unit } from '#platform/database';
+import type { Database, Reader, Unit } from '#platform/database';
 import type { Ids } from '#platform/ids';
 
 /** What the registry needs of its neighbours, no more. */
@@ -35,5 +35,9 @@ export interface RegistryDeps {
       project: string,
       edges: readonly { readonly from: string; readonly to: string; readonly kind: string }[],
     ): Promise<void>;
+    registerAlias(
+      kind: 'model',
+      resolve: (reader: Reader, project: string, name: string, at: string | undefined) => Promise<string | undefined>,
+    ): void;
   };
 }

@@ -34,6 +34,7 @@ describeDatabases('registry', (open) => {
         async record(_unit, _project, recorded) {
           edges.push(...recorded.map(({ from, to, kind }) => `${from} ${kind} ${to}`));
         },
+        registerAlias() {},
       },
     });
 
@@ -178,6 +179,28 @@ describeDatabases('registry', (open) => {
     expect(versions).toMatchObject({ items: [{ version: 2 }] });
     const rest = await registry().api.versions(database.read, project, 'late', { limit: 1, cursor: versions?.next });
     expect(rest).toMatchObject({ items: [{ version: 1 }] });
+  });
+
+  test('models and versions are searched by tags and attributes', async () => {
+    await database.write(actor, async (unit) => {
+      await registry().api.createModel(unit, { project, model: 'found', tags: [{ key: 'team', value: 'ops' }] });
+      const made = { project, model: 'found', source: 's3://x', storageLocation: 's3://x', trackingRunId: 'abc' };
+      await registry().api.createVersion(unit, made);
+      await registry().api.createVersion(unit, { ...made, tags: [{ key: 'k', value: 'v' }] });
+    });
+    const models = (filter: string) => registry().api.searchModels(database.read, { project, filter, limit: 9 });
+    expect((await models("tags.team = 'ops'")).items.map(({ name }) => name)).toEqual(['found']);
+    expect((await models("name LIKE 'fou%'")).items).toHaveLength(1);
+    const versions = async (filter: string) =>
+      (await registry().api.searchVersions(database.read, { project, filter, limit: 9 })).items.map(
+        ({ version }) => version,
+      );
+    expect(await versions("name = 'found'")).toEqual([2, 1]);
+    expect(await versions("run_id IN ('abc') AND version_number < 2")).toEqual([1]);
+    expect(await versions("tags.k = 'v'")).toEqual([2]);
+    const exceptTag = { key: 'team', value: 'ops' };
+    const rest = await registry().api.searchModels(database.read, { project, limit: 99, exceptTag });
+    expect(rest.items.map(({ name }) => name)).not.toContain('found');
   });
 
   test('what is wrong is said with a code', async () => {

@@ -1,7 +1,7 @@
 import type { Reader } from '#platform/database';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import { findAliasRow, listAliasRows } from './alias-store.ts';
-import { findModelRow, listModelTags } from './model-store.ts';
+import { findModelRow, listModelTags, modelColumns } from './model-store.ts';
 import type { ModelRow, RegistryTables, VersionRow } from './registry-tables.ts';
 import type { ModelVersion, RegisteredModel } from './registry-types.ts';
 import {
@@ -110,16 +110,7 @@ export async function listModels(
   const rows = await reader
     .query<RegistryTables>()
     .selectFrom('registry_models')
-    .select([
-      'registry_models.model_key',
-      'registry_models.project',
-      'registry_models.name',
-      'registry_models.description',
-      'registry_models.last_version',
-      'registry_models.created_ms',
-      'registry_models.updated_ms',
-      'registry_models.deleted_ms',
-    ])
+    .select(modelColumns)
     .where('registry_models.project', '=', project)
     .where('registry_models.deleted_ms', 'is', null)
     .$if(cursor !== undefined, (select) =>

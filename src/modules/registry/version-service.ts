@@ -6,6 +6,7 @@ import { getModelRow, requireTag } from './model-service.ts';
 import { updateModel } from './model-store.ts';
 import type { RegistryDeps } from './registry-deps.ts';
 import { registryErrors } from './registry-errors.ts';
+import { recordEdges } from './registry-lineage.ts';
 import type { ModelRow, Stage, VersionRow } from './registry-tables.ts';
 import type { Tag, VersionFile } from './registry-types.ts';
 import {
@@ -107,7 +108,7 @@ export function createVersionService(
       const reference = formatReference('model', model, version);
       for (const { path, sha256, sizeBytes } of files)
         await artifacts.retain(unit, { project, sha256, sizeBytes, owner: reference, name: path });
-      await lineage.record(unit, project, [
+      await recordEdges(lineage, unit, project, [
         ...(input.trackingRunId === undefined
           ? []
           : [{ from: formatReference('tracking-run', input.trackingRunId), to: reference, kind: 'produced' }]),

@@ -39,6 +39,7 @@ export interface LoggingService {
       readonly key: string;
       readonly limit?: number | undefined;
       readonly after?: HistoryPosition | undefined;
+      readonly offset?: number | undefined;
     },
   ): Promise<readonly Metric[]>;
 }
@@ -151,10 +152,10 @@ export function createLoggingService({ ids, lineage }: TrackingDeps): LoggingSer
       );
     },
 
-    async metricHistory(reader, { project, runId, key, limit, after }) {
+    async metricHistory(reader, { project, runId, key, ...page }) {
       if ((await findRunLifecycle(reader, project, runId)) === undefined)
         throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
-      return listHistory(reader, runId, key, { limit, after });
+      return listHistory(reader, runId, key, page);
     },
   };
 }

@@ -82,7 +82,11 @@ export async function listHistory(
   reader: Reader,
   runId: string,
   key: string,
-  page: { readonly limit?: number | undefined; readonly after?: HistoryPosition | undefined } = {},
+  page: {
+    readonly limit?: number | undefined;
+    readonly after?: HistoryPosition | undefined;
+    readonly offset?: number | undefined;
+  } = {},
 ): Promise<Metric[]> {
   let select = reader
     .query<TrackingTables>()
@@ -97,7 +101,7 @@ export async function listHistory(
     ])
     .where('tracking_metrics.run_id', '=', runId)
     .where('tracking_metrics.metric_key', '=', key);
-  const { limit, after } = page;
+  const { limit, after, offset } = page;
   if (after !== undefined)
     select = select.where(
       sql<boolean>`(tracking_metrics.timestamp_ms, tracking_metrics.step, tracking_metrics.value, tracking_metrics.special)
@@ -108,6 +112,8 @@ export async function listHistory(
     .orderBy('tracking_metrics.step')
     .orderBy('tracking_metrics.value')
     .orderBy('tracking_metrics.special');
-  if (limit !== undefined) ordered = ordered.limit(limit);
+  // SQLite knows no offset without a limit
+  if (limit !== undefined || offset) ordered = ordered.limit(limit ?? Number.MAX_SAFE_INTEGER);
+  if (offset) ordered = ordered.offset(offset);
   return (await ordered.execute()).map(rowToMetric);
 }

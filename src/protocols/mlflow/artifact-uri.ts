@@ -1,0 +1,28 @@
+/** The path inside the project's proxied artifacts that a URI names; undefined when its bytes are elsewhere. */
+export function toProxiedPath(uri: string): string | undefined {
+  const rest = /^mlflow-artifacts:(?:\/\/[^/]*)?\/+(.*)$/.exec(uri)?.[1];
+  return rest?.replace(/\/+$/, '');
+}
+
+/**
+ * True for a path that would leave its folder, however often it was percent-encoded on the way: `..`, an absolute path,
+ * a backslash or a NUL.
+ */
+export function leavesFolder(path: string): boolean {
+  let text = path;
+  for (let depth = 0; depth < 4; depth += 1) {
+    if (text.startsWith('/') || /[\\\0]/.test(text) || text.split('/').includes('..')) return true;
+    const decoded = decode(text);
+    if (decoded === undefined || decoded === text) return false;
+    text = decoded;
+  }
+  return true; // encoded so often only to hide something
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined; // a bare % is an ordinary character of a name
+  }
+}

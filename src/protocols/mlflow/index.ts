@@ -1,0 +1,1 @@
+export { createMlflowProtocol, type MlflowProtocol, mlflowVersion } from './mlflow-protocol.ts';

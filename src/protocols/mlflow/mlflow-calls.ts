@@ -1,0 +1,89 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Permission } from '#contracts/operation';
+import type { RegistryApi } from '#modules/registry';
+import type { TrackingApi } from '#modules/tracking';
+import type { BlobStore } from '#platform/blobs';
+import type { Database } from '#platform/database';
+import { type RequestContext, registerRawRoute } from '#platform/http';
+import { invalidParameter, renderMlflowError } from './mlflow-errors.ts';
+import { WireFields } from './wire-fields.ts';
+
+/** What the adapter stands on: module doors and the places of bytes. */
+export interface MlflowDeps {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly tracking: TrackingApi;
+  readonly registry: RegistryApi;
+}
+
+export interface CallInput {
+  readonly fields: WireFields;
+  /** Variable parts of the path, by name. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly project: string;
+  readonly context: RequestContext;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+/** One call of the REST API: `path` follows `/api` and `/ajax-api` alike. */
+export interface MlflowCall {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly permission: Permission;
+  /** What it returns is the answer's JSON; it may also send by `reply` and return that. */
+  readonly handle: (input: CallInput) => Promise<unknown>;
+}
+
+/** Room for a data set's profile, the largest thing that travels as JSON. */
+const jsonLimitBytes = 32 * 1024 * 1024;
+
+/** Malformed JSON counts as an empty body (the missing fields are then named), as in MLflow. */
+export function parseBody(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    // some old clients encode twice
+    return typeof value === 'string' ? parseBody(value) : value;
+  } catch {
+    return {};
+  }
+}
+
+function requireJson(request: FastifyRequest): void {
+  const type = request.headers['content-type'];
+  if (request.method === 'POST' && !/^application\/json\s*(?:;|$)/i.test(type ?? ''))
+    throw invalidParameter(
+      `Bad Request. Content-Type must be application/json; this request says ${type ?? 'nothing'}.`,
+    );
+}
+
+const variables = (params: unknown) =>
+  typeof params === 'object' && params !== null ? (params as Record<string, string>) : {};
+
+/** Registers calls under both prefixes, in a scope of their own that reads bodies as MLflow does. */
+export function registerCalls(app: FastifyInstance, calls: readonly MlflowCall[]): void {
+  void app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: jsonLimitBytes }, (_request, text, done) =>
+      done(null, text),
+    );
+    for (const { method, path, permission, handle } of calls)
+      for (const prefix of ['/api', '/ajax-api'])
+        registerRawRoute(scope, {
+          id: `mlflow ${method} ${path}`,
+          method,
+          path: `${prefix}${path}`,
+          permission,
+          bodyLimitBytes: jsonLimitBytes,
+          renderError: renderMlflowError,
+          handle: async (request, reply, context) => {
+            requireJson(request);
+            const fields = new WireFields(
+              method === 'GET' ? request.query : typeof request.body === 'string' ? parseBody(request.body) : {},
+            );
+            const { project } = context;
+            return handle({ fields, params: variables(request.params), project, context, request, reply });
+          },
+        });
+  });
+}

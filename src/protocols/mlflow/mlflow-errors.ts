@@ -1,0 +1,68 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type AppError, defineErrors, type ErrorKind } from '#platform/errors';
+
+/** MLflow's error codes that this adapter answers with, and the status each travels under. */
+const statusOf = {
+  INVALID_PARAMETER_VALUE: 400,
+  RESOURCE_ALREADY_EXISTS: 400,
+  UNAUTHENTICATED: 401,
+  PERMISSION_DENIED: 403,
+  RESOURCE_DOES_NOT_EXIST: 404,
+  ENDPOINT_NOT_FOUND: 404,
+  RESOURCE_CONFLICT: 409,
+  REQUEST_LIMIT_EXCEEDED: 429,
+  INTERNAL_ERROR: 500,
+  NOT_IMPLEMENTED: 501,
+  TEMPORARILY_UNAVAILABLE: 503,
+} as const;
+export type MlflowCode = keyof typeof statusOf;
+
+const codeOfKind: Readonly<Record<ErrorKind, MlflowCode>> = {
+  invalid: 'INVALID_PARAMETER_VALUE',
+  unauthenticated: 'UNAUTHENTICATED',
+  forbidden: 'PERMISSION_DENIED',
+  not_found: 'RESOURCE_DOES_NOT_EXIST',
+  conflict: 'RESOURCE_CONFLICT',
+  too_large: 'INVALID_PARAMETER_VALUE',
+  rate_limited: 'REQUEST_LIMIT_EXCEEDED',
+  unavailable: 'TEMPORARILY_UNAVAILABLE',
+  timeout: 'TEMPORARILY_UNAVAILABLE',
+  internal: 'INTERNAL_ERROR',
+};
+
+/** Where MLflow's clients expect another code than the kind's. */
+const codeOfError: Readonly<Record<string, MlflowCode>> = {
+  EXPERIMENT_EXISTS: 'RESOURCE_ALREADY_EXISTS',
+  MODEL_EXISTS: 'RESOURCE_ALREADY_EXISTS',
+  MODEL_ALIAS_NOT_FOUND: 'INVALID_PARAMETER_VALUE',
+  MLFLOW_ENDPOINT_NOT_FOUND: 'ENDPOINT_NOT_FOUND',
+};
+
+/** The error in MLflow's form. A client retries 429, 500, 502, 503 and 504 for minutes: nothing certain goes out as one. */
+export function renderMlflowError(error: AppError, _request: FastifyRequest, reply: FastifyReply): unknown {
+  const code = codeOfError[error.code] ?? codeOfKind[error.kind];
+  // a body that was cut off must not look like a bad parameter to proxies
+  void reply.status(error.kind === 'too_large' ? 413 : statusOf[code]);
+  if (code === 'UNAUTHENTICATED') void reply.header('www-authenticate', 'Basic realm="mlflow"');
+  return { error_code: code, message: error.message };
+}
+
+/** An answer with one of MLflow's codes that no kind of ours stands for. */
+export function sendMlflowError(reply: FastifyReply, code: MlflowCode, message: string): FastifyReply {
+  return reply.status(statusOf[code]).send({ error_code: code, message });
+}
+
+export const mlflowErrors = defineErrors({
+  MLFLOW_PARAMETER_INVALID: { kind: 'invalid', message: (why: string) => why },
+  MLFLOW_ENDPOINT_NOT_FOUND: {
+    kind: 'not_found',
+    message: (method: string, path: string) => `The MLflow REST API has no ${method} ${path} here.`,
+  },
+  MLFLOW_ALIAS_GOVERNED: {
+    kind: 'forbidden',
+    message: (model: string, alias: string) =>
+      `the alias "${alias}" of model "${model}" is moved by promotions; propose a version, or ask somebody who may approve to move it`,
+  },
+});
+export const invalidParameter = mlflowErrors.MLFLOW_PARAMETER_INVALID;
+export const aliasGoverned = mlflowErrors.MLFLOW_ALIAS_GOVERNED;

@@ -1,0 +1,82 @@
+import type { FastifyInstance } from 'fastify';
+import { registerRawRoute } from '#platform/http';
+import { artifactCalls, registerArtifactBytes } from './artifact-calls.ts';
+import { experimentCalls } from './experiment-calls.ts';
+import { loggedModelCalls } from './logged-model-calls.ts';
+import { loggingCalls } from './logging-calls.ts';
+import { type MlflowDeps, registerCalls } from './mlflow-calls.ts';
+import { mlflowErrors, renderMlflowError } from './mlflow-errors.ts';
+import { modelCalls } from './model-calls.ts';
+import { modelVersionCalls } from './model-version-calls.ts';
+import { runCalls } from './run-calls.ts';
+
+/** The version of MLflow whose REST API this is: clients switch features on by it. */
+export const mlflowVersion = '3.17.2';
+
+export interface MlflowProtocol {
+  readonly id: 'mlflow';
+  routes(app: FastifyInstance): void;
+}
+
+/** MLflow's REST API over tracking, registry and the blob store; a project is addressed by the URL's prefix. */
+export function createMlflowProtocol(deps: MlflowDeps): MlflowProtocol {
+  return {
+    id: 'mlflow',
+    routes(app) {
+      registerCalls(app, [
+        ...experimentCalls(deps),
+        ...runCalls(deps),
+        ...loggingCalls(deps),
+        ...loggedModelCalls(deps),
+        ...modelCalls(deps),
+        ...modelVersionCalls(deps),
+        ...artifactCalls(deps),
+        {
+          method: 'GET',
+          path: '/3.0/mlflow/server-info',
+          permission: 'read',
+          handle: async () => ({
+            store_type: 'SqlStore',
+            workspaces_enabled: false,
+            trace_archival_enabled: false,
+            multipart_uploads_enabled: false,
+            multipart_downloads_enabled: false,
+            presigned_upload_run_id_supported: false,
+            presigned_upload_model_id_supported: false,
+            features_enabled: { gateway: false },
+          }),
+        },
+      ]);
+      registerArtifactBytes(app, deps);
+      registerPlainRoutes(app);
+    },
+  };
+}
+
+function registerPlainRoutes(app: FastifyInstance): void {
+  for (const [path, text] of [
+    ['/health', 'OK'],
+    ['/version', mlflowVersion],
+  ] as const)
+    registerRawRoute(app, {
+      method: 'GET',
+      path,
+      permission: 'public',
+      handle: async (_request, reply) => reply.type('text/plain; charset=utf-8').send(text),
+    });
+
+  // What is not there yet answers as MLflow's clients understand it: they fall back on this code.
+  for (const prefix of ['/api', '/ajax-api'])
+    for (const family of ['/2.0/mlflow', '/3.0/mlflow', '/2.0/mlflow-artifacts'])
+      registerRawRoute(app, {
+        id: 'mlflow unknown',
+        method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+        path: `${prefix}${family}/*`,
+        permission: 'read',
+        body: 'stream',
+        renderError: renderMlflowError,
+        handle: async (request) => {
+          throw mlflowErrors.MLFLOW_ENDPOINT_NOT_FOUND(request.method, request.url);
+        },
+      });
+}
