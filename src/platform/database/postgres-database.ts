@@ -2,7 +2,7 @@ import { type Kysely, PostgresDialect } from 'kysely';
 import { Pool } from 'pg';
 import { withCause } from '../errors.ts';
 import { appendToPostgres } from '../events/append-event.ts';
-import { createCommitListeners } from './commit-listeners.ts';
+import { createCommitListeners, runHint } from './commit-listeners.ts';
 import { databaseErrors } from './database-errors.ts';
 import { createKyselyFactory } from './kysely-handle.ts';
 import { migratePostgres } from './migrate-postgres.ts';
@@ -83,7 +83,7 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
       client.release(broken);
     }
     if (opened.events.length > 0) listeners.publish(opened.events);
-    for (const hint of opened.hints) hint();
+    for (const hint of opened.hints) runHint(hint);
     return value;
   }
 

@@ -1,6 +1,7 @@
 import { SqliteError } from 'better-sqlite3';
 import type { TidemillEvent } from '#contracts/event-types';
 import { type AppError, withCause } from '../errors.ts';
+import { runHint } from './commit-listeners.ts';
 import { databaseErrors } from './database-errors.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import type { Unit, WriteContext } from './types.ts';
@@ -102,7 +103,7 @@ export function createSqliteWriter(
     const events = done.flatMap(({ opened }) => opened.events);
     for (const { job, value } of done) job.resolve(value);
     if (events.length > 0) publish(events);
-    for (const { opened } of done) for (const hint of opened.hints) hint();
+    for (const { opened } of done) for (const hint of opened.hints) runHint(hint);
   }
 
   async function runUnit(job: Job, done: Done[]): Promise<void> {

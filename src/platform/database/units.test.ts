@@ -128,6 +128,26 @@ describeDatabases('units of work', (open) => {
     await expect.poll(() => seen).toEqual([['a']]);
   });
 
+  test('a hint or a listener that throws harms neither its unit nor the next', async () => {
+    const warnings: string[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning.message);
+    process.on('warning', onWarning);
+    const stop = database.onEvents(() => {
+      throw new Error('bad listener');
+    });
+    await database.write(someone, async (unit) => {
+      unit.afterCommit(() => {
+        throw new Error('bad hint');
+      });
+      const data = { alertId: 'a', fingerprint: 'f', kind: 'k', reason: 'r' };
+      await unit.emit({ type: 'alert.resolved', project: 'flights', subject: 'alert:1', data });
+    });
+    stop();
+    await database.write(someone, (unit) => put(unit, 'a'));
+    await expect.poll(() => warnings).toEqual(['bad listener', 'bad hint']);
+    process.off('warning', onWarning);
+  });
+
   test('big integers, counts and sums are numbers', async () => {
     await database.write(someone, async (unit) => {
       await put(unit, 'a', Number.MAX_SAFE_INTEGER - 1);

@@ -6,7 +6,7 @@ import type { WriteContext } from '../database/types.ts';
 import { sqlitePosition, toPostgresPosition } from './position.ts';
 
 /** Longest chain of events that cause one another; a longer one is something reacting to itself. */
-export const causeChainLimit = 16;
+const causeChainLimit = 16;
 
 /** An event checked and ready to be stored; only the database can name its position. */
 export interface PreparedEvent {

