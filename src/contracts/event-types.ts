@@ -1,6 +1,7 @@
 import { alertsEvents } from './alerts.ts';
 import { approvalsEvents } from './approvals.ts';
 import { artifactsEvents } from './artifacts.ts';
+import { auditEvents } from './audit.ts';
 import { automationEvents } from './automation.ts';
 import { datasetsEvents } from './datasets.ts';
 import { deploymentsEvents } from './deployments.ts';
@@ -25,6 +26,7 @@ export const eventTypes = {
   ...projectsEvents,
   ...identityEvents,
   ...secretsEvents,
+  ...auditEvents,
   ...artifactsEvents,
   ...alertsEvents,
   ...approvalsEvents,

@@ -1,0 +1,84 @@
+import type { FastifyInstance } from 'fastify';
+import type { Clock } from '#platform/clock';
+import type { Database } from '#platform/database';
+import type { Consumer, Consumers, EventLog } from '#platform/events';
+import type { Logger } from '#platform/log';
+import { registerAuditRoutes } from './audit-routes.ts';
+import { sealNewEvents } from './audit-sealer.ts';
+import type { AuditApi } from './audit-service.ts';
+import { createDenialRecorder } from './denial-recorder.ts';
+import { registerEventRoutes } from './event-routes.ts';
+import { verifyChain } from './verify-chain.ts';
+
+export interface AuditDeps {
+  readonly database: Database;
+  readonly log: EventLog;
+  readonly consumers: Pick<Consumers, 'retryParked' | 'listParked'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long events are gathered before they are sealed together. Default 1 s. */
+  readonly sealDelayMs?: number;
+}
+
+export interface AuditModule {
+  readonly id: 'audit';
+  readonly api: AuditApi;
+  readonly consumers: readonly Consumer[];
+  routes(app: FastifyInstance): void;
+  start(): Promise<void>;
+  /** Tells the last denials and seals what is left. */
+  stop(): Promise<void>;
+}
+
+export function createAuditModule(deps: AuditDeps): AuditModule {
+  const { database, log, logger, sealDelayMs = 1000 } = deps;
+  const denials = createDenialRecorder(deps);
+  let timer: NodeJS.Timeout | undefined;
+  let stopHearing: (() => void) | undefined;
+  let sealing: Promise<number> = Promise.resolve(0);
+
+  /** One after another: two passes at once would only get into each other's way. */
+  function seal(): Promise<number> {
+    sealing = sealing.then(
+      () => sealNewEvents(deps),
+      () => sealNewEvents(deps),
+    );
+    return sealing;
+  }
+
+  function sealSoon(): void {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      seal().catch((error: unknown) => logger.error({ err: error }, 'the audit log could not be sealed'));
+    }, sealDelayMs).unref();
+  }
+
+  const api: AuditApi = {
+    recordDenied: denials.record,
+    recordRead: (unit, { project, subject, operation, requestId }) =>
+      unit.emit({ type: 'request.read', project, subject, data: { operation, requestId } }),
+    seal,
+    verify: (anchor) => verifyChain({ read: database.read, log }, anchor),
+  };
+
+  return {
+    id: 'audit',
+    api,
+    consumers: [],
+    routes(app) {
+      registerAuditRoutes(app, { database, log, api });
+      registerEventRoutes(app, deps);
+    },
+    async start() {
+      stopHearing = log.tail(sealSoon);
+      sealSoon(); // what a crash left unsealed
+    },
+    async stop() {
+      stopHearing?.();
+      await denials.flush();
+      clearTimeout(timer);
+      timer = undefined;
+      await seal();
+    },
+  };
+}

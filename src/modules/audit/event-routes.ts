@@ -1,0 +1,107 @@
+import type { FastifyInstance } from 'fastify';
+import {
+  type EventOnWire,
+  eventStreamPath,
+  listEvents,
+  listParkedEvents,
+  retryParkedEvents,
+} from '#contracts/event-operations';
+import type { StoredEvent } from '#contracts/events';
+import { defaultPageLimit } from '#contracts/page';
+import type { Consumers, EventLog } from '#platform/events';
+import { httpErrors, openEventStream, registerOperation, registerRawRoute } from '#platform/http';
+import type { Logger } from '#platform/log';
+import { decodeCursor, encodeCursor } from '#platform/sql';
+import { feedEvents } from './event-feed.ts';
+
+export const toEventOnWire = (event: StoredEvent): EventOnWire => ({
+  position: event.position,
+  id: event.id,
+  project: event.project,
+  subject: event.subject,
+  type: event.type,
+  actor: event.actor,
+  ...(event.cause !== undefined && { cause: event.cause }),
+  at: new Date(event.atMs).toISOString(),
+  data: event.data,
+});
+
+export function registerEventRoutes(
+  app: FastifyInstance,
+  deps: {
+    readonly log: EventLog;
+    readonly consumers: Pick<Consumers, 'retryParked' | 'listParked'>;
+    readonly logger: Logger;
+  },
+): void {
+  const { log, consumers, logger } = deps;
+
+  registerOperation(app, listEvents, async ({ query, context }, answer) => {
+    const { limit = defaultPageLimit, order = 'desc', cursor, after } = query;
+    const from = cursor === undefined ? undefined : String(decodeCursor(cursor)[0]);
+    const afterPosition = order === 'asc' ? (from ?? after) : after;
+    const page = await log.list({
+      project: context.project,
+      ...(query.type !== undefined && { types: query.type }),
+      ...(query.subject !== undefined && { subject: query.subject }),
+      ...(afterPosition !== undefined && { afterPosition }),
+      ...(order === 'desc' && from !== undefined && { beforePosition: from }),
+      limit: limit + 1,
+      order,
+    });
+    const shown = page.slice(0, limit);
+    const last = shown.at(-1);
+    return answer(200, {
+      items: shown.map(toEventOnWire),
+      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.position]) }),
+    });
+  });
+
+  registerRawRoute(app, {
+    id: 'events.stream',
+    method: 'GET',
+    path: eventStreamPath,
+    permission: 'read',
+    handle(request, reply, context) {
+      const types = typesOf(request.query);
+      const stream = openEventStream(reply);
+      feedEvents(stream, {
+        log,
+        project: context.project,
+        ...(types !== undefined && { types }),
+        toData: toEventOnWire,
+      })
+        .catch((error: unknown) => logger.error({ err: error, requestId: request.id }, 'a live stream failed'))
+        .finally(() => stream.close());
+      return reply;
+    },
+  });
+
+  registerOperation(app, listParkedEvents, async ({ context }, answer) => {
+    const parked = await consumers.listParked();
+    const items = parked
+      .filter(({ project }) => project === context.project)
+      .map(({ consumer, position, eventId, subject, type, error, attempts, parkedAtMs }) => ({
+        consumer,
+        position,
+        eventId,
+        subject,
+        type,
+        error,
+        attempts,
+        parkedAt: new Date(parkedAtMs).toISOString(),
+      }));
+    return answer(200, { items });
+  });
+
+  registerOperation(app, retryParkedEvents, async ({ body, context }, answer) => {
+    const { principal } = context;
+    if (!principal.can('admin', '*')) throw httpErrors.PERMISSION_DENIED(principal.id, 'admin', '*');
+    return answer(200, { handled: await consumers.retryParked(body.consumer) });
+  });
+}
+
+function typesOf(query: unknown): readonly string[] | undefined {
+  const { type } = query as { readonly type?: string | readonly string[] };
+  return type === undefined ? undefined : typeof type === 'string' ? [type] : type;
+}
