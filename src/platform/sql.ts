@@ -33,11 +33,6 @@ export function escapeLike(text: string): string {
   return text.replaceAll(/[\\%_]/g, (character) => `\\${character}`);
 }
 
-/** Takes rows for this unit and passes over those that another has taken (PostgreSQL; SQLite has one writer). */
-export function skipLocked(reader: Pick<Reader, 'dialect'>): ReturnType<typeof sql> {
-  return reader.dialect === 'sqlite' ? sql`` : sql`for update skip locked`;
-}
-
 /** Booleans are stored as 0 and 1. */
 export const toBit = (value: boolean): 0 | 1 => (value ? 1 : 0);
 export const fromBit = (value: number): boolean => value === 1;

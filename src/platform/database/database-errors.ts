@@ -33,6 +33,11 @@ export const databaseErrors = defineErrors({
     message: (reason: string) =>
       `PostgreSQL does not answer: ${reason}. Check that the server is up and can be reached; whatever was being committed at that moment may or may not be written`,
   },
+  DATABASE_UNUSABLE: {
+    kind: 'internal',
+    message: (file: string, reason: string) =>
+      `the database ${file} cannot be opened: ${reason}; check that the path is right and may be written, or restore a backup`,
+  },
   DATABASE_CONFLICT: {
     kind: 'unavailable',
     message: (attempts: number) =>

@@ -32,7 +32,7 @@ export function asUnavailable(error: unknown): unknown {
   const lost =
     error instanceof DatabaseError
       ? /^(08|57P0|53)/.test(error.code ?? '')
-      : 'syscall' in error || connectionTexts.test(error.message);
+      : 'syscall' in error || error instanceof AggregateError || connectionTexts.test(error.message);
   return lost ? withCause(databaseErrors.DATABASE_UNAVAILABLE(error.message || error.name), error) : error;
 }
 

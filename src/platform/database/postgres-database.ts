@@ -33,7 +33,9 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   const types = createPostgresTypes();
   const base = { connectionString: options.url, types, application_name: 'tidemill' };
   const settings = options.durability === 'off' ? '-c synchronous_commit=off' : '';
-  const lock = await acquirePostgresLock(base);
+  const lock = await acquirePostgresLock(base).catch((error: unknown) => {
+    throw asUnavailable(error);
+  });
   const writePool = new Pool({ ...base, max: writers, options: settings });
   const readPool = new Pool({ ...base, max: readers, options: '-c default_transaction_read_only=on' });
   // An idle connection that breaks is replaced at the next use, which reports its own error when the server is gone.

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { type Kysely, SqliteDialect } from 'kysely';
+import { withCause } from '../errors.ts';
 import { appendToSqlite } from '../events/append-event.ts';
 import { acquireLockFile } from '../lock-file.ts';
 import { createCommitListeners } from './commit-listeners.ts';
@@ -67,6 +68,8 @@ export async function openSqliteDatabase(options: DatabaseOptions): Promise<Data
     };
   } catch (error) {
     letGo();
-    throw error;
+    throw error instanceof Sqlite.SqliteError
+      ? withCause(databaseErrors.DATABASE_UNUSABLE(file, error.message), error)
+      : error;
   }
 }
