@@ -1,0 +1,14 @@
+export type { CellCounts, RevisionCounts } from './count-rules.ts';
+export type {
+  EventRange,
+  LogFile,
+  LoggedRevision,
+  LogProgress,
+  LogSnapshot,
+  NewRevision,
+  PredictionsApi,
+  PushedValue,
+  TrainingColumn,
+  TrainingProfile,
+  TruthBinding,
+} from './predictions-api.ts';
