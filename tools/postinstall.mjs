@@ -67,7 +67,7 @@ function checkCompiler() {
   const remedy =
     process.platform === 'darwin'
       ? 'run "xcode-select --install"'
-      : 'install them ("apt install python3 make g++" on Debian and Ubuntu, "dnf install python3 make gcc-c++" on Fedora)';
+      : 'install what is missing ("apt install python3 make g++" on Debian and Ubuntu, "dnf install python3 make gcc-c++" on Fedora)';
   throw new Problem(
     `The database driver better-sqlite3 has no ready-made binary that can be had here, and building it needs ${missing.join(' and ')}: ${remedy} and run npm ci again.`,
   );

@@ -1,0 +1,96 @@
+import { Command } from 'commander';
+import type { OperationArguments, OperationResult, OperationShape } from '#contracts/operation';
+import type { Client } from '../sdk/index.ts';
+import { type CliEnvironment, createContext } from './context.ts';
+import { type Column, formatRecord, formatTable } from './output.ts';
+
+interface Page {
+  readonly items: readonly unknown[];
+  readonly next?: string | null;
+}
+type ItemOf<L extends OperationShape> = OperationResult<L> extends { items: readonly (infer Item)[] } ? Item : never;
+
+/** What the commands of a noun call; made by `nounOf`, which checks the columns against the operation. */
+export interface NounOperations {
+  readonly list?: {
+    readonly operation: OperationShape;
+    readonly columns: readonly Column<unknown>[];
+    /** Said when there is none, with what to do next. */
+    readonly empty: string;
+  };
+  readonly show?: { readonly operation: OperationShape; readonly argument: string };
+}
+
+/** Declares a noun: a list that answers `{ items, next? }`, and one that shows a single thing by its only path parameter. */
+export function nounOf<const L extends OperationShape>(definition: {
+  readonly list: L;
+  readonly columns: readonly Column<ItemOf<L>>[];
+  readonly empty: string;
+  readonly show?: OperationShape;
+}): NounOperations {
+  const { list, show, empty } = definition;
+  const columns = definition.columns as readonly Column<unknown>[]; // the rows are the list operation's own items
+  const argument = Object.keys(show?.params?.properties ?? {})[0];
+  return {
+    list: { operation: list, columns, empty },
+    ...(show !== undefined && argument !== undefined && { show: { operation: show, argument } }),
+  };
+}
+
+export function createNounCommand(
+  noun: string,
+  summary: string,
+  operations: NounOperations,
+  world: CliEnvironment,
+): Command {
+  const command = new Command(noun).description(summary);
+  const { list, show } = operations;
+  if (list !== undefined)
+    command
+      .command('list')
+      .alias('ls')
+      .description(list.operation.summary)
+      .option('--limit <count>', 'how many at most', '50')
+      .option('--all', 'all of them, page by page')
+      .action(async (options: { limit: string; all?: boolean }, self: Command) => {
+        const { output, connect } = createContext(self, world);
+        const client = await connect();
+        const limit = options.all === true ? Number.POSITIVE_INFINITY : Number(options.limit);
+        const { items, more } = await listItems(client, list.operation, limit);
+        output.result({ items, more }, () => formatTable(items, list.columns, list.empty));
+        if (more) output.say(`there are more: --all lists them all`);
+      });
+  if (show !== undefined)
+    command
+      .command(`show <${show.argument}>`)
+      .description(show.operation.summary)
+      .action(async (name: string, _options: object, self: Command) => {
+        const { output, connect } = createContext(self, world);
+        const client = await connect();
+        const found = await callUntyped(client, show.operation, { params: { [show.argument]: name } });
+        output.result(found, () => formatRecord(found));
+      });
+  return command;
+}
+
+const pageSize = 100;
+
+async function listItems(client: Client, operation: OperationShape, limit: number) {
+  const items: unknown[] = [];
+  const pages = operation.query?.properties['cursor'] !== undefined;
+  let cursor: string | undefined;
+  do {
+    const query = pages
+      ? { limit: Math.min(pageSize, limit - items.length), ...(cursor !== undefined && { cursor }) }
+      : {};
+    const page = (await callUntyped(client, operation, { query })) as Page;
+    items.push(...page.items);
+    cursor = page.next ?? undefined;
+  } while (cursor !== undefined && items.length < limit);
+  return { items: items.slice(0, limit), more: cursor !== undefined || items.length > limit };
+}
+
+/** The server checks what the types cannot: here the operation is a value, not known when this is compiled. */
+async function callUntyped(client: Client, operation: OperationShape, args: object): Promise<unknown> {
+  return await client.call(operation, args as OperationArguments<OperationShape>);
+}

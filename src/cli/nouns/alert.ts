@@ -1,0 +1,17 @@
+import { getAlert, listAlerts } from '#contracts/alerts';
+import { nounOf } from '../noun-command.ts';
+
+export const alert = nounOf({
+  list: listAlerts,
+  show: getAlert,
+  empty: 'There is no alert.',
+  columns: [
+    { title: 'id', value: (row) => row.id },
+    { title: 'alert', value: (row) => row.reference },
+    { title: 'severity', value: (row) => row.severity },
+    { title: 'state', value: (row) => row.state },
+    { title: 'count', value: (row) => row.count },
+    { title: 'opened', value: (row) => row.openedAt },
+    { title: 'title', value: (row) => row.title },
+  ],
+});

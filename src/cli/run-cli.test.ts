@@ -1,0 +1,285 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { Command } from 'commander';
+import { Type } from 'typebox';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { defineOperation } from '#contracts/operation';
+import { type CommandEntry, commands } from './command-list.ts';
+import { CliError, createContext } from './context.ts';
+import { createNounCommand, nounOf } from './noun-command.ts';
+import { formatRecord, formatTable } from './output.ts';
+import { runCli } from './run-cli.ts';
+
+function collect() {
+  let text = '';
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      text += chunk.toString();
+      done();
+    },
+  });
+  return { stream, text: () => text };
+}
+
+async function run(
+  line: string,
+  options: { entries?: readonly CommandEntry[]; environment?: Record<string, string>; cwd?: string } = {},
+) {
+  const [stdout, stderr] = [collect(), collect()];
+  const code = await runCli(
+    line === '' ? [] : line.split(' '),
+    {
+      stdout: stdout.stream,
+      stderr: stderr.stream,
+      environment: { PATH: process.env['PATH'], ...options.environment },
+      cwd: options.cwd ?? tmpdir(),
+      signal: new AbortController().signal,
+    },
+    { version: '1.2.3', ...(options.entries !== undefined && { entries: options.entries }) },
+  );
+  return { code, out: stdout.text(), err: stderr.text() };
+}
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'tidemill-cli-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+const Thing = Type.Object({ name: Type.String(), rows: Type.Integer() });
+const listThings = defineOperation({
+  id: 'things.list',
+  method: 'GET',
+  path: '/api/v1/things',
+  summary: 'Lists things',
+  permission: 'read',
+  query: Type.Object({ limit: Type.Optional(Type.Integer()), cursor: Type.Optional(Type.String()) }),
+  responses: { 200: Type.Object({ items: Type.Array(Thing), next: Type.Optional(Type.String()) }) },
+});
+const getThing = defineOperation({
+  id: 'things.get',
+  method: 'GET',
+  path: '/api/v1/things/:name',
+  summary: 'Shows a thing',
+  permission: 'read',
+  params: Type.Object({ name: Type.String() }),
+  responses: { 200: Thing },
+});
+const things = nounOf({
+  list: listThings,
+  show: getThing,
+  empty: 'There is no thing yet.',
+  columns: [
+    { title: 'name', value: (row) => row.name },
+    { title: 'rows', value: (row) => row.rows },
+  ],
+});
+const entries: readonly CommandEntry[] = [
+  {
+    name: 'thing',
+    summary: 'list and show things',
+    load: async () => (world) => createNounCommand('thing', 'list and show things', things, world),
+  },
+  {
+    name: 'fail',
+    summary: 'fails',
+    load: async () => (world) =>
+      new Command('fail').argument('<how>').action(async (how: string, _options, command: Command) => {
+        const { output } = createContext(command, world);
+        output.say('about to fail');
+        if (how === 'coded') throw Object.assign(new Error('taken'), { code: 'TAKEN', kind: 'conflict' });
+        if (how === 'own') throw new CliError('NO_FILE', 2, 'there is no such file');
+        throw new Error('a slip');
+      }),
+  },
+  {
+    name: 'other',
+    summary: 'is never loaded',
+    load: async () => {
+      throw new Error('must not be loaded');
+    },
+  },
+];
+
+/** A server over a bare listener: the CLI reaches it by fetch as it would any. */
+async function serveThings(count: number): Promise<string> {
+  const { createServer: createHttp } = await import('node:http');
+  const items = Array.from({ length: count }, (_, index) => ({ name: `t${index}`, rows: index * 1_000 }));
+  const server = createHttp((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://x');
+    const found = items.find((item) => url.pathname.endsWith(`/things/${item.name}`));
+    if (url.pathname.endsWith('/things')) {
+      const from = Number(url.searchParams.get('cursor') ?? 0);
+      const to = from + Number(url.searchParams.get('limit'));
+      response.end(JSON.stringify({ items: items.slice(from, to), ...(to < count && { next: String(to) }) }));
+    } else if (found !== undefined) response.end(JSON.stringify(found));
+    else {
+      response.statusCode = url.pathname.includes('secret') ? 403 : 404;
+      response.end('{"error":{"code":"THING_NOT_FOUND","message":"there is no such thing","requestId":"r"}}');
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+}
+
+describe('the command line', () => {
+  test('shows every command in its help without loading any', async () => {
+    const { code, out } = await run('--help', { entries });
+    expect(code).toBe(0);
+    for (const { name, summary } of entries) expect(out).toMatch(new RegExp(`${name}.*${summary}`));
+    expect((await run('--version', { entries })).out).toBe('1.2.3\n');
+  });
+
+  test('suggests the nearest command and option, and exits 2 for wrong usage', async () => {
+    const command = await run('thng list', { entries });
+    expect(command).toMatchObject({ code: 2, out: '' });
+    expect(command.err).toContain('Did you mean thing?');
+    const option = await run('thing list --limt 3', { entries });
+    expect(option.err).toContain('Did you mean --limit?');
+    expect(option.code).toBe(2);
+    expect((await run('thing show', { entries })).code).toBe(2);
+  });
+
+  test('prints the help of a command on asking for it', async () => {
+    expect((await run('thing --help', { entries })).out).toContain('Lists things');
+    expect((await run('help thing', { entries })).out).toContain('Shows a thing');
+  });
+
+  test('tells a failure by its exit code, and as JSON on standard error when JSON is asked for', async () => {
+    expect(await run('fail coded', { entries })).toMatchObject({
+      code: 5,
+      out: '',
+      err: 'about to fail\nerror taken\n',
+    });
+    expect(await run('fail own', { entries })).toMatchObject({ code: 2 });
+    expect((await run('fail slip', { entries })).err).toContain('mistake in Tidemill itself');
+    const json = await run('fail coded --json', { entries });
+    expect(JSON.parse(json.err)).toEqual({ error: { code: 'TAKEN', message: 'taken' } });
+  });
+});
+
+describe('a noun', () => {
+  test('lists a table, page by page when all are asked for', async () => {
+    const url = await serveThings(250);
+    const some = await run(`thing list --limit 2 --url ${url}`, { entries });
+    expect(some).toMatchObject({
+      code: 0,
+      out: 'NAME  ROWS\nt0       0\nt1    1000\n',
+      err: 'there are more: --all lists them all\n',
+    });
+    const all = await run('thing list --all --json', { entries, environment: { TIDEMILL_URL: url } });
+    const answer = JSON.parse(all.out) as { items: unknown[]; more: boolean };
+    expect([answer.items.length, answer.more, all.err]).toEqual([250, false, '']);
+  });
+
+  test('says so when there is nothing to list', async () => {
+    const url = await serveThings(0);
+    expect((await run(`--url ${url} thing list`, { entries })).out).toBe('There is no thing yet.\n');
+  });
+
+  test('shows one thing, or exits 3 when there is none and 4 when it may not be seen', async () => {
+    const url = await serveThings(2);
+    expect((await run(`thing show t1 --url ${url}`, { entries })).out).toBe('name: t1\nrows: 1000\n');
+    expect(await run(`thing show t9 --url ${url}`, { entries })).toMatchObject({
+      code: 3,
+      err: 'error there is no such thing\n',
+    });
+    expect(await run(`thing show secret --url ${url}`, { entries })).toMatchObject({ code: 4 });
+  });
+
+  test('finds the server that runs from the home folder, and exits 6 when none does', async () => {
+    const folder = await temporaryFolder();
+    const none = await run('thing list', { entries, cwd: folder });
+    expect(none).toMatchObject({ code: 6, err: expect.stringContaining('start one with "tidemill up"') });
+    await mkdir(join(folder, '.tidemill'));
+    await writeFile(join(folder, '.tidemill', 'running.json'), JSON.stringify({ url: await serveThings(1) }));
+    expect((await run('thing list', { entries, cwd: folder })).out).toContain('t0');
+    expect((await run('thing list --url http://127.0.0.1:1', { entries })).code).toBe(6);
+  });
+
+  test('is declared for every entry with columns that its operation has', async () => {
+    for (const entry of commands) {
+      const { code, out } = await run(`${entry.name} --help`);
+      expect([entry.name, code]).toEqual([entry.name, 0]);
+      expect(out).toContain(`tidemill ${entry.name}`);
+    }
+  });
+});
+
+describe('doctor', () => {
+  test('finds what is there, and says what is missing and how to mend it', async () => {
+    const folder = await temporaryFolder();
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void taken.close());
+    const address = taken.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const { code, out } = await run(`doctor --json --port ${port} --serving-port 0`, {
+      cwd: folder,
+      environment: { TIDEMILL_PYTHON: join(folder, 'no-python') },
+    });
+    expect(code).toBe(1);
+    const { ok, findings } = JSON.parse(out) as {
+      ok: boolean;
+      findings: { name: string; state: string; message: string }[];
+    };
+    expect(ok).toBe(false);
+    const found = Object.fromEntries(findings.map((finding) => [finding.name, finding]));
+    expect(found['Node.js']).toMatchObject({ state: 'ok' });
+    expect(found['home folder']).toMatchObject({ state: 'ok' });
+    expect(found['better-sqlite3']).toMatchObject({ state: 'ok' });
+    expect(found['DuckDB']).toMatchObject({ state: 'ok' });
+    expect(found['onnxruntime']).toMatchObject({ state: 'ok' });
+    expect(found['Python']).toMatchObject({ state: 'failed', message: expect.stringContaining('install Python 3.11') });
+    expect(found['port']).toMatchObject({
+      state: 'failed',
+      message: expect.stringContaining('choose another with --port'),
+    });
+  });
+
+  test('names a wrong setting', async () => {
+    const { code, out } = await run('doctor --port x', { cwd: await temporaryFolder() });
+    expect(code).toBe(1);
+    expect(out).toContain('--port: "x" is not valid');
+  });
+});
+
+describe('output', () => {
+  test('aligns columns, numbers to the right, absent values as a dash', () => {
+    const rows = [
+      { name: 'a', size: 10, ok: true },
+      { name: 'long name', size: undefined, ok: false },
+    ];
+    const text = formatTable(
+      rows,
+      [
+        { title: 'name', value: (row) => row.name },
+        { title: 'size', value: (row) => row.size },
+        { title: 'ok', value: (row) => row.ok },
+      ],
+      'none',
+    );
+    expect(text).toBe('NAME       SIZE  OK\na            10  yes\nlong name     -  no');
+  });
+
+  test('writes a record as lines, nested things indented', () => {
+    const record = {
+      name: 'a',
+      current: { version: 3, tags: ['x', 'y'] },
+      parts: [{ rows: 1, id: 'p' }],
+      gone: null,
+      empty: [],
+    };
+    expect(formatRecord(record)).toBe(
+      'name: a\ncurrent:\n  version: 3\n  tags:\n    - x\n    - y\nparts:\n  - rows: 1\n    id: p\nempty: none',
+    );
+  });
+});
