@@ -45,6 +45,34 @@ CREATE TABLE applied_migrations (
   applied_at_ms bigint not null
 );
 
+CREATE TABLE approval_policies (
+  project text not null,
+  name text not null,
+  self_approval smallint not null check (self_approval in (0, 1)),
+  primary key (project, name)
+);
+
+CREATE TABLE approvals (
+  id text primary key,
+  project text not null,
+  subject text not null,
+  policy text not null,
+  state text not null check (state in ('pending', 'granted', 'refused', 'withdrawn')),
+  requested_by text not null,
+  requested_ms bigint not null,
+  decided_by text,
+  decided_ms bigint,
+  reason text
+);
+
+CREATE UNIQUE INDEX approvals_pending on approvals (project, subject, policy) where state = 'pending';
+
+CREATE INDEX approvals_project on approvals (project, id);
+
+CREATE INDEX approvals_state on approvals (project, state, id);
+
+CREATE INDEX approvals_subject on approvals (project, subject, id);
+
 CREATE TABLE artifact_holds (
   project text not null,
   sha256 text not null references artifacts (sha256),
@@ -73,6 +101,13 @@ CREATE TABLE artifacts (
 CREATE INDEX artifacts_condemned on artifacts (state, condemned_ms, sha256);
 
 CREATE INDEX artifacts_touched on artifacts (state, touched_ms, sha256);
+
+CREATE TABLE audit_chain (
+  sequence bigint primary key,
+  position text not null,
+  event_id text not null unique,
+  hash text not null
+);
 
 CREATE TABLE consumers (
   name text not null primary key,
@@ -146,6 +181,121 @@ CREATE TABLE datasets (
   updated_ms bigint not null,
   primary key (project, name)
 );
+
+CREATE TABLE deployment_counters (
+  revision text not null references deployment_revisions (revision) on delete cascade,
+  role text not null check (role in ('primary', 'shadow')),
+  pool text not null,
+  replica text not null,
+  boot text not null,
+  requests bigint not null,
+  row_count bigint not null,
+  errors text not null,
+  latency_counts text not null,
+  latency_sum_us bigint not null,
+  max_event_ms bigint,
+  primary key (revision, role, pool, replica, boot)
+);
+
+CREATE INDEX deployment_counters_by_boot on deployment_counters (pool, replica, boot, revision);
+
+CREATE TABLE deployment_pools (
+  pool text not null primary key,
+  -- a restored control plane begins another epoch; within one the generation only grows
+  epoch text not null,
+  generation bigint not null,
+  flush bigint not null,
+  flush_asked_ms bigint,
+  updated_ms bigint not null
+);
+
+CREATE TABLE deployment_replicas (
+  pool text not null references deployment_pools (pool),
+  replica text not null,
+  boot text not null,
+  sequence bigint not null,
+  state text not null,
+  epoch text,
+  generation bigint,
+  flushed bigint not null,
+  -- endpoints and spool of the last report, JSON
+  endpoints text not null,
+  spool text not null,
+  program_version text not null,
+  reported_ms bigint not null,
+  primary key (pool, replica)
+);
+
+CREATE TABLE deployment_revision_files (
+  revision text not null references deployment_revisions (revision) on delete cascade,
+  position bigint not null,
+  path text not null,
+  sha256 text not null,
+  size_bytes bigint not null,
+  primary key (revision, position)
+);
+
+CREATE INDEX deployment_revision_files_by_digest on deployment_revision_files (sha256, revision);
+
+CREATE TABLE deployment_revisions (
+  revision text not null primary key,
+  project text not null,
+  deployment text not null,
+  model text not null,
+  version bigint not null,
+  runtime text not null,
+  signature text,
+  score text,
+  created_ms bigint not null,
+  -- first ready at every live replica
+  ready_ms bigint,
+  error text,
+  unique (project, deployment, model, version)
+);
+
+CREATE INDEX deployment_revisions_by_deployment on deployment_revisions (project, deployment, revision);
+
+CREATE TABLE deployment_shadows (
+  project text not null,
+  deployment text not null,
+  reference text not null,
+  position bigint not null,
+  sample_rate double precision not null,
+  -- null while there is no such version
+  revision text references deployment_revisions (revision),
+  primary key (project, deployment, reference),
+  foreign key (project, deployment) references deployments (project, name) on delete cascade
+);
+
+CREATE INDEX deployment_shadows_by_revision on deployment_shadows (revision);
+
+CREATE TABLE deployment_traffic (
+  project text not null,
+  deployment text not null,
+  revision text not null references deployment_revisions (revision),
+  position bigint not null,
+  basis_points bigint not null check (basis_points between 0 and 10000),
+  role text not null check (role in ('live', 'next', 'previous')),
+  primary key (project, deployment, revision),
+  foreign key (project, deployment) references deployments (project, name) on delete cascade
+);
+
+CREATE INDEX deployment_traffic_by_revision on deployment_traffic (revision);
+
+CREATE TABLE deployments (
+  project text not null,
+  name text not null,
+  pool text not null references deployment_pools (pool),
+  spec text not null,
+  generation bigint not null,
+  -- what a sticky choice is mixed with
+  salt text not null,
+  created_ms bigint not null,
+  updated_ms bigint not null,
+  primary key (project, name)
+);
+
+CREATE INDEX deployments_by_pool on deployments (pool, project, name);
 
 CREATE TABLE evaluations (
   id text primary key,
@@ -338,6 +488,166 @@ CREATE TABLE pipelines (
   primary key (project, name)
 );
 
+CREATE TABLE prediction_binding_parts (
+  project text not null,
+  name text not null,
+  sha256 text not null,
+  time_min_ms bigint,
+  time_max_ms bigint,
+  observed_ms bigint not null,
+  source text not null,
+  primary key (project, name, sha256),
+  foreign key (project, name) references prediction_bindings (project, name)
+);
+
+CREATE TABLE prediction_bindings (
+  project text not null,
+  name text not null,
+  endpoint text not null,
+  dataset text not null,
+  key_columns text not null,
+  time_column text not null,
+  value text not null,
+  -- the dataset's version whose parts have been matched; 0: none yet
+  matched_version bigint not null,
+  primary key (project, name)
+);
+
+CREATE INDEX prediction_bindings_dataset on prediction_bindings (project, dataset);
+
+CREATE INDEX prediction_bindings_endpoint on prediction_bindings (project, endpoint);
+
+CREATE TABLE prediction_counts (
+  segment_id text not null,
+  revision text not null,
+  role text not null check (role in ('primary', 'shadow')),
+  hour_ms bigint not null,
+  rows bigint not null,
+  errors bigint not null,
+  example_id text not null,
+  counts text not null,
+  primary key (segment_id, revision, role, hour_ms),
+  foreign key (segment_id) references prediction_segments (id)
+);
+
+CREATE INDEX prediction_counts_revision on prediction_counts (revision, hour_ms);
+
+CREATE TABLE prediction_dirty_days (
+  project text not null,
+  endpoint text not null,
+  day_ms bigint not null,
+  marks bigint not null,
+  primary key (project, endpoint, day_ms)
+);
+
+CREATE TABLE prediction_endpoints (
+  project text not null,
+  endpoint text not null,
+  replay smallint not null check (replay in (0, 1)),
+  -- greatest event time up to which everything answered is in the log
+  settled_ms bigint,
+  -- guards the writers of truth: each raises it by one
+  truth_version bigint not null,
+  unmatched bigint not null,
+  primary key (project, endpoint)
+);
+
+CREATE TABLE prediction_labels (
+  project text not null,
+  endpoint text not null,
+  hour_ms bigint not null,
+  revision text not null,
+  role text not null check (role in ('primary', 'shadow')),
+  labelled bigint not null,
+  never_known bigint not null,
+  counts text not null,
+  primary key (project, endpoint, hour_ms, revision, role)
+);
+
+CREATE TABLE prediction_progress (
+  project text not null,
+  endpoint text not null,
+  replica text not null,
+  greatest_event_ms bigint not null,
+  primary key (project, endpoint, replica)
+);
+
+CREATE TABLE prediction_replicas (
+  replica text primary key,
+  boot text not null,
+  sequence bigint not null,
+  reported_ms bigint not null
+);
+
+CREATE TABLE prediction_revisions (
+  project text not null,
+  endpoint text not null,
+  revision text not null,
+  model text not null,
+  version bigint not null,
+  score text,
+  profile text,
+  signature text,
+  registered_ms bigint not null,
+  primary key (project, endpoint, revision),
+  foreign key (project, endpoint) references prediction_endpoints (project, endpoint)
+);
+
+CREATE TABLE prediction_segments (
+  id text primary key,
+  project text not null,
+  endpoint text not null,
+  kind text not null check (kind in ('rows', 'truth')),
+  day_ms bigint not null,
+  level bigint not null,
+  sha256 text not null,
+  size_bytes bigint not null,
+  rows bigint not null,
+  min_id text not null,
+  max_id text not null,
+  min_event_ms bigint not null,
+  max_event_ms bigint not null,
+  created_ms bigint not null
+);
+
+CREATE INDEX prediction_segments_day on prediction_segments (project, endpoint, kind, day_ms, id);
+
+CREATE INDEX prediction_segments_file on prediction_segments (project, sha256);
+
+CREATE INDEX prediction_segments_ids on prediction_segments (project, kind, max_id, min_id);
+
+CREATE TABLE prediction_spools (
+  replica text not null,
+  epoch text not null,
+  next_offset bigint not null,
+  wanted_offset bigint not null,
+  lost bigint not null,
+  updated_ms bigint not null,
+  primary key (replica, epoch)
+);
+
+CREATE TABLE prediction_truth_waiting (
+  project text not null,
+  endpoint text not null,
+  -- `id:<prediction>[.<row>]` or `key:<event ms>:<key>`
+  lookup text not null,
+  prediction_id text,
+  prediction_row bigint,
+  key text,
+  event_ms bigint,
+  value double precision,
+  observed_ms bigint not null,
+  source text not null,
+  expires_ms bigint not null,
+  primary key (project, endpoint, lookup)
+);
+
+CREATE INDEX prediction_truth_waiting_end on prediction_truth_waiting (expires_ms);
+
+CREATE INDEX prediction_truth_waiting_id on prediction_truth_waiting (project, endpoint, prediction_id);
+
+CREATE INDEX prediction_truth_waiting_time on prediction_truth_waiting (project, endpoint, event_ms);
+
 CREATE TABLE projects (
   name text primary key,
   goal text,
@@ -465,6 +775,35 @@ CREATE INDEX registry_versions_by_update on registry_versions (updated_ms, model
 
 CREATE UNIQUE INDEX registry_versions_identity on registry_versions (model_key, digest)
   where digest is not null and deleted_ms is null;
+
+CREATE TABLE rollouts (
+  rollout text not null primary key,
+  project text not null,
+  deployment text not null,
+  model text not null,
+  version bigint not null,
+  revision text not null,
+  state text not null check (state in ('warming', 'stepping', 'completed', 'aborted', 'superseded', 'rolled-back')),
+  reason text not null,
+  -- the complete set before, JSON of weights; empty for the first revision
+  from_weights text not null,
+  promotion_id text,
+  -- steps, each and abort_when as they were declared when it started, JSON
+  plan text not null,
+  step bigint not null,
+  -- counters of the new revision and the endpoint's clock, when it got its first traffic and when its step began, JSON
+  first_baseline text,
+  step_baseline text,
+  previous_warm smallint not null check (previous_warm in (0, 1)),
+  started_ms bigint not null,
+  ended_ms bigint
+);
+
+CREATE INDEX rollouts_by_deployment on rollouts (project, deployment, rollout);
+
+CREATE INDEX rollouts_by_project on rollouts (project, rollout);
+
+CREATE UNIQUE INDEX rollouts_under_way on rollouts (project, deployment) where state in ('warming', 'stepping');
 
 CREATE TABLE secrets (
   project text not null,
@@ -693,4 +1032,18 @@ CREATE TABLE users (
   name text primary key,
   created_ms bigint not null,
   disabled_ms bigint
+);
+
+CREATE TABLE workspace_applied (
+  project text not null,
+  section text not null,
+  name text not null,
+  spec text not null,
+  primary key (project, section, name)
+);
+
+CREATE TABLE workspace_snapshots (
+  project text primary key,
+  snapshot text not null,
+  applied_ms bigint not null
 );
