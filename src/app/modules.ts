@@ -78,8 +78,18 @@ export function createModules(platform: Platform): Modules {
     alerts: alerts.api,
   });
   const features = createFeaturesModule({ ...common, datasets: datasets.api, jobs: jobs.api });
-  const tracking = createTrackingModule({ ...common, projects: projects.api, artifacts: artifacts.api, lineage: lineage.api });
-  const registry = createRegistryModule({ ...common, approvals: approvals.api, artifacts: artifacts.api, lineage: lineage.api });
+  const tracking = createTrackingModule({
+    ...common,
+    projects: projects.api,
+    artifacts: artifacts.api,
+    lineage: lineage.api,
+  });
+  const registry = createRegistryModule({
+    ...common,
+    approvals: approvals.api,
+    artifacts: artifacts.api,
+    lineage: lineage.api,
+  });
   const evaluation = createEvaluationModule({ ...common, jobs: jobs.api, registry: registry.api });
   const pipelines = createPipelinesModule({
     ...common,
@@ -99,6 +109,20 @@ export function createModules(platform: Platform): Modules {
     identity,
     projects,
     kinds: [datasets.kind, features.kind, pipelines.kind] as unknown as readonly ResourceKind<never>[],
-    all: [projects, identity, lineage, artifacts, alerts, jobs, datasets, features, tracking, registry, evaluation, pipelines, mlflow],
+    all: [
+      projects,
+      identity,
+      lineage,
+      artifacts,
+      alerts,
+      jobs,
+      datasets,
+      features,
+      tracking,
+      registry,
+      evaluation,
+      pipelines,
+      mlflow,
+    ],
   };
 }

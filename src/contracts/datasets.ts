@@ -273,3 +273,47 @@ export const previewDataset = defineOperation({
   ),
   responses: { 200: Type.Object({ version: Type.Integer(), rows: Type.Array(Type.Unknown()) }), 404: ErrorBody },
 });
+
+export const runQuery = defineOperation({
+  id: 'queries.run',
+  method: 'POST',
+  path: '/api/v1/queries',
+  summary:
+    'Run one SELECT over datasets and uploaded Parquet files, as a job; its result is one file, or one for each value of a column.',
+  permission: 'write',
+  body: Type.Object(
+    {
+      sql: Type.String({ minLength: 1, description: 'DuckDB SQL; tables are the names of the inputs' }),
+      inputs: Type.Array(
+        Type.Object(
+          {
+            name: Type.String({ minLength: 1 }),
+            dataset: Type.Optional(Type.String({ description: 'its current version' })),
+            sha256: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'an uploaded Parquet file' })),
+          },
+          closed,
+        ),
+      ),
+      partition: Type.Optional(
+        Type.Object(
+          {
+            by: Type.String({ description: 'column; each of its values becomes a file' }),
+            name: Type.String({ pattern: '\\{value\\}', description: 'file name with {value}' }),
+          },
+          closed,
+        ),
+      ),
+    },
+    closed,
+  ),
+  responses: {
+    200: Type.Object({
+      files: Type.Array(Type.Object({ name: Type.String(), sha256: Type.String(), sizeBytes: Type.Integer() }), {
+        description: 'kept for a day; GET /api/v1/artifacts/<sha256>',
+      }),
+    }),
+    400: ErrorBody,
+    404: ErrorBody,
+  },
+  errors: ['DATASET_NOT_FOUND', 'ARTIFACT_NOT_FOUND'],
+});

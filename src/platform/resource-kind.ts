@@ -41,6 +41,8 @@ export interface ResourceKind<Spec = unknown> {
   /** The section's key in the document: `datasets`. */
   readonly section: string;
   readonly kind: ReferenceKind;
+  /** For a section that is a list: the name of one entry, stable while the entry is the same. */
+  nameOf?(spec: Spec): string;
   /** The desired specs as they are stored now, by name. */
   current(reader: Reader, project: string): Promise<ReadonlyMap<string, Spec>>;
   /** What the schema cannot say: references to things that are not declared, cycles, bad SQL. */

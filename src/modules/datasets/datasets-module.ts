@@ -6,6 +6,7 @@ import type { DatasetsDeps } from './datasets-deps.ts';
 import { datasetsKind } from './datasets-kind.ts';
 import { registerDatasetRoutes } from './datasets-routes.ts';
 import { createDatasetsService, type DatasetsApi } from './datasets-service.ts';
+import { registerQueryRoutes } from './query-routes.ts';
 
 export interface DatasetsModule {
   readonly id: 'datasets';
@@ -31,6 +32,9 @@ export function createDatasetsModule(deps: DatasetsDeps): DatasetsModule {
         },
       },
     ],
-    routes: (app) => registerDatasetRoutes(app, { ...deps, datasets: service }),
+    routes(app) {
+      registerDatasetRoutes(app, { ...deps, datasets: service });
+      registerQueryRoutes(app, { ...deps, datasets: service });
+    },
   };
 }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Column } from '#contracts/datasets';
-import type { Job, WorkerWork } from '#modules/jobs';
+import { type Job, workerWork } from '#modules/jobs';
 import type { Reader, Unit } from '#platform/database';
 import { nearestName } from '#platform/errors';
 import type { DatasetVersion, SourceFile } from './dataset-types.ts';
@@ -108,11 +108,7 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
         owner: `dataset:${name}`,
         tag: 'datasets.describe',
         data: { name, version: number },
-        work: {
-          kind: 'worker',
-          task: 'describe',
-          input: { paths: files.map(({ sha256 }) => `blob:${sha256}`) },
-        } as WorkerWork,
+        work: workerWork('describe', { paths: files.map(({ sha256 }) => `blob:${sha256}`) }),
       });
       return { version: number };
     },

@@ -1,5 +1,6 @@
 import type { CheckResult, CheckSpec, Column, DatasetSpec } from '#contracts/datasets';
-import type { Job, WorkerWork } from '#modules/jobs';
+import type { WorkerTaskOutput } from '#contracts/worker';
+import { type Job, workerWork } from '#modules/jobs';
 import type { Reader, Unit } from '#platform/database';
 import type { DatasetPart, Ingestion, SourceFile } from './dataset-types.ts';
 import type { DatasetsDeps } from './datasets-deps.ts';
@@ -35,16 +36,7 @@ export interface IngestionService {
   jobFinished(unit: Unit, job: Job): Promise<void>;
 }
 
-/** What the worker's task `land` answers. */
-interface LandOutput {
-  readonly files: readonly {
-    readonly rows: number;
-    readonly columns: readonly Column[];
-    readonly timeMinMs?: number;
-    readonly timeMaxMs?: number;
-  }[];
-  readonly checks: readonly { readonly passed: boolean; readonly failing: number; readonly rows: readonly unknown[] }[];
-}
+type LandOutput = WorkerTaskOutput<'land'>;
 
 export function createIngestionService(deps: DatasetsDeps): IngestionService {
   return {
@@ -111,20 +103,16 @@ export function createIngestionService(deps: DatasetsDeps): IngestionService {
       owner: `dataset:${ingestion.dataset}`,
       tag: 'datasets.land',
       data: { ingestionId: ingestion.id },
-      work: {
-        kind: 'worker',
-        task: 'land',
-        input: {
-          files: ingestion.files.map(({ path, sha256 }, index) => ({
-            path: `blob:${sha256}`,
-            name: path,
-            format: formatOf(spec, path),
-            outputPath: `out:${index}`,
-          })),
-          ...(spec.time !== undefined && { time: spec.time }),
-          checks: (spec.checks ?? []).map(withoutLevel),
-        },
-      } as WorkerWork,
+      work: workerWork('land', {
+        files: ingestion.files.map(({ path, sha256 }, index) => ({
+          path: `blob:${sha256}`,
+          name: path,
+          format: formatOf(spec, path),
+          outputPath: `out:${index}`,
+        })),
+        ...(spec.time !== undefined && { time: spec.time }),
+        checks: spec.checks ?? [],
+      }),
     });
     await moveIngestion(unit, ingestion.id, 'queued', { state: 'running', jobId });
   }
@@ -295,16 +283,19 @@ async function landedFiles(reader: Reader, project: string, name: string, versio
   return parts.map(({ source, sourceSha256 }) => ({ path: source, sha256: sourceSha256 }));
 }
 
-function withoutLevel(check: CheckSpec): Omit<CheckSpec, 'level'> {
-  const { level: _level, ...rule } = check;
-  return rule;
-}
-
 function checkResults(specs: readonly CheckSpec[], results: LandOutput['checks']): readonly CheckResult[] {
   return specs.flatMap((spec, index) => {
     const result = results[index];
     if (result === undefined) return [];
-    return [{ check: inWords(spec), level: spec.level ?? 'block', ...result, rows: [...result.rows] }];
+    return [
+      {
+        check: inWords(spec),
+        level: spec.level ?? 'block',
+        passed: result.passed,
+        failing: result.failing,
+        rows: [...result.rows],
+      },
+    ];
   });
 }
 

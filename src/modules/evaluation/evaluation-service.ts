@@ -1,5 +1,5 @@
 import type { EvaluationResult } from '#contracts/evaluation';
-import type { Job, JobsApi, Json, WorkerWork } from '#modules/jobs';
+import { type Job, type JobsApi, type Json, workerWork } from '#modules/jobs';
 import type { RegistryApi } from '#modules/registry';
 import type { Unit } from '#platform/database';
 import { type Evaluation, endEvaluation, findEvaluation, insertEvaluation } from './evaluation-store.ts';
@@ -57,20 +57,16 @@ export function createEvaluationService({ jobs, registry }: EvaluationDeps): Eva
         owner: `promotion:${judgement.promotionId}`,
         tag: 'evaluation.judge',
         data: { evaluationId: id },
-        work: {
-          kind: 'worker',
-          task: 'evaluate',
-          input: {
-            candidate: `blob:${candidate?.digest ?? ''}`,
-            ...(champion?.digest !== undefined && { champion: `blob:${champion.digest}` }),
-            testPaths: [`blob:${judgement.test.sha256}`],
-            label: judgement.label,
-            score: judgement.predicts.score,
-            ...(judgement.metrics !== undefined && { metricsPath: `blob:${judgement.metrics}` }),
-            resamples,
-            seed,
-          },
-        } as WorkerWork,
+        work: workerWork('evaluate', {
+          candidate: `blob:${candidate?.digest ?? ''}`,
+          ...(champion?.digest !== undefined && { champion: `blob:${champion.digest}` }),
+          testPaths: [`blob:${judgement.test.sha256}`],
+          label: judgement.label,
+          score: judgement.predicts.score,
+          ...(judgement.metrics !== undefined && { metricsPath: `blob:${judgement.metrics}` }),
+          resamples,
+          seed,
+        }),
       });
       await insertEvaluation(unit, {
         id,

@@ -24,13 +24,19 @@ export async function collectOutputs(
       if (found === undefined) throw jobsErrors.STEP_OUTPUT_MISSING(name, outputVariable(name));
       if (kind === 'dir' ? !found.isDirectory() : !found.isFile())
         throw jobsErrors.STEP_OUTPUT_KIND(name, kind === 'dir' ? 'folder' : 'file', describe(found));
-      if (kind !== 'dir') return [name, { ...(await blobs.putFile(path, { move: true })), kind }];
-      const tree = await storeFolder(path, '', blobs);
-      const manifest = Readable.from([Buffer.from(encodeTree(tree))]);
-      return [name, { ...(await blobs.putStream(manifest)), kind, tree }];
+      return [
+        name,
+        kind === 'dir' ? await storeTree(path, blobs) : { ...(await blobs.putFile(path, { move: true })), kind },
+      ];
     }),
   );
   return Object.fromEntries(collected);
+}
+
+/** A folder's files, moved into the store, as one output of kind `dir`. */
+export async function storeTree(folder: string, blobs: BlobStore): Promise<JobFile> {
+  const tree = await storeFolder(folder, '', blobs);
+  return { ...(await blobs.putStream(Readable.from([Buffer.from(encodeTree(tree))]))), kind: 'dir', tree };
 }
 
 async function storeFolder(folder: string, prefix: string, blobs: BlobStore): Promise<readonly TreeFile[]> {

@@ -32,11 +32,16 @@ export interface CommandWork {
   readonly params: Readonly<Record<string, Json>>;
 }
 
-export interface WorkerWork<T extends WorkerTaskName = WorkerTaskName> {
+export interface WorkerWork {
   readonly kind: 'worker';
-  readonly task: T;
+  readonly task: WorkerTaskName;
   /** `blob:<sha256>` stands for the local path of a blob, `out:<name>` for the path of a file that the task makes. */
-  readonly input: WorkerTaskInput<T>;
+  readonly input: Json;
+}
+
+/** The work of one worker task, its input checked by the task's type. */
+export function workerWork<T extends WorkerTaskName>(task: T, input: WorkerTaskInput<T>): WorkerWork {
+  return { kind: 'worker', task, input: input as Json };
 }
 
 export type JobWork = CommandWork | WorkerWork;

@@ -58,8 +58,8 @@ export function createJobsService(deps: {
     },
     readLog: deps.readLog,
     async runTask(task, input, signal) {
-      const resolved = (await resolveBlobPaths(input as Json, deps.blobs)) as typeof input;
-      return deps.pool.run(task, resolved, signal);
+      const resolved = await resolveBlobPaths(input as Json, deps.blobs);
+      return (await deps.pool.run(task, resolved, signal)) as WorkerTaskOutput<typeof task>;
     },
   };
 }

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { WorkerAnswer, WorkerTaskInput, WorkerTaskName, WorkerTaskOutput } from '#contracts/worker';
+import type { WorkerAnswer, WorkerTaskName } from '#contracts/worker';
 import { AppError } from '#platform/errors';
 import type { Logger } from '#platform/log';
+import type { Json } from './job-types.ts';
 
 /**
  * Worker processes on this host. None starts before its first task; one that has been idle for a minute ends. A worker
@@ -11,7 +12,7 @@ import type { Logger } from '#platform/log';
  */
 export interface WorkerPool {
   /** @throws the task's own AppError, WORKER_DIED, or the signal's reason when cancelled */
-  run<T extends WorkerTaskName>(task: T, input: WorkerTaskInput<T>, signal?: AbortSignal): Promise<WorkerTaskOutput<T>>;
+  run(task: WorkerTaskName, input: Json, signal?: AbortSignal): Promise<Json>;
   stop(): Promise<void>;
 }
 
@@ -29,7 +30,7 @@ export interface WorkerPoolOptions {
 interface Task {
   readonly id: string;
   readonly line: string;
-  readonly resolve: (output: never) => void;
+  readonly resolve: (output: Json) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -69,7 +70,7 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
     const task = worker.tasks.get(answer.id);
     if (task === undefined) return;
     worker.tasks.delete(answer.id);
-    if (answer.ok) task.resolve(answer.output as never);
+    if (answer.ok) task.resolve(answer.output as Json);
     else
       task.reject(
         new AppError(answer.error.code, answer.error.kind, answer.error.message, { details: answer.error.details }),
@@ -122,7 +123,7 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
         const entry: Task = {
           id,
           line: `${JSON.stringify({ id, task, input })}\n`,
-          resolve: resolve as (output: never) => void,
+          resolve,
           reject,
         };
         signal?.addEventListener('abort', () => cancel(entry, signal), { once: true });

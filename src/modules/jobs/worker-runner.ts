@@ -1,8 +1,8 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { WorkerTaskInput, WorkerTaskName } from '#contracts/worker';
 import type { BlobStore } from '#platform/blobs';
 import { isAppError } from '#platform/errors';
+import { storeTree } from './collect-outputs.ts';
 import type { AttemptOutcome, JobFile, Json, WorkerWork } from './job-types.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
@@ -23,10 +23,12 @@ export async function runWorkerTask(
   try {
     const input = await resolvePaths(work.input as Json, folder, deps.blobs, made);
     if (made.size > 0) await mkdir(folder, { recursive: true });
-    const output: Json = await deps.pool.run(work.task, input as WorkerTaskInput<WorkerTaskName>, signal);
+    const output: Json = await deps.pool.run(work.task, input, signal);
     const files: Record<string, JobFile> = {};
     for (const [name, path] of made)
-      files[name] = { ...(await deps.blobs.putFile(path, { move: true })), kind: 'file' };
+      files[name] = (await stat(path)).isDirectory()
+        ? await storeTree(path, deps.blobs)
+        : { ...(await deps.blobs.putFile(path, { move: true })), kind: 'file' };
     return { kind: 'succeeded', result: { output, files } };
   } catch (error) {
     if (signal.aborted) throw signal.reason;

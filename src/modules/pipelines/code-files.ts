@@ -1,4 +1,5 @@
 import { dirname } from 'node:path/posix';
+import { globToRegExp } from '#contracts/glob';
 import type { StepSpec } from '#contracts/pipelines';
 import type { TreeFile } from '#contracts/tree';
 
@@ -20,15 +21,4 @@ export function codeOf(step: StepSpec, tree: readonly TreeFile[]): readonly Tree
   const folders = named.map(({ path }) => dirname(path));
   if (folders.includes('.')) return files;
   return files.filter(({ path }) => folders.some((folder) => path.startsWith(`${folder}/`)));
-}
-
-/** `*` within a part, `**` over parts, `?` one character. */
-export function globToRegExp(glob: string): RegExp {
-  const source = glob
-    .replaceAll(/[.+^${}()|[\]\\]/g, (character) => `\\${character}`)
-    .replaceAll(
-      /\*\*\/|\*\*|\*|\?/g,
-      (wild) => ({ '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' })[wild] ?? wild,
-    );
-  return new RegExp(`^${source}$`);
 }

@@ -1,6 +1,6 @@
 import type { PipelineSpec } from '#contracts/pipelines';
 import type { TreeFile } from '#contracts/tree';
-import type { JobWork, Json } from '#modules/jobs';
+import { type Json, workerWork } from '#modules/jobs';
 import type { Reader } from '#platform/database';
 import { nearestName } from '#platform/errors';
 import { digest } from './cache-key.ts';
@@ -73,11 +73,7 @@ async function planStep(
       at: step.join.at,
       views: step.join.features,
     });
-    const work = {
-      kind: 'worker',
-      task: 'join',
-      input: { ...(input as object), outputPath: `out:${joinOutput}` },
-    } as unknown as JobWork;
+    const work = workerWork('join', { ...input, outputPath: `out:${joinOutput}` });
     return { keyParts: { join: digest(input) }, cacheable: true, work, reads: references };
   }
   const fixedInputs: Record<string, readonly { sha256: string; name: string }[]> = {};

@@ -1,6 +1,6 @@
 import { parseDuration } from '#contracts/duration';
 import type { StepSpec } from '#contracts/pipelines';
-import type { CommandInput, JobWork, Json } from '#modules/jobs';
+import { type CommandInput, type JobWork, type Json, workerWork } from '#modules/jobs';
 import type { RunInfo } from '#modules/tracking';
 import type { Unit } from '#platform/database';
 import { cacheKey, differences, type KeyParts } from './cache-key.ts';
@@ -221,15 +221,11 @@ function describeWork(run: Run, steps: ReadonlyMap<string, Step>): JobWork {
     return `blob:${parsed === undefined ? '' : (steps.get(parsed.step)?.outputs[parsed.output]?.sha256 ?? '')}`;
   };
   const model = run.spec.model;
-  return {
-    kind: 'worker',
-    task: 'describe-model',
-    input: {
-      modelPath: blob(model?.from ?? ''),
-      trainPaths: [blob(model?.train ?? '')],
-      score: model?.predicts.score ?? '',
-    },
-  } as unknown as JobWork;
+  return workerWork('describe-model', {
+    modelPath: blob(model?.from ?? ''),
+    trainPaths: [blob(model?.train ?? '')],
+    score: model?.predicts.score ?? '',
+  });
 }
 
 const extensions: Readonly<Partial<Record<StepOutput['kind'], string>>> = {

@@ -1,0 +1,3 @@
+export { printJsonSchema } from './document-schema.ts';
+export { createWorkspaceModule, type WorkspaceModule } from './workspace-module.ts';
+export type { WorkspaceDeps } from './workspace-service.ts';

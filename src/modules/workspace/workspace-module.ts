@@ -1,0 +1,53 @@
+import type { FastifyInstance } from 'fastify';
+import { applyWorkspace, diffWorkspace, getWorkspace } from '#contracts/workspace';
+import { registerOperation } from '#platform/http';
+import { printJsonSchema } from './document-schema.ts';
+import { createWorkspaceService, type WorkspaceDeps } from './workspace-service.ts';
+import { findSnapshot } from './workspace-store.ts';
+
+export interface WorkspaceModule {
+  readonly id: 'workspace';
+  routes(app: FastifyInstance): void;
+}
+
+const defaultDocument = 'tidemill.yaml';
+
+export function createWorkspaceModule(deps: WorkspaceDeps): WorkspaceModule {
+  const service = createWorkspaceService(deps);
+  return {
+    id: 'workspace',
+    routes(app) {
+      registerOperation(app, diffWorkspace, async ({ body, context }, answer) => {
+        const { differences, codeChanged } = await service.diff(toSent(context.project, body));
+        return answer(200, { project: context.project, differences: [...differences], code: codeChanged });
+      });
+
+      registerOperation(app, applyWorkspace, async ({ body, context }, answer) => {
+        const { differences, sources } = await service.apply(context.write, toSent(context.project, body));
+        return answer(200, {
+          project: context.project,
+          snapshot: body.snapshot,
+          differences: [...differences],
+          changes: differences.filter(({ change }) => change === 'create' || change === 'change' || change === 'prune')
+            .length,
+          sources: sources.map((source) => ({ ...source })),
+        });
+      });
+
+      registerOperation(app, getWorkspace, async ({ context }, answer) => {
+        const applied = await findSnapshot(deps.database.read, context.project);
+        return answer(200, {
+          schema: printJsonSchema(),
+          ...(applied && { snapshot: applied.snapshot, appliedAt: new Date(applied.appliedMs).toISOString() }),
+        });
+      });
+    },
+  };
+}
+
+function toSent(
+  project: string,
+  body: { readonly snapshot: string; readonly document?: string; readonly prune?: boolean },
+) {
+  return { project, snapshot: body.snapshot, document: body.document ?? defaultDocument, prune: body.prune ?? false };
+}

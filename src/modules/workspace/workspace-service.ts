@@ -1,0 +1,226 @@
+import type { GoalSpec } from '#contracts/projects';
+import { formatReference } from '#contracts/references';
+import { encodeTree, type TreeManifest } from '#contracts/tree';
+import type { ResourceDifference } from '#contracts/workspace';
+import type { ArtifactsApi } from '#modules/artifacts';
+import type { LineageApi } from '#modules/lineage';
+import type { ProjectsApi } from '#modules/projects';
+import type { BlobStore } from '#platform/blobs';
+import type { Database, Reader, Unit, WriteContext } from '#platform/database';
+import type { ResourceKind, Snapshot, WorkspaceDocument } from '#platform/resource-kind';
+import { parseWorkspaceDocument } from './parse-document.ts';
+import { workspaceErrors } from './workspace-errors.ts';
+import { deleteApplied, findSnapshot, listApplied, putApplied, putSnapshot } from './workspace-store.ts';
+
+export interface WorkspaceDeps {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly artifacts: Pick<ArtifactsApi, 'retain' | 'release' | 'assertReadable'>;
+  readonly lineage: Pick<LineageApi, 'record'>;
+  readonly projects: Pick<ProjectsApi, 'get' | 'setGoal'>;
+  /** In the order in which they are applied: what is referred to comes first. */
+  readonly kinds: readonly ResourceKind<never>[];
+}
+
+export interface Sent {
+  readonly project: string;
+  readonly snapshot: string;
+  readonly document: string;
+  readonly prune: boolean;
+}
+
+export interface Applied {
+  readonly differences: readonly ResourceDifference[];
+  readonly codeChanged: boolean;
+  readonly sources: readonly { readonly dataset: string; readonly source: string }[];
+}
+
+export interface WorkspaceService {
+  /** @throws WORKSPACE_INVALID, WORKSPACE_PROJECT_MISMATCH, ARTIFACT_NOT_FOUND */
+  diff(sent: Sent): Promise<Applied>;
+  apply(context: WriteContext, sent: Sent): Promise<Applied>;
+}
+
+/** Texts that kinds may want are read before the unit; larger files are data, not declarations. */
+const largestTextBytes = 256 * 1024;
+
+export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
+  async function read(sent: Sent): Promise<{ snapshot: Snapshot; document: WorkspaceDocument; goal: unknown }> {
+    await deps.artifacts.assertReadable(deps.database.read, sent.project, sent.snapshot);
+    const manifest = JSON.parse((await readBlob(deps.blobs, sent.snapshot)).toString('utf8')) as TreeManifest;
+    const texts = new Map<string, string>();
+    for (const { path, sha256, sizeBytes } of manifest.files) {
+      await deps.artifacts.assertReadable(deps.database.read, sent.project, sha256);
+      if (sizeBytes > largestTextBytes) continue;
+      const bytes = await readBlob(deps.blobs, sha256);
+      if (!bytes.includes(0)) texts.set(path, bytes.toString('utf8'));
+    }
+    const parsed = parseWorkspaceDocument(
+      sent.document,
+      (path) => texts.get(path),
+      manifest.files.map(({ path }) => path),
+      deps.kinds,
+    );
+    if (!parsed.ok) throw workspaceErrors.WORKSPACE_INVALID(parsed.problems);
+    if (parsed.document.project !== sent.project)
+      throw workspaceErrors.WORKSPACE_PROJECT_MISMATCH(parsed.document.project, sent.project);
+    return {
+      snapshot: { digest: sent.snapshot, files: manifest.files, readText: (path) => texts.get(path) },
+      document: parsed.document,
+      goal: parsed.goal,
+    };
+  }
+
+  return {
+    async diff(sent) {
+      const { snapshot, document, goal } = await read(sent);
+      const { read: reader } = deps.database;
+      return {
+        differences: [
+          ...(await goalDifference(reader, sent.project, goal)),
+          ...(await compare(reader, sent, document)),
+        ],
+        codeChanged: (await findSnapshot(reader, sent.project))?.snapshot !== snapshot.digest,
+        sources: sourcesOf(document),
+      };
+    },
+
+    async apply(context, sent) {
+      const { snapshot, document, goal } = await read(sent);
+      return deps.database.write(context, async (unit) => {
+        const goals = await goalDifference(unit, sent.project, goal);
+        if (goals.some(({ change }) => change !== 'unchanged'))
+          await deps.projects.setGoal(unit, sent.project, goal as GoalSpec | undefined);
+        const differences = await compare(unit, sent, document);
+        for (const kind of deps.kinds) await applyKind(unit, kind, sent.project, differences, snapshot);
+        const before = await findSnapshot(unit, sent.project);
+        const codeChanged = before?.snapshot !== snapshot.digest;
+        if (codeChanged) {
+          for (const kind of deps.kinds) await kind.applySnapshot?.(unit, sent.project, snapshot);
+          await keepSnapshot(unit, sent.project, snapshot);
+        }
+        const all = [...goals, ...differences];
+        const changes = all.filter(
+          ({ change }) => change === 'create' || change === 'change' || change === 'prune',
+        ).length;
+        if (changes > 0 || codeChanged)
+          await unit.emit({
+            type: 'workspace.applied',
+            project: sent.project,
+            subject: `snapshot:${snapshot.digest}`,
+            data: { snapshot: snapshot.digest, changes },
+          });
+        return { differences: all, codeChanged, sources: sourcesOf(document) };
+      });
+    },
+  };
+
+  async function goalDifference(
+    reader: Reader,
+    project: string,
+    goal: unknown,
+  ): Promise<readonly ResourceDifference[]> {
+    const { goal: before } = await deps.projects.get(reader, project);
+    if (before === undefined && goal === undefined) return [];
+    const change = same(before, goal) ? 'unchanged' : before === undefined ? 'create' : 'change';
+    return [{ resource: `project:${project}`, change, before, after: goal, drifted: false }];
+  }
+
+  /** Every resource that is declared or stored, with what applying would do to it. */
+  async function compare(
+    reader: Reader,
+    sent: Sent,
+    document: WorkspaceDocument,
+  ): Promise<readonly ResourceDifference[]> {
+    const differences: ResourceDifference[] = [];
+    for (const kind of deps.kinds) {
+      const current: ReadonlyMap<string, unknown> = await kind.current(reader, sent.project);
+      const applied = await listApplied(reader, sent.project, kind.section);
+      const desired = document.sections[kind.section] ?? {};
+      for (const name of new Set([...Object.keys(desired), ...current.keys()])) {
+        const [before, after] = [current.get(name), desired[name]];
+        const lastApplied = applied.get(name);
+        differences.push({
+          resource: formatReference(kind.kind, name),
+          change:
+            after === undefined
+              ? sent.prune
+                ? 'prune'
+                : 'absent'
+              : before === undefined
+                ? 'create'
+                : same(before, after)
+                  ? 'unchanged'
+                  : 'change',
+          ...(before !== undefined && { before }),
+          ...(after !== undefined && { after }),
+          drifted: before !== undefined && lastApplied !== undefined && !same(before, lastApplied),
+        });
+      }
+    }
+    return differences;
+  }
+
+  async function applyKind(
+    unit: Unit,
+    kind: ResourceKind<never>,
+    project: string,
+    differences: readonly ResourceDifference[],
+    snapshot: Snapshot,
+  ): Promise<void> {
+    const prefix = `${kind.kind}:`;
+    for (const { resource, change, before, after } of differences) {
+      if (!resource.startsWith(prefix) || change === 'absent') continue;
+      const name = resource.slice(prefix.length);
+      if (change !== 'unchanged')
+        await kind.apply(unit, project, {
+          name,
+          before: before as never,
+          after: change === 'prune' ? undefined : (after as never),
+          snapshot,
+        });
+      if (change === 'prune') await deleteApplied(unit, project, kind.section, name);
+      else await putApplied(unit, project, kind.section, name, after);
+    }
+  }
+
+  async function keepSnapshot(unit: Unit, project: string, snapshot: Snapshot): Promise<void> {
+    const owner = `snapshot:${snapshot.digest}`;
+    const sizeBytes = Buffer.byteLength(encodeTree(snapshot.files));
+    await deps.artifacts.retain(unit, { project, sha256: snapshot.digest, sizeBytes, owner });
+    for (const file of snapshot.files)
+      await deps.artifacts.retain(unit, {
+        project,
+        sha256: file.sha256,
+        sizeBytes: file.sizeBytes,
+        owner,
+        name: file.path,
+      });
+    await putSnapshot(unit, project, snapshot.digest);
+  }
+}
+
+function sourcesOf(document: WorkspaceDocument): Applied['sources'] {
+  return Object.entries(document.sections['datasets'] ?? {}).map(([dataset, spec]) => ({
+    dataset,
+    source: (spec as { readonly source: string }).source,
+  }));
+}
+
+async function readBlob(blobs: BlobStore, sha256: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of await blobs.openRead(sha256)) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+/** Equal as JSON, whatever the order of keys. */
+function same(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) || Array.isArray(b))
+    return (
+      Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, index) => same(item, b[index]))
+    );
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+  return keys.every((key) => same((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]));
+}
