@@ -20,7 +20,12 @@ const bare = async (unit, n) => {
 };
 const whole = async (unit, n) => {
   await bare(unit, n);
-  await unit.query().updateTable('totals').set({ amount: n }).where('totals.id', '=', n % 100).execute();
+  await unit
+    .query()
+    .updateTable('totals')
+    .set({ amount: n })
+    .where('totals.id', '=', n % 100)
+    .execute();
   await unit.emit({ type: 'alert.resolved', project: 'bench', subject: `alert:${n % 1000}`, data });
 };
 
