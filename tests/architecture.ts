@@ -51,6 +51,9 @@ export const moduleOrder: readonly string[] = [
 ];
 
 export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  registry: {
+    tracking: 'searches models and versions by the same filter grammar',
+  },
   jobs: {
     artifacts: 'keeps what attempts leave behind',
     identity: 'gives each attempt a token of its own',

@@ -53,21 +53,24 @@ export interface PromotionService {
   decideApproval(unit: Unit, approvalId: string, granted: boolean, reason: string): Promise<void>;
 }
 
+async function getPromotion(reader: Reader, project: string, promotionId: string): Promise<Promotion> {
+  const promotion = await findPromotion(reader, project, promotionId);
+  if (promotion === undefined) throw registryErrors.PROMOTION_NOT_FOUND(promotionId);
+  return promotion;
+}
+
+async function modelOf(reader: Reader, project: string, name: string) {
+  const model = await findModelRow(reader, project, name);
+  if (model === undefined) throw registryErrors.MODEL_NOT_FOUND(name);
+  return model;
+}
+
 export function createPromotionService({ approvals, artifacts, lineage, ids }: RegistryDeps): PromotionService {
-  async function getPromotion(reader: Reader, project: string, promotionId: string): Promise<Promotion> {
-    const promotion = await findPromotion(reader, project, promotionId);
-    if (promotion === undefined) throw registryErrors.PROMOTION_NOT_FOUND(promotionId);
-    return promotion;
-  }
-
-  async function modelOf(reader: Reader, project: string, name: string) {
-    const model = await findModelRow(reader, project, name);
-    if (model === undefined) throw registryErrors.MODEL_NOT_FOUND(name);
-    return model;
-  }
-
   async function reject(unit: Unit, promotion: Promotion, reason: string): Promise<void> {
     if (!(await endPromotion(unit, promotion.promotionId, 'open', { state: 'rejected', reason }))) return;
+    const { project, promotionId } = promotion;
+    if (promotion.checks.some((check) => check.approvalId !== undefined && check.state === 'pending'))
+      await approvals.withdraw(unit, { project, subject: formatReference('promotion', promotionId), reason });
     await unit.emit({
       type: 'promotion.rejected',
       project: promotion.project,
@@ -145,7 +148,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
         state: 'open',
         previous_version: null,
         reason: '',
-        created_by: unit.context.actor,
+        created_by: proposal.requestedBy ?? unit.context.actor,
         created_ms: unit.nowMs,
         ended_ms: null,
       },

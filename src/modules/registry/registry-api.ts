@@ -2,7 +2,7 @@ import type { Reader } from '#platform/database';
 import type { ModelService } from './model-service.ts';
 import type { PromotionService } from './promotion-service.ts';
 import type { Page } from './registry-read-model.ts';
-import type { FoundInRegistry, RegistrySearch } from './registry-search.ts';
+import type { FoundInRegistry, RegistrySearch } from './registry-search-read-model.ts';
 import type { PromotionState } from './registry-tables.ts';
 import type { ModelVersion, Promotion, RegisteredModel } from './registry-types.ts';
 import type { VersionService } from './version-service.ts';

@@ -15,6 +15,10 @@ export interface RegistryDeps {
         readonly requestedBy: string;
       },
     ): Promise<string>;
+    withdraw(
+      unit: Unit,
+      what: { readonly project: string; readonly subject: string; readonly reason: string },
+    ): Promise<void>;
   };
   readonly artifacts: {
     retain(

@@ -8,10 +8,23 @@ import type { Proposal } from './registry-types.ts';
 const actor = { actor: 'user:test' };
 const project = 'default';
 
+const proposal = (model: string, digest: string, checks: readonly string[] = ['gate:auc']): Proposal => ({
+  project,
+  model,
+  digest,
+  files: [{ path: 'model.onnx', sha256: digest, sizeBytes: 10 }],
+  runtime: 'onnx',
+  signature: { inputs: [] },
+  trainRef: 'dataset:train@1',
+  alias: 'champion',
+  checks,
+});
+
 describeDatabases('registry', (open) => {
   let database: Database;
   const ids = createSequentialIds();
   const requested: { policy: string; subject: string }[] = [];
+  const withdrawn: string[] = [];
   const retained: string[] = [];
   const edges: string[] = [];
   const registry = () =>
@@ -22,6 +35,9 @@ describeDatabases('registry', (open) => {
         async request(_unit, { policy, subject }) {
           requested.push({ policy, subject });
           return `approval-${requested.length}`;
+        },
+        async withdraw(_unit, { subject, reason }) {
+          withdrawn.push(`${subject}: ${reason}`);
         },
       },
       artifacts: {
@@ -43,17 +59,6 @@ describeDatabases('registry', (open) => {
   });
   afterAll(() => database.close());
 
-  const proposal = (model: string, digest: string, checks: readonly string[] = ['gate:auc']): Proposal => ({
-    project,
-    model,
-    digest,
-    files: [{ path: 'model.onnx', sha256: digest, sizeBytes: 10 }],
-    runtime: 'onnx',
-    signature: { inputs: [] },
-    trainRef: 'dataset:train@1',
-    alias: 'champion',
-    checks,
-  });
   const propose = (input: Proposal) => database.write(actor, (unit) => registry().api.proposeVersion(unit, input));
   const decide = (promotionId: string, check: string, satisfied: boolean) =>
     database.write(actor, (unit) =>
@@ -140,6 +145,13 @@ describeDatabases('registry', (open) => {
       });
     });
     expect(await champion('approved')).toBe(1);
+  });
+
+  test('an approval that is asked for in vain is withdrawn', async () => {
+    const waiting = await propose(proposal('vain', 'v1', ['approval:risk']));
+    const newer = await propose(proposal('vain', 'v2', ['gate:auc']));
+    await decide(newer.promotionId ?? '', 'gate:auc', true);
+    expect(withdrawn).toEqual([`promotion:${waiting.promotionId}: version 2 was promoted first`]);
   });
 
   test('without checks the alias moves at once', async () => {

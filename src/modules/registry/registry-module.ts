@@ -9,7 +9,7 @@ import type { RegistryApi } from './registry-api.ts';
 import type { RegistryDeps } from './registry-deps.ts';
 import { findAlias, findModel, findVersion, listModels, listVersions } from './registry-read-model.ts';
 import { registerRegistryRoutes } from './registry-routes.ts';
-import { latestVersions, searchModels, searchVersions } from './registry-search.ts';
+import { latestVersions, searchModels, searchVersions } from './registry-search-read-model.ts';
 import { createVersionService } from './version-service.ts';
 
 export interface RegistryModule {

@@ -96,6 +96,8 @@ export interface Proposal {
   readonly runRef?: string | undefined;
   readonly trackingRunId?: string | undefined;
   readonly alias: string;
+  /** The principal behind the proposal when a loop carries it; default the unit's actor. Four eyes compare with it. */
+  readonly requestedBy?: string | undefined;
   /** Required checks: `gate:<expression>`, `approval:<policy>`, `parity`. None: the alias moves at once. */
   readonly checks: readonly string[];
 }

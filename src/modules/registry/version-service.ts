@@ -60,17 +60,17 @@ export interface VersionService {
   ): Promise<void>;
 }
 
+async function getRows(unit: Unit, { project, model, version }: VersionName): Promise<[ModelRow, VersionRow]> {
+  const row = await getModelRow(unit, project, model);
+  const found = await findVersionRow(unit, row.model_key, version);
+  if (found === undefined) throw registryErrors.MODEL_VERSION_NOT_FOUND(model, String(version));
+  return [row, found];
+}
+
 export function createVersionService(
   { artifacts, lineage }: RegistryDeps,
   rejectOpen: (unit: Unit, project: string, model: string, version: number, reason: string) => Promise<void>,
 ): VersionService {
-  async function getRows(unit: Unit, { project, model, version }: VersionName): Promise<[ModelRow, VersionRow]> {
-    const row = await getModelRow(unit, project, model);
-    const found = await findVersionRow(unit, row.model_key, version);
-    if (found === undefined) throw registryErrors.MODEL_VERSION_NOT_FOUND(model, String(version));
-    return [row, found];
-  }
-
   return {
     async createVersion(unit, input) {
       const { project, model, source, storageLocation, files = [], tags = [] } = input;

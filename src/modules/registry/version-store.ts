@@ -190,7 +190,7 @@ export const versionKey = (modelKey: string, version: number) => `${modelKey}@${
 export async function listVersionParts(
   reader: Reader,
   modelKeys: readonly string[],
-  version?: number,
+  onlyVersion?: number,
 ): Promise<(modelKey: string, version: number) => VersionParts> {
   const query = reader.query<RegistryTables>();
   const files = await query
@@ -203,14 +203,14 @@ export async function listVersionParts(
       'registry_version_files.size_bytes',
     ])
     .where(inList(reader, 'registry_version_files.model_key', modelKeys))
-    .$if(version !== undefined, (select) => select.where('registry_version_files.version', '=', version ?? 0))
+    .$if(onlyVersion !== undefined, (select) => select.where('registry_version_files.version', '=', onlyVersion ?? 0))
     .orderBy('registry_version_files.path')
     .execute();
   const aliases = await query
     .selectFrom('registry_aliases')
     .select(['registry_aliases.model_key', 'registry_aliases.version', 'registry_aliases.alias'])
     .where(inList(reader, 'registry_aliases.model_key', modelKeys))
-    .$if(version !== undefined, (select) => select.where('registry_aliases.version', '=', version ?? 0))
+    .$if(onlyVersion !== undefined, (select) => select.where('registry_aliases.version', '=', onlyVersion ?? 0))
     .orderBy('registry_aliases.alias')
     .execute();
   const tags = await query
@@ -222,7 +222,7 @@ export async function listVersionParts(
       'registry_version_tags.tag_value',
     ])
     .where(inList(reader, 'registry_version_tags.model_key', modelKeys))
-    .$if(version !== undefined, (select) => select.where('registry_version_tags.version', '=', version ?? 0))
+    .$if(onlyVersion !== undefined, (select) => select.where('registry_version_tags.version', '=', onlyVersion ?? 0))
     .orderBy('registry_version_tags.tag_key')
     .execute();
 

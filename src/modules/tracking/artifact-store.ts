@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
-import { jsonRows } from './json-rows.ts';
+import { jsonRows } from './json-rows-store.ts';
 import type { ArtifactRow, TrackingTables } from './tracking-tables.ts';
 import type { ArtifactEntry } from './tracking-types.ts';
 

@@ -90,27 +90,27 @@ export interface ExperimentService {
   ensureDefaultExperiment(unit: Unit, project: string): Promise<void>;
 }
 
+async function getActive(unit: Unit, project: string, id: string): Promise<ExperimentRow> {
+  const row = await takeExperimentRow(unit, project, id);
+  requireActive(row);
+  return row;
+}
+
+async function changeLifecycle(
+  unit: Unit,
+  { project, experimentId }: ExperimentName,
+  lifecycle: ExperimentRow['lifecycle'],
+): Promise<void> {
+  const row = await takeExperimentRow(unit, project, experimentId);
+  if (row.lifecycle === lifecycle) throw trackingErrors.EXPERIMENT_NOT_FOUND(experimentId);
+  await updateExperiment(unit, row.experiment_key, { lifecycle, updated_ms: unit.nowMs });
+  await updateRunsOfExperiment(unit, row.experiment_key, {
+    lifecycle,
+    deletedMs: lifecycle === 'deleted' ? unit.nowMs : null,
+  });
+}
+
 export function createExperimentService(): ExperimentService {
-  async function getActive(unit: Unit, project: string, id: string): Promise<ExperimentRow> {
-    const row = await takeExperimentRow(unit, project, id);
-    requireActive(row);
-    return row;
-  }
-
-  async function changeLifecycle(
-    unit: Unit,
-    { project, experimentId }: ExperimentName,
-    lifecycle: ExperimentRow['lifecycle'],
-  ): Promise<void> {
-    const row = await takeExperimentRow(unit, project, experimentId);
-    if (row.lifecycle === lifecycle) throw trackingErrors.EXPERIMENT_NOT_FOUND(experimentId);
-    await updateExperiment(unit, row.experiment_key, { lifecycle, updated_ms: unit.nowMs });
-    await updateRunsOfExperiment(unit, row.experiment_key, {
-      lifecycle,
-      deletedMs: lifecycle === 'deleted' ? unit.nowMs : null,
-    });
-  }
-
   return {
     async createExperiment(unit, { project, name, artifactLocation, tags = [] }) {
       requireExperimentName(name);

@@ -85,7 +85,7 @@ export async function nextExperimentNumbers(
     .select((eb) => eb.fn.coalesce(eb.fn.max('tracking_experiments.experiment_id'), eb.lit(0)).as('id'))
     .where('tracking_experiments.project', '=', project)
     .executeTakeFirstOrThrow();
-  return { key: Number(key) + 1, id: Number(id) + 1 };
+  return { key: key + 1, id: id + 1 };
 }
 
 export async function insertExperiment(unit: Unit, row: ExperimentRow): Promise<void> {

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
-import { jsonRows } from './json-rows.ts';
+import { jsonRows } from './json-rows-store.ts';
 import type { TrackingTables } from './tracking-tables.ts';
 import type { Tag } from './tracking-types.ts';
 

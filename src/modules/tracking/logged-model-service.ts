@@ -50,19 +50,19 @@ export interface LoggedModelService {
 const toParams = (params: readonly Tag[]) => params.map((param, index) => toParam(param, `params[${index}]`));
 const toTags = (tags: readonly Tag[]) => tags.map((tag, index) => toRunTag(tag, `tags[${index}]`));
 
+async function getRow(reader: Reader, { project, modelId }: ModelName): Promise<LoggedModelWithExperiment> {
+  const row = await findLoggedModelRow(reader, project, modelId);
+  if (row === undefined) throw trackingErrors.LOGGED_MODEL_NOT_FOUND(modelId);
+  return row;
+}
+
+async function getModel(reader: Reader, name: ModelName): Promise<LoggedModel> {
+  const [model] = await toLoggedModels(reader, [await getRow(reader, name)]);
+  if (model === undefined) throw trackingErrors.LOGGED_MODEL_NOT_FOUND(name.modelId);
+  return model;
+}
+
 export function createLoggedModelService({ ids, lineage }: TrackingDeps): LoggedModelService {
-  async function getRow(reader: Reader, { project, modelId }: ModelName): Promise<LoggedModelWithExperiment> {
-    const row = await findLoggedModelRow(reader, project, modelId);
-    if (row === undefined) throw trackingErrors.LOGGED_MODEL_NOT_FOUND(modelId);
-    return row;
-  }
-
-  async function getModel(reader: Reader, name: ModelName): Promise<LoggedModel> {
-    const [model] = await toLoggedModels(reader, [await getRow(reader, name)]);
-    if (model === undefined) throw trackingErrors.LOGGED_MODEL_NOT_FOUND(name.modelId);
-    return model;
-  }
-
   return {
     async createLoggedModel(unit, input) {
       const { project, sourceRunId } = input;

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
-import { jsonRows } from './json-rows.ts';
+import { jsonRows } from './json-rows-store.ts';
 import { keyValueTables, listKeyValues } from './key-value-store.ts';
 import { decodeValue, encodeValue } from './metric-value.ts';
 import type { LoggedModelRow, TrackingTables } from './tracking-tables.ts';

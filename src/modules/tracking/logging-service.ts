@@ -44,39 +44,39 @@ export interface LoggingService {
   ): Promise<readonly Metric[]>;
 }
 
+async function requireActiveRun(unit: Unit, { project, runId }: RunName): Promise<{ experimentKey: number }> {
+  const row = await findRunLifecycle(unit, project, runId);
+  if (row === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
+  if (row.lifecycle !== 'active') throw trackingErrors.TRACKING_RUN_INACTIVE(runId);
+  return { experimentKey: row.experiment_key };
+}
+
+async function logParams(unit: Unit, runId: string, params: readonly Tag[]): Promise<void> {
+  const given = new Map<string, string>();
+  for (const { key, value } of params) {
+    if (given.has(key))
+      throw trackingErrors.TRACKING_VALUE_INVALID(`Duplicate parameter keys have been submitted: ${key}`);
+    given.set(key, value);
+  }
+  await putKeyValues(unit, keyValueTables.runParams, runId, params, { keep: true });
+  for (const { key, value } of (await listKeyValues(unit, keyValueTables.runParams, [runId])).get(runId) ?? []) {
+    const wanted = given.get(key);
+    if (wanted !== undefined && wanted !== value) throw trackingErrors.PARAM_CHANGED(runId, key, value, wanted);
+  }
+}
+
+async function logTags(unit: Unit, runId: string, tags: readonly Tag[]): Promise<void> {
+  await putKeyValues(unit, keyValueTables.runTags, runId, tags);
+  const name = tags.findLast(({ key }) => key === runNameTag)?.value;
+  const parent = tags.findLast(({ key }) => key === parentRunTag)?.value;
+  if (name !== undefined || parent !== undefined)
+    await updateRun(unit, runId, {
+      ...(name !== undefined && { name }),
+      ...(parent !== undefined && { parent_run_id: parent }),
+    });
+}
+
 export function createLoggingService({ ids, lineage }: TrackingDeps): LoggingService {
-  async function requireActiveRun(unit: Unit, { project, runId }: RunName): Promise<{ experimentKey: number }> {
-    const row = await findRunLifecycle(unit, project, runId);
-    if (row === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
-    if (row.lifecycle !== 'active') throw trackingErrors.TRACKING_RUN_INACTIVE(runId);
-    return { experimentKey: row.experiment_key };
-  }
-
-  async function logParams(unit: Unit, runId: string, params: readonly Tag[]): Promise<void> {
-    const given = new Map<string, string>();
-    for (const { key, value } of params) {
-      if (given.has(key))
-        throw trackingErrors.TRACKING_VALUE_INVALID(`Duplicate parameter keys have been submitted: ${key}`);
-      given.set(key, value);
-    }
-    await putKeyValues(unit, keyValueTables.runParams, runId, params, { keep: true });
-    for (const { key, value } of (await listKeyValues(unit, keyValueTables.runParams, [runId])).get(runId) ?? []) {
-      const wanted = given.get(key);
-      if (wanted !== undefined && wanted !== value) throw trackingErrors.PARAM_CHANGED(runId, key, value, wanted);
-    }
-  }
-
-  async function logTags(unit: Unit, runId: string, tags: readonly Tag[]): Promise<void> {
-    await putKeyValues(unit, keyValueTables.runTags, runId, tags);
-    const name = tags.findLast(({ key }) => key === runNameTag)?.value;
-    const parent = tags.findLast(({ key }) => key === parentRunTag)?.value;
-    if (name !== undefined || parent !== undefined)
-      await updateRun(unit, runId, {
-        ...(name !== undefined && { name }),
-        ...(parent !== undefined && { parent_run_id: parent }),
-      });
-  }
-
   /** Edges only where the other end's name is one that references can carry. */
   async function recordEdges(
     unit: Unit,

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
-import { type Cell, jsonRows } from './json-rows.ts';
+import { type Cell, jsonRows } from './json-rows-store.ts';
 import { decodeValue, encodeValue, latestByKey } from './metric-value.ts';
 import type { MetricRow, TrackingTables } from './tracking-tables.ts';
 import type { Metric } from './tracking-types.ts';

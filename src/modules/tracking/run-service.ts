@@ -65,6 +65,26 @@ async function getActiveRunRow(reader: Reader, project: string, runId: string): 
   return row;
 }
 
+/** The name comes as a field, as a tag, or as both when they agree. */
+function nameOf(runId: string, input: NewRun): string {
+  const tag = input.tags?.findLast(({ key }) => key === runNameTag)?.value;
+  if (input.name && tag !== undefined && tag !== input.name)
+    throw trackingErrors.TRACKING_VALUE_INVALID(
+      `Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values (run_name='${input.name}', mlflow.runName='${tag}').`,
+    );
+  return input.name || tag || runNameFor(runId);
+}
+
+async function emitFinished(unit: Unit, row: RunWithExperiment, status: RunStatus): Promise<void> {
+  if (!ended.includes(status) || ended.includes(row.status)) return;
+  await unit.emit({
+    type: 'tracking-run.finished',
+    project: row.project,
+    subject: formatReference('tracking-run', row.run_id),
+    data: { runId: row.run_id, status },
+  });
+}
+
 export function createRunService({
   ids,
   lineage,
@@ -88,26 +108,6 @@ export function createRunService({
     );
     if (made === undefined) throw trackingErrors.EXPERIMENT_NAME_NOT_FOUND(experimentName);
     return made;
-  }
-
-  /** The name comes as a field, as a tag, or as both when they agree. */
-  function nameOf(runId: string, input: NewRun): string {
-    const tag = input.tags?.findLast(({ key }) => key === runNameTag)?.value;
-    if (input.name && tag !== undefined && tag !== input.name)
-      throw trackingErrors.TRACKING_VALUE_INVALID(
-        `Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values (run_name='${input.name}', mlflow.runName='${tag}').`,
-      );
-    return input.name || tag || runNameFor(runId);
-  }
-
-  async function emitFinished(unit: Unit, row: RunWithExperiment, status: RunStatus): Promise<void> {
-    if (!ended.includes(status) || ended.includes(row.status)) return;
-    await unit.emit({
-      type: 'tracking-run.finished',
-      project: row.project,
-      subject: formatReference('tracking-run', row.run_id),
-      data: { runId: row.run_id, status },
-    });
   }
 
   const service: RunService = {

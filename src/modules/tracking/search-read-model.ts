@@ -5,8 +5,8 @@ import { findAnyExperimentRow, parseExperimentId } from './experiment-service.ts
 import { experimentColumns, listExperimentRows, toExperiments } from './experiment-store.ts';
 import { listLoggedModelRows, toLoggedModels } from './logged-model-store.ts';
 import { listRunRows, toRuns } from './run-store.ts';
-import { compileFilter, compileOrdering, type SearchSchema } from './search-compiler.ts';
 import { parseFilter, parseOrdering } from './search-grammar.ts';
+import { compileFilter, compileOrdering, type SearchSchema } from './search-store.ts';
 import type { Lifecycle, TrackingTables } from './tracking-tables.ts';
 import type { Experiment, LoggedModel, Run } from './tracking-types.ts';
 

@@ -5,6 +5,7 @@ import { createTrackingModule, type TrackingApi } from './index.ts';
 
 const project = 'default';
 const actor = { actor: 'user:test' };
+const point = (step: number, timestampMs: number, value: number) => ({ key: 'auc', step, timestampMs, value });
 const digest = (n: number) => String(n).padStart(64, '0');
 
 describeDatabases('tracking', (open) => {
@@ -73,7 +74,6 @@ describeDatabases('tracking', (open) => {
 
   test('the latest point is the greatest by step, time and value, whatever order they came in', async () => {
     const runId = await newRun();
-    const point = (step: number, timestampMs: number, value: number) => ({ key: 'auc', step, timestampMs, value });
     await write((unit) => api.log(unit, { project, runId, metrics: [point(2, 10, 0.2), point(1, 99, 0.1)] }));
     await write((unit) => api.log(unit, { project, runId, metrics: [point(1, 100, 0.9)] }));
     expect(await latest(runId, 'auc')).toEqual({ key: 'auc', step: 2, timestampMs: 10, value: 0.2 });

@@ -1,14 +1,11 @@
-import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ArtifactEntry } from '#modules/tracking';
-import { type RequestContext, registerRawRoute } from '#platform/http';
 import { leavesFolder, toProxiedPath } from './artifact-uri.ts';
 import type { MlflowCall, MlflowDeps } from './mlflow-calls.ts';
-import { invalidParameter, renderMlflowError, sendMlflowError } from './mlflow-errors.ts';
+import { invalidParameter, sendMlflowError } from './mlflow-errors.ts';
 import { runIdOf } from './run-calls.ts';
 import { list, registryFilesFolder } from './wire-views.ts';
 
-const proxy = '/2.0/mlflow-artifacts';
+export const artifactProxy = '/2.0/mlflow-artifacts';
 const noMultipart = 'Multipart upload is not supported for the current artifact repository';
 
 export function requireSoundPath(path: string): string {
@@ -24,7 +21,7 @@ const toWireFiles = (entries: readonly ArtifactEntry[], root: string) =>
     ...(!isFolder && { file_size: sizeBytes }),
   }));
 
-interface StoredFile {
+export interface StoredFile {
   readonly sha256: string;
   readonly sizeBytes: number;
 }
@@ -74,7 +71,7 @@ export function artifactCalls(deps: MlflowDeps): readonly MlflowCall[] {
 
   const multipart = (step: string): MlflowCall => ({
     method: 'POST',
-    path: `${proxy}/mpu/${step}/*`,
+    path: `${artifactProxy}/mpu/${step}/*`,
     permission: 'write',
     handle: async ({ reply }) => sendMlflowError(reply, 'NOT_IMPLEMENTED', noMultipart),
   });
@@ -114,7 +111,7 @@ export function artifactCalls(deps: MlflowDeps): readonly MlflowCall[] {
     },
     {
       method: 'GET',
-      path: `${proxy}/artifacts`,
+      path: `${artifactProxy}/artifacts`,
       permission: 'read',
       handle: async ({ fields, project }) => {
         const folder = requireSoundPath(fields.text('path') ?? '').replace(/\/+$/, '');
@@ -123,7 +120,7 @@ export function artifactCalls(deps: MlflowDeps): readonly MlflowCall[] {
     },
     {
       method: 'DELETE',
-      path: `${proxy}/artifacts/*`,
+      path: `${artifactProxy}/artifacts/*`,
       permission: 'write',
       handle: async ({ params, project, context, reply }) => {
         const path = requireSoundPath(params['*'] ?? '');
@@ -136,7 +133,7 @@ export function artifactCalls(deps: MlflowDeps): readonly MlflowCall[] {
     multipart('abort'),
     {
       method: 'GET',
-      path: `${proxy}/presigned/*`,
+      path: `${artifactProxy}/presigned/*`,
       permission: 'read',
       handle: async ({ reply }) =>
         sendMlflowError(
@@ -146,110 +143,4 @@ export function artifactCalls(deps: MlflowDeps): readonly MlflowCall[] {
         ),
     },
   ];
-}
-
-/** Extensions that a browser must not run: they always go out as plain text. */
-const textLike =
-  /\.(?:txt|log|err|cfg|conf|cnf|cf|ini|properties|prop|hocon|toml|yaml|yml|xml|json|js|py|py3|csv|tsv|md|rst|jsonnet|html?|MLmodel|MLproject)$/i;
-
-/** The routes whose bodies are the artifacts' bytes; they are streamed both ways. */
-export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): void {
-  const { database, blobs, tracking, registry } = deps;
-  const reader = createArtifactReader(deps);
-
-  async function send(reply: FastifyReply, file: StoredFile | undefined, path: string): Promise<FastifyReply> {
-    if (file === undefined) return sendMlflowError(reply, 'RESOURCE_DOES_NOT_EXIST', `No such artifact: ${path}`);
-    const bytes = await blobs.openRead(file.sha256);
-    return reply
-      .header('content-type', textLike.test(path) ? 'text/plain; charset=utf-8' : 'application/octet-stream')
-      .header('content-length', file.sizeBytes)
-      .header('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(path.split('/').at(-1) ?? '')}`)
-      .header('x-content-type-options', 'nosniff')
-      .send(bytes);
-  }
-
-  const pathOf = (request: FastifyRequest) => {
-    const { '*': path = '' } = request.params as { '*'?: string };
-    return requireSoundPath(path);
-  };
-
-  async function receive(request: FastifyRequest, context: RequestContext): Promise<string> {
-    const path = pathOf(request);
-    const body = request.body instanceof Readable ? request.body : Readable.from([]);
-    // Bytes first, then the unit that names them: dying in between leaves unreferenced bytes only.
-    const stored = await blobs.putStream(body);
-    await database.write(context.write, (unit) =>
-      tracking.putArtifact(unit, { project: context.project, path, ...stored }),
-    );
-    return '';
-  }
-
-  for (const prefix of ['/api', '/ajax-api']) {
-    registerRawRoute(app, {
-      id: 'mlflow PUT artifact',
-      method: 'PUT',
-      path: `${prefix}${proxy}/artifacts/*`,
-      permission: 'write',
-      body: 'stream',
-      renderError: renderMlflowError,
-      handle: async (request, reply, context) => {
-        await receive(request, context);
-        return reply.header('content-type', 'application/json').send('{}');
-      },
-    });
-    registerRawRoute(app, {
-      id: 'mlflow GET artifact',
-      method: 'GET',
-      path: `${prefix}${proxy}/artifacts/*`,
-      permission: 'read',
-      renderError: renderMlflowError,
-      handle: async (request, reply, { project }) => {
-        const path = pathOf(request);
-        return send(reply, await reader.find(project, path), path);
-      },
-    });
-  }
-
-  const query = (request: FastifyRequest, name: string) => {
-    const value = (request.query as Record<string, unknown>)[name];
-    if (typeof value !== 'string' || value === '')
-      throw invalidParameter(`Missing value for required parameter '${name}'.`);
-    return value;
-  };
-
-  async function sendFrom(reply: FastifyReply, project: string, artifactUri: string, given: string) {
-    const root = toProxiedPath(artifactUri);
-    const path = requireSoundPath(given);
-    return send(reply, root === undefined ? undefined : await reader.find(project, `${root}/${path}`), path);
-  }
-
-  registerRawRoute(app, {
-    method: 'GET',
-    path: '/get-artifact',
-    permission: 'read',
-    renderError: renderMlflowError,
-    handle: async (request, reply, { project }) => {
-      const { run_id: runId, run_uuid: oldId } = request.query as Record<string, string | undefined>;
-      const run = await tracking.runInfo(database.read, project, runId ?? oldId ?? query(request, 'run_id'));
-      return run === undefined
-        ? sendMlflowError(reply, 'RESOURCE_DOES_NOT_EXIST', `Run with id=${runId ?? oldId} not found`)
-        : sendFrom(reply, project, run.artifactUri, query(request, 'path'));
-    },
-  });
-  registerRawRoute(app, {
-    method: 'GET',
-    path: '/model-versions/get-artifact',
-    permission: 'read',
-    renderError: renderMlflowError,
-    handle: async (request, reply, { project }) => {
-      const name = query(request, 'name');
-      const path = requireSoundPath(query(request, 'path'));
-      const version = await registry.version(database.read, project, name, query(request, 'version'));
-      return send(
-        reply,
-        version?.files.find((file) => file.path === path),
-        path,
-      );
-    },
-  });
 }

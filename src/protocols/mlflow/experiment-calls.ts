@@ -10,6 +10,8 @@ export const lifecycleOf = (viewType: keyof typeof viewTypes | undefined) =>
 
 const prefix = '/2.0/mlflow/experiments';
 
+const missing = ({ reply }: CallInput, message: string) => sendMlflowError(reply, 'RESOURCE_DOES_NOT_EXIST', message);
+
 export function experimentCalls({ database, tracking }: MlflowDeps): readonly MlflowCall[] {
   async function search({ fields, project }: CallInput) {
     const limit = fields.bounded('max_results', { preset: 1000, maximum: 50_000 });
@@ -24,8 +26,6 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
     });
     return { ...list('experiments', items.map(toWireExperiment)), ...nextPage(more, offset + limit) };
   }
-
-  const missing = ({ reply }: CallInput, message: string) => sendMlflowError(reply, 'RESOURCE_DOES_NOT_EXIST', message);
 
   return [
     {

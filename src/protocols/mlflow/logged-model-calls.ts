@@ -19,9 +19,9 @@ function toOrdering(fieldName: string, ascending: boolean): string {
   return `${name} ${ascending ? 'ASC' : 'DESC'}`;
 }
 
-export function loggedModelCalls({ database, tracking }: MlflowDeps): readonly MlflowCall[] {
-  const idOf = ({ params }: CallInput) => params['modelId'] ?? '';
+const idOf = ({ params }: CallInput) => params['modelId'] ?? '';
 
+export function loggedModelCalls({ database, tracking }: MlflowDeps): readonly MlflowCall[] {
   return [
     {
       method: 'POST',

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { registerRawRoute } from '#platform/http';
-import { artifactCalls, registerArtifactBytes } from './artifact-calls.ts';
+import { registerArtifactBytes } from './artifact-bytes.ts';
+import { artifactCalls } from './artifact-calls.ts';
 import { experimentCalls } from './experiment-calls.ts';
 import { loggedModelCalls } from './logged-model-calls.ts';
 import { loggingCalls } from './logging-calls.ts';

@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { createApprovalsModule } from '#modules/approvals';
 import { createArtifactsModule } from '#modules/artifacts';
 import { createLineageModule, type LineageApi } from '#modules/lineage';
 import { createProjectsModule } from '#modules/projects';
@@ -44,7 +45,7 @@ export async function createMlflowTestServer(options: {
     ids,
     artifacts,
     lineage,
-    approvals: { request: async () => ids.next() },
+    approvals: createApprovalsModule({ database, lineage }).api,
   });
   const app = await createHttpServer({
     logger,
@@ -54,7 +55,7 @@ export async function createMlflowTestServer(options: {
     checkAnswers: true,
   });
   const protocol = createMlflowProtocol({ database, blobs, tracking: tracking.api, registry: registry.api });
-  for (const { routes } of [tracking, registry, protocol]) routes(app);
+  for (const part of [tracking, registry, protocol]) part.routes(app);
   await tracking.start();
   await app.ready();
   return { app, tracking: tracking.api, registry: registry.api, lineage };

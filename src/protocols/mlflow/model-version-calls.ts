@@ -11,14 +11,14 @@ const prefix = '/2.0/mlflow/model-versions';
 /** The server's own note on a logged model: as which versions it was registered. */
 const versionsTag = 'mlflow.modelVersions';
 
+const nameOf = ({ fields, project }: CallInput) => ({
+  project,
+  model: fields.requiredName('name'),
+  version: parseVersion(fields.requiredName('version')),
+});
+
 export function modelVersionCalls(deps: MlflowDeps): readonly MlflowCall[] {
   const { database, registry, tracking } = deps;
-
-  const nameOf = ({ fields, project }: CallInput) => ({
-    project,
-    model: fields.requiredName('name'),
-    version: parseVersion(fields.requiredName('version')),
-  });
 
   /** Runs a change in one unit and answers with the version as it is then. */
   async function change(

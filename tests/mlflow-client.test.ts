@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { scrubEnvironment } from '#platform/processes';
+import { createPythonEnvironments } from '#platform/python-environments';
+import { openTestDatabase, type TestDatabase } from '#platform/testing/database';
+import { createMlflowTestServer, type MlflowTestServer } from '../src/protocols/mlflow/mlflow-test-server.ts';
+
+const run = promisify(execFile);
+/** Building the environment downloads some hundred megabytes the first time; it is kept between runs. */
+const setUpMs = 300_000;
+const scriptMs = 180_000;
+
+let database: TestDatabase;
+let server: MlflowTestServer;
+let url: string;
+let python: string;
+
+beforeAll(async () => {
+  const environments = createPythonEnvironments({
+    folder: resolve('node_modules/.cache/tidemill-python'),
+    env: scrubEnvironment(process.env),
+  });
+  // the environment of the example: one for every test that runs a user's Python
+  ({ pythonPath: python } = await environments.ensureEnvironment({
+    requirementsPath: 'examples/flights/requirements.txt',
+  }));
+  database = await openTestDatabase();
+  server = await createMlflowTestServer({ database, clock: database.clock, ids: database.ids });
+  url = await server.app.listen({ host: '127.0.0.1', port: 0 });
+}, setUpMs);
+
+afterAll(async () => {
+  await server.app.close();
+  await database.close();
+});
+
+test(
+  'an unmodified MLflow client logs, registers, searches and loads models back, in its own project',
+  async () => {
+    const { stdout } = await run(python, [join('tests', 'python', 'mlflow_client.py')], {
+      env: {
+        ...scrubEnvironment(process.env),
+        MLFLOW_TRACKING_URI: `${url}/projects/flights`,
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
+        GIT_PYTHON_REFRESH: 'quiet',
+      },
+      timeout: scriptMs,
+    });
+    const last = stdout.trim().split('\n').at(-1) ?? '';
+    expect(JSON.parse(last)).toEqual({
+      experiment: '1',
+      same_predictions: true,
+      alias_predicts: 2,
+      number_predicts: 2,
+      versions: [1, 2],
+      version_runs: [true],
+      aliases: expect.anything(),
+      params: { c: '1.0', solver: 'lbfgs' },
+      auc: 0.75,
+      loss_is_nan: true,
+      curve: [0, 0.1, 0.2, 0.3, 0.4],
+      tag: 'ops',
+      status: 'FINISHED',
+      datasets: ['training-rows'],
+      outputs: 1,
+      artifacts: ['notes', 'report'],
+      note: 'hello',
+      report: { a: [1, 2] },
+      child_parent: true,
+      found: ['parent'],
+      logged_models: 3,
+      changed_param: 'INVALID_PARAMETER_VALUE',
+    });
+    expect(await server.registry.alias(database.read, 'flights', 'clients-model', 'live')).toMatchObject({
+      version: 1,
+    });
+    const { nodes } = await server.lineage.trace(database.read, 'flights', 'model:clients-model@live', {
+      direction: 'up',
+    });
+    expect(nodes.some(({ ref }) => ref.startsWith('tracking-run:'))).toBe(true);
+    expect(await server.tracking.experimentByName(database.read, 'default', 'client')).toBeUndefined();
+  },
+  scriptMs,
+);
