@@ -23,8 +23,8 @@ export interface CliContext extends CliEnvironment {
   readonly home: string;
   readonly project: string | undefined;
   /** The server of --url, TIDEMILL_URL or the home's running.json. CliError NO_SERVER when none is known. */
-  connect(): Promise<Client>;
-  runningServer(): Promise<RunningServer | undefined>;
+  readonly connect: () => Promise<Client>;
+  readonly runningServer: () => Promise<RunningServer | undefined>;
 }
 
 /** A failure that a command finds itself; `exit` as in the table of kinds. */

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { OperationArguments, OperationResult, OperationShape } from '#contracts/operation';
+import type { OperationResult, OperationShape } from '#contracts/operation';
 import type { Client } from '../sdk/index.ts';
 import { type CliEnvironment, createContext } from './context.ts';
 import { type Column, formatRecord, formatTable } from './output.ts';
@@ -92,5 +92,5 @@ async function listItems(client: Client, operation: OperationShape, limit: numbe
 
 /** The server checks what the types cannot: here the operation is a value, not known when this is compiled. */
 async function callUntyped(client: Client, operation: OperationShape, args: object): Promise<unknown> {
-  return await client.call(operation, args as OperationArguments<OperationShape>);
+  return await client.call(operation, args);
 }

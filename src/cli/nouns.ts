@@ -11,10 +11,51 @@ export interface Noun {
 /** Loads the typed part (`nounOf`) with the contracts, which are too heavy for `--help`. */
 export const nouns: readonly Noun[] = [
   {
+    noun: 'project',
+    summary: 'list and show projects',
+    load: async () => (await import('./nouns/project.ts')).project,
+  },
+  {
     noun: 'dataset',
     summary: 'list and show datasets',
     load: async () => (await import('./nouns/dataset.ts')).dataset,
   },
+  {
+    noun: 'feature',
+    summary: 'list and show feature views',
+    load: async () => (await import('./nouns/feature.ts')).feature,
+  },
+  {
+    noun: 'pipeline',
+    summary: 'list and show pipelines',
+    load: async () => (await import('./nouns/pipeline.ts')).pipeline,
+  },
+  {
+    noun: 'pipeline-run',
+    summary: 'list and show pipeline runs',
+    load: async () => (await import('./nouns/pipeline-run.ts')).pipelineRun,
+  },
+  { noun: 'job', summary: 'list and show jobs', load: async () => (await import('./nouns/job.ts')).job },
   { noun: 'model', summary: 'list and show models', load: async () => (await import('./nouns/model.ts')).model },
+  {
+    noun: 'promotion',
+    summary: 'list and show promotions',
+    load: async () => (await import('./nouns/promotion.ts')).promotion,
+  },
+  {
+    noun: 'approval',
+    summary: 'list and show approvals',
+    load: async () => (await import('./nouns/approval.ts')).approval,
+  },
+  {
+    noun: 'deployment',
+    summary: 'list and show deployments',
+    load: async () => (await import('./nouns/deployment.ts')).deployment,
+  },
+  {
+    noun: 'rollout',
+    summary: 'list and show rollouts',
+    load: async () => (await import('./nouns/rollout.ts')).rollout,
+  },
   { noun: 'alert', summary: 'list and show alerts', load: async () => (await import('./nouns/alert.ts')).alert },
 ];

@@ -29,7 +29,6 @@ export interface OutputOptions {
 
 export function createOutput({ json, stdout, stderr, environment }: OutputOptions): Output {
   const colors = createColors(wantsColor(stdout, environment));
-  const write = (stream: Writable, text: string) => void stream.write(text.endsWith('\n') ? text : `${text}\n`);
   return {
     json,
     colors,
@@ -43,6 +42,10 @@ export function createOutput({ json, stdout, stderr, environment }: OutputOption
       else write(stderr, `${createColors(wantsColor(stderr, environment)).red('error')} ${problem.message}`);
     },
   };
+}
+
+function write(stream: Writable, text: string): void {
+  stream.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
 function wantsColor(stream: Writable, environment: OutputOptions['environment']): boolean {

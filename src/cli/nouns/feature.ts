@@ -1,0 +1,13 @@
+import { getFeatureView, listFeatureViews } from '#contracts/features';
+import { nounOf } from '../noun-command.ts';
+
+export const feature = nounOf({
+  list: listFeatureViews,
+  show: getFeatureView,
+  empty: 'There is no feature view yet: declare one in tidemill.yaml and run "tidemill apply".',
+  columns: [
+    { title: 'name', value: (row) => row.name },
+    { title: 'datasets', value: (row) => row.datasets.join(', ') },
+    { title: 'generation', value: (row) => row.generation },
+  ],
+});

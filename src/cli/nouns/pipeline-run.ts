@@ -1,0 +1,17 @@
+import { getRun, listRuns } from '#contracts/pipelines';
+import { nounOf } from '../noun-command.ts';
+
+export const pipelineRun = nounOf({
+  list: listRuns,
+  show: getRun,
+  empty: 'There is no run yet: start one with "tidemill run <pipeline>".',
+  columns: [
+    { title: 'id', value: (row) => row.id },
+    { title: 'pipeline', value: (row) => row.pipeline },
+    { title: 'state', value: (row) => row.state },
+    { title: 'model', value: (row) => row.result && `${row.result.model}@${row.result.version}` },
+    { title: 'verdict', value: (row) => row.result?.verdict },
+    { title: 'created', value: (row) => row.createdAt },
+    { title: 'ended', value: (row) => row.endedAt },
+  ],
+});

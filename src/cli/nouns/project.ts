@@ -1,0 +1,13 @@
+import { getProject, listProjects } from '#contracts/projects';
+import { nounOf } from '../noun-command.ts';
+
+export const project = nounOf({
+  list: listProjects,
+  show: getProject,
+  empty: 'There is no project yet.',
+  columns: [
+    { title: 'name', value: (row) => row.name },
+    { title: 'goal', value: (row) => row.goal?.statement },
+    { title: 'created', value: (row) => row.createdAt },
+  ],
+});

@@ -1,0 +1,16 @@
+import { getPromotion, listPromotions } from '#contracts/registry';
+import { nounOf } from '../noun-command.ts';
+
+export const promotion = nounOf({
+  list: listPromotions,
+  show: getPromotion,
+  empty: 'There is no promotion yet: a pipeline with a model proposes one.',
+  columns: [
+    { title: 'id', value: (row) => row.id },
+    { title: 'to', value: (row) => `${row.model}@${row.version}` },
+    { title: 'alias', value: (row) => row.alias },
+    { title: 'state', value: (row) => row.state },
+    { title: 'checks', value: (row) => row.checks.map(({ name, state }) => `${name} ${state}`).join(', ') },
+    { title: 'created', value: (row) => row.createdAt },
+  ],
+});
