@@ -119,6 +119,8 @@ export function createExperimentService(): ExperimentService {
         throw trackingErrors.TRACKING_VALUE_INVALID(`an experiment cannot keep its artifacts at ${artifactLocation}`);
       const existing = name === defaultExperimentName || (await findExperimentRowByName(unit, project, name));
       if (existing) throw trackingErrors.EXPERIMENT_EXISTS(name);
+      // whoever lists experiments sees "Default" beside the first one that was made
+      await takeExperimentRow(unit, project, String(defaultExperimentId));
       const { key, id } = await nextExperimentNumbers(unit, project);
       await insertExperiment(unit, {
         experiment_key: key,

@@ -1,28 +1,27 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Unit } from '#platform/database';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
 import { createTrackingModule, type TrackingApi } from './index.ts';
 
-const project = 'default';
 const actor = { actor: 'user:test' };
 const point = (step: number, timestampMs: number, value: number) => ({ key: 'auc', step, timestampMs, value });
 const digest = (n: number) => String(n).padStart(64, '0');
 
 describeDatabases('tracking', (open) => {
   let database: TestDatabase;
+  let project: string;
+  let projects = 0;
   let api: TrackingApi;
   let retained: string[];
   let edges: string[];
   const write = <T>(work: (unit: Unit) => Promise<T>) => database.write(actor, work);
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     database = await open();
-    retained = [];
-    edges = [];
     api = createTrackingModule({
       database,
       ids: database.ids,
-      projects: { list: async () => [{ name: project }] },
+      projects: { list: async () => [] },
       artifacts: {
         async retain(_unit, { owner, sha256 }) {
           retained.push(`+${owner} ${sha256}`);
@@ -38,7 +37,13 @@ describeDatabases('tracking', (open) => {
       },
     }).api;
   });
-  afterEach(() => database.close());
+  beforeEach(() => {
+    projects += 1;
+    project = `p${projects}`; // an empty one for each test
+    retained = [];
+    edges = [];
+  });
+  afterAll(() => database.close());
 
   const newRun = async (tags: { key: string; value: string }[] = []) =>
     (await write((unit) => api.createRun(unit, { project, tags }))).info.runId;
@@ -47,10 +52,10 @@ describeDatabases('tracking', (open) => {
 
   test('experiment 0 is there before anybody wrote to it, and ids are counted per project', async () => {
     expect(await api.experiment(database.read, project, '0')).toMatchObject({ name: 'Default', lifecycle: 'active' });
-    expect(await api.experimentByName(database.read, 'other', 'Default')).toMatchObject({ experimentId: '0' });
+    expect(await api.experimentByName(database.read, 'elsewhere', 'Default')).toMatchObject({ experimentId: '0' });
     expect((await api.searchExperiments(database.read, { project, limit: 10 })).items).toHaveLength(1);
     const created = await write((unit) => api.createExperiment(unit, { project, name: 'first' }));
-    const elsewhere = await write((unit) => api.createExperiment(unit, { project: 'other', name: 'first' }));
+    const elsewhere = await write((unit) => api.createExperiment(unit, { project: 'elsewhere', name: 'first' }));
     expect([created, elsewhere]).toEqual(['1', '1']);
     expect(await api.experiment(database.read, project, '1')).toMatchObject({
       artifactLocation: 'mlflow-artifacts:/1',
@@ -140,8 +145,8 @@ describeDatabases('tracking', (open) => {
 
   test('a run of one project is not there for another', async () => {
     const runId = await newRun();
-    expect(await api.run(database.read, 'other', runId)).toBeUndefined();
-    await expect(write((unit) => api.log(unit, { project: 'other', runId, params: [] }))).rejects.toMatchObject({
+    expect(await api.run(database.read, 'elsewhere', runId)).toBeUndefined();
+    await expect(write((unit) => api.log(unit, { project: 'elsewhere', runId, params: [] }))).rejects.toMatchObject({
       code: 'TRACKING_RUN_NOT_FOUND',
     });
   });
@@ -234,7 +239,7 @@ describeDatabases('tracking', (open) => {
     const search = async (filter: string) =>
       (await api.searchLoggedModels(database.read, { project, experimentIds: ['0'], filter, limit: 5 })).items.length;
     expect(await search("status = 'LOGGED_MODEL_READY' AND metrics.auc > 0.4 AND params.depth = '3'")).toBe(1);
-    expect(await search("name = 'other'")).toBe(0);
+    expect(await search("name = 'elsewhere'")).toBe(0);
     await write((unit) => api.deleteLoggedModel(unit, { project, modelId }));
     expect(await api.loggedModel(database.read, project, modelId)).toBeUndefined();
   });

@@ -1,5 +1,5 @@
 import type { InjectOptions } from 'fastify';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Principal } from '#platform/http';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
 import { createMlflowTestServer, type MlflowTestServer } from './mlflow-test-server.ts';
@@ -14,9 +14,11 @@ describeDatabases('the MLflow protocol', (open) => {
   let server: MlflowTestServer;
   let principal: Principal;
 
-  beforeEach(async () => {
+  let project: string;
+  let projects = 0;
+
+  beforeAll(async () => {
     database = await open();
-    principal = { id: 'user:local', can: () => true };
     server = await createMlflowTestServer({
       database,
       clock: database.clock,
@@ -24,13 +26,24 @@ describeDatabases('the MLflow protocol', (open) => {
       authenticate: async () => principal,
     });
   });
-  afterEach(async () => {
+  beforeEach(() => {
+    principal = { id: 'user:local', can: () => true };
+    projects += 1;
+    project = `p${projects}`; // an empty one for each test
+  });
+  afterAll(async () => {
     await server.app.close();
     await database.close();
   });
 
-  async function send(options: InjectOptions): Promise<Answer> {
-    const response = await server.app.inject({ ...options, headers: { host: 'localhost', ...options.headers } });
+  const inject = (options: InjectOptions & { readonly url: string }) =>
+    server.app.inject({
+      ...options,
+      url: options.url.startsWith('/projects/') ? options.url : `/projects/${project}${options.url}`,
+      headers: { host: 'localhost', ...options.headers },
+    });
+  async function send(options: InjectOptions & { readonly url: string }): Promise<Answer> {
+    const response = await inject(options);
     return { status: response.statusCode, body: response.body === '' ? {} : JSON.parse(response.body) };
   }
   const call = (method: 'POST' | 'PATCH' | 'DELETE', path: string, payload: object, prefix = '/api/2.0/mlflow') =>
@@ -38,8 +51,7 @@ describeDatabases('the MLflow protocol', (open) => {
   const post = (path: string, payload: object) => call('POST', path, payload);
   const get = (path: string, query: Record<string, string | string[]> = {}) =>
     send({ method: 'GET', url: `/api/2.0/mlflow/${path}`, query });
-  const read = async (url: string) =>
-    (await server.app.inject({ method: 'GET', url, headers: { host: 'localhost' } })).body;
+  const read = async (url: string) => (await inject({ method: 'GET', url })).body;
   const createRun = async (): Promise<string> => {
     const { body } = await post('runs/create', { experiment_id: '0', user_id: 'ann', start_time: 5 });
     return (body as never as { run: { info: { run_id: string } } }).run.info.run_id;
@@ -80,7 +92,7 @@ describeDatabases('the MLflow protocol', (open) => {
   });
 
   test('a project is a prefix: its experiments and runs are its own', async () => {
-    const prefix = '/projects/flights/api/2.0/mlflow';
+    const prefix = '/projects/elsewhere/api/2.0/mlflow';
     expect((await call('POST', 'experiments/create', { name: 'e' }, prefix)).body).toEqual({ experiment_id: '1' });
     expect((await post('experiments/create', { name: 'e' })).body).toEqual({ experiment_id: '1' });
     const runId = await createRun();
@@ -223,10 +235,10 @@ describeDatabases('the MLflow protocol', (open) => {
     });
     const listed = await send({ method: 'GET', url: proxy, query: { path: `0/${run_id}/artifacts/plots` } });
     expect(listed.body).toEqual({ files: [{ path: 'a b.txt', is_dir: false, file_size: 5 }] });
-    const whole = await server.app.inject({ method: 'GET', url, headers: { host: 'localhost' } });
+    const whole = await inject({ method: 'GET', url });
     expect([whole.statusCode, whole.body, whole.headers['content-length']]).toEqual([200, 'hello', '5']);
     const page = `/get-artifact?run_id=${run_id}&path=plots/a%20b.txt`;
-    const shown = await server.app.inject({ method: 'GET', url: page, headers: { host: 'localhost' } });
+    const shown = await inject({ method: 'GET', url: page });
     expect(shown.headers).toMatchObject({
       'content-type': 'text/plain; charset=utf-8',
       'content-disposition': expect.stringContaining('attachment'),
@@ -280,10 +292,10 @@ describeDatabases('the MLflow protocol', (open) => {
     expect((await send({ method: 'GET', url: `/api/2.0/mlflow/logged-models/${model.model_id}` })).body).toMatchObject({
       model: { info: { tags: [{ key: 'mlflow.modelVersions', value: '[{"name":"m","version":1}]' }] } },
     });
-    expect(await server.registry.version(database.read, 'default', 'm', 1)).toMatchObject({
+    expect(await server.registry.version(database.read, project, 'm', 1)).toMatchObject({
       files: [{ path: 'MLmodel', sizeBytes: 11 }],
     });
-    const graph = await server.lineage.trace(database.read, 'default', 'model:m@1', { direction: 'up' });
+    const graph = await server.lineage.trace(database.read, project, 'model:m@1', { direction: 'up' });
     expect(graph.nodes.map(({ ref }) => ref)).toEqual(
       expect.arrayContaining([`logged-model:${model.model_id}`, `tracking-run:${source_run_id}`]),
     );
@@ -349,11 +361,11 @@ describeDatabases('the MLflow protocol', (open) => {
       payload: Buffer.from('onnx'),
     });
     expect(stored.status).toBe(200);
-    const file = await server.tracking.artifact(database.read, 'default', '0/model.onnx');
+    const file = await server.tracking.artifact(database.read, project, '0/model.onnx');
     const sha256 = file?.sha256 ?? '';
     await database.write({ actor: 'user:test' }, (unit) =>
       server.registry.proposeVersion(unit, {
-        project: 'default',
+        project,
         model: 'late',
         digest: sha256,
         files: [{ path: 'model.onnx', sha256, sizeBytes: 4 }],
@@ -369,7 +381,7 @@ describeDatabases('the MLflow protocol', (open) => {
       files: [{ path: 'model.onnx', is_dir: false, file_size: 4 }],
     });
     const url = `${proxy}/${path}/model.onnx`;
-    expect((await server.app.inject({ method: 'GET', url, headers: { host: 'localhost' } })).body).toBe('onnx');
+    expect((await inject({ method: 'GET', url })).body).toBe('onnx');
     principal = { id: 'token:editor', can: (permission) => permission === 'read' || permission === 'write' };
     const moved = await post('registered-models/alias', { name: 'late', alias: 'champion', version: '1' });
     expect(moved).toMatchObject({ status: 403, body: { error_code: 'PERMISSION_DENIED' } });
