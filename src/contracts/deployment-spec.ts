@@ -1,0 +1,137 @@
+import { type Static, Type } from 'typebox';
+import { datatypes } from './tensor.ts';
+
+/**
+ * DeploymentSpec v1: what one pool of data planes serves. Published whole by the control plane at
+ * `GET /data-plane/pools/{pool}/spec` with `ETag: "<epoch>.<generation>"`; `If-None-Match` with `?wait=<seconds>` holds
+ * the answer until it changes (304 when it did not). Within an epoch the generation only grows; a new epoch (a restored
+ * control plane) starts over.
+ */
+const Digest = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256, lower-case hexadecimal' });
+
+export const SpecTensor = Type.Object({
+  name: Type.String({ minLength: 1 }),
+  datatype: Type.Enum([...datatypes]),
+  shape: Type.Array(Type.Integer({ minimum: -1 }), { description: '-1 varies; the first dimension is the row' }),
+  nullable: Type.Optional(Type.Boolean({ description: '`null` is NaN in floating point, "" in BYTES; default false' })),
+});
+
+export const SpecRevision = Type.Object({
+  id: Type.String({ minLength: 1, description: 'names these bytes for ever: a changed revision has another id' }),
+  modelRef: Type.String({ description: '`model:late-arrival@4`; what follows `@` is the version in /v2' }),
+  runtime: Type.Enum(['onnx']),
+  files: Type.Array(
+    Type.Object({
+      path: Type.String({ minLength: 1, description: 'relative, inside the model; the first file is the one to load' }),
+      digest: Digest,
+      sizeBytes: Type.Integer({ minimum: 0 }),
+    }),
+    { minItems: 1 },
+  ),
+  signature: Type.Optional(
+    Type.Object(
+      { inputs: Type.Array(SpecTensor), outputs: Type.Array(SpecTensor) },
+      { description: 'must fit what the model itself declares; absent: what it declares is taken, nothing nullable' },
+    ),
+  ),
+  score: Type.Optional(Type.String({ description: 'where the score is among the outputs: `probabilities[1]`' })),
+  warmup: Type.Optional(
+    Type.Array(Type.Unknown(), { description: 'requests as POSTed to /v2/…/infer, each must succeed before traffic' }),
+  ),
+  maxBatchRows: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description: 'rows that waiting requests may be put together to; default 256, 1 = never',
+    }),
+  ),
+});
+
+export const SpecEndpoint = Type.Object({
+  project: Type.String({ minLength: 1 }),
+  name: Type.String({ minLength: 1 }),
+  replay: Type.Optional(
+    Type.Boolean({ description: 'event times may lie ahead of receipt (`clock: event`); default false' }),
+  ),
+  access: Type.Object({
+    tokens: Type.Array(Type.Object({ digest: Digest, principal: Type.String() }), {
+      description: 'digests of the tokens that may call; none: open when bound to loopback, closed elsewhere',
+    }),
+  }),
+  traffic: Type.Array(
+    Type.Object({ revision: Type.String(), basisPoints: Type.Integer({ minimum: 0, maximum: 10_000 }) }),
+    { description: 'sums to 10,000, 0 means none; empty while no model is there yet' },
+  ),
+  sticky: Type.Optional(
+    Type.Object({
+      by: Type.Enum(['key', 'principal', 'header'], { description: 'what stays with its revision; default key' }),
+      header: Type.Optional(Type.String({ description: 'lower case, when by is header' })),
+      salt: Type.String(),
+    }),
+  ),
+  shadows: Type.Array(
+    Type.Object({
+      revision: Type.String(),
+      sampleRate: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'default 1' })),
+    }),
+  ),
+  subject: Type.Optional(
+    Type.String({
+      description: 'the input column that names the person concerned, for erasure; else parameters.subject',
+    }),
+  ),
+  limits: Type.Optional(
+    Type.Object({
+      maxBodyBytes: Type.Optional(Type.Integer({ minimum: 1, description: 'default 16 MiB' })),
+      maxRows: Type.Optional(Type.Integer({ minimum: 1, description: 'of one request; default 100,000' })),
+      maxQueued: Type.Optional(
+        Type.Integer({ minimum: 1, description: 'requests waiting for a model; default 1,024' }),
+      ),
+      timeoutMs: Type.Optional(Type.Integer({ minimum: 1, description: 'in the queue; default 10,000' })),
+    }),
+  ),
+  capture: Type.Object({
+    enabled: Type.Boolean(),
+    sampleRate: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, description: 'share of requests kept; default 1' }),
+    ),
+    durability: Type.Optional(
+      Type.Enum(['write', 'fsync'], {
+        description: 'write (default) survives the process, a power cut may cost a second; fsync survives both',
+      }),
+    ),
+    onFull: Type.Optional(
+      Type.Enum(['answer', 'refuse'], { description: 'spool full: count the loss (default) or answer 503' }),
+    ),
+  }),
+  revisions: Type.Array(SpecRevision, { description: 'all that traffic and shadows name, and those kept warm' }),
+});
+
+export const DeploymentSpec = Type.Object({
+  version: Type.Literal(1),
+  pool: Type.String({ minLength: 1 }),
+  epoch: Type.String({ pattern: '^[A-Za-z0-9-]+$' }),
+  generation: Type.Integer({ minimum: 0 }),
+  flush: Type.Optional(
+    Type.Integer({ minimum: 0, description: 'raised to have every record shipped and reported at once' }),
+  ),
+  endpoints: Type.Array(SpecEndpoint),
+});
+
+export type DeploymentSpec = Static<typeof DeploymentSpec>;
+export type SpecEndpoint = Static<typeof SpecEndpoint>;
+export type SpecRevision = Static<typeof SpecRevision>;
+
+/** What the schema cannot say of one endpoint; undefined when it is sound. */
+export function findEndpointProblem(endpoint: SpecEndpoint): string | undefined {
+  const known = new Set(endpoint.revisions.map(({ id }) => id));
+  if (known.size !== endpoint.revisions.length) return 'two revisions have the same id';
+  const named = [...endpoint.traffic, ...endpoint.shadows].find(({ revision }) => !known.has(revision));
+  if (named !== undefined) return `revision "${named.revision}" is named but not described`;
+  const sum = endpoint.traffic.reduce((total, { basisPoints }) => total + basisPoints, 0);
+  if (endpoint.traffic.length > 0 && sum !== 10_000) return `traffic sums to ${sum} basis points, not to 10,000`;
+  for (const { id, files } of endpoint.revisions)
+    for (const { path } of files)
+      if (path.startsWith('/') || path.includes('\\') || path.split('/').some((part) => part === '..' || part === ''))
+        return `revision "${id}": file path "${path}" leaves the model's folder`;
+  return undefined;
+}

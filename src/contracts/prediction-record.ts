@@ -1,0 +1,38 @@
+import { type Static, Type } from 'typebox';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * PredictionRecord v1: one a request, made by the data plane, carried by the spool (`spool-frame.ts`). Row n is
+ * `<predictionId>.<n>`. This is the envelope; the tensors follow it as bytes.
+ */
+export const PredictionEnvelope = Type.Object({
+  version: Type.Literal(1),
+  predictionId: Type.String({ description: 'UUIDv7, made by the data plane' }),
+  requestId: Type.String({ description: "the caller's id of the request, else the predictionId" }),
+  keys: Type.Array(Type.Union([Type.String(), Type.Null()]), {
+    description: 'one a row, by encodeKey; empty: none given',
+  }),
+  rows: Type.Integer({ minimum: 0 }),
+  eventTimesMs: Type.Array(Type.Integer(), { description: 'one a row; receipt where none was given' }),
+  receivedAtMs: Type.Integer(),
+  durationUs: Type.Integer({ description: 'receipt to outputs; of a shadow: its own run' }),
+  project: Type.String(),
+  endpoint: Type.String(),
+  revision: Type.String(),
+  modelRef: Type.String(),
+  role: Type.Enum(['primary', 'shadow']),
+  shadowOf: Type.Optional(Type.String({ description: "the primary's predictionId" })),
+  reason: Type.Enum(['only', 'weighted', 'sticky', 'pinned', 'shadow'], { description: 'why this revision answered' }),
+  propensity: Type.Number({ description: 'probability that the routing chose this revision' }),
+  status: Type.Enum(['ok', 'error'], { description: 'error: the model ran and failed; no outputs' }),
+  error: Type.Optional(Type.String()),
+  principal: Type.String(),
+  traceparent: Type.Optional(Type.String()),
+  subject: Type.Optional(Type.Array(Type.Union([Type.String(), Type.Null()]), { description: 'one a row' })),
+});
+export type PredictionEnvelope = Static<typeof PredictionEnvelope>;
+
+export interface PredictionRecord extends PredictionEnvelope {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+}

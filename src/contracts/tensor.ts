@@ -1,0 +1,126 @@
+/**
+ * Tensors as they travel inside the program: typed arrays, row-major, with the names and datatypes of the Open Inference
+ * Protocol v2. No I/O and no TypeBox: runtimes, serving, the worker and the intake of predictions all load this file.
+ */
+export const datatypes = [
+  'BOOL',
+  'INT8',
+  'INT16',
+  'INT32',
+  'INT64',
+  'UINT8',
+  'UINT16',
+  'UINT32',
+  'UINT64',
+  'FP16',
+  'FP32',
+  'FP64',
+  'BYTES',
+] as const;
+export type Datatype = (typeof datatypes)[number];
+
+/** BOOL is one byte an element, 0 or 1; FP16 is its bits; BYTES is text (UTF-8). */
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | readonly string[];
+
+export interface Tensor {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+/** One input or output as a model declares it; -1 is a dimension that may vary, the first one being the row. */
+export interface TensorSignature {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  /** `null` is accepted: NaN in floating point, the empty text in BYTES. Default false. */
+  readonly nullable?: boolean;
+}
+
+export interface ModelSignature {
+  readonly inputs: readonly TensorSignature[];
+  readonly outputs: readonly TensorSignature[];
+}
+
+/** Bytes of one element; 0 for BYTES, whose elements vary. */
+export const elementWidths: Readonly<Record<Datatype, number>> = {
+  BOOL: 1,
+  INT8: 1,
+  INT16: 2,
+  INT32: 4,
+  INT64: 8,
+  UINT8: 1,
+  UINT16: 2,
+  UINT32: 4,
+  UINT64: 8,
+  FP16: 2,
+  FP32: 4,
+  FP64: 8,
+  BYTES: 0,
+};
+
+/** A typed array of `count` elements over `buffer` from `byteOffset` on, which must be a multiple of the element's width. */
+export function viewOf(
+  datatype: Exclude<Datatype, 'BYTES'>,
+  buffer: ArrayBufferLike,
+  byteOffset: number,
+  count: number,
+): Exclude<TensorData, readonly string[]> {
+  switch (datatype) {
+    case 'BOOL':
+    case 'UINT8':
+      return new Uint8Array(buffer, byteOffset, count);
+    case 'INT8':
+      return new Int8Array(buffer, byteOffset, count);
+    case 'INT16':
+      return new Int16Array(buffer, byteOffset, count);
+    case 'INT32':
+      return new Int32Array(buffer, byteOffset, count);
+    case 'INT64':
+      return new BigInt64Array(buffer, byteOffset, count);
+    case 'UINT16':
+    case 'FP16':
+      return new Uint16Array(buffer, byteOffset, count);
+    case 'UINT32':
+      return new Uint32Array(buffer, byteOffset, count);
+    case 'UINT64':
+      return new BigUint64Array(buffer, byteOffset, count);
+    case 'FP32':
+      return new Float32Array(buffer, byteOffset, count);
+    default:
+      return new Float64Array(buffer, byteOffset, count);
+  }
+}
+
+/** A new typed array of zeros. */
+export function emptyData(datatype: Exclude<Datatype, 'BYTES'>, count: number): Exclude<TensorData, readonly string[]> {
+  return viewOf(datatype, new ArrayBuffer(elementWidths[datatype] * count), 0, count);
+}
+
+/** Number of elements that a shape holds; undefined when a dimension is no natural number or the product passes 2^53. */
+export function elementCount(shape: readonly number[]): number | undefined {
+  let count = 1;
+  for (const dimension of shape) {
+    if (!Number.isSafeInteger(dimension) || dimension < 0) return undefined;
+    count *= dimension;
+    if (!Number.isSafeInteger(count)) return undefined;
+  }
+  return count;
+}
+
+/** Rows of a tensor: its first dimension, 1 for a scalar. */
+export function rowsOf(tensor: Tensor): number {
+  return tensor.shape[0] ?? 1;
+}

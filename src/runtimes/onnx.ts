@@ -1,0 +1,156 @@
+import { Worker } from 'node:worker_threads';
+import type { ModelSignature } from '#contracts/tensor';
+import { AppError } from '#platform/errors';
+import { type PackedTensors, packTensors, unpackTensors } from './packed-tensors.ts';
+import type { LoadedModel, Runtime } from './runtime.ts';
+import { runtimeErrors } from './runtime-errors.ts';
+
+/** ONNX in this thread, for a worker process that has nothing else to do meanwhile. */
+export function createOnnxRuntime(): Runtime {
+  const models = new Set<LoadedModel>();
+  return {
+    kind: 'onnx',
+    async load({ mainPath }) {
+      const { openOnnxSession } = await import('./onnx-session.ts'); // the native library loads with the first model
+      const session = await openOnnxSession(mainPath);
+      let loaded = true;
+      const model: LoadedModel = {
+        signature: session.signature,
+        async predict(inputs, outputs) {
+          if (!loaded) throw runtimeErrors.MODEL_UNLOADED();
+          return session.run(inputs, outputs);
+        },
+        async unload() {
+          if (!loaded) return;
+          loaded = false;
+          models.delete(model);
+          await session.release();
+        },
+      };
+      models.add(model);
+      return model;
+    },
+    async close() {
+      for (const model of models) await model.unload();
+    },
+  };
+}
+
+/** What goes to the thread (`onnx-thread.ts`) and what comes back, matched by `id`. */
+export type ThreadRequest = { readonly id: number; readonly model: number } & (
+  | { readonly kind: 'load'; readonly path: string }
+  | { readonly kind: 'run'; readonly tensors: PackedTensors; readonly outputs: readonly string[] | undefined }
+  | { readonly kind: 'unload' }
+);
+export interface ThreadReply {
+  readonly id: number;
+  readonly signature?: ModelSignature;
+  readonly tensors?: PackedTensors;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+type RequestBody = ThreadRequest extends infer R ? (R extends ThreadRequest ? Omit<R, 'id'> : never) : never;
+interface Waiting {
+  readonly resolve: (reply: ThreadReply) => void;
+  readonly reject: (error: Error) => void;
+}
+interface Thread {
+  ask(request: RequestBody): Promise<ThreadReply>;
+  stop(): Promise<void>;
+}
+
+// A thread's entry must be JavaScript; tests run the sources, so they start the built one.
+const entry = import.meta.url.endsWith('.ts')
+  ? new URL('../../dist/runtimes/onnx-thread.js', import.meta.url)
+  : new URL('./onnx-thread.js', import.meta.url);
+
+/**
+ * ONNX in one worker thread that starts with the first model: the caller's event loop stays free while a model runs.
+ * A thread that dies fails the requests it had; the next one gets a new thread and the models are loaded again.
+ */
+export function createOnnxThreadRuntime(): Runtime {
+  let thread: Thread | undefined;
+  let lastModel = 0;
+  const paths = new Map<number, string>();
+
+  const acquire = (): Thread => {
+    if (thread !== undefined) return thread;
+    const started = startThread(() => {
+      if (thread === started) thread = undefined;
+    });
+    thread = started;
+    // Messages keep their order, so a run that is sent next finds its model loaded.
+    for (const [model, path] of paths) started.ask({ kind: 'load', model, path }).catch(() => undefined); // the run says it
+    return started;
+  };
+
+  return {
+    kind: 'onnx',
+    async load({ mainPath }) {
+      lastModel += 1;
+      const model = lastModel;
+      const { signature } = await acquire().ask({ kind: 'load', model, path: mainPath });
+      if (signature === undefined) throw runtimeErrors.MODEL_LOAD_FAILED('the thread gave no signature');
+      paths.set(model, mainPath);
+      return {
+        signature,
+        async predict(inputs, outputs) {
+          if (!paths.has(model)) throw runtimeErrors.MODEL_UNLOADED();
+          const reply = await acquire().ask({ kind: 'run', model, tensors: packTensors(inputs), outputs });
+          return reply.tensors === undefined ? [] : unpackTensors(reply.tensors);
+        },
+        async unload() {
+          if (paths.delete(model)) await thread?.ask({ kind: 'unload', model });
+        },
+      };
+    },
+    async close() {
+      paths.clear();
+      await thread?.stop();
+    },
+  };
+}
+
+function startThread(onEnd: () => void): Thread {
+  const worker = new Worker(entry, { name: 'onnx' });
+  const waiting = new Map<number, Waiting>();
+  let lastId = 0;
+  let failure: Error | undefined;
+
+  const end = (reason: Error) => {
+    if (failure !== undefined) return;
+    failure = reason;
+    onEnd();
+    for (const { reject } of waiting.values()) reject(reason);
+    waiting.clear();
+  };
+  worker.on('message', (reply: ThreadReply) => {
+    const asked = waiting.get(reply.id);
+    waiting.delete(reply.id);
+    if (waiting.size === 0) worker.unref(); // an idle thread keeps nobody's process alive
+    if (reply.error === undefined) asked?.resolve(reply);
+    else asked?.reject(toAppError(reply.error));
+  });
+  worker.on('error', (error) => end(runtimeErrors.MODEL_RUN_FAILED(`its thread died: ${String(error)}`)));
+  worker.on('exit', (code) => end(runtimeErrors.MODEL_RUN_FAILED(`its thread ended with code ${code}`)));
+
+  return {
+    ask(request) {
+      if (failure !== undefined) return Promise.reject(failure);
+      lastId += 1;
+      const id = lastId;
+      return new Promise((resolve, reject) => {
+        if (waiting.size === 0) worker.ref();
+        waiting.set(id, { resolve, reject });
+        worker.postMessage({ ...request, id }, request.kind === 'run' ? [request.tensors.buffer] : []);
+      });
+    },
+    async stop() {
+      await worker.terminate();
+    },
+  };
+}
+
+function toAppError({ code, message }: { readonly code: string; readonly message: string }): Error {
+  return new AppError(code, code === 'MODEL_LOAD_FAILED' ? 'invalid' : 'internal', message);
+}

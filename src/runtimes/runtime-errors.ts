@@ -1,0 +1,25 @@
+import { defineErrors } from '#platform/errors';
+
+export const runtimeErrors = defineErrors({
+  MODEL_LOAD_FAILED: {
+    kind: 'invalid',
+    message: (reason: string) => `the model cannot be loaded: ${reason}`,
+    help: 'Check that the artifact is an ONNX model that onnxruntime reads.',
+  },
+  MODEL_SIGNATURE_MISMATCH: {
+    kind: 'invalid',
+    message: (reason: string) => `the declared signature does not fit the model: ${reason}`,
+    help: 'Register the version again with the signature of the model that was exported.',
+  },
+  MODEL_RUN_FAILED: { kind: 'internal', message: (reason: string) => `the model failed: ${reason}` },
+  MODEL_UNLOADED: { kind: 'unavailable', message: () => 'the model is not loaded any more; send the request again' },
+  MODEL_QUEUE_FULL: {
+    kind: 'unavailable',
+    message: (waiting: number) => `the model has ${waiting} requests waiting; send the request again later`,
+  },
+  MODEL_QUEUE_TIMEOUT: {
+    kind: 'timeout',
+    message: (timeoutMs: number) => `the request waited ${timeoutMs} ms for the model and was given up`,
+  },
+  INPUT_INVALID: { kind: 'invalid', message: (reason: string) => reason },
+});

@@ -1,0 +1,30 @@
+import type { ModelSignature, Tensor } from '#contracts/tensor';
+
+/** A model's files on this machine: the first one is loaded, the others lie where it expects them. */
+export interface ModelFiles {
+  /** Absolute path of the file to load. */
+  readonly mainPath: string;
+}
+
+/**
+ * What every runtime does (onnx now; python, graph, command later): load, predict, unload. Transport-free: typed tensors
+ * in, typed tensors out. One contract suite, `testing/runtime-contract.ts`, runs on each.
+ */
+export interface Runtime {
+  readonly kind: string;
+  /** MODEL_LOAD_FAILED when the files are no model of this kind or it cannot be run here. */
+  load(files: ModelFiles): Promise<LoadedModel>;
+  /** Frees what the runtime holds; its models are unloaded. */
+  close(): Promise<void>;
+}
+
+export interface LoadedModel {
+  /** What the model itself declares. */
+  readonly signature: ModelSignature;
+  /**
+   * Runs the model. `inputs` have passed `checkInputs`. All outputs in the order of the signature, or those of `outputs`
+   * in that order. MODEL_RUN_FAILED when the model raises, MODEL_UNLOADED after `unload`.
+   */
+  predict(inputs: readonly Tensor[], outputs?: readonly string[]): Promise<readonly Tensor[]>;
+  unload(): Promise<void>;
+}

@@ -1,0 +1,70 @@
+import type { DeploymentSpec } from '#contracts/deployment-spec';
+import type { Logger } from '#platform/log';
+import { createEndpoint, type Endpoint, type LoadRevision } from './endpoint.ts';
+import type { FileStore } from './file-store.ts';
+
+/** All endpoints of the pool, brought to each spec that arrives. */
+export interface EndpointTable {
+  find(project: string, name: string): Endpoint | undefined;
+  list(): readonly Endpoint[];
+  /** The newest spec that was taken over. */
+  readonly spec: DeploymentSpec | undefined;
+  /** True once the first spec has been brought in force, as far as it could be. */
+  readonly settled: boolean;
+  apply(spec: DeploymentSpec): Promise<void>;
+  onChange(listener: () => void): void;
+  close(): Promise<void>;
+}
+
+export function createEndpointTable(deps: {
+  readonly load: LoadRevision;
+  readonly files: FileStore;
+  readonly logger: Logger;
+}): EndpointTable {
+  const { load, files, logger } = deps;
+  const endpoints = new Map<string, Endpoint>();
+  const listeners: (() => void)[] = [];
+  let spec: DeploymentSpec | undefined;
+  let settled = false;
+  const changed = () => {
+    for (const listener of listeners) listener();
+  };
+
+  return {
+    find: (project, name) => endpoints.get(`${project}/${name}`),
+    list: () => [...endpoints.values()],
+    get spec() {
+      return spec;
+    },
+    get settled() {
+      return settled;
+    },
+    async apply(next) {
+      spec = next;
+      const wanted = new Map(next.endpoints.map((endpoint) => [`${endpoint.project}/${endpoint.name}`, endpoint]));
+      for (const [key, endpoint] of endpoints) {
+        if (wanted.has(key)) continue;
+        endpoints.delete(key);
+        endpoint.remove().catch((error: unknown) => logger.error({ err: error }, 'an endpoint could not be removed'));
+      }
+      const following = [...wanted].map(([key, described]) => {
+        const endpoint = endpoints.get(key) ?? createEndpoint(described, { load, changed });
+        endpoints.set(key, endpoint);
+        return endpoint.follow(described);
+      });
+      changed();
+      await Promise.all(following);
+      settled = true;
+      changed();
+      // What the last good states still need stays: only a spec that is wholly in force lets files go.
+      if (spec === next && [...endpoints.values()].every(({ state }) => state === 'ready' || state === 'waiting'))
+        await files.collect(next.endpoints.flatMap(({ revisions }) => revisions));
+    },
+    onChange(listener) {
+      listeners.push(listener);
+    },
+    async close() {
+      await Promise.all([...endpoints.values()].map((endpoint) => endpoint.remove()));
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { SpecRevision } from '#contracts/deployment-spec';
+import { dataPlanePaths } from '#contracts/serving';
+import type { ControlClient } from './control-client.ts';
+import { syncFolder } from './durable-file.ts';
+import { servingErrors } from './serving-errors.ts';
+
+type SpecFile = SpecRevision['files'][number];
+
+/** The files of revisions on this machine, by digest. */
+export interface FileStore {
+  /** Fetches what is missing, checks each digest, and returns the path of the first file, the others beside it. */
+  materialise(files: readonly SpecFile[]): Promise<string>;
+  /** Removes what none of these revisions needs. */
+  collect(revisions: readonly SpecRevision[]): Promise<void>;
+}
+
+export async function createFileStore(options: {
+  readonly folder: string;
+  readonly client: ControlClient;
+}): Promise<FileStore> {
+  const { folder, client } = options;
+  const fetching = new Map<string, Promise<string>>();
+  await rm(join(folder, 'tmp'), { recursive: true, force: true });
+  await mkdir(join(folder, 'tmp'), { recursive: true });
+  await mkdir(join(folder, 'sets'), { recursive: true });
+  const pathOf = (digest: string) => join(folder, digest);
+
+  async function fetchFile({ digest, sizeBytes }: SpecFile): Promise<string> {
+    const path = pathOf(digest);
+    const present = await stat(path).catch(() => undefined);
+    if (present?.size === sizeBytes) return path; // was checked before it got this name
+    const temporary = join(folder, 'tmp', digest);
+    const answer = await client.open({ method: 'GET', path: dataPlanePaths.file(digest), timeoutMs: 60_000 });
+    if (answer.statusCode !== 200) {
+      answer.resume();
+      throw servingErrors.CONTROL_PLANE_UNREACHABLE(
+        `file ${digest}`,
+        `the control plane answered ${answer.statusCode}`,
+      );
+    }
+    const hash = createHash('sha256');
+    answer.on('data', (chunk: Buffer) => hash.update(chunk));
+    try {
+      await pipeline(answer, createWriteStream(temporary));
+    } catch (cause) {
+      throw servingErrors.CONTROL_PLANE_UNREACHABLE(`file ${digest}`, String(cause));
+    }
+    const actual = hash.digest('hex');
+    if (actual !== digest) {
+      await rm(temporary, { force: true });
+      throw servingErrors.FILE_DIGEST_MISMATCH(digest, actual);
+    }
+    const file = await open(temporary, 'r+');
+    await file.sync();
+    await file.close();
+    await rename(temporary, path);
+    await syncFolder(folder);
+    return path;
+  }
+
+  function ensure(file: SpecFile): Promise<string> {
+    const running = fetching.get(file.digest);
+    if (running !== undefined) return running;
+    const started = fetchFile(file).finally(() => fetching.delete(file.digest));
+    fetching.set(file.digest, started);
+    return started;
+  }
+
+  return {
+    async materialise(files) {
+      const paths = await Promise.all(files.map(ensure));
+      const [main] = paths;
+      if (main === undefined) throw servingErrors.REQUEST_MALFORMED('a revision has no files');
+      if (files.length === 1) return main;
+      // Weights beside a model are found by name: the set gets a folder of its own, made of hard links.
+      const set = join(folder, 'sets', setName(files));
+      for (const [index, file] of files.entries()) {
+        const target = join(set, file.path);
+        await mkdir(dirname(target), { recursive: true });
+        await link(paths[index] ?? main, target).catch((error: unknown) => {
+          if (!isExisting(error)) throw error;
+        });
+      }
+      return join(set, files[0]?.path ?? '');
+    },
+    async collect(revisions) {
+      const digests = new Set(revisions.flatMap(({ files }) => files.map(({ digest }) => digest)));
+      const sets = new Set(revisions.map(({ files }) => setName(files)));
+      for (const name of await readdir(folder))
+        if (/^[0-9a-f]{64}$/.test(name) && !digests.has(name) && !fetching.has(name))
+          await rm(pathOf(name), { force: true });
+      for (const name of await readdir(join(folder, 'sets')))
+        if (!sets.has(name)) await rm(join(folder, 'sets', name), { recursive: true, force: true });
+    },
+  };
+}
+
+function setName(files: readonly SpecFile[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify(files.map(({ path, digest }) => [path, digest])))
+    .digest('hex');
+}
+
+function isExisting(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EEXIST';
+}

@@ -1,0 +1,45 @@
+import { defineErrors } from '#platform/errors';
+
+export const servingErrors = defineErrors({
+  REQUEST_MALFORMED: { kind: 'invalid', message: (reason: string) => reason },
+  ENDPOINT_NOT_FOUND: { kind: 'not_found', message: (name: string) => `there is no model "${name}" here` },
+  ENDPOINT_WITHOUT_MODEL: {
+    kind: 'not_found',
+    message: (name: string) => `model "${name}" is declared and has no version to answer with yet`,
+  },
+  ENDPOINT_LOADING: {
+    kind: 'unavailable',
+    message: (name: string) => `model "${name}" is being loaded; try again shortly`,
+  },
+  ENDPOINT_FAILED: {
+    kind: 'unavailable',
+    message: (name: string, reason: string) => `model "${name}" cannot answer: ${reason}`,
+  },
+  VERSION_NOT_FOUND: {
+    kind: 'not_found',
+    message: (name: string, version: string, known: string) =>
+      `model "${name}" has no version "${version}" here; there is ${known}`,
+  },
+  PATH_NOT_FOUND: { kind: 'not_found', message: (path: string) => `there is nothing at ${path}` },
+  BODY_TOO_LARGE: { kind: 'too_large', message: (limit: number) => `the body is longer than ${limit} bytes` },
+  TOKEN_MISSING: { kind: 'unauthenticated', message: () => 'this model needs a token: Authorization: Bearer <token>' },
+  TOKEN_UNKNOWN: { kind: 'unauthenticated', message: () => 'the token is not one that this model accepts' },
+  ENDPOINT_CLOSED: {
+    kind: 'unauthenticated',
+    message: () => 'this model has no tokens, and without them it answers on a loopback address only',
+  },
+  HOST_NOT_ALLOWED: {
+    kind: 'forbidden',
+    message: (host: string) => `the Host or Origin "${host}" is not one of this server`,
+  },
+  DRAINING: { kind: 'unavailable', message: () => 'the server is stopping' },
+  SPOOL_FULL: {
+    kind: 'unavailable',
+    message: () => 'the prediction could not be recorded and this model refuses to answer unrecorded',
+  },
+  FILE_DIGEST_MISMATCH: {
+    kind: 'internal',
+    message: (digest: string, actual: string) => `the file ${digest} arrived with digest ${actual}`,
+  },
+  CONTROL_PLANE_UNREACHABLE: { kind: 'unavailable', message: (what: string, reason: string) => `${what}: ${reason}` },
+});

@@ -1,0 +1,112 @@
+import { parseArgs } from 'node:util';
+import { namePattern } from '#contracts/references';
+import { defaultSpoolLimits, type SpoolLimits } from './spool.ts';
+
+export interface ServingOptions {
+  readonly controlUrl: string;
+  readonly token: string | undefined;
+  readonly pool: string;
+  readonly replica: string;
+  readonly host: string;
+  readonly port: number;
+  readonly home: string;
+  readonly allowedHosts: readonly string[];
+  readonly logFile: string | undefined;
+  readonly reportEveryMs: number;
+  readonly deliverEveryMs: number;
+  readonly drainMs: number;
+  readonly spool: SpoolLimits;
+  readonly programVersion: string;
+}
+
+export const servingUsage = `usage: node dist/serving/main.js --control-url <url> --home <folder> [options]
+  --control-url <url>      the control plane            TIDEMILL_CONTROL_URL
+  --home <folder>          spec, files and spool        TIDEMILL_SERVING_HOME
+  --pool <name>            default: default             TIDEMILL_POOL
+  --replica <name>         default: local               TIDEMILL_REPLICA
+  --host <address>         default: 127.0.0.1           TIDEMILL_SERVING_HOST
+  --port <number>          default: 7879, 0 = any       TIDEMILL_SERVING_PORT
+  --allowed-hosts <a,b>    further names in Host        TIDEMILL_ALLOWED_HOSTS
+  --log-file <path>        default: stderr              TIDEMILL_SERVING_LOG
+  --report-every-ms <n>    default: 2000
+  --deliver-every-ms <n>   default: 1000
+  --drain-ms <n>           default: 5000
+  --spool-max-bytes <n>    default: 4 GiB
+The pool's token comes by the environment alone: TIDEMILL_POOL_TOKEN.`;
+
+/** Flags win over the environment. Throws one error that names every problem. */
+export function parseServingOptions(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  programVersion: string,
+): ServingOptions {
+  const text = { type: 'string' } as const;
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      'control-url': text,
+      home: text,
+      pool: text,
+      replica: text,
+      host: text,
+      port: text,
+      'allowed-hosts': text,
+      'log-file': text,
+      'report-every-ms': text,
+      'deliver-every-ms': text,
+      'drain-ms': text,
+      'spool-max-bytes': text,
+    },
+  });
+  const problems: string[] = [];
+  const required = (flag: 'control-url' | 'home', variable: string): string => {
+    const value = values[flag] ?? environment[variable];
+    if (value === undefined || value === '') problems.push(`--${flag} (or ${variable}) is missing`);
+    return value ?? '';
+  };
+  const integer = (flag: string, value: string | undefined, fallback: number, max: number): number => {
+    if (value === undefined) return fallback;
+    const number = Number(value);
+    if (/^\d+$/.test(value) && number <= max) return number;
+    problems.push(`--${flag} is "${value}"; it takes a whole number up to ${max}`);
+    return fallback;
+  };
+  const name = (flag: 'pool' | 'replica', variable: string, fallback: string): string => {
+    const value = values[flag] ?? environment[variable] ?? fallback;
+    if (!new RegExp(namePattern).test(value))
+      problems.push(`--${flag} is "${value}"; it takes letters, digits, ".", "_" and "-"`);
+    return value;
+  };
+
+  const controlUrl = required('control-url', 'TIDEMILL_CONTROL_URL');
+  if (controlUrl !== '' && !/^https?:$/.test(URL.canParse(controlUrl) ? new URL(controlUrl).protocol : ''))
+    problems.push(`--control-url is "${controlUrl}"; it takes http://… or https://…`);
+  const options: ServingOptions = {
+    controlUrl,
+    home: required('home', 'TIDEMILL_SERVING_HOME'),
+    token: environment['TIDEMILL_POOL_TOKEN'],
+    pool: name('pool', 'TIDEMILL_POOL', 'default'),
+    replica: name('replica', 'TIDEMILL_REPLICA', 'local'),
+    host: values.host ?? environment['TIDEMILL_SERVING_HOST'] ?? '127.0.0.1',
+    port: integer('port', values.port ?? environment['TIDEMILL_SERVING_PORT'], 7879, 65_535),
+    allowedHosts: (values['allowed-hosts'] ?? environment['TIDEMILL_ALLOWED_HOSTS'] ?? '')
+      .split(',')
+      .filter((host) => host !== ''),
+    logFile: values['log-file'] ?? environment['TIDEMILL_SERVING_LOG'],
+    reportEveryMs: integer('report-every-ms', values['report-every-ms'], 2_000, 3_600_000),
+    deliverEveryMs: integer('deliver-every-ms', values['deliver-every-ms'], 1_000, 3_600_000),
+    drainMs: integer('drain-ms', values['drain-ms'], 5_000, 3_600_000),
+    spool: {
+      ...defaultSpoolLimits,
+      maxBytes: integer(
+        'spool-max-bytes',
+        values['spool-max-bytes'],
+        defaultSpoolLimits.maxBytes,
+        Number.MAX_SAFE_INTEGER,
+      ),
+    },
+    programVersion,
+  };
+  if (problems.length > 0) throw new Error(problems.join('; '));
+  return options;
+}

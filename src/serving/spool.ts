@@ -1,0 +1,234 @@
+import { closeSync, fdatasync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type EncodedRecord, writeFrame } from '#contracts/spool-frame';
+import type { Logger } from '#platform/log';
+import { recoverEpochs, type Segment, type SpoolEpoch, segmentPath } from './spool-segments.ts';
+
+export interface SpoolLimits {
+  /** All segments together; beyond it the spool is full. */
+  readonly maxBytes: number;
+  readonly segmentBytes: number;
+  readonly segmentMs: number;
+}
+
+export const defaultSpoolLimits: SpoolLimits = {
+  maxBytes: 4 * 1024 ** 3,
+  segmentBytes: 64 * 1024 ** 2,
+  segmentMs: 10_000,
+};
+
+/** `lost`: there was no room, or the disk refused; the caller's `onFull` says what that means. */
+export type AppendResult = 'written' | 'lost';
+
+/**
+ * Where predictions are kept until the control plane has them. Records that are appended in one turn of the event loop
+ * are written by one write() at its end; `append` settles after that, so an answer that waits for it survives kill -9.
+ * `fdatasync` runs every second; a record that asks for it waits for one of its own.
+ */
+export interface Spool {
+  /** Id of this start, sortable. */
+  readonly epoch: string;
+  append(record: EncodedRecord, fsync: boolean): Promise<AppendResult>;
+  readonly full: boolean;
+  readonly bytes: number;
+  readonly dropped: number;
+  /** Oldest first; the last one is this start's. */
+  readonly epochs: readonly SpoolEpoch[];
+  /** The control plane has taken what lies before `next`: closed segments before it are removed. */
+  markDelivered(epoch: SpoolEpoch, next: number): Promise<void>;
+  /** Called after each write. */
+  onWrite(listener: () => void): void;
+  close(): Promise<void>;
+}
+
+interface Pending {
+  readonly record: EncodedRecord;
+  readonly fsync: boolean;
+  readonly resolve: (result: AppendResult) => void;
+}
+
+const syncFile = promisify(fdatasync);
+
+export async function openSpool(options: {
+  readonly folder: string;
+  readonly epoch: string;
+  readonly limits: SpoolLimits;
+  readonly logger: Logger;
+}): Promise<Spool> {
+  const { limits, logger } = options;
+  const epochs = await recoverEpochs(options.folder, logger);
+  const current: SpoolEpoch = {
+    id: options.epoch,
+    folder: join(options.folder, options.epoch),
+    segments: [],
+    next: 0,
+    delivered: 0,
+  };
+  epochs.push(current);
+  mkdirSync(current.folder, { recursive: true });
+
+  let bytes = epochs.flatMap(({ segments }) => segments).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  let dropped = 0;
+  let pending: Pending[] = [];
+  let scratch = Buffer.allocUnsafe(256 * 1024);
+  let active: { readonly segment: Segment; readonly descriptor: number; readonly sinceMs: number } | undefined;
+  let unsynced = false;
+  let syncing = false;
+  let writeFailed = false;
+  let closing: Promise<void> = Promise.resolve();
+  const listeners: (() => void)[] = [];
+
+  function rotate(): void {
+    if (active === undefined) return;
+    const { segment, descriptor } = active;
+    active = undefined;
+    segment.open = false;
+    // Not in this turn: writing 64 MiB back would hold up every request.
+    closing = syncFile(descriptor)
+      .catch((error: unknown) => logger.error({ err: error }, 'fdatasync of the spool failed'))
+      .finally(() => closeSync(descriptor));
+  }
+
+  function openSegment(): NonNullable<typeof active> {
+    if (active !== undefined) return active;
+    const path = segmentPath(current.folder, current.next);
+    const descriptor = openSync(path, 'a');
+    const segment: Segment = { path, firstOffset: current.next, nextOffset: current.next, sizeBytes: 0, open: true };
+    current.segments.push(segment);
+    active = { segment, descriptor, sinceMs: performance.now() };
+    return active;
+  }
+
+  function writeTurn(): void {
+    const batch = pending;
+    pending = [];
+    let room = limits.maxBytes - bytes;
+    const taken: Pending[] = [];
+    for (const item of batch) {
+      if (item.record.sizeBytes <= room) {
+        taken.push(item);
+        room -= item.record.sizeBytes;
+      } else lose(item);
+    }
+    if (taken.length === 0) return;
+    try {
+      writeRecords(taken);
+      writeFailed = false;
+    } catch (error) {
+      if (!writeFailed) logger.error({ err: error }, 'the spool cannot be written; predictions are being lost');
+      writeFailed = true;
+      abandonSegment();
+      for (const item of taken) lose(item);
+      return;
+    }
+    const strict = taken.filter(({ fsync }) => fsync);
+    for (const item of taken) if (!item.fsync) item.resolve('written');
+    if (strict.length > 0) void syncThenSettle(strict);
+    for (const listener of listeners) listener();
+  }
+
+  function writeRecords(taken: readonly Pending[]): void {
+    const size = taken.reduce((sum, { record }) => sum + record.sizeBytes, 0);
+    if (scratch.length < size) scratch = Buffer.allocUnsafe(size * 2);
+    let end = 0;
+    let offset = current.next;
+    for (const { record } of taken) {
+      end = writeFrame(scratch, end, offset, record);
+      offset += 1;
+    }
+    const { segment, descriptor, sinceMs } = openSegment();
+    for (let at = 0; at < end; ) at += writeSync(descriptor, scratch, at, end - at);
+    current.next = offset;
+    segment.nextOffset = offset;
+    segment.sizeBytes += end;
+    bytes += end;
+    unsynced = true;
+    if (segment.sizeBytes >= limits.segmentBytes || performance.now() - sinceMs >= limits.segmentMs) rotate();
+  }
+
+  /** After a failed write the file may end in half a frame: later records go to a new one, recovery cuts this one. */
+  function abandonSegment(): void {
+    if (active === undefined) return;
+    const { segment, descriptor } = active;
+    active = undefined;
+    segment.open = false;
+    closeSync(descriptor);
+    if (segment.sizeBytes > 0) return;
+    current.segments.splice(current.segments.indexOf(segment), 1);
+    rmSync(segment.path, { force: true });
+  }
+
+  function lose(item: Pending): void {
+    dropped += 1;
+    item.resolve('lost');
+  }
+
+  async function syncThenSettle(items: readonly Pending[]): Promise<void> {
+    let result: AppendResult = 'written';
+    try {
+      await closing;
+      if (active !== undefined) await syncFile(active.descriptor);
+    } catch (error) {
+      logger.error({ err: error }, 'fdatasync of the spool failed');
+      result = 'lost';
+    }
+    for (const item of items) item.resolve(result);
+  }
+
+  const timer = setInterval(() => {
+    if (active !== undefined && performance.now() - active.sinceMs >= limits.segmentMs) rotate();
+    if (!unsynced || syncing || active === undefined) return;
+    unsynced = false;
+    syncing = true;
+    syncFile(active.descriptor)
+      .catch((error: unknown) => logger.error({ err: error }, 'fdatasync of the spool failed'))
+      .finally(() => {
+        syncing = false;
+      });
+  }, 1_000);
+  timer.unref();
+
+  return {
+    epoch: current.id,
+    epochs,
+    append(record, fsync) {
+      return new Promise((resolve) => {
+        if (pending.length === 0) setImmediate(writeTurn);
+        pending.push({ record, fsync, resolve });
+      });
+    },
+    get full() {
+      return bytes >= limits.maxBytes || writeFailed;
+    },
+    get bytes() {
+      return bytes;
+    },
+    get dropped() {
+      return dropped;
+    },
+    async markDelivered(epoch, next) {
+      epoch.delivered = Math.max(epoch.delivered, next);
+      for (let first = epoch.segments[0]; first !== undefined && !first.open && first.nextOffset <= epoch.delivered; ) {
+        epoch.segments.shift();
+        bytes -= first.sizeBytes;
+        rmSync(first.path, { force: true });
+        first = epoch.segments[0];
+      }
+      if (epoch === current || epoch.segments.length > 0) return;
+      epochs.splice(epochs.indexOf(epoch), 1);
+      await rmdir(epoch.folder).catch(() => undefined); // holds something foreign
+    },
+    onWrite(listener) {
+      listeners.push(listener);
+    },
+    async close() {
+      clearInterval(timer);
+      if (pending.length > 0) writeTurn();
+      rotate();
+      await closing;
+      if (current.segments.length === 0) await rmdir(current.folder).catch(() => undefined);
+    },
+  };
+}
