@@ -6,7 +6,6 @@ import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 
 const root = dirname(import.meta.dirname ?? new URL('.', import.meta.url).pathname.replace(/\/$/, ''));
-const require = createRequire(join(root, 'package.json'));
 const packageFolder = join(root, 'node_modules', 'better-sqlite3');
 const logFile = join(root, 'node_modules', '.better-sqlite3-build.log');
 const neededDiskMb = 300; // the build's peak
@@ -43,14 +42,10 @@ function run(command, args, options = {}) {
   return done.status === 0;
 }
 
-/** A binary that the package's authors built for this platform, when it can be downloaded. */
+/** A binary that the package's authors built for this platform, when it can be downloaded: by the tool that it uses itself. */
 function download() {
-  const { bin } = JSON.parse(fs.readFileSync(require.resolve('prebuild-install/package.json'), 'utf8'));
-  const script = join(
-    dirname(require.resolve('prebuild-install/package.json')),
-    typeof bin === 'string' ? bin : bin['prebuild-install'],
-  );
-  return run(process.execPath, [script], { timeout: 60_000 });
+  const ofDriver = createRequire(join(packageFolder, 'package.json'));
+  return run(process.execPath, [ofDriver.resolve('prebuild-install/bin.js')], { timeout: 60_000 });
 }
 
 const onPath = (names) =>

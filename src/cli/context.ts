@@ -40,7 +40,7 @@ export class CliError extends Error {
   }
 }
 
-export interface GlobalOptions {
+interface GlobalOptions {
   readonly url?: string;
   readonly project?: string;
   readonly home?: string;

@@ -35,9 +35,8 @@ describe('configuration', () => {
   });
 
   test('tells all problems together, each with its source', () => {
-    const wrong = () =>
-      load({ port: 'x', auth: 'maybe' }, { TIDEMILL_LOG_LEVEL: 'loud', TIDEMILL_DATABASE_URL: 'mysql://x' });
-    expect(wrong).toThrow(
+    const environment = { TIDEMILL_LOG_LEVEL: 'loud', TIDEMILL_DATABASE_URL: 'mysql://x' };
+    expect(() => load({ port: 'x', auth: 'maybe' }, environment)).toThrow(
       expect.objectContaining({
         code: 'CONFIG_INVALID',
         details: [

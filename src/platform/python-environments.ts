@@ -1,5 +1,5 @@
 /** Reproducible Python environments from a requirements file, one a digest, built by uv. */
-export { type FindPythonOptions, findPython, minimumPython, type PythonInterpreter } from './python/find-python.ts';
+export { type FindPythonOptions, findPython, type PythonInterpreter } from './python/find-python.ts';
 export {
   createPythonEnvironments,
   type EnvironmentRequest,

@@ -6,14 +6,14 @@ const loopbackNames = new Set(['localhost', '::1', 'ip6-localhost']);
 const readingMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** The name in a Host header: lower case, without port and brackets. */
-export function hostName(header: string): string {
+function hostName(header: string): string {
   const bracketed = /^\[([0-9a-f:.]+)\](?::\d+)?$/i.exec(header);
   if (bracketed?.[1] !== undefined) return bracketed[1].toLowerCase();
   return header.replace(/:\d+$/, '').toLowerCase().replace(/\.$/, '');
 }
 
 /** Loopback names are always allowed: a foreign page cannot make a browser send them as its own name. */
-export function isAllowedHost(header: string | undefined, allowed: ReadonlySet<string>): boolean {
+function isAllowedHost(header: string | undefined, allowed: ReadonlySet<string>): boolean {
   if (header === undefined) return false;
   const name = hostName(header);
   return loopbackNames.has(name) || /^127\.\d+\.\d+\.\d+$/.test(name) || allowed.has(name);

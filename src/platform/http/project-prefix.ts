@@ -7,7 +7,7 @@ type WithProject = IncomingMessage & { [projectKey]?: string };
 const prefix = /^\/projects\/([^/?#]+)(\/[^?#].*)$/;
 const validName = new RegExp(namePattern);
 
-export const defaultProject = 'default';
+const defaultProject = 'default';
 
 /**
  * A project is a URL prefix: `/projects/<project>/<anything>` is `<anything>` in that project. `/projects/<project>`

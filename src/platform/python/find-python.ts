@@ -2,7 +2,7 @@ import { isAppError } from '../errors.ts';
 import { runCommand } from '../processes/run-command.ts';
 import { pythonErrors } from './python-errors.ts';
 
-export const minimumPython = '3.11';
+const minimumPython = '3.11';
 
 export interface PythonInterpreter {
   /** The interpreter's own path, links resolved by itself. */
