@@ -40,6 +40,12 @@ export interface IdentityApi {
   revokeToken(unit: Unit, id: string): Promise<void>;
   /** Digests of the people's tokens that may read a project now: what the data plane checks its callers against. */
   readerDigests(reader: Reader, project: string, nowMs: number): Promise<readonly string[]>;
+  /** The same with whom each token stands for: `user:<name>`, else `token:<id>`. */
+  readerTokens(
+    reader: Reader,
+    project: string,
+    nowMs: number,
+  ): Promise<readonly { readonly digest: string; readonly principal: string }[]>;
   /** USER_EXISTS, USER_NAME_INVALID. */
   createUser(unit: Unit, name: string): Promise<void>;
   /** `project` `*` is all of them; no role takes it away. USER_NOT_FOUND. */
@@ -60,6 +66,13 @@ async function getUser(reader: Reader, name: string): Promise<User> {
   const user = await findUser(reader, name);
   if (user === undefined) throw identityErrors.USER_NOT_FOUND(name);
   return user;
+}
+
+async function listReaderTokens(reader: Reader, project: string, nowMs: number): Promise<readonly Token[]> {
+  const tokens = await listLiveTokens(reader, project, nowMs);
+  const names = [...new Set(tokens.flatMap(({ user }) => user ?? []))];
+  const users = new Map((await findUsers(reader, names)).map((user) => [user.name, user]));
+  return tokens.filter((token) => mayRead(token, users, project));
 }
 
 export function createIdentityService(authenticator: Authenticator): IdentityApi {
@@ -99,10 +112,16 @@ export function createIdentityService(authenticator: Authenticator): IdentityApi
     },
 
     async readerDigests(reader, project, nowMs) {
-      const tokens = await listLiveTokens(reader, project, nowMs);
-      const names = [...new Set(tokens.flatMap(({ user }) => user ?? []))];
-      const users = new Map((await findUsers(reader, names)).map((user) => [user.name, user]));
-      return tokens.filter((token) => mayRead(token, users, project)).map(({ digest }) => digest);
+      const tokens = await listReaderTokens(reader, project, nowMs);
+      return tokens.map(({ digest }) => digest);
+    },
+
+    async readerTokens(reader, project, nowMs) {
+      const tokens = await listReaderTokens(reader, project, nowMs);
+      return tokens.map(({ digest, user, id }) => ({
+        digest,
+        principal: user === undefined ? `token:${id}` : `user:${user}`,
+      }));
     },
 
     async createUser(unit, name) {

@@ -1,0 +1,39 @@
+import { defineErrors } from '#platform/errors';
+
+export const deploymentsErrors = defineErrors({
+  DEPLOYMENT_NOT_FOUND: {
+    kind: 'not_found',
+    message: (name: string, near: string | undefined) =>
+      `there is no deployment named "${name}"${near === undefined ? '' : `; did you mean "${near}"?`}`,
+    help: 'Declare it under `deployments:` in tidemill.yaml and run `tidemill apply`.',
+  },
+  REVISION_NOT_FOUND: {
+    kind: 'not_found',
+    message: (revision: string) => `there is no revision "${revision}"`,
+  },
+  MODEL_VERSION_NOT_SERVABLE: {
+    kind: 'conflict',
+    message: (model: string, version: number, why: string) => `model:${model}@${version} cannot be served: ${why}`,
+    help: 'A pipeline with a `model:` block registers versions that can be served: an ONNX file whose bytes are kept here.',
+  },
+  TRAFFIC_INVALID: {
+    kind: 'invalid',
+    message: (why: string) => `the traffic cannot be split so: ${why}`,
+  },
+  POOL_NOT_FOUND: {
+    kind: 'not_found',
+    message: (pool: string) => `there is no pool "${pool}"`,
+  },
+  POOL_FORBIDDEN: {
+    kind: 'forbidden',
+    message: (own: string, asked: string) => `this token is limited to pool "${own}" and cannot act for "${asked}"`,
+  },
+  POOL_FILE_NOT_FOUND: {
+    kind: 'not_found',
+    message: (digest: string) => `no revision that this pool serves has a file ${digest}; read the spec again`,
+  },
+  REPLICA_REPORT_INVALID: {
+    kind: 'invalid',
+    message: (why: string) => `this is no ReplicaReport v1: ${why}`,
+  },
+});

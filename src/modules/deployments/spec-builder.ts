@@ -1,0 +1,104 @@
+import type { DeploymentSpec, SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
+import type { DeploymentSpecDocument } from '#contracts/deployments';
+import { parseDuration } from '#contracts/duration';
+import { formatReference } from '#contracts/references';
+import type { Deployment, LoadedRevision, Pool, Revision, RevisionFile, Shadow } from './deployment-types.ts';
+
+export interface EndpointParts {
+  readonly deployment: Deployment;
+  readonly loaded: readonly LoadedRevision[];
+  readonly shadows: readonly Shadow[];
+  /** Those that may call; undefined leaves the endpoint open on loopback and closed elsewhere. */
+  readonly tokens: readonly { readonly digest: string; readonly principal: string }[] | undefined;
+}
+
+/** No token has this digest: it closes an endpoint that nobody may call, since an empty list would open it. */
+const nobody = { digest: '0'.repeat(64), principal: 'nobody' };
+
+/** DeploymentSpec v1 from what the tables hold. */
+export function buildSpec(
+  pool: Pool,
+  endpoints: readonly EndpointParts[],
+  revisions: ReadonlyMap<string, Revision>,
+  files: ReadonlyMap<string, readonly RevisionFile[]>,
+): DeploymentSpec {
+  return {
+    version: 1,
+    pool: pool.pool,
+    epoch: pool.epoch,
+    generation: pool.generation,
+    flush: pool.flush,
+    endpoints: endpoints.map((parts) => buildEndpoint(parts, revisions, files)),
+  };
+}
+
+function buildEndpoint(
+  { deployment, loaded, shadows, tokens }: EndpointParts,
+  revisions: ReadonlyMap<string, Revision>,
+  files: ReadonlyMap<string, readonly RevisionFile[]>,
+): SpecEndpoint {
+  const { spec } = deployment;
+  const running = shadows.flatMap(({ revision, sampleRate }) =>
+    revision === undefined ? [] : [{ revision, sampleRate }],
+  );
+  const once = running.filter(({ revision }, at) => running.findIndex((one) => one.revision === revision) === at);
+  const described = new Set([...loaded.map(({ revision }) => revision), ...once.map(({ revision }) => revision)]);
+  const limits = limitsOf(spec.limits);
+  return {
+    project: deployment.project,
+    name: deployment.name,
+    ...(spec.clock === 'event' && { replay: true }),
+    access: { tokens: tokens === undefined ? [] : tokens.length === 0 ? [nobody] : [...tokens] },
+    traffic: loaded
+      .filter(({ role }) => role === 'live')
+      .map(({ revision, basisPoints }) => ({ revision, basisPoints })),
+    ...stickyOf(deployment),
+    shadows: once.map(({ revision, sampleRate }) => ({ revision, ...(sampleRate !== 1 && { sampleRate }) })),
+    ...(spec.subject !== undefined && { subject: spec.subject }),
+    ...(limits && { limits }),
+    capture: captureOf(spec.capture),
+    revisions: [...described].flatMap((id) => {
+      const revision = revisions.get(id);
+      return revision === undefined ? [] : [buildRevision(revision, files.get(id) ?? [])];
+    }),
+  };
+}
+
+function buildRevision(revision: Revision, files: readonly RevisionFile[]): SpecRevision {
+  return {
+    id: revision.id,
+    modelRef: formatReference('model', revision.model, revision.version),
+    runtime: 'onnx',
+    files: files.map(({ path, sha256, sizeBytes }) => ({ path, digest: sha256, sizeBytes })),
+    ...(revision.signature && { signature: revision.signature }),
+    ...(revision.score !== undefined && { score: revision.score }),
+  };
+}
+
+/** Requests with a key keep their revision unless `sticky: off`: a split that can be repeated, and one customer, one model. */
+function stickyOf({ spec: { sticky }, salt }: Deployment): Pick<SpecEndpoint, 'sticky'> {
+  if (sticky === 'off') return {};
+  return {
+    sticky: { by: sticky?.by ?? 'key', ...(sticky?.header !== undefined && { header: sticky.header }), salt },
+  };
+}
+
+function limitsOf(limits: DeploymentSpecDocument['limits']): SpecEndpoint['limits'] {
+  if (limits === undefined) return undefined;
+  const timeoutMs = limits.timeout === undefined ? undefined : parseDuration(limits.timeout);
+  return {
+    ...(limits.max_body_bytes !== undefined && { maxBodyBytes: limits.max_body_bytes }),
+    ...(limits.max_rows !== undefined && { maxRows: limits.max_rows }),
+    ...(limits.max_queued !== undefined && { maxQueued: limits.max_queued }),
+    ...(timeoutMs !== undefined && { timeoutMs: Math.max(1, timeoutMs) }),
+  };
+}
+
+function captureOf(capture: DeploymentSpecDocument['capture']): SpecEndpoint['capture'] {
+  return {
+    enabled: capture?.enabled ?? true,
+    ...(capture?.sample_rate !== undefined && { sampleRate: capture.sample_rate }),
+    ...(capture?.durability !== undefined && { durability: capture.durability }),
+    ...(capture?.on_full !== undefined && { onFull: capture.on_full }),
+  };
+}
