@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { createAlertsModule } from '#modules/alerts';
+import { createApprovalsModule } from '#modules/approvals';
 import { createArtifactsModule } from '#modules/artifacts';
+import { type AuditModule, createAuditModule } from '#modules/audit';
 import { createDatasetsModule } from '#modules/datasets';
 import { createEvaluationModule } from '#modules/evaluation';
 import { createFeaturesModule } from '#modules/features';
@@ -10,7 +12,9 @@ import { createLineageModule } from '#modules/lineage';
 import { createPipelinesModule } from '#modules/pipelines';
 import { createProjectsModule, type ProjectsModule } from '#modules/projects';
 import { createRegistryModule } from '#modules/registry';
+import { createSecretsModule } from '#modules/secrets';
 import { createTrackingModule } from '#modules/tracking';
+import { createWorkspaceModule } from '#modules/workspace';
 import type { Consumer } from '#platform/events';
 import type { ResourceKind } from '#platform/resource-kind';
 import { createMlflowProtocol } from '../protocols/mlflow/index.ts';
@@ -28,9 +32,9 @@ export interface Module {
 export interface Modules {
   /** In the order in which they start; they stop in the reverse. */
   readonly all: readonly Module[];
-  readonly kinds: readonly ResourceKind<never>[];
   readonly identity: IdentityModule;
   readonly projects: ProjectsModule;
+  readonly audit: AuditModule;
 }
 
 /** Builds the modules, each after those that it calls. */
@@ -46,6 +50,9 @@ export function createModules(platform: Platform): Modules {
   });
   const lineage = createLineageModule(common);
   const artifacts = createArtifactsModule(common);
+  const secrets = createSecretsModule({ ...common, keyFile: platform.path('secret.key') });
+  const audit = createAuditModule({ ...common, log: events, consumers: platform.consumers });
+  const approvals = createApprovalsModule({ ...common, lineage: lineage.api });
   const alerts = createAlertsModule({ ...common, lineage: lineage.api });
   const jobs = createJobsModule({
     ...common,
@@ -105,16 +112,28 @@ export function createModules(platform: Platform): Modules {
   });
   const mlflow = createMlflowProtocol({ ...common, tracking: tracking.api, registry: registry.api });
 
+  const kinds = [datasets.kind, features.kind, pipelines.kind] as unknown as readonly ResourceKind<never>[];
+  const workspace = createWorkspaceModule({
+    ...common,
+    kinds,
+    artifacts: artifacts.api,
+    lineage: lineage.api,
+    projects: projects.api,
+  });
+
   return {
     identity,
     projects,
-    kinds: [datasets.kind, features.kind, pipelines.kind] as unknown as readonly ResourceKind<never>[],
+    audit,
     all: [
       projects,
       identity,
       lineage,
+      audit,
+      secrets,
       artifacts,
       alerts,
+      approvals,
       jobs,
       datasets,
       features,
@@ -122,6 +141,7 @@ export function createModules(platform: Platform): Modules {
       registry,
       evaluation,
       pipelines,
+      workspace,
       mlflow,
     ],
   };

@@ -12,6 +12,42 @@ export interface CommandEntry {
 
 /** Every command, in the order of the help. */
 export const commands: readonly CommandEntry[] = [
+  { name: 'up', summary: 'start the server', load: async () => (await import('./commands/up.ts')).createUpCommand },
+  {
+    name: 'down',
+    summary: 'stop the server',
+    load: async () => (await import('./commands/down.ts')).createDownCommand,
+  },
+  {
+    name: 'status',
+    summary: 'say what runs and how it is',
+    load: async () => (await import('./commands/status.ts')).createStatusCommand,
+  },
+  {
+    name: 'apply',
+    summary: 'make the project what tidemill.yaml declares',
+    load: async () => (await import('./commands/apply.ts')).createApplyCommand,
+  },
+  {
+    name: 'diff',
+    summary: 'show what apply would change',
+    load: async () => (await import('./commands/diff.ts')).createDiffCommand,
+  },
+  {
+    name: 'run',
+    summary: 'run a pipeline',
+    load: async () => (await import('./commands/run.ts')).createRunCommand,
+  },
+  {
+    name: 'logs',
+    summary: 'print what a job or step has written',
+    load: async () => (await import('./commands/logs.ts')).createLogsCommand,
+  },
+  {
+    name: 'lineage',
+    summary: 'print what something came from and led to',
+    load: async () => (await import('./commands/lineage.ts')).createLineageCommand,
+  },
   {
     name: 'doctor',
     summary: 'check that this machine has what Tidemill needs',

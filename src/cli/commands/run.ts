@@ -1,0 +1,96 @@
+import { Command } from 'commander';
+import { getRun, type RunView, startRun } from '#contracts/pipelines';
+import type { Client } from '../../sdk/index.ts';
+import { type CliEnvironment, CliError, createContext } from '../context.ts';
+import { setExitCode } from '../exit-code.ts';
+import { openProjectFolder } from '../workspace/project-folder.ts';
+import { createProjectSender, ensureProject } from '../workspace/send.ts';
+
+const waitSeconds = 30;
+/** While a run goes on its steps are looked at this often; its end is heard at once. */
+const lookSeconds = 2;
+
+export function createRunCommand(world: CliEnvironment): Command {
+  return new Command('run')
+    .description('Starts a run of a pipeline with the code of this folder as it is now.')
+    .argument('<pipeline>')
+    .option('-p, --param <name=value>', 'a parameter, as often as needed; the value is JSON or a text', collect, [])
+    .option('-f, --file <path>', 'the document (default: tidemill.yaml here or above)')
+    .option('--no-cache', 'run every step, whatever has not changed')
+    .option('--wait', 'wait for its end; exit with 1 when it fails')
+    .action(
+      async (
+        pipeline: string,
+        options: { param: string[]; file?: string; cache: boolean; wait?: boolean },
+        command: Command,
+      ) => {
+        const context = createContext(command, world);
+        const folder = await openProjectFolder(world.cwd, options.file);
+        const client = await ensureProject(await context.connect(), folder.project);
+        const snapshot = await (await createProjectSender(client, folder)).snapshot();
+        const started = await client.call(startRun, {
+          params: { name: pipeline },
+          body: { params: parseParams(options.param), snapshot, cache: options.cache },
+        });
+        context.output.say(`run ${started.id}`);
+        const run =
+          options.wait === true ? await followRun(client, started.id, context.output.say, context.signal) : started;
+        context.output.result(run, () => summary(run));
+        if (run.state === 'failed' || run.state === 'cancelled') setExitCode(command, 1);
+      },
+    );
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+function parseParams(texts: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=');
+      if (at < 1) throw new CliError('PARAM_INVALID', 2, `"${text}" is no parameter: write -p name=value`);
+      return [text.slice(0, at), parseValue(text.slice(at + 1))];
+    }),
+  );
+}
+
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+/** Says each change of a step until the run has ended. */
+export async function followRun(
+  client: Client,
+  runId: string,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<RunView> {
+  const told = new Map<string, string>();
+  for (let wait = lookSeconds; ; wait = Math.min(waitSeconds, wait + 1)) {
+    const run = await client.call(
+      getRun,
+      { params: { runId }, query: { wait: Math.min(wait, lookSeconds) } },
+      { signal },
+    );
+    for (const { step, state, why, error } of run.steps) {
+      if (state === 'pending' || told.get(step) === state) continue;
+      told.set(step, state);
+      const detail = state === 'failed' ? error?.message : state === 'running' || state === 'cached' ? why : undefined;
+      say(`  ${step.padEnd(16)} ${state}${detail === undefined ? '' : `: ${detail}`}`);
+    }
+    if (run.state !== 'running' && run.state !== 'queued') return run;
+  }
+}
+
+function summary(run: RunView): string {
+  const result =
+    run.result === undefined
+      ? ''
+      : `; model ${run.result.model}@${run.result.version}${run.result.verdict === undefined ? '' : `, verdict ${run.result.verdict}`}`;
+  return `Run ${run.id} of ${run.pipeline}: ${run.state}${result}${run.error === undefined ? '' : ` (${run.error.message})`}`;
+}

@@ -1,0 +1,112 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { parse } from 'yaml';
+import { globToRegExp } from '#contracts/glob';
+import { CliError } from '../context.ts';
+
+/** A folder with a tidemill.yaml, as the client sees it before the server has read the document. */
+export interface ProjectFolder {
+  readonly folder: string;
+  /** Name of the document inside the folder. */
+  readonly document: string;
+  readonly project: string;
+  /** Sources of the declared datasets by name; read loosely, the server checks. */
+  readonly sources: Readonly<Record<string, string>>;
+}
+
+const defaultNames = ['tidemill.yaml', 'tidemill.yml'];
+
+/** Finds the document: the file given, else the one in this folder or the nearest above. */
+export async function openProjectFolder(cwd: string, file?: string): Promise<ProjectFolder> {
+  const path = file === undefined ? findDocument(cwd) : resolve(cwd, file);
+  if (path === undefined || !existsSync(path))
+    throw new CliError(
+      'DOCUMENT_NOT_FOUND',
+      3,
+      `there is no ${file ?? 'tidemill.yaml in this folder or above it'}; make one, or say --file`,
+    );
+  const value: unknown = parseLoosely(await readFile(path, 'utf8'));
+  const document = isRecord(value) ? value : {};
+  const datasets = isRecord(document['datasets']) ? document['datasets'] : {};
+  const sources = Object.entries(datasets).flatMap(([name, spec]) =>
+    isRecord(spec) && typeof spec['source'] === 'string' ? [[name, spec['source']] as const] : [],
+  );
+  return {
+    folder: dirname(path),
+    document: path.slice(dirname(path).length + 1),
+    project: typeof document['project'] === 'string' ? document['project'] : 'default',
+    sources: Object.fromEntries(sources),
+  };
+}
+
+function findDocument(from: string): string | undefined {
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    const found = defaultNames.map((name) => join(folder, name)).find((path) => existsSync(path));
+    if (found !== undefined || folder === dirname(folder)) return found;
+  }
+}
+
+/** The server says what is wrong with the YAML, with its place; here a broken document just names nothing. */
+function parseLoosely(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * The files of the snapshot: in a git checkout those that are not ignored, else all; never `.tidemill`, never what is
+ * landed as data.
+ */
+export async function listSnapshotFiles({ folder, sources }: ProjectFolder): Promise<readonly string[]> {
+  const data = Object.values(sources).map(globToRegExp);
+  const files = (await listByGit(folder)) ?? (await walk(folder, ''));
+  return files.filter((path) => !data.some((pattern) => pattern.test(path))).toSorted();
+}
+
+/** The files that a dataset's source matches now. */
+export async function listSourceFiles(folder: string, source: string): Promise<readonly string[]> {
+  const pattern = globToRegExp(source);
+  const fixed = source.replace(/^\.\//, '').split('/');
+  const wild = fixed.findIndex((part) => /[*?]/.test(part));
+  const base = (wild < 0 ? fixed.slice(0, -1) : fixed.slice(0, wild)).join('/');
+  const files = await walk(join(folder, base), base === '' ? '' : `${base}/`);
+  return files.filter((path) => pattern.test(path)).toSorted();
+}
+
+async function listByGit(folder: string): Promise<readonly string[] | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)(
+      'git',
+      ['-C', folder, 'ls-files', '--cached', '--others', '--exclude-standard', '-z', '--deduplicate', '.'],
+      { maxBuffer: 64 * 1024 * 1024 },
+    );
+    const files = stdout.split('\0').filter((path) => path !== '' && existsSync(join(folder, path)) && !isOurs(path));
+    // a folder that its checkout ignores as a whole (a copy in `.tidemill`) is no checkout of its own
+    return files.length > 0 ? files : undefined;
+  } catch {
+    return undefined; // no checkout, or no git
+  }
+}
+
+async function walk(folder: string, prefix: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const files: string[] = [];
+  for (const entry of entries) {
+    const path = `${prefix}${entry.name}`;
+    if (isOurs(path) || entry.name === '.git') continue;
+    if (entry.isDirectory()) files.push(...(await walk(join(folder, entry.name), `${path}/`)));
+    else if (entry.isFile()) files.push(path);
+  }
+  return files;
+}
+
+const isOurs = (path: string): boolean => path === '.tidemill' || path.startsWith('.tidemill/');
