@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { setMaxListeners } from 'node:events';
-import { watch } from 'node:fs';
-import { mkdir, open, readFile, stat } from 'node:fs/promises';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync, watch } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { defineErrors } from '../errors.ts';
@@ -63,19 +62,17 @@ export function wrapCommand(folder: string, command: readonly string[]): readonl
   return ['/bin/sh', '-c', wrapper, 'tidemill-process', folder, ...command];
 }
 
-/** Starts a command as leader of its own session and process group; resolves when it runs. */
+/**
+ * Starts a command as leader of its own session and process group; resolves when it runs. The few small files are
+ * written and read synchronously: that takes microseconds, where a trip through the thread pool costs more than the spawn.
+ */
 export async function startProcess(options: StartOptions): Promise<StartedProcess> {
   const { command, cwd, env, folder } = options;
-  await mkdir(folder, { recursive: true });
-  const log = await open(options.logFile ?? join(folder, 'output.log'), 'a');
+  mkdirSync(folder, { recursive: true });
+  const log = openSync(options.logFile ?? join(folder, 'output.log'), 'a');
   try {
     const [program, ...args] = wrapCommand(folder, command);
-    const child = spawn(program, args, {
-      cwd,
-      env,
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-    });
+    const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', log, log] });
     child.unref();
     const { pid } = child;
     // asked before anything is awaited: until then even a process that has ended is still there as our zombie's record
@@ -89,36 +86,28 @@ export async function startProcess(options: StartOptions): Promise<StartedProces
     if (pid === undefined) throw processErrors.PROCESS_NOT_STARTED(command[0], 'it has no pid');
     return { pid, startTime: startTime ?? 'ended', folder };
   } finally {
-    await log.close();
+    closeSync(log);
   }
 }
 
 /** The process that a folder belongs to, as its wrapper recorded it: for adoption after a restart. */
 export async function findProcess(folder: string): Promise<StartedProcess | undefined> {
-  const recorded = await readOrNothing(join(folder, 'process'));
-  const pid = Number.parseInt(recorded ?? '', 10);
-  if (recorded === undefined || Number.isNaN(pid)) return undefined;
-  const startTime = recorded.includes(')') ? startTimeInStat(recorded) : startTimeOf(pid);
-  return startTime === undefined ? undefined : { pid, startTime, folder };
+  return recordedProcess(folder);
 }
 
 /** How the folder's process ended; undefined while nothing says that it has. */
 export async function readExit(folder: string): Promise<ProcessExit | undefined> {
-  return await readExitFile(join(folder, 'exit.json'));
+  return readExitFile(join(folder, 'exit.json'));
 }
 
 /**
- * Waits for the end of a folder's process, own child or adopted. `lost` when it is gone without having said how.
- * Rejects with the signal's reason when aborted.
+ * Waits for the end of a folder's process, own child or adopted. `lost` when it is gone without having said how, which
+ * is noticed within a second. Rejects with the signal's reason when aborted.
  */
 export async function watchExit(folder: string, signal: AbortSignal): Promise<ProcessExit> {
   signal.throwIfAborted();
   setMaxListeners(0, signal); // one shutdown signal is shared by every wait
   return await new Promise<ProcessExit>((resolve, reject) => {
-    let checking = false;
-    let again = false;
-    const watcher = watch(folder, () => void check());
-    const poll = setInterval(() => void check(), pollMs); // some file systems do not tell
     const finish = (settle: () => void) => {
       clearInterval(poll);
       watcher.close();
@@ -126,41 +115,48 @@ export async function watchExit(folder: string, signal: AbortSignal): Promise<Pr
       settle();
     };
     const abort = () => finish(() => reject(signal.reason as Error));
-    const check = async () => {
-      again = checking;
-      if (checking) return;
-      checking = true;
+    const check = () => {
       try {
-        const exit = await examine(folder);
-        if (exit !== undefined) return finish(() => resolve(exit));
+        const exit = examine(folder);
+        if (exit !== undefined) finish(() => resolve(exit));
       } catch (error) {
-        return finish(() => reject(error));
+        finish(() => reject(error));
       }
-      checking = false;
-      if (again) await check();
     };
+    const watcher = watch(folder, (_event, name) => {
+      if (name === null || name === 'exit.json') check();
+    });
+    const poll = setInterval(check, pollMs); // some file systems do not tell, and a killed wrapper leaves no file
     watcher.on('error', () => undefined); // the poll goes on
     signal.addEventListener('abort', abort, { once: true });
-    void check();
+    check();
   });
 }
 
 const pollMs = 1_000;
 
-async function examine(folder: string): Promise<ProcessExit | undefined> {
-  const process = await findProcess(folder);
-  const alive = process !== undefined && isAlive(process.pid, process.startTime);
-  // liveness is asked before the file: a process seen dead has written what it will ever write
-  const exit = await readExit(folder);
-  if (exit !== undefined || alive) return exit;
-  if (process === undefined && (await isYoung(folder))) return undefined; // started, the wrapper is not there yet
-  return (await readExitFile(join(folder, 'exit.json.part'))) ?? { outcome: 'lost' };
+function examine(folder: string): ProcessExit | undefined {
+  const exit = readExitFile(join(folder, 'exit.json'));
+  if (exit !== undefined) return exit;
+  const started = recordedProcess(folder);
+  if (started !== undefined && isAlive(started.pid, started.startTime)) return undefined;
+  if (started === undefined && isYoung(folder)) return undefined; // started, the wrapper is not there yet
+  // a process seen dead has written what it will ever write, so this time the answer stands
+  return readExitFile(join(folder, 'exit.json')) ?? readExitFile(join(folder, 'exit.json.part')) ?? { outcome: 'lost' };
+}
+
+function recordedProcess(folder: string): StartedProcess | undefined {
+  const recorded = readOrNothing(join(folder, 'process'));
+  const pid = Number.parseInt(recorded ?? '', 10);
+  if (recorded === undefined || Number.isNaN(pid)) return undefined;
+  const startTime = recorded.includes(')') ? startTimeInStat(recorded) : startTimeOf(pid);
+  return startTime === undefined ? undefined : { pid, startTime, folder };
 }
 
 const startingMs = 5_000;
 
-async function isYoung(folder: string): Promise<boolean> {
-  return Date.now() - (await stat(folder)).mtimeMs < startingMs;
+function isYoung(folder: string): boolean {
+  return Date.now() - statSync(folder).mtimeMs < startingMs;
 }
 
 /** Sends a signal to every process of the group; false when there is none any more. */
@@ -173,11 +169,11 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-async function readExitFile(path: string): Promise<ProcessExit | undefined> {
-  const text = await readOrNothing(path);
+function readExitFile(path: string): ProcessExit | undefined {
+  const text = readOrNothing(path);
   const status = /^\{"status":(\d+)\}$/m.exec(text ?? '')?.[1];
   if (status === undefined) return undefined;
-  const endedAtMs = Math.trunc((await stat(path)).mtimeMs);
+  const endedAtMs = Math.trunc(statSync(path).mtimeMs);
   const code = Number(status);
   const signal = signalOf(code);
   return signal === undefined ? { outcome: 'exited', code, endedAtMs } : { outcome: 'signalled', signal, endedAtMs };
@@ -189,9 +185,9 @@ function signalOf(status: number): NodeJS.Signals | undefined {
   return names.find(([, number]) => number === status - 128)?.[0];
 }
 
-async function readOrNothing(path: string): Promise<string | undefined> {
+function readOrNothing(path: string): string | undefined {
   try {
-    return await readFile(path, 'latin1');
+    return readFileSync(path, 'latin1');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
