@@ -1,5 +1,6 @@
 // Runs after `npm ci`, with Node.js alone: checks what the program needs and builds better-sqlite3, whose own install
-// script is denied in package.json so that a missing compiler is told in one sentence instead of a page of errors.
+// script is denied in package.json (npm 11), and whose failure is taken as that of an optional package (npm 10), so that
+// a missing compiler is told in one sentence instead of a page of errors. It is not optional: without it this fails.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs'; // whole: an old Node.js lacks names in it, and shall still reach the sentence about that
 import { createRequire } from 'node:module';
@@ -82,19 +83,29 @@ function nodeGypOfNpm() {
   return fs.existsSync(path) ? path : undefined;
 }
 
+/** npm 10 knows no denied scripts: it tried, and took the package away because it is optional and could not be built. */
+function refuseAbsent() {
+  checkCompiler();
+  throw new Problem(
+    'The database driver better-sqlite3 could not be installed: run "npm install --foreground-scripts --no-save better-sqlite3" to see why.',
+  );
+}
+
+function build() {
+  checkDisk();
+  if (download() && loads()) return;
+  checkCompiler();
+  console.log('tidemill: building better-sqlite3, about a minute …');
+  if (compile() && loads()) return;
+  throw new Problem(
+    `The database driver better-sqlite3 could not be built, often because Node.js's headers cannot be downloaded (then set npm's "nodedir" to where they are): ${logFile} says why.`,
+  );
+}
+
 try {
   checkNode();
-  if (fs.existsSync(packageFolder) && !loads()) {
-    checkDisk();
-    if (!(download() && loads())) {
-      checkCompiler();
-      console.log('tidemill: building better-sqlite3, about a minute …');
-      if (!compile() || !loads())
-        throw new Problem(
-          `The database driver better-sqlite3 could not be built, often because Node.js's headers cannot be downloaded (then set npm's "nodedir" to where they are): ${logFile} says why.`,
-        );
-    }
-  }
+  if (!fs.existsSync(packageFolder)) refuseAbsent();
+  if (!loads()) build();
 } catch (error) {
   console.error(error instanceof Problem ? error.message : error);
   process.exitCode = 1;
