@@ -18,6 +18,9 @@ create table rollouts (
   -- counters of the new revision and the endpoint's clock, when it got its first traffic and when its step began, JSON
   first_baseline text,
   step_baseline text,
+  -- since when replicas say that it cannot be loaded
+  failed_ms bigint,
+  -- the set before is still loaded
   previous_warm smallint not null check (previous_warm in (0, 1)),
   started_ms bigint not null,
   ended_ms bigint

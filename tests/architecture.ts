@@ -51,6 +51,13 @@ export const moduleOrder: readonly string[] = [
 ];
 
 export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  rollouts: {
+    deployments: 'splits traffic and reads what revisions did',
+  },
+  deployments: {
+    predictions: 'hands down revisions and the progress of replicas',
+    registry: 'serves model versions',
+  },
   registry: {
     tracking: 'searches models and versions by the same filter grammar',
   },

@@ -1,5 +1,5 @@
 import { parseReference } from '#contracts/references';
-import type { Deployment, LoadedRevision, Pool, Replica } from './deployment-types.ts';
+import type { Deployment, LoadedRevision, Pool, Replica, ReportedEndpoint, Shadow } from './deployment-types.ts';
 import { findReportedEndpoint } from './live-replicas.ts';
 
 export type DeploymentState = 'waiting' | 'ready' | 'rolling-out' | 'degraded';
@@ -14,23 +14,43 @@ export function isCurrent({ observed }: Pick<Replica, 'observed'>, pool: Pick<Po
   return observed !== undefined && observed.epoch === pool.epoch && observed.generation >= pool.generation;
 }
 
+/** A replica says that it has seen a spec before all of it is loaded: in force it is when what it serves is what was asked. */
+function isInForce(
+  { state, serving, revisions }: ReportedEndpoint,
+  wanted: readonly LoadedRevision[],
+  described: readonly string[],
+): boolean {
+  const loading = described.some((id) => {
+    const own = revisions.find(({ revision }) => revision === id)?.state;
+    return own !== 'ready' && own !== 'failed';
+  });
+  if (loading) return false;
+  if (state === 'degraded' || state === 'failed') return true; // as far as it can be
+  return (
+    serving.length === wanted.length &&
+    wanted.every((one, at) => serving[at]?.revision === one.revision && serving[at].basisPoints === one.basisPoints)
+  );
+}
+
 /** What is, beside what was asked. */
 export function statusOf(
   deployment: Deployment,
   pool: Pool,
   loaded: readonly LoadedRevision[],
+  shadows: readonly Shadow[],
   live: readonly Replica[],
 ): DeploymentStatus {
+  const described = [...loaded.map(({ revision }) => revision), ...shadows.flatMap(({ revision }) => revision ?? [])];
   const reports = live.flatMap((replica) => {
     const endpoint = findReportedEndpoint(replica, deployment.project, deployment.name);
     return endpoint === undefined ? [] : [{ replica: replica.replica, ...endpoint }];
   });
+  const serving = loaded.filter(({ role }) => role === 'live');
   const settled =
     live.length > 0 &&
     live.every((replica) => isCurrent(replica, pool)) &&
     reports.length === live.length &&
-    reports.every(({ state, revisions }) => state !== 'loading' && revisions.every((one) => one.state !== 'loading'));
-  const serving = loaded.filter(({ role }) => role === 'live');
+    reports.every((report) => isInForce(report, serving, described));
   const next = loaded.find(({ role }) => role === 'next');
 
   if (serving.length === 0 && next === undefined)

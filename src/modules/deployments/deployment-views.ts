@@ -27,7 +27,7 @@ export async function viewDeployment(
     reader,
     loaded.map(({ revision }) => revision),
   );
-  const status = statusOf(deployment, pool, loaded, replicas.filter(liveness.isLive));
+  const status = statusOf(deployment, pool, loaded, shadows, replicas.filter(liveness.isLive));
   const naming = ({ revision }: LoadedRevision) => ({
     revision,
     model: revisions.get(revision)?.model ?? '',

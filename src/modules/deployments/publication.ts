@@ -31,10 +31,12 @@ export async function publish(unit: Unit, name: string, options: { readonly flus
 
 /**
  * A replica that has seen more than this database ever published proves that the database was restored from a copy: its
- * generations are numbered anew under another epoch, so that no replica takes an older spec for a newer one.
+ * generations are numbered anew under another epoch, so that no replica takes an older spec for a newer one. A flush
+ * that the replica has done before must not stand for one that is asked for now.
  */
-export async function beginEpoch(unit: Unit, name: string): Promise<void> {
+export async function beginEpoch(unit: Unit, name: string, flushed: number): Promise<void> {
+  const { flush } = await ensurePool(unit, name);
   const epoch = unit.newId();
-  await updatePool(unit, name, { epoch, generation: 1 });
+  await updatePool(unit, name, { epoch, generation: 1, flush: Math.max(flush, flushed) });
   await emitPublished(unit, { pool: name, epoch, generation: 1 });
 }

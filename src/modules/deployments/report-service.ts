@@ -51,7 +51,7 @@ export function createReportService(
     await putReplica(unit, now);
     await emitChanges(unit, before, now);
     if (now.observed?.epoch === pool.epoch && now.observed.generation > pool.generation)
-      await beginEpoch(unit, pool.pool);
+      await beginEpoch(unit, pool.pool, now.flushed);
     const live = [...known.filter(({ replica }) => replica !== now.replica), now].filter(deps.liveness.isLive);
     await markRevisions(unit, now, revisions, live);
 
