@@ -112,7 +112,8 @@ export function createOnnxThreadRuntime(): Runtime {
 }
 
 function startThread(onEnd: () => void): Thread {
-  const worker = new Worker(entry, { name: 'onnx' });
+  // No flags of the parent: a test runner's would send the thread to the sources.
+  const worker = new Worker(entry, { name: 'onnx', execArgv: [] });
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
   let failure: Error | undefined;

@@ -1,0 +1,101 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Tensor } from '#contracts/tensor';
+import type { Runtime } from '../runtime.ts';
+
+export const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+
+/** A first use may have to build the program first. */
+export const buildTimeoutMs = 120_000;
+
+const int64 = (name: string, ...values: bigint[]): Tensor => ({
+  name,
+  datatype: 'INT64',
+  shape: [values.length],
+  data: BigInt64Array.from(values),
+});
+
+/** What every ONNX runtime must do, in this thread or in another. */
+export function describeOnnxRuntime(name: string, create: () => Promise<Runtime>): void {
+  describe(name, () => {
+    let runtime: Runtime;
+    beforeAll(async () => {
+      runtime = await create();
+    }, buildTimeoutMs);
+    afterAll(() => runtime.close());
+
+    test('it declares inputs and outputs as the model does, -1 where a dimension is free', async () => {
+      const model = await runtime.load({ mainPath: fixture('columns-1.onnx') });
+      expect(model.signature).toEqual({
+        inputs: [
+          { name: 'carrier', datatype: 'BYTES', shape: [-1, 1] },
+          { name: 'flight', datatype: 'INT64', shape: [-1, 1] },
+          { name: 'distance', datatype: 'FP32', shape: [-1, 1] },
+        ],
+        outputs: [
+          { name: 'score', datatype: 'FP32', shape: [-1, 1] },
+          { name: 'carrier_out', datatype: 'BYTES', shape: [-1, 1] },
+          { name: 'flight_out', datatype: 'INT64', shape: [-1, 1] },
+        ],
+      });
+      await model.unload();
+    });
+
+    test('texts and integers beyond 2^53 go in and come out unharmed, several rows at once', async () => {
+      const model = await runtime.load({ mainPath: fixture('columns-1.onnx') });
+      const outputs = await model.predict([
+        { name: 'carrier', datatype: 'BYTES', shape: [2, 1], data: ['UA', 'Zürich ✈'] },
+        { name: 'flight', datatype: 'INT64', shape: [2, 1], data: BigInt64Array.of(2n ** 62n + 1n, -5n) },
+        { name: 'distance', datatype: 'FP32', shape: [2, 1], data: Float32Array.of(1, 2) },
+      ]);
+      expect(outputs).toEqual([
+        { name: 'score', datatype: 'FP32', shape: [2, 1], data: Float32Array.of(2, 3) },
+        { name: 'carrier_out', datatype: 'BYTES', shape: [2, 1], data: ['UA', 'Zürich ✈'] },
+        { name: 'flight_out', datatype: 'INT64', shape: [2, 1], data: BigInt64Array.of(2n ** 62n + 1n, -5n) },
+      ]);
+      await model.unload();
+    });
+
+    test('only the outputs that are asked for are made, in that order', async () => {
+      const model = await runtime.load({ mainPath: fixture('breast-cancer.onnx') });
+      const x: Tensor = { name: 'x', datatype: 'FP32', shape: [1, 30], data: new Float32Array(30) };
+      expect((await model.predict([x], ['probabilities', 'label'])).map(({ name: output }) => output)).toEqual([
+        'probabilities',
+        'label',
+      ]);
+      expect((await model.predict([x], ['probabilities'])).map(({ name: output }) => output)).toEqual([
+        'probabilities',
+      ]);
+      await model.unload();
+    });
+
+    test('a model that raises fails its own request and answers the next', async () => {
+      const model = await runtime.load({ mainPath: fixture('gather.onnx') });
+      await expect(model.predict([int64('index', 7n)])).rejects.toMatchObject({
+        code: 'MODEL_RUN_FAILED',
+        kind: 'internal',
+      });
+      expect((await model.predict([int64('index', 2n)]))[0]?.data).toEqual(Float32Array.of(30));
+      await model.unload();
+    });
+
+    test('a file that is no ONNX model is refused with a reason', async () => {
+      const path = join(mkdtempSync(join(tmpdir(), 'tidemill-runtime-')), 'text.onnx');
+      writeFileSync(path, 'this is no model');
+      await expect(runtime.load({ mainPath: path })).rejects.toMatchObject({
+        code: 'MODEL_LOAD_FAILED',
+        kind: 'invalid',
+      });
+    });
+
+    test('after unload it refuses, and unloading twice is harmless', async () => {
+      const model = await runtime.load({ mainPath: fixture('gather.onnx') });
+      await model.unload();
+      await model.unload();
+      await expect(model.predict([int64('index', 1n)])).rejects.toMatchObject({ code: 'MODEL_UNLOADED' });
+    });
+  });
+}
