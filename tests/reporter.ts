@@ -8,7 +8,9 @@ export default class ClosingLines implements Reporter {
     const slowest = [...cases].sort((a, b) => durationOf(b) - durationOf(a)).slice(0, 10);
     console.log('\nThe ten slowest tests:');
     for (const test of slowest)
-      console.log(`${(durationOf(test) / 1000).toFixed(2).padStart(8)} s  ${test.module.relativeModuleId} > ${test.fullName}`);
+      console.log(
+        `${(durationOf(test) / 1000).toFixed(2).padStart(8)} s  ${test.module.relativeModuleId} > ${test.fullName}`,
+      );
     const count = (state: string): number => cases.filter((test) => test.result().state === state).length;
     const brokenModules = modules.filter((module) => module.state() === 'failed' && module.errors().length > 0).length;
     const failed = count('failed') + brokenModules + unhandledErrors.length;

@@ -3,6 +3,7 @@ import { isLoopback } from '#platform/config';
 import { createHttpServer } from '#platform/http';
 import { createModules, type Modules } from './modules.ts';
 import type { Platform } from './platform.ts';
+import { registerQuietRoutes } from './quiet-routes.ts';
 
 /** The control plane: modules in order, their routes behind one HTTP edge, their consumers on one event log. */
 export interface ControlPlane {
@@ -16,7 +17,7 @@ export interface ControlPlane {
 
 export async function createControlPlane(
   platform: Platform,
-  options: { readonly checkAnswers?: boolean; readonly routes?: (app: FastifyInstance, modules: Modules) => void } = {},
+  options: { readonly checkAnswers?: boolean } = {},
 ): Promise<ControlPlane> {
   const { config, consumers, logger } = platform;
   const modules = createModules(platform);
@@ -30,13 +31,14 @@ export async function createControlPlane(
     requireProject: async (project) => {
       await modules.projects.api.get(platform.database.read, project);
     },
+    onDenied: (denial) => modules.audit.api.recordDenied(denial),
     ...(options.checkAnswers !== undefined && { checkAnswers: options.checkAnswers }),
   });
   for (const module of modules.all) {
     module.routes(app);
     for (const consumer of module.consumers ?? []) consumers.add(consumer);
   }
-  options.routes?.(app, modules);
+  registerQuietRoutes(app, platform, modules.jobs.api);
 
   return {
     app,

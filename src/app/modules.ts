@@ -7,7 +7,7 @@ import { createDatasetsModule } from '#modules/datasets';
 import { createEvaluationModule } from '#modules/evaluation';
 import { createFeaturesModule } from '#modules/features';
 import { createIdentityModule, type IdentityModule } from '#modules/identity';
-import { createJobsModule } from '#modules/jobs';
+import { createJobsModule, type JobsModule } from '#modules/jobs';
 import { createLineageModule } from '#modules/lineage';
 import { createPipelinesModule } from '#modules/pipelines';
 import { createProjectsModule, type ProjectsModule } from '#modules/projects';
@@ -35,6 +35,7 @@ export interface Modules {
   readonly identity: IdentityModule;
   readonly projects: ProjectsModule;
   readonly audit: AuditModule;
+  readonly jobs: JobsModule;
 }
 
 /** Builds the modules, each after those that it calls. */
@@ -125,6 +126,7 @@ export function createModules(platform: Platform): Modules {
     identity,
     projects,
     audit,
+    jobs,
     all: [
       projects,
       identity,

@@ -303,11 +303,15 @@ export const runQuery = defineOperation({
           closed,
         ),
       ),
+      rows: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 100_000, description: 'answer so many rows at most, and keep no file' }),
+      ),
     },
     closed,
   ),
   responses: {
     200: Type.Object({
+      rows: Type.Optional(Type.Array(Type.Unknown())),
       files: Type.Array(Type.Object({ name: Type.String(), sha256: Type.String(), sizeBytes: Type.Integer() }), {
         description: 'kept for a day; GET /api/v1/artifacts/<sha256>',
       }),

@@ -78,7 +78,10 @@ export const getJobLog = defineOperation({
   summary: "Read a job's log from a byte offset on; ask again from `next` to follow it.",
   permission: 'read',
   params: jobParams,
-  query: Type.Object({ offset: Type.Optional(Type.Integer({ minimum: 0, default: 0 })) }, { additionalProperties: false }),
+  query: Type.Object(
+    { offset: Type.Optional(Type.Integer({ minimum: 0, default: 0 })) },
+    { additionalProperties: false },
+  ),
   responses: {
     200: Type.Object({
       text: Type.String(),

@@ -34,7 +34,10 @@ export const JoinInput = Type.Object(
   {
     spine: Type.String({ pattern: '^dataset:', description: 'the rows: dataset:flights, or dataset:flights@3' }),
     at: Type.String({ description: 'column that holds the instant as of which features are looked up' }),
-    features: Type.Array(Type.String(), { minItems: 1, description: 'feature views; columns are named <view>__<column>' }),
+    features: Type.Array(Type.String(), {
+      minItems: 1,
+      description: 'feature views; columns are named <view>__<column>',
+    }),
   },
   closed,
 );
@@ -51,15 +54,26 @@ export const StepSpec = Type.Object(
       }),
     ),
     outputs: Type.Optional(
-      Type.Union([Type.Array(Type.String({ pattern: namePattern })), Type.Record(Type.String({ pattern: namePattern }), OutputKind)], {
-        description: 'names (files), or name: kind',
-      }),
+      Type.Union(
+        [
+          Type.Array(Type.String({ pattern: namePattern })),
+          Type.Record(Type.String({ pattern: namePattern }), OutputKind),
+        ],
+        {
+          description: 'names (files), or name: kind',
+        },
+      ),
     ),
-    needs: Type.Optional(Type.Array(Type.String(), { description: 'steps that come first though nothing is taken from them' })),
-    params: Type.Optional(Type.Array(Type.String(), { description: 'parameters that the step sees; all when left out' })),
+    needs: Type.Optional(
+      Type.Array(Type.String(), { description: 'steps that come first though nothing is taken from them' }),
+    ),
+    params: Type.Optional(
+      Type.Array(Type.String(), { description: 'parameters that the step sees; all when left out' }),
+    ),
     code: Type.Optional(
       Type.Array(Type.String(), {
-        description: 'files that the step sees, globs; default: the folders of the files that the command names, else all',
+        description:
+          'files that the step sees, globs; default: the folders of the files that the command names, else all',
       }),
     ),
     env: Type.Optional(Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), Type.String())),
@@ -83,7 +97,9 @@ export const StepSpec = Type.Object(
       ),
     ),
     timeout: Type.Optional(Duration),
-    cache: Type.Optional(Type.Boolean({ default: true, description: 'whether an equal earlier step may stand in for it' })),
+    cache: Type.Optional(
+      Type.Boolean({ default: true, description: 'whether an equal earlier step may stand in for it' }),
+    ),
     always: Type.Optional(Type.Boolean({ description: 'runs at the end, even when steps before it failed' })),
   },
   closed,
@@ -95,7 +111,9 @@ export const ModelBlock = Type.Object(
     name: Type.String({ pattern: namePattern }),
     from: Type.String({ description: '<step>.<output> of kind model: an ONNX file' }),
     train: Type.String({ description: '<step>.<output>: the rows that it was trained on' }),
-    test: Type.String({ description: '<step>.<output>: rows that it has not seen; candidate and champion are scored on them' }),
+    test: Type.String({
+      description: '<step>.<output>: rows that it has not seen; candidate and champion are scored on them',
+    }),
     label: Type.String({ description: 'SQL expression over the test rows, null means never known: arr_delay > 15' }),
     predicts: Type.Object(
       {
@@ -105,9 +123,13 @@ export const ModelBlock = Type.Object(
       closed,
     ),
     metrics: Type.Optional(Type.String({ description: "<step>.<output>: the user's own numbers, for gates" })),
-    gates: Type.Optional(Type.Array(Type.String(), { description: 'comparisons that must hold: auc > champion.auc - 0.005' })),
+    gates: Type.Optional(
+      Type.Array(Type.String(), { description: 'comparisons that must hold: auc > champion.auc - 0.005' }),
+    ),
     approvals: Type.Optional(Type.Array(Type.String(), { description: 'policies under which a person must agree' })),
-    alias: Type.Optional(Type.String({ default: 'champion', description: 'alias that moves when every check is satisfied' })),
+    alias: Type.Optional(
+      Type.String({ default: 'champion', description: 'alias that moves when every check is satisfied' }),
+    ),
   },
   closed,
 );
@@ -116,7 +138,9 @@ export type ModelBlock = Static<typeof ModelBlock>;
 export const PipelineSpec = Type.Object(
   {
     python: Type.Optional(Type.String({ description: 'requirements file; steps run inside that environment' })),
-    params: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'parameters with their defaults' })),
+    params: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), { description: 'parameters with their defaults' }),
+    ),
     steps: Type.Record(Type.String({ pattern: namePattern }), StepSpec, { minProperties: 1 }),
     model: Type.Optional(ModelBlock),
   },
@@ -126,7 +150,16 @@ export type PipelineSpec = Static<typeof PipelineSpec>;
 
 export const RunState = Type.Enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);
 export type RunState = Static<typeof RunState>;
-export const StepState = Type.Enum(['pending', 'running', 'waiting', 'succeeded', 'cached', 'failed', 'skipped', 'cancelled']);
+export const StepState = Type.Enum([
+  'pending',
+  'running',
+  'waiting',
+  'succeeded',
+  'cached',
+  'failed',
+  'skipped',
+  'cancelled',
+]);
 export type StepState = Static<typeof StepState>;
 
 const Instant = Type.String({ format: 'date-time' });
@@ -142,7 +175,12 @@ export const StepView = Type.Object({
   trackingRunId: Type.Optional(Type.String()),
   outputs: Type.Record(
     Type.String(),
-    Type.Object({ sha256: Type.String(), sizeBytes: Type.Integer(), kind: OutputKind, dataset: Type.Optional(Type.String()) }),
+    Type.Object({
+      sha256: Type.String(),
+      sizeBytes: Type.Integer(),
+      kind: OutputKind,
+      dataset: Type.Optional(Type.String()),
+    }),
   ),
   error: Type.Optional(Failure),
   startedAt: Type.Optional(Instant),
@@ -156,12 +194,16 @@ export const RunView = Type.Object({
   state: RunState,
   trigger: Type.String({ description: 'what asked for it: user:local, trigger:<name>, cron:<name>' }),
   params: Type.Record(Type.String(), Type.Unknown()),
-  inputs: Type.Array(Type.String(), { description: 'references of the data that it reads, versions fixed at its start' }),
+  inputs: Type.Array(Type.String(), {
+    description: 'references of the data that it reads, versions fixed at its start',
+  }),
   result: Type.Optional(
     Type.Object({
       model: Type.String(),
       version: Type.Integer(),
-      verdict: Type.Optional(Type.String({ description: 'first, passed, failed, or existed (an equal version was there)' })),
+      verdict: Type.Optional(
+        Type.String({ description: 'first, passed, failed, or existed (an equal version was there)' }),
+      ),
     }),
   ),
   error: Type.Optional(Failure),
@@ -246,7 +288,10 @@ export const getRun = defineOperation({
   summary: 'Show a run and its steps; with wait, once it has ended or the seconds are over.',
   permission: 'read',
   params: runParams,
-  query: Type.Object({ wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'seconds' })) }, closed),
+  query: Type.Object(
+    { wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'seconds' })) },
+    closed,
+  ),
   responses: { 200: RunView, 404: ErrorBody },
   errors: ['RUN_NOT_FOUND'],
 });

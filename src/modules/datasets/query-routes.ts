@@ -29,6 +29,10 @@ export function registerQueryRoutes(
       if (version === undefined) throw datasetsErrors.DATASET_NOT_FOUND(dataset ?? name, undefined);
       views.push({ name, paths: version.parts.map((part) => `blob:${part.sha256}`) });
     }
+    if (body.rows !== undefined) {
+      const { rows } = await jobs.runTask('query', { sql: body.sql, views, rows: body.rows }, context.signal);
+      return answer(200, { files: [], rows: [...(rows ?? [])] });
+    }
     const jobId = await database.write(context.write, (unit) =>
       jobs.submit(unit, {
         project: context.project,

@@ -4,7 +4,7 @@ import type { Reader, Unit } from '#platform/database';
 import type { JobLoop } from './job-loop.ts';
 import type { Job, Json, NewJob } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
-import { endJob, findJob, insertJob, requestCancel } from './jobs-store.ts';
+import { countOpenJobs, endJob, findJob, insertJob, requestCancel } from './jobs-store.ts';
 import type { WorkerPool } from './worker-pool.ts';
 import { resolveBlobPaths } from './worker-runner.ts';
 
@@ -14,6 +14,8 @@ export interface JobsApi {
   submit(unit: Unit, job: NewJob): Promise<string>;
   /** @throws JOB_NOT_FOUND */
   get(reader: Reader, jobId: string): Promise<Job>;
+  /** Jobs of a project that have not ended. */
+  countOpen(reader: Reader, project: string): Promise<number>;
   /** Ends a waiting job at once, a running one as soon as its process group is gone. No effect on an ended one. */
   cancel(unit: Unit, jobId: string): Promise<void>;
   /** Text of the attempt's output from a byte offset on. */
@@ -44,6 +46,7 @@ export function createJobsService(deps: {
       if (job === undefined) throw jobsErrors.JOB_NOT_FOUND(jobId);
       return job;
     },
+    countOpen: countOpenJobs,
     async cancel(unit, jobId) {
       const job = await findJob(unit, jobId);
       if (job === undefined) throw jobsErrors.JOB_NOT_FOUND(jobId);

@@ -6,6 +6,33 @@ import type { JobRow, JobsTables } from './jobs-tables.ts';
 const defaultCpu = 1;
 const defaultMemoryMb = 512;
 
+const jobColumns = [
+  'jobs.id',
+  'jobs.project',
+  'jobs.owner',
+  'jobs.tag',
+  'jobs.data',
+  'jobs.work',
+  'jobs.kind',
+  'jobs.state',
+  'jobs.attempt',
+  'jobs.fence',
+  'jobs.lease_until_ms',
+  'jobs.cancel_requested',
+  'jobs.run_after_ms',
+  'jobs.cpu',
+  'jobs.memory_mb',
+  'jobs.timeout_ms',
+  'jobs.retries',
+  'jobs.token_id',
+  'jobs.result',
+  'jobs.error_code',
+  'jobs.error_message',
+  'jobs.created_ms',
+  'jobs.started_ms',
+  'jobs.ended_ms',
+] as const;
+
 function rowToJob(row: JobRow): Job {
   return {
     id: row.id,
@@ -71,7 +98,7 @@ export async function findJob(reader: Reader, id: string): Promise<Job | undefin
   const row = await reader
     .query<JobsTables>()
     .selectFrom('jobs')
-    .selectAll('jobs')
+    .select(jobColumns)
     .where('jobs.id', '=', id)
     .executeTakeFirst();
   return row && rowToJob(row);
@@ -82,7 +109,7 @@ export async function listClaimable(reader: Reader, nowMs: number, limit: number
   const rows = await reader
     .query<JobsTables>()
     .selectFrom('jobs')
-    .selectAll('jobs')
+    .select(jobColumns)
     .where('jobs.state', '=', 'queued')
     .where('jobs.run_after_ms', '<=', nowMs)
     .orderBy('jobs.run_after_ms')
@@ -110,7 +137,7 @@ export async function listRunning(reader: Reader): Promise<readonly Job[]> {
   const rows = await reader
     .query<JobsTables>()
     .selectFrom('jobs')
-    .selectAll('jobs')
+    .select(jobColumns)
     .where('jobs.state', '=', 'running')
     .orderBy('jobs.id')
     .execute();
@@ -205,11 +232,22 @@ export async function listJobs(
   let query = reader
     .query<JobsTables>()
     .selectFrom('jobs')
-    .selectAll('jobs')
+    .select(jobColumns)
     .where('jobs.project', '=', filter.project);
   if (filter.state !== undefined) query = query.where('jobs.state', '=', filter.state);
   if (filter.owner !== undefined) query = query.where('jobs.owner', '=', filter.owner);
   if (filter.beforeId !== undefined) query = query.where('jobs.id', '<', filter.beforeId);
   const rows = await query.orderBy('jobs.id', 'desc').limit(filter.limit).execute();
   return rows.map(rowToJob);
+}
+
+export async function countOpenJobs(reader: Reader, project: string): Promise<number> {
+  const row = await reader
+    .query<JobsTables>()
+    .selectFrom('jobs')
+    .select(({ fn }) => fn.countAll<number>().as('open'))
+    .where('jobs.project', '=', project)
+    .where(inList(reader, 'jobs.state', ['queued', 'running']))
+    .executeTakeFirstOrThrow();
+  return row.open;
 }

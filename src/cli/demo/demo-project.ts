@@ -1,0 +1,94 @@
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runQuery } from '#contracts/datasets';
+import type { Client } from '../../sdk/index.ts';
+
+/** A year of flights, cut into the files that arrive day by day, kept aside until their day comes. */
+export interface Stock {
+  /** Days (YYYY-MM-DD, UTC) that have flights, in order. */
+  readonly days: readonly string[];
+  /** Copies what has arrived by then into the project; answers whether there was such a file. */
+  deliver(dataset: DatasetName, day: string): Promise<boolean>;
+  /** Digest of the day's flights. */
+  flightsOf(day: string): string | undefined;
+}
+
+export const datasetNames = ['flights', 'departures', 'weather'] as const;
+export type DatasetName = (typeof datasetNames)[number];
+
+const example = fileURLToPath(new URL('../../../examples/flights', import.meta.url));
+
+/** Copies the example without its source data: what is left is what a user would have. */
+export async function copyExample(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const entry of await readdir(example))
+    if (entry !== 'data' && entry !== 'demo') await cp(join(example, entry), join(folder, entry), { recursive: true });
+}
+
+/** Cuts the year into daily files by a query job of the server. */
+export async function cutStock(
+  client: Client,
+  folder: string,
+  projectFolder: string,
+  options: { readonly share: number; readonly seed: number; readonly from: string; readonly until: string },
+): Promise<Stock> {
+  const sources = await uploadSources(client);
+  const digests = new Map<string, string>();
+  for (const dataset of datasetNames) {
+    const select = (await readFile(join(example, 'demo', `${dataset}.sql`), 'utf8'))
+      .replaceAll('$share', String(options.share))
+      .replaceAll('$seed', String(options.seed))
+      .replaceAll(/--[^\n]*/g, '');
+    const { files } = await client.call(runQuery, {
+      body: {
+        sql: `select * from (${select}) where day >= date '${options.from}' and day < date '${options.until}'`,
+        inputs: sources,
+        partition: { by: 'day', name: '{value}.parquet' },
+      },
+    });
+    await mkdir(join(folder, dataset), { recursive: true });
+    const queue = [...files];
+    const fetchOne = async (): Promise<void> => {
+      for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
+        const bytes = await (await client.request(`/api/v1/artifacts/${file.sha256}`)).arrayBuffer();
+        await writeFile(join(folder, dataset, file.name), Buffer.from(bytes));
+        digests.set(`${dataset}/${file.name}`, file.sha256);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, fetchOne));
+  }
+  const days = [...digests.keys()].flatMap((key) => /^flights\/(.+)\.parquet$/.exec(key)?.[1] ?? []).toSorted();
+  return {
+    days,
+    flightsOf: (day) => digests.get(`flights/${day}.parquet`),
+    async deliver(dataset, day) {
+      if (!digests.has(`${dataset}/${day}.parquet`)) return false;
+      const target = join(projectFolder, 'data', dataset);
+      await mkdir(target, { recursive: true });
+      await cp(join(folder, dataset, `${day}.parquet`), join(target, `${day}.parquet`));
+      return true;
+    },
+  };
+}
+
+async function uploadSources(client: Client): Promise<{ name: string; sha256: string }[]> {
+  const { createHash } = await import('node:crypto');
+  return Promise.all(
+    ['flights', 'weather'].map(async (name) => {
+      const bytes = await readFile(join(example, 'data', 'source', `${name}.parquet`));
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      await client.request(`/api/v1/artifacts/${sha256}`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/octet-stream' },
+        body: new Blob([new Uint8Array(bytes)]),
+      });
+      return { name, sha256 };
+    }),
+  );
+}
+
+/** The day after. */
+export function nextDay(day: string, by = 1): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + by * 86_400_000).toISOString().slice(0, 10);
+}

@@ -1,0 +1,81 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { performance } from 'node:perf_hooks';
+import type { Client } from '../../sdk/index.ts';
+import { followRun } from '../commands/run.ts';
+import { type CliContext, CliError } from '../context.ts';
+import { ensureProject } from '../workspace/send.ts';
+import { copyExample, cutStock, nextDay } from './demo-project.ts';
+import { startServer } from './demo-server.ts';
+import { declareProject, openReplay, projectFolder, type Replay, replayDay, stockFolder, type Tally, trainFirst } from './replay.ts';
+import { collectReport, type DemoReport, weekLine } from './report.ts';
+
+export interface DemoOptions {
+  /** Part of the flights that are replayed, 0 < share <= 1. */
+  readonly share: number;
+  readonly seed: number;
+  /** First day that is not replayed any more. */
+  readonly until: string;
+  readonly upFlags: readonly string[];
+  readonly fresh: boolean;
+}
+
+const begin = '2013-01-01';
+/** The first model knows what happened before this day; from here on every day is replayed. */
+const replayFrom = '2013-03-01';
+
+/** Carries one model round its whole loop on a year of real flights. */
+export async function runDemo(context: CliContext, options: DemoOptions): Promise<{ readonly report: DemoReport; readonly client: Client }> {
+  const { output, home } = context;
+  const began = performance.now();
+  const project = projectFolder(home);
+  if (options.fresh) await rm(`${home}/demo`, { recursive: true, force: true });
+  else if (existsSync(project))
+    throw new CliError('DEMO_ALREADY_THERE', 5, `${home} holds a demo already: look at it with "tidemill status", or start over with another --home`);
+
+  const server = await startServer(context, options.upFlags);
+  output.say(`Tidemill is ready at ${server.url}`);
+  const { createClient } = await import('../../sdk/index.ts');
+  const client = await ensureProject(createClient({ url: server.url }), 'flights');
+  await copyExample(project);
+  output.say(`cutting the year into daily files (share ${options.share}, seed ${options.seed})`);
+  const stock = await cutStock(client, stockFolder(home), project, {
+    share: options.share,
+    seed: options.seed,
+    from: begin,
+    until: options.until,
+  });
+  const replay = await openReplay(client, {
+    servingUrl: server.servingUrl ?? '',
+    stock,
+    folder: project,
+    signal: context.signal,
+    say: output.say,
+  });
+
+  const before: string[] = [];
+  for (let day = begin; day < replayFrom; day = nextDay(day)) before.push(day);
+  await declareProject(replay, before);
+  output.say('training the first model on January and February (a Python environment is made the first time)');
+  await trainFirst(replay, (runId) => followRun(client, runId, output.say, context.signal));
+
+  const tally = await replayDays(replay, options.until, output);
+  const report = await collectReport(client, { from: replayFrom, until: options.until, seed: options.seed, tally });
+  output.say(`done in ${((performance.now() - began) / 1000).toFixed(0)} s`);
+  return { report, client };
+}
+
+async function replayDays(replay: Replay, until: string, output: CliContext['output']): Promise<Tally> {
+  const tally: Tally = { asked: 0, refused: 0, lacking: 0 };
+  let weekFrom = replayFrom;
+  for (let day = replayFrom; day < until; day = nextDay(day)) {
+    replay.signal.throwIfAborted();
+    await replayDay(replay, day, tally);
+    const next = nextDay(day);
+    if (new Date(`${next}T00:00:00Z`).getUTCDay() === 1 || next >= until) {
+      output.say(await weekLine(replay.client, weekFrom, next));
+      weekFrom = next;
+    }
+  }
+  return tally;
+}
