@@ -6,7 +6,16 @@ import { invalidParameter } from './mlflow-errors.ts';
  */
 const seeDocs = 'See the API docs for more information about request parameters.';
 
-const toCamel = (name: string) => name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+const camelNames = new Map<string, string>();
+/** The names come from this adapter's code, so that the map stays small. */
+function toCamel(name: string): string {
+  let camel = camelNames.get(name);
+  if (camel === undefined) {
+    camel = name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    camelNames.set(name, camel);
+  }
+  return camel;
+}
 
 function show(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined');
