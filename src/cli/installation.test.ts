@@ -10,7 +10,8 @@ const root = resolve(import.meta.dirname, '../..');
 async function bareCheckout(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemill-checkout-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  for (const name of ['bin', 'tools', 'package.json']) await cp(join(root, name), join(folder, name), { recursive: true });
+  for (const name of ['bin', 'tools', 'package.json'])
+    await cp(join(root, name), join(folder, name), { recursive: true });
   return folder;
 }
 
