@@ -18,7 +18,6 @@ create table prediction_revisions (
   version bigint not null,
   score text,
   profile text,
-  signature text,
   registered_ms bigint not null,
   primary key (project, endpoint, revision),
   foreign key (project, endpoint) references prediction_endpoints (project, endpoint)
@@ -121,6 +120,7 @@ create table prediction_binding_parts (
   time_max_ms bigint,
   observed_ms bigint not null,
   source text not null,
+  matched smallint not null check (matched in (0, 1)),
   primary key (project, name, sha256),
   foreign key (project, name) references prediction_bindings (project, name)
 );

@@ -61,6 +61,9 @@ export const TruthByKey = Type.Object(
   closed,
 );
 
+const PushedTruths = Type.Array(Type.Union([TruthById, TruthByKey]), { minItems: 1, maxItems: 10_000 });
+export type PushedTruths = Static<typeof PushedTruths>;
+
 export const TruthAnswer = Type.Object({
   matched: Type.Integer({ description: 'rows whose truth is known now and was not before' }),
   changed: Type.Integer({ description: 'rows that had another truth' }),
@@ -78,7 +81,7 @@ export const pushTruth = defineOperation({
   body: Type.Object(
     {
       deployment: Type.String({ pattern: namePattern }),
-      truths: Type.Array(Type.Union([TruthById, TruthByKey]), { minItems: 1, maxItems: 10_000 }),
+      truths: PushedTruths,
     },
     closed,
   ),

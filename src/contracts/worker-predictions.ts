@@ -34,8 +34,6 @@ const CountedColumn = Type.Union([
 
 const CountedRevision = Type.Object(
   {
-    project: Type.String(),
-    endpoint: Type.String(),
     revision: Type.String(),
     score: Type.Optional(Type.String({ description: 'where the score is among the outputs: `probabilities[1]`' })),
     scoreEdges: Type.Array(Type.Number()),
@@ -100,6 +98,9 @@ export const logIntake = {
   output: Type.Object({
     next: Type.Integer({ description: 'offset after the last whole frame' }),
     stopped: Type.Enum(['end', 'cut', 'bad', 'order'], { description: 'why reading ended' }),
+    missing: Type.Array(Type.String(), {
+      description: 'revisions in the frames that `revisions` lacks: nothing was written, ask again with them',
+    }),
     files: Type.Array(
       Type.Object({
         project: Type.String(),

@@ -1,3 +1,5 @@
+export type { PredictionsDeps } from './predictions-deps.ts';
+export { createPredictionsModule, type PredictionsModule } from './predictions-module.ts';
 export type { CellCounts, RevisionCounts } from './count-rules.ts';
 export type {
   EventRange,

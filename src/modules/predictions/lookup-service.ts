@@ -1,0 +1,122 @@
+import type { PredictionView } from '#contracts/predictions';
+import type { WorkerTaskOutput } from '#contracts/worker';
+import type { EdgeResolver } from '#modules/lineage';
+import type { Reader } from '#platform/database';
+import type { PredictionsDeps } from './predictions-deps.ts';
+import { listExamples, listSegmentsOfDays, listSegmentsOfIds } from './segment-store.ts';
+
+export interface Lookup {
+  /** `<id>` or `<id>.<row>`; undefined when the log of the project has none. */
+  find(reader: Reader, project: string, name: string): Promise<PredictionView | undefined>;
+  /** Edges of `prediction:<id>`: what answered. */
+  readonly resolvePrediction: EdgeResolver;
+  /** Edges of `revision:<id>`: a few of its predictions, as examples. */
+  readonly resolveRevision: EdgeResolver;
+}
+
+/** Of so many predictions a revision names a few. */
+const examples = 10;
+const named = /^(.+?)(?:\.(\d+))?$/;
+
+export function createLookup(deps: Pick<PredictionsDeps, 'jobs'>): Lookup {
+  async function find(reader: Reader, project: string, name: string): Promise<PredictionView | undefined> {
+    const [, predictionId = name, row] = named.exec(name) ?? [];
+    const segments = await listSegmentsOfIds(reader, { project, fromId: predictionId, toId: predictionId });
+    const [first] = segments;
+    if (first === undefined) return undefined;
+    const days = [...new Set(segments.map((segment) => segment.dayMs))];
+    const endpoints = [...new Set(segments.map(({ endpoint }) => endpoint))];
+    const truths = [];
+    for (const endpoint of endpoints) truths.push(...(await listSegmentsOfDays(reader, project, endpoint, 'truth', days)));
+    for (const endpoint of endpoints) {
+      const ofEndpoint = (segment: { readonly endpoint: string }) => segment.endpoint === endpoint;
+      const found = await deps.jobs.runTask('log-lookup', {
+        rows: pathsOf(segments.filter(ofEndpoint)),
+        truths: pathsOf(truths.filter(ofEndpoint)),
+        predictionId,
+      });
+      if (found.rows.length === 0) continue;
+      const view = toView(project, endpoint, found);
+      const rows = row === undefined ? view.rows : view.rows.filter((one) => one.row === Number(row));
+      return rows.length === 0 ? undefined : { ...view, rows };
+    }
+    return undefined;
+  }
+
+  return {
+    find,
+    async resolvePrediction(reader, project, name, { direction }) {
+      if (direction === 'down') return [];
+      const found = await find(reader, project, name);
+      if (found === undefined) return [];
+      return [{ from: `revision:${found.revision}`, to: `prediction:${name}`, kind: 'answered' }];
+    },
+    async resolveRevision(reader, _project, name, { direction, limit }) {
+      if (direction === 'up') return [];
+      const ids = await listExamples(reader, name, Math.min(limit, examples));
+      return ids.map((id) => ({ from: `revision:${name}`, to: `prediction:${id}`, kind: 'answered' }));
+    },
+  };
+}
+
+const pathsOf = (segments: readonly { readonly sha256: string }[]): string[] => [
+  ...new Set(segments.map(({ sha256 }) => `blob:${sha256}`)),
+];
+
+const instant = (ms: number): string => new Date(ms).toISOString();
+
+function toView(
+  project: string,
+  deployment: string,
+  found: WorkerTaskOutput<'log-lookup'>,
+): PredictionView {
+  const head = found.rows[0] ?? {};
+  const text = (name: string): string => String(head[name] ?? '');
+  const optional = (name: string): string | undefined => (typeof head[name] === 'string' ? head[name] : undefined);
+  const shadowOf = optional('shadow_of');
+  const error = optional('error');
+  return {
+    id: text('prediction_id'),
+    project,
+    deployment,
+    revision: text('revision'),
+    model: text('model_ref'),
+    role: text('role') === 'shadow' ? 'shadow' : 'primary',
+    ...(shadowOf !== undefined && { shadowOf }),
+    requestId: text('request_id'),
+    reason: text('reason'),
+    propensity: Number(head['propensity']),
+    status: text('status') === 'error' ? 'error' : 'ok',
+    ...(error !== undefined && { error }),
+    principal: text('principal'),
+    receivedAt: instant(Number(head['received_ms'])),
+    durationUs: Number(head['duration_us']),
+    rows: found.rows.map((row) => {
+      const number = Number(row['row']);
+      const truth = found.truths.find((one) => one.row === number);
+      return {
+        row: number,
+        ...(typeof row['key'] === 'string' && { key: row['key'] }),
+        eventTime: instant(Number(row['event_ms'])),
+        ...(typeof row['score'] === 'number' && { score: row['score'] }),
+        inputs: tensorsOf(row, 'in.'),
+        outputs: tensorsOf(row, 'out.'),
+        ...(truth && {
+          truth: {
+            value: truth.value,
+            observedAt: instant(truth.observedMs),
+            recordedAt: instant(truth.recordedMs),
+            source: truth.source,
+          },
+        }),
+      };
+    }),
+  };
+}
+
+const tensorsOf = (row: Readonly<Record<string, unknown>>, prefix: string): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(row)
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, value]) => [name.slice(prefix.length), value]),
+  );

@@ -1,0 +1,183 @@
+import type { Reader, Unit } from '#platform/database';
+import type { PredictionsTables } from './predictions-tables.ts';
+
+/** One epoch of one replica's spool. */
+export interface SpoolCursor {
+  readonly replica: string;
+  readonly epoch: string;
+  /** Offset of the record wanted next. */
+  readonly nextOffset: number;
+  /** Offset up to which the replica said that it had written. */
+  readonly wantedOffset: number;
+}
+
+export async function findCursor(reader: Reader, replica: string, epoch: string): Promise<number> {
+  const row = await reader
+    .query<PredictionsTables>()
+    .selectFrom('prediction_spools')
+    .select('prediction_spools.next_offset')
+    .where('prediction_spools.replica', '=', replica)
+    .where('prediction_spools.epoch', '=', epoch)
+    .executeTakeFirst();
+  return row?.next_offset ?? 0;
+}
+
+/** False, and nothing changed, unless the cursor still stands at `from`. */
+export async function advanceCursor(
+  unit: Unit,
+  cursor: { readonly replica: string; readonly epoch: string; readonly from: number; readonly to: number },
+  lost: number,
+): Promise<boolean> {
+  const { replica, epoch, from, to } = cursor;
+  await unit
+    .query<PredictionsTables>()
+    .insertInto('prediction_spools')
+    .values({ replica, epoch, next_offset: 0, wanted_offset: 0, lost: 0, updated_ms: unit.nowMs })
+    .onConflict((conflict) => conflict.columns(['replica', 'epoch']).doNothing())
+    .execute();
+  const { numUpdatedRows } = await unit
+    .query<PredictionsTables>()
+    .updateTable('prediction_spools')
+    .set((set) => ({ next_offset: to, lost: set('lost', '+', lost), updated_ms: unit.nowMs }))
+    .where('prediction_spools.replica', '=', replica)
+    .where('prediction_spools.epoch', '=', epoch)
+    .where('prediction_spools.next_offset', '=', from)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** What the replica says is in each epoch of its spool. Epochs that it does not name any more want nothing. */
+export async function setWanted(
+  unit: Unit,
+  replica: string,
+  epochs: readonly { readonly epoch: string; readonly next: number }[],
+): Promise<void> {
+  if (epochs.length > 0)
+    await unit
+      .query<PredictionsTables>()
+      .insertInto('prediction_spools')
+      .values(
+        epochs.map(({ epoch, next }) => ({
+          replica,
+          epoch,
+          next_offset: 0,
+          wanted_offset: next,
+          lost: 0,
+          updated_ms: unit.nowMs,
+        })),
+      )
+      .onConflict((conflict) =>
+        conflict
+          .columns(['replica', 'epoch'])
+          .doUpdateSet((set) => ({ wanted_offset: set.ref('excluded.wanted_offset') })),
+      )
+      .execute();
+  let gone = unit
+    .query<PredictionsTables>()
+    .updateTable('prediction_spools')
+    .set((set) => ({ wanted_offset: set.ref('prediction_spools.next_offset') }))
+    .where('prediction_spools.replica', '=', replica)
+    .whereRef('prediction_spools.wanted_offset', '>', 'prediction_spools.next_offset');
+  if (epochs.length > 0)
+    gone = gone.where(
+      'prediction_spools.epoch',
+      'not in',
+      epochs.map(({ epoch }) => epoch),
+    );
+  await gone.execute();
+}
+
+/** Whether a replica that reported at `sinceMs` or later has written more than has been taken. */
+export async function isBehind(reader: Reader, sinceMs: number): Promise<boolean> {
+  const row = await reader
+    .query<PredictionsTables>()
+    .selectFrom('prediction_spools')
+    .innerJoin('prediction_replicas', 'prediction_replicas.replica', 'prediction_spools.replica')
+    .select('prediction_spools.epoch')
+    .where('prediction_replicas.reported_ms', '>=', sinceMs)
+    .whereRef('prediction_spools.wanted_offset', '>', 'prediction_spools.next_offset')
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** False for a report that is not newer than the last one. */
+export async function upsertReplica(
+  unit: Unit,
+  report: { readonly replica: string; readonly boot: string; readonly sequence: number },
+): Promise<boolean> {
+  const known = await unit
+    .query<PredictionsTables>()
+    .selectFrom('prediction_replicas')
+    .select(['prediction_replicas.boot', 'prediction_replicas.sequence'])
+    .where('prediction_replicas.replica', '=', report.replica)
+    .executeTakeFirst();
+  if (known !== undefined) {
+    if (report.boot < known.boot) return false;
+    if (report.boot === known.boot && report.sequence <= known.sequence) return false;
+  }
+  const { replica, boot, sequence } = report;
+  await unit
+    .query<PredictionsTables>()
+    .insertInto('prediction_replicas')
+    .values({ replica, boot, sequence, reported_ms: unit.nowMs })
+    .onConflict((conflict) => conflict.column('replica').doUpdateSet({ boot, sequence, reported_ms: unit.nowMs }))
+    .execute();
+  return true;
+}
+
+/** Event times only grow. */
+export async function raiseProgress(
+  unit: Unit,
+  replica: string,
+  endpoints: readonly { readonly project: string; readonly endpoint: string; readonly greatestMs: number }[],
+): Promise<void> {
+  if (endpoints.length === 0) return;
+  await unit
+    .query<PredictionsTables>()
+    .insertInto('prediction_progress')
+    .values(endpoints.map(({ project, endpoint, greatestMs }) => ({ project, endpoint, replica, greatest_event_ms: greatestMs })))
+    .onConflict((conflict) =>
+      conflict
+        .columns(['project', 'endpoint', 'replica'])
+        .doUpdateSet((set) => ({ greatest_event_ms: set.ref('excluded.greatest_event_ms') }))
+        .whereRef('prediction_progress.greatest_event_ms', '<', 'excluded.greatest_event_ms'),
+    )
+    .execute();
+}
+
+/** Endpoints whose replicas have reported an event time beyond what is settled. */
+export async function listUnsettled(
+  reader: Reader,
+): Promise<
+  readonly { readonly project: string; readonly endpoint: string; readonly settledMs?: number; readonly greatestMs: number }[]
+> {
+  const rows = await reader
+    .query<PredictionsTables>()
+    .selectFrom('prediction_progress')
+    .innerJoin('prediction_endpoints', (join) =>
+      join
+        .onRef('prediction_endpoints.project', '=', 'prediction_progress.project')
+        .onRef('prediction_endpoints.endpoint', '=', 'prediction_progress.endpoint'),
+    )
+    .select((select) => [
+      'prediction_progress.project',
+      'prediction_progress.endpoint',
+      'prediction_endpoints.settled_ms',
+      select.fn.max('prediction_progress.greatest_event_ms').as('greatest_ms'),
+    ])
+    .where((where) =>
+      where.or([
+        where('prediction_endpoints.settled_ms', 'is', null),
+        where('prediction_progress.greatest_event_ms', '>', where.ref('prediction_endpoints.settled_ms')),
+      ]),
+    )
+    .groupBy(['prediction_progress.project', 'prediction_progress.endpoint', 'prediction_endpoints.settled_ms'])
+    .execute();
+  return rows.map((row) => ({
+    project: row.project,
+    endpoint: row.endpoint,
+    ...(row.settled_ms !== null && { settledMs: row.settled_ms }),
+    greatestMs: row.greatest_ms,
+  }));
+}

@@ -1,0 +1,114 @@
+import type { Tensor } from '#contracts/tensor';
+import type { WorkerTaskInput } from '#contracts/worker';
+import { hourMs, missingCell, otherCell } from '#contracts/worker-predictions';
+import { cellOf } from '#statistics/histogram';
+import { elementAt, elementsPerRow } from './log-columns.ts';
+
+type Revision = WorkerTaskInput<'log-intake'>['revisions'][number];
+type Sparse = Map<number, number>;
+
+interface HourSums {
+  readonly revision: string;
+  readonly role: 'primary' | 'shadow';
+  readonly hourMs: number;
+  rows: number;
+  errors: number;
+  readonly exampleId: string;
+  readonly columns: readonly Sparse[];
+  readonly score: Sparse;
+}
+
+/** Where a score is among the outputs: `probabilities[1]`, or `score` when the output has one number a row. */
+export function scoreAt(outputs: readonly Tensor[], score: string | undefined, row: number): number | undefined {
+  if (score === undefined) return undefined;
+  const [, name = score, place] = /^(.*?)(?:\[(\d+)\])?$/.exec(score) ?? [];
+  const tensor = outputs.find((output) => output.name === name);
+  if (tensor === undefined) return undefined;
+  const size = elementsPerRow(tensor);
+  const at = place === undefined ? 0 : Number(place);
+  const value = at < size ? elementAt(tensor, row * size + at) : undefined;
+  return typeof value === 'number' ? value : undefined;
+}
+
+/** An input by its name; `x[3]` is the fourth column of a matrix. */
+function inputAt(inputs: ReadonlyMap<string, Tensor>, name: string, row: number): number | string | undefined {
+  const whole = inputs.get(name);
+  if (whole !== undefined) return elementAt(whole, row * elementsPerRow(whole));
+  const [, base = '', place = ''] = /^(.*)\[(\d+)\]$/.exec(name) ?? [];
+  const matrix = inputs.get(base);
+  return matrix === undefined ? undefined : elementAt(matrix, row * elementsPerRow(matrix) + Number(place));
+}
+
+const bump = (cells: Sparse, cell: number): void => void cells.set(cell, (cells.get(cell) ?? 0) + 1);
+
+const toSparse = (cells: Sparse): number[] => [...cells].toSorted(([a], [b]) => a - b).flat();
+
+/** Adds up the sidecar of one file. */
+export function createHourCounter(revisions: readonly Revision[]) {
+  const known = new Map(
+    revisions.map((revision) => [
+      revision.revision,
+      {
+        revision,
+        placeOf: revision.columns.map((column) =>
+          column.kind === 'categorical' ? new Map(column.categories.map((name, place) => [name, place])) : undefined,
+        ),
+      },
+    ]),
+  );
+  const hours = new Map<string, HourSums>();
+
+  function sumsOf(revision: string, role: 'primary' | 'shadow', atMs: number, exampleId: string): HourSums {
+    const hour = Math.floor(atMs / hourMs) * hourMs;
+    const key = `${hour} ${role} ${revision}`;
+    const found = hours.get(key);
+    if (found !== undefined) return found;
+    const columns = (known.get(revision)?.revision.columns ?? []).map((): Sparse => new Map());
+    const made: HourSums = { revision, role, hourMs: hour, rows: 0, errors: 0, exampleId, columns, score: new Map() };
+    hours.set(key, made);
+    return made;
+  }
+
+  return {
+    scoreOf: (revision: string, outputs: readonly Tensor[], row: number): number | undefined =>
+      scoreAt(outputs, known.get(revision)?.revision.score, row),
+
+    count(record: {
+      readonly predictionId: string;
+      readonly revision: string;
+      readonly role: 'primary' | 'shadow';
+      readonly eventMs: number;
+      readonly failed: boolean;
+      readonly inputs: ReadonlyMap<string, Tensor>;
+      readonly row: number;
+      readonly score: number | undefined;
+    }): void {
+      const sums = sumsOf(record.revision, record.role, record.eventMs, record.predictionId);
+      if (record.failed) {
+        sums.errors += 1;
+        return;
+      }
+      sums.rows += 1;
+      const rule = known.get(record.revision);
+      if (rule === undefined) return;
+      for (const [place, column] of rule.revision.columns.entries()) {
+        const cells = sums.columns[place];
+        const value = inputAt(record.inputs, column.name, record.row);
+        if (cells === undefined) continue;
+        if (value === undefined) bump(cells, missingCell);
+        else if (column.kind === 'numeric') {
+          const number = Number(value);
+          bump(cells, Number.isNaN(number) ? missingCell : cellOf(number, column.edges));
+        } else bump(cells, rule.placeOf[place]?.get(String(value)) ?? otherCell);
+      }
+      bump(sums.score, record.score === undefined ? missingCell : cellOf(record.score, rule.revision.scoreEdges));
+    },
+
+    finish: () =>
+      [...hours.values()].map((sums) => ({
+        ...sums,
+        columns: sums.columns.map(toSparse),
+        score: toSparse(sums.score),
+      })),
+  };
+}
