@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { AlertSeverity, AlertState } from '#contracts/alerts';
 import type { Reader, Unit } from '#platform/database';
 import { parseJson } from '#platform/sql';
@@ -122,6 +123,10 @@ export async function listAlertsBefore(reader: Reader, filter: AlertFilter): Pro
   return (await query.execute()).map(rowToAlert);
 }
 
+/**
+ * Against another open incident of the fingerprint nothing is inserted. It cannot be there, for the unit has looked; one
+ * that another unit has just committed makes PostgreSQL refuse the conflict clause, and the unit is run again.
+ */
 export async function insertAlert(unit: Unit, alert: Alert): Promise<void> {
   await unit
     .query<AlertsTables>()
@@ -146,6 +151,9 @@ export async function insertAlert(unit: Unit, alert: Alert): Promise<void> {
       resolved_ms: null,
       resolved_reason: null,
     })
+    .onConflict((conflict) =>
+      conflict.columns(['project', 'fingerprint']).where(sql<boolean>`state = 'open'`).doNothing(),
+    )
     .execute();
 }
 

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { ApprovalState } from '#contracts/approvals';
 import type { Reader, Unit } from '#platform/database';
 import { fromBit, toBit } from '#platform/sql';
@@ -54,6 +55,10 @@ const select = (reader: Reader, project: string) =>
     ])
     .where('approvals.project', '=', project);
 
+/**
+ * Against a pending request for the same nothing is inserted. It cannot be there, for the unit has looked; one that
+ * another unit has just committed makes PostgreSQL refuse the conflict clause, and the unit is run again.
+ */
 export async function insertApproval(unit: Unit, approval: Approval): Promise<void> {
   await unit
     .query<ApprovalsTables>()
@@ -70,6 +75,9 @@ export async function insertApproval(unit: Unit, approval: Approval): Promise<vo
       decided_ms: null,
       reason: null,
     })
+    .onConflict((conflict) =>
+      conflict.columns(['project', 'subject', 'policy']).where(sql<boolean>`state = 'pending'`).doNothing(),
+    )
     .execute();
 }
 

@@ -90,7 +90,7 @@ describeDatabases('approvals', (open) => {
     const { request, decide } = await setUp();
     const id = await request('user:carla');
     const answers = await Promise.all([decide(id, true), decide(id, false)]);
-    expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([200, 409]);
+    expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([200, 409]));
   });
 
   test('asking again while one is pending is the same request; after a decision it is a new one', async () => {

@@ -308,7 +308,7 @@ describeDatabases('artifacts', (open) => {
         await world.collect();
         world.pass(2);
         await world.collect();
-        expect(await world.digests()).toEqual([...new Set([...held].map((one) => one.split(' ')[0]))].toSorted());
+        expect(new Set(await world.digests())).toEqual(new Set([...held].map((one) => one.split(' ')[0])));
       }),
       { numRuns: 8 },
     );

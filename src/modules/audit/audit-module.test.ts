@@ -28,6 +28,13 @@ const say = (database: TestDatabase, subject: string, where = project, actor = '
     }),
   );
 
+const spoil = (database: TestDatabase, work: (rows: ReturnType<TestDatabase['read']['query']>) => Promise<unknown>) =>
+  database.write({ actor: 'user:thief' }, async (unit) => void (await work(unit.query())));
+
+const auditSubjects = (page: { items: { event: { subject: string } }[] }) =>
+  page.items.map(({ event }) => event.subject);
+const subjects = (page: { items: { subject: string }[] }) => page.items.map(({ subject }) => subject);
+
 describeDatabases('audit', (open) => {
   async function setUp(consumer?: Consumer) {
     const database = await open();
@@ -56,8 +63,6 @@ describeDatabases('audit', (open) => {
       },
     };
   }
-  const spoil = (database: TestDatabase, work: (rows: ReturnType<TestDatabase['read']['query']>) => Promise<unknown>) =>
-    database.write({ actor: 'user:thief' }, async (unit) => void (await work(unit.query())));
 
   test('every event is sealed once, in order, and the chain holds', async () => {
     const { database, api } = await setUp();
@@ -175,13 +180,11 @@ describeDatabases('audit', (open) => {
     for (let n = 1; n <= 6; n += 1) await say(database, `alert:a/${n}`, project, n % 2 === 0 ? 'user:a' : 'user:b');
     await say(database, 'alert:a/other', 'default');
     await expect.poll(async () => (await api.seal(), (await api.verify()).checked)).toBe(7);
-    const subjects = (page: { items: { event: { subject: string } }[] }) =>
-      page.items.map(({ event }) => event.subject);
     const first = (await app.inject(`${base}/audit?limit=2&actor=user:b`)).json();
-    expect(subjects(first)).toEqual(['alert:a/5', 'alert:a/3']);
+    expect(auditSubjects(first)).toEqual(['alert:a/5', 'alert:a/3']);
     expect(first.items[0].seal.sequence).toBe(5);
     const rest = (await app.inject(`${base}/audit?limit=2&actor=user:b&cursor=${first.next}`)).json();
-    expect(subjects(rest)).toEqual(['alert:a/1']);
+    expect(auditSubjects(rest)).toEqual(['alert:a/1']);
     expect(rest.next).toBeUndefined();
     expect((await app.inject(`${base}/audit/verify`)).json()).toMatchObject({ ok: true, checked: 7 });
   });
@@ -218,7 +221,6 @@ describeDatabases('audit', (open) => {
     for (let n = 1; n <= 5; n += 1) await say(database, `alert:a/${n}`);
     const list = async (query: string) => (await app.inject(`${base}/events?${query}`)).json();
     await expect.poll(async () => (await list('')).items.length).toBe(5);
-    const subjects = (page: { items: { subject: string }[] }) => page.items.map(({ subject }) => subject);
     for (const [order, expected] of [
       ['desc', ['5', '4', '3', '2', '1']],
       ['asc', ['1', '2', '3', '4', '5']],
@@ -260,8 +262,9 @@ describeDatabases('audit', (open) => {
   });
 
   test('a live stream sends new events of its project, and a reader that comes back misses none', async () => {
-    const { database, app } = await setUp();
+    const { database, app, log } = await setUp();
     await say(database, 'alert:a/old');
+    await expect.poll(() => log.list({ limit: 10 })).toHaveLength(1);
     const first = await connect(app, `${base}/events/stream`);
     await say(database, 'alert:b/other', 'default');
     for (let n = 1; n <= 3; n += 1) await say(database, `alert:a/${n}`);

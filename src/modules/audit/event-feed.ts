@@ -20,10 +20,12 @@ export async function feedEvents(
     readonly log: EventLog;
     readonly project: string;
     readonly types?: readonly string[];
+    /** Where a reader begins that was never here: the head before it was answered, so that it misses nothing after. */
+    readonly head: string;
     readonly toData: (event: StoredEvent) => unknown;
   },
 ): Promise<void> {
-  const { log, project, types, toData } = options;
+  const { log, project, types, head, toData } = options;
   const filter = { project, ...(types !== undefined && { types }) };
   let wanted = '0';
   let wake: (() => void) | undefined;
@@ -48,7 +50,7 @@ export async function feedEvents(
     });
 
   try {
-    let position = await findStart(stream, log, filter);
+    let position = await findStart(stream, log, head, filter);
     while (!stream.signal.aborted) {
       const events = await log.list({ ...filter, afterPosition: position, limit: pageSize, order: 'asc' });
       for (const event of events) {
@@ -65,9 +67,9 @@ export async function feedEvents(
 async function findStart(
   stream: EventStream,
   log: EventLog,
+  head: string,
   filter: { readonly project: string; readonly types?: readonly string[] },
 ): Promise<string> {
-  const head = await log.head();
   const { lastEventId } = stream;
   if (lastEventId === undefined) return head;
   // A position that this log never gave out: another database, or one restored from before.

@@ -62,12 +62,14 @@ export function registerEventRoutes(
     method: 'GET',
     path: eventStreamPath,
     permission: 'read',
-    handle(request, reply, context) {
+    async handle(request, reply, context) {
       const types = typesOf(request.query);
+      const head = await log.head();
       const stream = openEventStream(reply);
       feedEvents(stream, {
         log,
         project: context.project,
+        head,
         ...(types !== undefined && { types }),
         toData: toEventOnWire,
       })

@@ -45,10 +45,15 @@ export async function listSealsOf(reader: Reader, eventIds: readonly string[]): 
   return new Map(rows.map((row) => [row.event_id, rowToSeal(row)]));
 }
 
+/**
+ * Against a seal of the same number nothing is inserted. It cannot be there, for the unit has looked; one that another
+ * sealer has just committed makes PostgreSQL refuse the conflict clause, and the unit is run again.
+ */
 export async function insertSeals(unit: Unit, seals: readonly Seal[]): Promise<void> {
   await unit
     .query<AuditTables>()
     .insertInto('audit_chain')
     .values(seals.map(({ sequence, position, eventId, hash }) => ({ sequence, position, event_id: eventId, hash })))
+    .onConflict((conflict) => conflict.column('sequence').doNothing())
     .execute();
 }

@@ -11,6 +11,9 @@ import { type AuthMode, createIdentityModule, type NewToken } from './index.ts';
 const someone = { actor: 'user:test' };
 const here = { ip: '127.0.0.1' };
 
+const eventsOf = async (database: TestDatabase) =>
+  (await createEventLog(database).list({ limit: 100 })).map(({ type }) => type);
+
 describeDatabases('identity', (open) => {
   async function setUp(auth: AuthMode = 'required') {
     const database = await open();
@@ -25,8 +28,6 @@ describeDatabases('identity', (open) => {
     module.routes(app);
     return app;
   };
-  const eventsOf = async (database: TestDatabase) =>
-    (await createEventLog(database).list({ limit: 100 })).map(({ type }) => type);
 
   test('a server without authentication knows one person, on its own machine alone', async () => {
     const { api } = await setUp('open');

@@ -15,6 +15,8 @@ const loop: readonly NewEdge[] = [
   { from: 'model:late@2', to: 'alert:late/performance', kind: 'caused' },
 ];
 
+const refs = (nodes: readonly { readonly ref: string }[]) => nodes.map(({ ref }) => ref).toSorted();
+
 describeDatabases('lineage', (open) => {
   async function withLoop(project = 'default') {
     const database = await open();
@@ -22,7 +24,6 @@ describeDatabases('lineage', (open) => {
     await database.write(someone, (unit) => module.api.record(unit, project, loop));
     return { database, module, api: module.api };
   }
-  const refs = (nodes: readonly { readonly ref: string }[]) => nodes.map(({ ref }) => ref).toSorted();
 
   test('leads down to everything that came of a data set, once, through a cycle', async () => {
     const { api, database } = await withLoop();

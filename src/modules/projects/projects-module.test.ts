@@ -8,14 +8,14 @@ import { createProjectsModule } from './index.ts';
 const someone = { actor: 'user:test' };
 const goal = { statement: 'Warn of late flights.', metric: { name: 'auc', target: '>= 0.70' } };
 
-describeDatabases('projects', (open) => {
-  async function serve(database: TestDatabase, principal?: Principal) {
-    const projects = createProjectsModule({ database });
-    const app = await openTestServer(principal === undefined ? {} : { authenticate: async () => principal });
-    projects.routes(app);
-    return { app, projects };
-  }
+async function serve(database: TestDatabase, principal?: Principal) {
+  const projects = createProjectsModule({ database });
+  const app = await openTestServer(principal === undefined ? {} : { authenticate: async () => principal });
+  projects.routes(app);
+  return { app, projects };
+}
 
+describeDatabases('projects', (open) => {
   test('the project default comes with the database', async () => {
     const { app } = await serve(await open());
     const { items } = (await app.inject('/api/v1/projects')).json();
