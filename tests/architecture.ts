@@ -65,6 +65,12 @@ export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string
     artifacts: 'keeps what attempts leave behind',
     identity: 'gives each attempt a token of its own',
   },
+  approvals: {
+    lineage: 'a granted approval leads to what it approved',
+  },
+  alerts: {
+    lineage: 'an incident names what led to it',
+  },
 };
 
 /** Read models that join tables of another module, read-only: `<file> reads <module>`. */
