@@ -7,8 +7,7 @@ import { defineOperation } from './operation.ts';
  * Why an alias moved: `promoted` (the last required check was satisfied), `rolled-back` (a promotion was reverted; whoever
  * follows the alias returns without a new rollout), `set` (by hand), `removed` (by hand, or its version was deleted).
  */
-export const aliasMoveReasons = ['promoted', 'rolled-back', 'set', 'removed'] as const;
-export type AliasMoveReason = (typeof aliasMoveReasons)[number];
+export type AliasMoveReason = 'promoted' | 'rolled-back' | 'set' | 'removed';
 
 export const registryEvents = defineEvents({
   'model.version.proposed': Type.Object({
@@ -92,7 +91,7 @@ export const ModelVersionView = Type.Object({
 });
 export type ModelVersionView = Static<typeof ModelVersionView>;
 
-export const PromotionState = Type.Enum(['open', 'completed', 'rejected', 'rolled-back']);
+const PromotionState = Type.Enum(['open', 'completed', 'rejected', 'rolled-back']);
 
 /** The way of an alias to a version: what is required and what was decided, with its evidence. */
 export const PromotionView = Type.Object({

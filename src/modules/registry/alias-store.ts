@@ -2,7 +2,7 @@ import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
 import type { AliasRow, RegistryTables } from './registry-tables.ts';
 
-export const aliasColumns = [
+const aliasColumns = [
   'registry_aliases.model_key',
   'registry_aliases.alias',
   'registry_aliases.version',

@@ -31,7 +31,7 @@ import { findVersionRow, findVersionRowByDigest, insertVersion } from './version
  */
 const approvalPrefix = 'approval:';
 
-export interface CheckDecision {
+interface CheckDecision {
   readonly project: string;
   readonly promotionId: string;
   readonly check: string;

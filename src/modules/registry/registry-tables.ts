@@ -36,7 +36,7 @@ export interface VersionRow {
   deleted_ms: number | null;
 }
 
-export interface VersionFileRow {
+interface VersionFileRow {
   model_key: string;
   version: number;
   path: string;
@@ -44,13 +44,13 @@ export interface VersionFileRow {
   size_bytes: number;
 }
 
-export interface ModelTagRow {
+interface ModelTagRow {
   model_key: string;
   tag_key: string;
   tag_value: string;
 }
 
-export interface VersionTagRow extends ModelTagRow {
+interface VersionTagRow extends ModelTagRow {
   version: number;
 }
 

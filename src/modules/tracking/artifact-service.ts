@@ -19,7 +19,7 @@ import type { ArtifactEntry } from './tracking-types.ts';
 const maxPathLength = 4096;
 
 /** A path inside the project's artifacts, without doubled or trailing slashes; refuses to leave it. */
-export function requireArtifactPath(path: string): string {
+function requireArtifactPath(path: string): string {
   const broken = path.startsWith('/') || path.length > maxPathLength || /[\0\\]/.test(path);
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   if (broken || parts.includes('..')) throw trackingErrors.ARTIFACT_PATH_INVALID(path.slice(0, 200));
@@ -30,7 +30,7 @@ export function requireArtifactPath(path: string): string {
  * Who holds the bytes at a path: the run or logged model in whose folder they lie, else the experiment. Clients choose
  * the folders themselves (an experiment's location is theirs), so the path's own marks decide.
  */
-export function ownerOf(path: string): string {
+function ownerOf(path: string): string {
   const model = /(?:^|\/)models\/(m-[0-9a-f]{32})\/artifacts(?:\/|$)/.exec(path)?.[1];
   if (model !== undefined) return formatReference('logged-model', model);
   const run = /(?:^|\/)([0-9a-f]{32})\/artifacts(?:\/|$)/.exec(path)?.[1];

@@ -15,7 +15,7 @@ const artifactColumns = [
   'tracking_artifacts.updated_ms',
 ] as const;
 
-export const joinPath = (parent: string, name: string) => (parent === '' ? name : `${parent}/${name}`);
+const joinPath = (parent: string, name: string) => (parent === '' ? name : `${parent}/${name}`);
 
 /** `a/b/c` as its folder `a/b` and its name `c`. */
 export function splitPath(path: string): { readonly parent: string; readonly name: string } {

@@ -14,7 +14,7 @@ import { requireExperimentName, requireExperimentTag } from './tracking-limits.t
 import type { ExperimentRow } from './tracking-tables.ts';
 import type { Experiment, Tag } from './tracking-types.ts';
 
-export const defaultExperimentId = 0;
+const defaultExperimentId = 0;
 const defaultExperimentName = 'Default';
 
 const toLocation = (id: number) => `mlflow-artifacts:/${id}`;

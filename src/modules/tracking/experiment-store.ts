@@ -15,7 +15,7 @@ export const experimentColumns = [
   'tracking_experiments.updated_ms',
 ] as const;
 
-export function rowToExperiment(row: ExperimentRow, tags: readonly Tag[]): Experiment {
+function rowToExperiment(row: ExperimentRow, tags: readonly Tag[]): Experiment {
   return {
     key: row.experiment_key,
     project: row.project,

@@ -25,7 +25,7 @@ interface Point {
 const comparable = (value: number) => encodeValue(value)[0];
 
 /** True when `a` is the later point: by step, then time, then value, whatever order they arrived in. */
-export function isLater(a: Point, b: Point): boolean {
+function isLater(a: Point, b: Point): boolean {
   if (a.step !== b.step) return a.step > b.step;
   if (a.timestampMs !== b.timestampMs) return a.timestampMs > b.timestampMs;
   return comparable(a.value) > comparable(b.value);

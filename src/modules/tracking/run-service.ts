@@ -21,7 +21,7 @@ interface RunName {
   readonly runId: string;
 }
 
-export interface NewRun {
+interface NewRun {
   readonly project: string;
   /** One of both; neither means experiment 0. A name that is not there yet is made. */
   readonly experimentId?: string | undefined;
@@ -53,7 +53,7 @@ export interface RunService {
   restoreRun(unit: Unit, input: RunName): Promise<void>;
 }
 
-export async function getRunRow(reader: Reader, project: string, runId: string): Promise<RunWithExperiment> {
+async function getRunRow(reader: Reader, project: string, runId: string): Promise<RunWithExperiment> {
   const row = await findRunRow(reader, project, runId);
   if (row === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
   return row;

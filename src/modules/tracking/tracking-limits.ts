@@ -11,7 +11,7 @@ const maxExperimentNameLength = 500;
 const invalid = trackingErrors.TRACKING_VALUE_INVALID;
 
 /** Letters of any script, digits and `/ _ - . space :`; and no path tricks, since keys become file names in exports. */
-export function requireKey(key: string, what: string): void {
+function requireKey(key: string, what: string): void {
   if (key === '' || !/^[\p{L}\p{M}\p{N}_/. :-]*$/u.test(key))
     throw invalid(
       `Invalid value "${key}" for parameter '${what}' supplied: Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).`,

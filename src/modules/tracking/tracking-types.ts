@@ -1,6 +1,6 @@
 import type { Lifecycle, LoggedModelStatus, RunStatus } from './tracking-tables.ts';
 
-export type { Lifecycle, LoggedModelStatus, RunStatus };
+export type { LoggedModelStatus, RunStatus };
 
 export interface Tag {
   readonly key: string;

@@ -1,1 +1,1 @@
-export { createMlflowProtocol, type MlflowProtocol, mlflowVersion } from './mlflow-protocol.ts';
+export { createMlflowProtocol, type MlflowProtocol } from './mlflow-protocol.ts';

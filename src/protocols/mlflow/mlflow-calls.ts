@@ -39,7 +39,7 @@ export interface MlflowCall {
 const jsonLimitBytes = 32 * 1024 * 1024;
 
 /** Malformed JSON counts as an empty body (the missing fields are then named), as in MLflow. */
-export function parseBody(text: string): unknown {
+function parseBody(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
     // some old clients encode twice

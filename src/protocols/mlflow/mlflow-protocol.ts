@@ -12,7 +12,7 @@ import { modelVersionCalls } from './model-version-calls.ts';
 import { runCalls } from './run-calls.ts';
 
 /** The version of MLflow whose REST API this is: clients switch features on by it. */
-export const mlflowVersion = '3.17.2';
+const mlflowVersion = '3.17.2';
 
 export interface MlflowProtocol {
   readonly id: 'mlflow';

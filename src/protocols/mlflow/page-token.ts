@@ -15,7 +15,7 @@ export function decodePageToken(token: string | undefined): number {
   throw invalidParameter('Invalid page token, could not base64-decode');
 }
 
-export function encodePageToken(offset: number): string {
+function encodePageToken(offset: number): string {
   return Buffer.from(JSON.stringify({ offset })).toString('base64');
 }
 
