@@ -119,6 +119,7 @@ export const DeploymentSpec = Type.Object({
 
 export type DeploymentSpec = Static<typeof DeploymentSpec>;
 export type SpecEndpoint = Static<typeof SpecEndpoint>;
+export type SpecTensor = Static<typeof SpecTensor>;
 export type SpecRevision = Static<typeof SpecRevision>;
 
 /** What the schema cannot say of one endpoint; undefined when it is sound. */
