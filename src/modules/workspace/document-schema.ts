@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox';
+import { TriggerSpec } from '#contracts/automation';
 import { DatasetSpec } from '#contracts/datasets';
 import { FeatureViewSpec } from '#contracts/features';
 import { PipelineSpec } from '#contracts/pipelines';
@@ -17,6 +18,7 @@ export const TidemillDocument = Type.Object(
     datasets: section(DatasetSpec, 'tables that are landed from files'),
     features: section(FeatureViewSpec, 'what is looked up of an entity as of an instant'),
     pipelines: section(PipelineSpec, 'steps that make data and models'),
+    triggers: Type.Optional(Type.Array(TriggerSpec, { description: 'what starts pipelines by itself' })),
   },
   {
     additionalProperties: false,
@@ -25,9 +27,14 @@ export const TidemillDocument = Type.Object(
   },
 );
 
-/** Draft 2020-12, as editors take it. */
+/** What documents are checked against. */
+export function documentSchema(): object {
+  return withoutIds(TidemillDocument);
+}
+
+/** The published form, draft 2020-12, as editors take it. */
 export function printJsonSchema(): object {
-  return { $schema: 'https://json-schema.org/draft/2020-12/schema', ...withoutIds(TidemillDocument) };
+  return { $schema: 'https://json-schema.org/draft/2020-12/schema', ...documentSchema() };
 }
 
 /** Schemas that are named for OpenAPI stand in line here, where their names would be addresses. */

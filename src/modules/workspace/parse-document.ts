@@ -1,7 +1,7 @@
 import type { DocumentProblem } from '#contracts/workspace';
 import { nearestName } from '#platform/errors';
 import type { ResourceKind, WorkspaceDocument } from '#platform/resource-kind';
-import { printJsonSchema } from './document-schema.ts';
+import { documentSchema } from './document-schema.ts';
 import { type DocumentPath, type DocumentSource, readDocument } from './document-source.ts';
 import { createSchemaChecker } from './schema-problems.ts';
 
@@ -34,7 +34,7 @@ export function parseWorkspaceDocument(
   const sources = [main, ...included(main, readText)];
   const broken = sources.flatMap(({ problems }) => problems);
   if (broken.length > 0) return { ok: false, problems: broken };
-  checker ??= createSchemaChecker(printJsonSchema());
+  checker ??= createSchemaChecker(documentSchema());
   const misfits = sources.flatMap((source, index) => {
     // an included file holds sections only; the project is named once
     const value = index === 0 ? source.value : { project: 'included', ...(source.value as object) };
@@ -51,7 +51,9 @@ export function parseWorkspaceDocument(
       for (const problem of kind.check(name, spec as never, document))
         problems.push(toProblem(owner.source, { ...problem, of: 'value', path: [...owner.path, ...problem.path] }));
     }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, document, goal };
+  if (problems.length > 0)
+    return { ok: false, problems: problems.toSorted((a, b) => a.line - b.line || a.column - b.column) };
+  return { ok: true, document, goal };
 }
 
 function included(main: DocumentSource, readText: (path: string) => string | undefined): readonly DocumentSource[] {

@@ -1,0 +1,49 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { type ControlPlane, createControlPlane } from '../../src/app/control-plane.ts';
+import { openPlatform, type Platform } from '../../src/app/platform.ts';
+import { loadConfig } from '../../src/platform/config.ts';
+import { createLogger } from '../../src/platform/log.ts';
+import { builtModule } from '../../src/platform/testing/built-program.ts';
+import { type Client, createClient } from '../../src/sdk/index.ts';
+
+export interface TestControlPlane {
+  readonly home: string;
+  readonly url: string;
+  /** Of the bare root: the project `default`. */
+  readonly client: Client;
+  readonly platform: Platform;
+  readonly control: ControlPlane;
+}
+
+/** A folder that is gone after the test. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'tidemill-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The very control plane that `up` runs, on a free port, with a home of its own; stopped after the test. */
+export async function startControlPlane(
+  options: { readonly databaseUrl?: string; readonly home?: string } = {},
+): Promise<TestControlPlane> {
+  builtModule('worker/main.js'); // workers are processes of the built program
+  const home = options.home ?? (await temporaryFolder());
+  const config = loadConfig({
+    flags: {
+      home,
+      port: '0',
+      servingPort: '0',
+      ...(options.databaseUrl !== undefined && { databaseUrl: options.databaseUrl }),
+    },
+    environment: {},
+  });
+  const logger = createLogger({ level: 'error', destination: { file: join(home, 'control.log') } });
+  const platform = await openPlatform({ config, version: '0.0.0-test', logger, durability: 'off' });
+  const control = await createControlPlane(platform, { checkAnswers: true });
+  const url = await control.start();
+  onTestFinished(() => control.stop());
+  return { home, url, client: createClient({ url }), platform, control };
+}
