@@ -51,6 +51,12 @@ export const moduleOrder: readonly string[] = [
 ];
 
 export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  automation: {
+    pipelines: 'starts what a trigger runs',
+    alerts: 'knows the clock of an alert; tells of webhooks that cannot be delivered',
+    secrets: 'keeps the keys of webhook signatures',
+    lineage: 'makes what triggered a run its cause',
+  },
   rollouts: {
     deployments: 'splits traffic and reads what revisions did',
   },

@@ -3,15 +3,19 @@ import { createAlertsModule } from '#modules/alerts';
 import { createApprovalsModule } from '#modules/approvals';
 import { createArtifactsModule } from '#modules/artifacts';
 import { type AuditModule, createAuditModule } from '#modules/audit';
+import { createAutomationModule } from '#modules/automation';
 import { createDatasetsModule } from '#modules/datasets';
+import { createDeploymentsModule } from '#modules/deployments';
 import { createEvaluationModule } from '#modules/evaluation';
 import { createFeaturesModule } from '#modules/features';
 import { createIdentityModule, type IdentityModule } from '#modules/identity';
 import { createJobsModule, type JobsModule } from '#modules/jobs';
 import { createLineageModule } from '#modules/lineage';
 import { createPipelinesModule } from '#modules/pipelines';
+import { createPredictionsModule } from '#modules/predictions';
 import { createProjectsModule, type ProjectsModule } from '#modules/projects';
 import { createRegistryModule } from '#modules/registry';
+import { createRolloutsModule } from '#modules/rollouts';
 import { createSecretsModule } from '#modules/secrets';
 import { createTrackingModule } from '#modules/tracking';
 import { createWorkspaceModule } from '#modules/workspace';
@@ -43,10 +47,12 @@ export function createModules(platform: Platform): Modules {
   const { config, database, blobs, events, clock, ids, logger, python } = platform;
   const common = { database, blobs, events, clock, ids, logger };
 
+  const auth = config.auth === 'on' ? ('required' as const) : ('open' as const);
+
   const projects = createProjectsModule(common);
   const identity = createIdentityModule({
     ...common,
-    auth: config.auth === 'on' ? 'required' : 'open',
+    auth,
     adminTokenFile: platform.path('admin-token'),
   });
   const lineage = createLineageModule(common);
@@ -86,6 +92,15 @@ export function createModules(platform: Platform): Modules {
     alerts: alerts.api,
   });
   const features = createFeaturesModule({ ...common, datasets: datasets.api, jobs: jobs.api });
+  const predictions = createPredictionsModule({
+    ...common,
+    folder: platform.path('intake'),
+    jobs: jobs.api,
+    datasets: datasets.api,
+    artifacts: artifacts.api,
+    lineage: lineage.api,
+    alerts: alerts.api,
+  });
   const tracking = createTrackingModule({
     ...common,
     projects: projects.api,
@@ -111,9 +126,38 @@ export function createModules(platform: Platform): Modules {
     registry: registry.api,
     evaluation: evaluation.api,
   });
+  const automation = createAutomationModule({
+    ...common,
+    pipelines: pipelines.api,
+    alerts: alerts.api,
+    secrets: secrets.api,
+    lineage: lineage.api,
+    webhookHosts: config.webhookHosts,
+  });
+  const deployments = createDeploymentsModule({
+    ...common,
+    auth,
+    registry: registry.api,
+    predictions: predictions.api,
+    artifacts: artifacts.api,
+    lineage: lineage.api,
+    identity: identity.api,
+  });
+  const rollouts = createRolloutsModule({
+    ...common,
+    deployments: deployments.api,
+    registry: registry.api,
+    alerts: alerts.api,
+    lineage: lineage.api,
+  });
   const mlflow = createMlflowProtocol({ ...common, tracking: tracking.api, registry: registry.api });
 
-  const kinds = [datasets.kind, features.kind, pipelines.kind] as unknown as readonly ResourceKind<never>[];
+  const kinds = [
+    datasets.kind,
+    features.kind,
+    pipelines.kind,
+    automation.kind,
+  ] as unknown as readonly ResourceKind<never>[];
   const workspace = createWorkspaceModule({
     ...common,
     kinds,
@@ -139,10 +183,12 @@ export function createModules(platform: Platform): Modules {
       jobs,
       datasets,
       features,
+      predictions,
       tracking,
       registry,
       evaluation,
       pipelines,
+      automation,
       workspace,
       mlflow,
     ],

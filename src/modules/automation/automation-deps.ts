@@ -1,0 +1,20 @@
+import type { AlertsApi } from '#modules/alerts';
+import type { LineageApi } from '#modules/lineage';
+import type { PipelinesApi } from '#modules/pipelines';
+import type { SecretsApi } from '#modules/secrets';
+import type { Clock } from '#platform/clock';
+import type { Database } from '#platform/database';
+import type { Logger } from '#platform/log';
+
+/** What `automation` needs of its neighbours, no more. */
+export interface AutomationDeps {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly pipelines: Pick<PipelinesApi, 'run'>;
+  readonly lineage: Pick<LineageApi, 'record'>;
+  readonly alerts: Pick<AlertsApi, 'get' | 'open' | 'resolve'>;
+  readonly secrets: Pick<SecretsApi, 'put' | 'reveal' | 'remove'>;
+  /** Hosts in private networks that the operator lets webhooks reach. */
+  readonly webhookHosts: readonly string[];
+}

@@ -1,0 +1,5 @@
+export type { AutomationDeps } from './automation-deps.ts';
+export { type AutomationModule, createAutomationModule } from './automation-module.ts';
+export type { Firing, FiringFilter } from './firing-store.ts';
+export type { AutomationApi, Cause } from './trigger-service.ts';
+export type { Trigger } from './trigger-store.ts';

@@ -1,0 +1,96 @@
+import type { TriggerSpec } from '#contracts/automation';
+import type { PipelineSpec } from '#contracts/pipelines';
+import { parseReference } from '#contracts/references';
+import type { ResourceKind, SpecProblem, WorkspaceDocument } from '#platform/resource-kind';
+import { cronProblem } from './cron-times.ts';
+import { nameTrigger } from './trigger-name.ts';
+import type { TriggerService } from './trigger-service.ts';
+import { listTriggersAfter } from './trigger-store.ts';
+
+/** `triggers:` in tidemill.yaml, a list. What a pruned trigger did stays in its firings. */
+export function createTriggersKind(
+  triggers: Pick<TriggerService, 'declare'>,
+  /** A cron's time may have come nearer. */
+  changed: () => void,
+): ResourceKind<TriggerSpec> {
+  return {
+    section: 'triggers',
+    kind: 'trigger',
+    nameOf: nameTrigger,
+    async current(reader, project) {
+      return new Map((await listTriggersAfter(reader, project)).map(({ name, spec }) => [name, spec]));
+    },
+    check: (_name, spec, document) => [...checkWhen(spec), ...checkAction(spec, document), ...checkOn(spec, document)],
+    async apply(unit, project, { name, after }) {
+      await triggers.declare(unit, project, name, after);
+      unit.afterCommit(changed);
+    },
+  };
+}
+
+function* checkWhen({ on, cron, zone }: TriggerSpec): Iterable<SpecProblem> {
+  if ((on === undefined) === (cron === undefined))
+    yield {
+      path: [],
+      message: on === undefined ? 'a trigger says when it fires' : 'a trigger has either `on` or `cron`, not both',
+      expected: 'on: alert:<monitor>/performance, or cron: "0 3 * * *"',
+    };
+  if (cron === undefined) {
+    if (zone !== undefined) yield { path: ['zone'], message: '`zone` has no use without `cron`' };
+    return;
+  }
+  const problem = cronProblem(cron, zone);
+  if (problem !== undefined)
+    yield {
+      path: [problem.at],
+      message: problem.message,
+      expected: problem.at === 'cron' ? 'minute hour day month weekday: "0 3 * * MON"' : 'a name such as Europe/Berlin',
+    };
+}
+
+const namesIn = (document: WorkspaceDocument, section: string): readonly string[] =>
+  Object.keys(document.sections[section] ?? {});
+
+// Specs in a document have passed their schema.
+const pipelineOf = (document: WorkspaceDocument, { run }: TriggerSpec): PipelineSpec | undefined =>
+  document.sections['pipelines']?.[parseReference(run)?.name ?? ''] as PipelineSpec | undefined;
+
+function* checkAction(spec: TriggerSpec, document: WorkspaceDocument): Iterable<SpecProblem> {
+  const pipeline = pipelineOf(document, spec);
+  if (pipeline === undefined) {
+    const known = namesIn(document, 'pipelines').map((name) => `pipeline:${name}`);
+    yield { path: ['run'], message: `${spec.run} is not declared`, known };
+    return;
+  }
+  const known = Object.keys(pipeline.params ?? {});
+  for (const name of Object.keys(spec.params ?? {}))
+    if (!known.includes(name))
+      yield { path: ['params', name], message: `${spec.run} has no parameter "${name}"`, known };
+}
+
+function* checkOn(spec: TriggerSpec, document: WorkspaceDocument): Iterable<SpecProblem> {
+  const { on = '', run } = spec;
+  const reference = parseReference(on);
+  if (reference === undefined) return;
+  const { kind, name, at } = reference;
+  const pipelines = namesIn(document, 'pipelines');
+  if (kind === 'alert') {
+    const [subject = '', alert = ''] = name.split('/');
+    const known = [...namesIn(document, 'monitors'), ...namesIn(document, 'datasets')];
+    if (!known.includes(subject))
+      yield {
+        path: ['on'],
+        message: `nothing named "${subject}" raises alerts`,
+        known: known.map((one) => `alert:${one}/${alert}`),
+      };
+  }
+  // Outputs of pipelines are named <pipeline>.<step>.<output>.
+  const maker = kind === 'dataset' ? pipelines.find((pipeline) => name.startsWith(`${pipeline}.`)) : undefined;
+  const known = namesIn(document, 'datasets');
+  if (kind === 'dataset' && maker === undefined && !known.includes(name))
+    yield { path: ['on'], message: `${on} is not declared`, known: known.map((one) => `dataset:${one}`) };
+  const model = pipelineOf(document, spec)?.model;
+  const itsOwn = kind === 'model' && model?.name === name && (model.alias ?? 'champion') === at;
+  if (itsOwn || (maker !== undefined && run === `pipeline:${maker}`))
+    yield { path: ['on'], message: `${run} makes ${on} itself: it would start itself again and again` };
+}

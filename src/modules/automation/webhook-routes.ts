@@ -1,0 +1,143 @@
+import type { FastifyInstance } from 'fastify';
+import {
+  changeWebhook,
+  createWebhook,
+  type DeliveryView,
+  getWebhook,
+  listDeliveries,
+  listWebhooks,
+  removeWebhook,
+  retryDelivery,
+  type WebhookView,
+} from '#contracts/automation';
+import { defaultPageLimit } from '#contracts/page';
+import type { Database, Reader } from '#platform/database';
+import { isAppError } from '#platform/errors';
+import { registerOperation } from '#platform/http';
+import { decodeCursor, encodeCursor } from '#platform/sql';
+import { type Delivery, listDeliveriesBefore } from './delivery-store.ts';
+import type { WebhookAddresses } from './webhook-address.ts';
+import type { WebhookService } from './webhook-service.ts';
+import { listWebhooksBefore, type Webhook } from './webhook-store.ts';
+
+const toInstant = (ms: number): string => new Date(ms).toISOString();
+
+const toDeliveryView = (delivery: Delivery): DeliveryView => ({
+  id: delivery.id,
+  webhookId: delivery.webhookId,
+  eventId: delivery.eventId,
+  eventType: delivery.eventType,
+  subject: delivery.subject,
+  state: delivery.state,
+  attempts: delivery.attempts,
+  ...(delivery.status !== undefined && { status: delivery.status }),
+  ...(delivery.error !== undefined && { error: delivery.error }),
+  ...(delivery.nextAttemptMs !== undefined && { nextAt: toInstant(delivery.nextAttemptMs) }),
+  createdAt: toInstant(delivery.createdMs),
+  ...(delivery.endedMs !== undefined && { endedAt: toInstant(delivery.endedMs) }),
+});
+
+async function toView(reader: Reader, webhook: Webhook): Promise<WebhookView> {
+  const { id, url, types, enabled, createdMs } = webhook;
+  const [last] = await listDeliveriesBefore(reader, { webhookId: id, limit: 1 });
+  return {
+    id,
+    url,
+    types: [...types],
+    enabled,
+    createdAt: toInstant(createdMs),
+    ...(last !== undefined && {
+      lastDelivery: {
+        state: last.state,
+        at: toInstant(last.endedMs ?? last.createdMs),
+        ...(last.status !== undefined && { status: last.status }),
+      },
+    }),
+  };
+}
+
+export function registerWebhookRoutes(
+  app: FastifyInstance,
+  deps: {
+    readonly database: Database;
+    readonly webhooks: WebhookService;
+    readonly addresses: WebhookAddresses;
+    readonly wakeSender: () => void;
+  },
+): void {
+  const { database, webhooks, addresses, wakeSender } = deps;
+  const { read } = database;
+
+  /** A name that cannot be looked up now may be found later; one that leads inside is refused at once. */
+  async function checkAddress(url: string): Promise<void> {
+    addresses.check(url);
+    await addresses.pin(url).catch((error: unknown) => {
+      if (!isAppError(error, 'WEBHOOK_HOST_UNKNOWN')) throw error;
+    });
+  }
+
+  registerOperation(app, listWebhooks, async ({ query, context }, answer) => {
+    const { limit = defaultPageLimit, cursor } = query;
+    const page = await listWebhooksBefore(read, {
+      project: context.project,
+      ...(cursor !== undefined && { beforeId: String(decodeCursor(cursor)[0]) }),
+      limit: limit + 1,
+    });
+    const shown = page.slice(0, limit);
+    const last = shown.at(-1);
+    return answer(200, {
+      items: await Promise.all(shown.map((webhook) => toView(read, webhook))),
+      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
+    });
+  });
+
+  registerOperation(app, getWebhook, async ({ params, context }, answer) =>
+    answer(200, await toView(read, await webhooks.get(read, context.project, params.webhookId))),
+  );
+
+  registerOperation(app, createWebhook, async ({ body, context }, answer) => {
+    await checkAddress(body.url);
+    const { webhook, secret } = await database.write(context.write, (unit) =>
+      webhooks.create(unit, { ...body, project: context.project }),
+    );
+    return answer(201, { ...(await toView(read, webhook)), secret });
+  });
+
+  registerOperation(app, changeWebhook, async ({ params, body, context }, answer) => {
+    if (body.url !== undefined) await checkAddress(body.url);
+    const webhook = await database.write(context.write, (unit) =>
+      webhooks.change(unit, context.project, params.webhookId, body),
+    );
+    return answer(200, await toView(read, webhook));
+  });
+
+  registerOperation(app, removeWebhook, async ({ params, context }, answer) => {
+    await database.write(context.write, (unit) => webhooks.remove(unit, context.project, params.webhookId));
+    return answer(200, {});
+  });
+
+  registerOperation(app, listDeliveries, async ({ params, query, context }, answer) => {
+    const webhook = await webhooks.get(read, context.project, params.webhookId);
+    const { limit = defaultPageLimit, cursor, state } = query;
+    const page = await listDeliveriesBefore(read, {
+      webhookId: webhook.id,
+      ...(state !== undefined && { state }),
+      ...(cursor !== undefined && { beforeId: String(decodeCursor(cursor)[0]) }),
+      limit: limit + 1,
+    });
+    const shown = page.slice(0, limit);
+    const last = shown.at(-1);
+    return answer(200, {
+      items: shown.map(toDeliveryView),
+      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
+    });
+  });
+
+  registerOperation(app, retryDelivery, async ({ params, context }, answer) => {
+    const delivery = await database.write(context.write, async (unit) => {
+      unit.afterCommit(wakeSender);
+      return await webhooks.retry(unit, context.project, params.webhookId, params.deliveryId);
+    });
+    return answer(200, toDeliveryView(delivery));
+  });
+}
