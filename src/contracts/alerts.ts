@@ -35,7 +35,7 @@ export type AlertSeverity = Static<typeof AlertSeverity>;
 export const AlertState = Type.Enum(['open', 'resolved']);
 export type AlertState = Static<typeof AlertState>;
 
-export const Alert = Type.Object({
+const Alert = Type.Object({
   id: Type.String(),
   reference: Type.String({ description: 'alert:<name>/<kind>, shared by every incident of the kind' }),
   fingerprint: Type.String({ description: 'what makes two sightings the same incident' }),

@@ -20,7 +20,7 @@ export const approvalsEvents = defineEvents({
 export const ApprovalState = Type.Enum(['pending', 'granted', 'refused', 'withdrawn']);
 export type ApprovalState = Static<typeof ApprovalState>;
 
-export const Approval = Type.Object({
+const Approval = Type.Object({
   id: Type.String(),
   subject: Type.String({ description: 'reference of what is to be approved' }),
   policy: Type.String(),
@@ -74,11 +74,10 @@ export const decideApproval = defineOperation({
   errors: ['APPROVAL_NOT_FOUND', 'APPROVAL_DECIDED', 'SECOND_PERSON_REQUIRED'],
 });
 
-export const ApprovalPolicy = Type.Object({
+const ApprovalPolicy = Type.Object({
   name: Type.String(),
   selfApproval: Type.Boolean({ description: 'whether whoever asked may grant it' }),
 });
-export type ApprovalPolicyView = Static<typeof ApprovalPolicy>;
 
 export const listApprovalPolicies = defineOperation({
   id: 'approval-policies.list',

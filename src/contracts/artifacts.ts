@@ -9,15 +9,12 @@ export const artifactsEvents = defineEvents({
 });
 
 /** Lower-case hexadecimal. */
-export const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the bytes' });
+const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the bytes' });
 
 /** Bytes by digest: PUT uploads, GET (with `Range`) and HEAD read. Raw routes; the body is the bytes themselves. */
 export const artifactPath = '/api/v1/artifacts/:sha256';
 
-export const UploadedArtifact = Type.Object({ sha256: Sha256, sizeBytes: Type.Integer() });
-export type UploadedArtifact = Static<typeof UploadedArtifact>;
-
-export const ArtifactHold = Type.Object({
+const ArtifactHold = Type.Object({
   sha256: Sha256,
   sizeBytes: Type.Integer(),
   owner: Type.String({ description: 'reference of what needs it, or "upload"' }),
@@ -67,4 +64,3 @@ export const collectArtifacts = defineOperation({
     403: ErrorBody,
   },
 });
-export type CollectionView = Static<(typeof collectArtifacts)['responses'][200]>;

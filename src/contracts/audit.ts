@@ -17,7 +17,7 @@ export const auditEvents = defineEvents({
 
 const Hash = Type.String({ pattern: '^[0-9a-f]{64}$' });
 
-export const AuditEntry = Type.Object({
+const AuditEntry = Type.Object({
   event: EventOnWire,
   seal: Type.Optional(
     Type.Object({ sequence: Type.Integer(), hash: Hash }, { description: 'absent for a moment after the event' }),

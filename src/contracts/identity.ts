@@ -26,7 +26,7 @@ export const identityEvents = defineEvents({
 const UserName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$', description: 'name of the user' });
 const instant = (description: string) => Type.String({ format: 'date-time', description });
 
-export const WhoAmI = Type.Object({
+const WhoAmI = Type.Object({
   id: Type.String({ description: 'user:<name>, token:<id>, step:<attempt>, replica:<pool>/<name>' }),
   project: Type.String(),
   permissions: Type.Array(Type.String(), { description: 'what the caller may do in this project' }),
@@ -41,7 +41,7 @@ export const whoAmI = defineOperation({
   responses: { 200: WhoAmI },
 });
 
-export const User = Type.Object({
+const User = Type.Object({
   name: Type.String(),
   roles: Type.Array(Type.Object({ project: Type.String({ description: '* is all projects' }), role: Role })),
   disabled: Type.Boolean(),
@@ -96,7 +96,7 @@ export const disableUser = defineOperation({
   errors: ['USER_NOT_FOUND', 'ADMIN_OF_ALL_REQUIRED'],
 });
 
-export const Token = Type.Object({
+const Token = Type.Object({
   id: Type.String(),
   kind: TokenKind,
   name: Type.String(),

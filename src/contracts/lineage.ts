@@ -1,11 +1,10 @@
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import { ErrorBody } from './errors.ts';
 import { defineOperation } from './operation.ts';
 
-export const LineageDirection = Type.Enum(['up', 'down', 'both']);
-export type LineageDirection = Static<typeof LineageDirection>;
+const LineageDirection = Type.Enum(['up', 'down', 'both']);
 
-export const LineageEdge = Type.Object({
+const LineageEdge = Type.Object({
   from: Type.String({ description: 'reference of the source or cause' }),
   to: Type.String({ description: 'reference of what came of it' }),
   kind: Type.String({ description: 'trained-on, produced, scored, deployed, caused …' }),
@@ -13,7 +12,7 @@ export const LineageEdge = Type.Object({
   at: Type.Optional(Type.String({ format: 'date-time' })),
 });
 
-export const LineageGraph = Type.Object({
+const LineageGraph = Type.Object({
   root: Type.String({ description: 'where the walk began, an alias resolved to what it stands for' }),
   nodes: Type.Array(
     Type.Object({
@@ -25,7 +24,6 @@ export const LineageGraph = Type.Object({
   edges: Type.Array(LineageEdge),
   truncated: Type.Boolean({ description: 'more follows beyond the depth or the limit asked for' }),
 });
-export type LineageGraphView = Static<typeof LineageGraph>;
 
 export const traceLineage = defineOperation({
   id: 'lineage.trace',

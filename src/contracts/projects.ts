@@ -45,7 +45,7 @@ export const GoalSpec = Type.Object(
 );
 export type GoalSpec = Static<typeof GoalSpec>;
 
-export const Project = Type.Object({
+const Project = Type.Object({
   name: Type.String(),
   goal: Type.Optional(GoalSpec),
   createdAt: Type.Optional(Type.String({ format: 'date-time', description: 'absent for `default`, which always was' })),

@@ -10,7 +10,7 @@ export const secretsEvents = defineEvents({
   'secret.removed': Type.Object({ secret: Type.String() }),
 });
 
-export const Secret = Type.Object({
+const Secret = Type.Object({
   name: Type.String(),
   grants: Type.Array(Type.String(), { description: 'who may read it' }),
   createdAt: Type.String({ format: 'date-time' }),

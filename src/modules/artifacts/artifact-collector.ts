@@ -24,8 +24,8 @@ import { deleteExpiredHolds } from './hold-store.ts';
  * the bytes go and the row goes after them: dying in between, the next pass goes on. Bytes without a row (an upload
  * that died before its unit) become loose when they are a day old.
  */
-export const looseMs = 24 * 3_600_000;
-export const condemnedMs = 3_600_000;
+const looseMs = 24 * 3_600_000;
+const condemnedMs = 3_600_000;
 const batchSize = 500;
 const actor = { actor: 'system:artifacts' };
 

@@ -7,11 +7,11 @@ import { artifactErrors } from './artifacts-errors.ts';
 import { deleteHolds, isHeld, listHeld, upsertHold } from './hold-store.ts';
 
 /** How long an upload is kept for whoever is going to need it. */
-export const uploadHoldMs = 24 * 3_600_000;
+const uploadHoldMs = 24 * 3_600_000;
 /** A hold that ends sooner is as good as none for a client that is about to use the digest. */
 const soonMs = 3_600_000;
 /** The owner of what was uploaded and is not needed by anything yet. */
-export const uploadOwner = 'upload';
+const uploadOwner = 'upload';
 
 export interface NewHold {
   readonly project: string;
