@@ -188,6 +188,8 @@ export function createModules(platform: Platform): Modules {
       registry,
       evaluation,
       pipelines,
+      deployments,
+      rollouts,
       automation,
       workspace,
       mlflow,

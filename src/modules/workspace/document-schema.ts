@@ -1,6 +1,7 @@
 import { type TSchema, Type } from 'typebox';
 import { TriggerSpec } from '#contracts/automation';
 import { DatasetSpec } from '#contracts/datasets';
+import { DeploymentSpecDocument } from '#contracts/deployments';
 import { FeatureViewSpec } from '#contracts/features';
 import { PipelineSpec } from '#contracts/pipelines';
 import { GoalSpec } from '#contracts/projects';
@@ -18,6 +19,7 @@ export const TidemillDocument = Type.Object(
     datasets: section(DatasetSpec, 'tables that are landed from files'),
     features: section(FeatureViewSpec, 'what is looked up of an entity as of an instant'),
     pipelines: section(PipelineSpec, 'steps that make data and models'),
+    deployments: section(DeploymentSpecDocument, 'endpoints that serve a model'),
     triggers: Type.Optional(Type.Array(TriggerSpec, { description: 'what starts pipelines by itself' })),
   },
   {
