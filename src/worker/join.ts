@@ -1,0 +1,91 @@
+import type { WorkerTaskInput, WorkerTaskOutput } from '#contracts/worker';
+import { toJsonValue } from './json-value.ts';
+import { type MatchedView, matchView } from './match-view.ts';
+import { defineInputs } from './query.ts';
+import { type Session, withSession } from './session.ts';
+import { createRowsTable } from './spine-rows.ts';
+import { quoteName, readParquet } from './sql-quote.ts';
+import { requireColumn } from './table-columns.ts';
+import type { TaskContext } from './task-context.ts';
+import { workerErrors } from './worker-errors.ts';
+
+type Join = WorkerTaskInput<'join'>;
+type View = Join['views'][number];
+
+/** The spine as a table of this session: `rowid` is the place of a row in the input. */
+export const spineTable = '_tidemill_spine';
+
+/**
+ * The point-in-time join; its meaning is written at the schema in `#contracts/worker-features`. Each view is matched by
+ * itself (`match-view.ts`), then all are put beside the spine.
+ */
+export async function join(context: TaskContext, input: Join): Promise<WorkerTaskOutput<'join'>> {
+  const { spine, views, outputPath } = input;
+  const access = {
+    read: [...('paths' in spine ? spine.paths : []), ...views.flatMap(pathsOf)],
+    ...(outputPath !== undefined && { write: [outputPath] }),
+  };
+  return withSession(context, access, async (session) => {
+    if ('rows' in spine) await createRowsTable(session, spineTable, spine.rows, spine.at);
+    else await session.run(`create temp table ${spineTable} as select * from ${readParquet(spine.paths)}`);
+    const columns = await session.columns(spineTable);
+    const at = requireColumn(columns, spine.at, 'the rows');
+    const matches: MatchedView[] = [];
+    for (const [index, view] of views.entries()) {
+      const relation = await openView(session, view, index);
+      matches.push(await matchView(session, { view, relation, index, spine: columns, at, loose: 'rows' in spine }));
+    }
+    const features = matches.flatMap((match) => match.features);
+    assertDistinct([...columns.map(({ name }) => name), ...features.map(({ output }) => output)]);
+    const answer = {
+      columns: features.map(({ output }) => output),
+      matched: Object.fromEntries(matches.map(({ name, matched }) => [name, matched])),
+    };
+    if (outputPath !== undefined)
+      return { ...answer, file: await session.writeParquet(outputPath, selectOf(matches, `${spineTable}.*`)) };
+    return { ...answer, values: await readValues(session, matches) };
+  });
+}
+
+function pathsOf(view: View): readonly string[] {
+  return 'paths' in view ? view.paths : view.inputs.flatMap(({ paths }) => paths);
+}
+
+/** SQL runs once, into a table: it is read twice, and may be dear or differ from run to run. */
+async function openView(session: Session, view: View, index: number): Promise<string> {
+  if ('paths' in view) return readParquet(view.paths);
+  const [table, definition] = [`_tidemill_view_${index}`, `_tidemill_sql_${index}`];
+  const what = `the SQL of feature view "${view.name}"`;
+  await defineInputs(session, view.inputs);
+  await session.defineView(definition, view.sql, what);
+  await session.run(`create temp table ${table} as from ${definition}`, { kind: 'sql', what });
+  for (const { name } of [{ name: definition }, ...view.inputs]) await session.run(`drop view ${quoteName(name)}`);
+  return table;
+}
+
+function selectOf(matches: readonly MatchedView[], ...before: readonly string[]): string {
+  const columns = matches.flatMap(({ table, features }) =>
+    features.map(({ column, output }) => `${table}.${quoteName(column)} as ${quoteName(output)}`),
+  );
+  const joins = matches.map(
+    ({ table, relation }) => `left join ${relation} as ${table} on ${table}.r = ${spineTable}.rowid`,
+  );
+  return `select ${[...before, ...columns].join(', ')} from ${spineTable} ${joins.join(' ')} order by ${spineTable}.rowid`;
+}
+
+async function readValues(session: Session, matches: readonly MatchedView[]) {
+  const values: (readonly ReturnType<typeof toJsonValue>[])[] = [];
+  for await (const chunk of session.chunks(selectOf(matches)))
+    for (const row of chunk.getRows()) values.push(row.map(toJsonValue));
+  return values;
+}
+
+/** Names are compared as DuckDB does: without case. */
+function assertDistinct(names: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const name of names) {
+    const folded = name.toLowerCase();
+    if (seen.has(folded)) throw workerErrors.JOIN_COLUMN_TWICE(name);
+    seen.add(folded);
+  }
+}

@@ -1,0 +1,36 @@
+import { isAppError } from '#platform/errors';
+import { readLines } from '#platform/json-lines';
+import { createLogger } from '#platform/log';
+import { createTaskServer } from './serve-tasks.ts';
+import { createTaskRunner } from './tasks.ts';
+import { parseSettings, type WorkerSettings } from './worker-settings.ts';
+
+/** A request may carry some thousand rows to join. */
+const maxLineBytes = 256 * 1024 * 1024;
+const stopGraceMs = 3_000;
+
+const settings = settingsOrExit();
+const logger = createLogger({ name: 'worker', level: 'warn' });
+const server = createTaskServer({
+  run: createTaskRunner(),
+  settings,
+  logger,
+  write: (line) => process.stdout.write(line),
+});
+
+for await (const line of readLines(process.stdin, { maxLineBytes })) if (line.trim() !== '') server.receive(line);
+
+// The parent has closed our input, or died: nobody waits for an answer. A query that does not heed its interrupt is left.
+setTimeout(() => process.exit(0), stopGraceMs).unref();
+await server.stop();
+process.exit(0);
+
+function settingsOrExit(): WorkerSettings {
+  try {
+    return parseSettings(process.argv.slice(2));
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return process.exit(2);
+  }
+}

@@ -1,0 +1,11 @@
+import type { Logger } from '#platform/log';
+
+/** What a task is given besides its input. */
+export interface TaskContext {
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  readonly threads: number;
+  /** What the task may use, asked once when its database opens: the process's share among the tasks that run now. */
+  memoryMb(): number;
+  readonly spillFolder: string;
+}
