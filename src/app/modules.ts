@@ -156,6 +156,7 @@ export function createModules(platform: Platform): Modules {
     datasets.kind,
     features.kind,
     pipelines.kind,
+    deployments.kind,
     automation.kind,
   ] as unknown as readonly ResourceKind<never>[];
   const workspace = createWorkspaceModule({

@@ -24,6 +24,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/status.ts')).createStatusCommand,
   },
   {
+    name: 'demo',
+    summary: 'watch a model go round its whole loop on real flights',
+    load: async () => (await import('./commands/demo.ts')).createDemoCommand,
+  },
+  {
     name: 'apply',
     summary: 'make the project what tidemill.yaml declares',
     load: async () => (await import('./commands/apply.ts')).createApplyCommand,

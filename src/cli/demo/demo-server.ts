@@ -27,7 +27,12 @@ export async function startServer(context: CliContext, flags: readonly string[])
   });
   child.stdout?.destroy();
   child.unref();
-  if (line === undefined) throw new CliError('SERVER_NOT_STARTED', 1, `the server did not start: ${await lastLines(join(context.home, 'logs', 'up.log'))}`);
+  if (line === undefined)
+    throw new CliError(
+      'SERVER_NOT_STARTED',
+      1,
+      `the server did not start: ${await lastLines(join(context.home, 'logs', 'up.log'))}`,
+    );
   return JSON.parse(line) as RunningServer;
 }
 

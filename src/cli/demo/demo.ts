@@ -7,7 +7,16 @@ import { type CliContext, CliError } from '../context.ts';
 import { ensureProject } from '../workspace/send.ts';
 import { copyExample, cutStock, nextDay } from './demo-project.ts';
 import { startServer } from './demo-server.ts';
-import { declareProject, openReplay, projectFolder, type Replay, replayDay, stockFolder, type Tally, trainFirst } from './replay.ts';
+import {
+  declareProject,
+  openReplay,
+  projectFolder,
+  type Replay,
+  replayDay,
+  stockFolder,
+  type Tally,
+  trainFirst,
+} from './replay.ts';
 import { collectReport, type DemoReport, weekLine } from './report.ts';
 
 export interface DemoOptions {
@@ -25,13 +34,20 @@ const begin = '2013-01-01';
 const replayFrom = '2013-03-01';
 
 /** Carries one model round its whole loop on a year of real flights. */
-export async function runDemo(context: CliContext, options: DemoOptions): Promise<{ readonly report: DemoReport; readonly client: Client }> {
+export async function runDemo(
+  context: CliContext,
+  options: DemoOptions,
+): Promise<{ readonly report: DemoReport; readonly client: Client }> {
   const { output, home } = context;
   const began = performance.now();
   const project = projectFolder(home);
   if (options.fresh) await rm(`${home}/demo`, { recursive: true, force: true });
   else if (existsSync(project))
-    throw new CliError('DEMO_ALREADY_THERE', 5, `${home} holds a demo already: look at it with "tidemill status", or start over with another --home`);
+    throw new CliError(
+      'DEMO_ALREADY_THERE',
+      5,
+      `${home} holds a demo already: look at it with "tidemill status", or start over with another --home`,
+    );
 
   const server = await startServer(context, options.upFlags);
   output.say(`Tidemill is ready at ${server.url}`);

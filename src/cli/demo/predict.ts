@@ -25,7 +25,13 @@ const keyColumns = ['carrier', 'flight', 'origin', 'time_hour'] as const;
 /** Looks the day's features up as of each flight's hour, then asks for a prediction of each flight. */
 export async function predictDay(
   client: Client,
-  options: { readonly servingUrl: string; readonly project: string; readonly endpoint: string; readonly views: readonly string[]; readonly flights: string },
+  options: {
+    readonly servingUrl: string;
+    readonly project: string;
+    readonly endpoint: string;
+    readonly views: readonly string[];
+    readonly flights: string;
+  },
 ): Promise<DayOfPredictions> {
   const { rows: facts = [] } = await client.call(runQuery, {
     body: {
@@ -52,7 +58,9 @@ export async function predictDay(
   const one = async (): Promise<void> => {
     for (let at = next++; at < flights.length; at = next++) {
       const flight = flights[at] ?? {};
-      const features = Object.fromEntries(found.columns.map((column, index) => [column, found.rows[at]?.[index] ?? null]));
+      const features = Object.fromEntries(
+        found.columns.map((column, index) => [column, found.rows[at]?.[index] ?? null]),
+      );
       if (Object.values(features).includes(null)) lacking += 1;
       const answer = await fetch(`${base}/infer`, {
         method: 'POST',

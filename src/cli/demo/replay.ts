@@ -7,7 +7,7 @@ import type { Client } from '../../sdk/index.ts';
 import { CliError } from '../context.ts';
 import { openProjectFolder } from '../workspace/project-folder.ts';
 import { createProjectSender, followIngestion, type ProjectSender } from '../workspace/send.ts';
-import { datasetNames, type DatasetName, nextDay, type Stock } from './demo-project.ts';
+import { type DatasetName, datasetNames, nextDay, type Stock } from './demo-project.ts';
 import { predictDay } from './predict.ts';
 
 export const endpoint = 'late-arrival';
@@ -32,7 +32,13 @@ export interface Replay {
 
 export async function openReplay(
   client: Client,
-  options: { readonly servingUrl: string; readonly stock: Stock; readonly folder: string; readonly signal: AbortSignal; say(line: string): void },
+  options: {
+    readonly servingUrl: string;
+    readonly stock: Stock;
+    readonly folder: string;
+    readonly signal: AbortSignal;
+    say(line: string): void;
+  },
 ): Promise<Replay> {
   const project = await openProjectFolder(options.folder);
   return { ...options, client, sender: await createProjectSender(client, project) };
@@ -53,12 +59,19 @@ async function landAll(replay: Replay, datasets: readonly DatasetName[]): Promis
     if (landing === undefined) continue;
     const ended = await followIngestion(replay.client, landing.id, replay.signal);
     if (ended.state !== 'published')
-      throw new CliError('DEMO_LANDING_FAILED', 1, `${ended.dataset}: ${ended.state}: ${ended.error?.message ?? 'a check does not hold'}`);
+      throw new CliError(
+        'DEMO_LANDING_FAILED',
+        1,
+        `${ended.dataset}: ${ended.state}: ${ended.error?.message ?? 'a check does not hold'}`,
+      );
   }
 }
 
 /** Trains the first model; what follows (proposal, gate, alias, rollout) follows from events. */
-export async function trainFirst(replay: Replay, follow: (runId: string) => Promise<{ readonly state: string }>): Promise<void> {
+export async function trainFirst(
+  replay: Replay,
+  follow: (runId: string) => Promise<{ readonly state: string }>,
+): Promise<void> {
   const run = await replay.client.call(startRun, { params: { name: 'train' }, body: {} });
   const { state } = await follow(run.id);
   if (state !== 'succeeded')
@@ -77,7 +90,13 @@ export async function replayDay(replay: Replay, day: string, tally: Tally): Prom
   await landAll(replay, ['weather', 'departures']);
   const flights = stock.flightsOf(day);
   if (flights !== undefined) {
-    const done = await predictDay(client, { servingUrl: replay.servingUrl, project: 'flights', endpoint, views, flights });
+    const done = await predictDay(client, {
+      servingUrl: replay.servingUrl,
+      project: 'flights',
+      endpoint,
+      views,
+      flights,
+    });
     if (done.reason !== undefined && done.refused === done.asked)
       throw new CliError('DEMO_REFUSED', 1, `the endpoint refused all predictions of ${day}: ${done.reason}`);
     tally.asked += done.asked;
