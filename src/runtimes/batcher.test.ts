@@ -12,6 +12,13 @@ const index = (...values: number[]): Tensor[] => [
   { name: 'index', datatype: 'INT64', shape: [values.length], data: BigInt64Array.from(values.map(BigInt)) },
 ];
 
+const row = (carrier: string): Tensor[] => [
+  { name: 'carrier', datatype: 'BYTES', shape: [1, 1], data: [carrier] },
+  { name: 'flight', datatype: 'INT64', shape: [1, 1], data: BigInt64Array.of(1n) },
+  { name: 'distance', datatype: 'FP32', shape: [1, 1], data: Float32Array.of(1) },
+];
+const x = (value: number): Tensor[] => [{ name: 'x', datatype: 'FP32', shape: [1], data: Float32Array.of(value) }];
+
 /** The real model, with the rows of each run written down. */
 async function watched(name: string): Promise<{ model: LoadedModel; runs: number[] }> {
   const model = await runtime.load({ mainPath: fixture(name) });
@@ -53,11 +60,6 @@ test('a bad row fails its own request and none beside it', async () => {
 test('texts are batched too', async () => {
   const { model, runs } = await watched('columns-1.onnx');
   const batcher = createBatcher(model, model.signature, limits);
-  const row = (carrier: string): Tensor[] => [
-    { name: 'carrier', datatype: 'BYTES', shape: [1, 1], data: [carrier] },
-    { name: 'flight', datatype: 'INT64', shape: [1, 1], data: BigInt64Array.of(1n) },
-    { name: 'distance', datatype: 'FP32', shape: [1, 1], data: Float32Array.of(1) },
-  ];
   const [first, second] = await Promise.all([batcher.predict(row('UA')), batcher.predict(row('DL'))]);
   expect([first?.[1]?.data, second?.[1]?.data, runs]).toEqual([['UA'], ['DL'], [2]]);
 });
@@ -65,7 +67,6 @@ test('texts are batched too', async () => {
 test('a model that answers by the batch is never batched', async () => {
   const { model, runs } = await watched('whole-batch.onnx');
   const batcher = createBatcher(model, model.signature, limits);
-  const x = (value: number): Tensor[] => [{ name: 'x', datatype: 'FP32', shape: [1], data: Float32Array.of(value) }];
   const [first, second] = await Promise.all([batcher.predict(x(1)), batcher.predict(x(2))]);
   expect([first?.[0]?.data, second?.[0]?.data, runs]).toEqual([Float32Array.of(1), Float32Array.of(2), [1, 1]]);
 });

@@ -30,16 +30,17 @@ test('traffic is split by weight, and a weight of 0 is never chosen', () => {
   expect(counts['new']).toBeLessThan(2_200);
 });
 
+const pick = (basisPoints: number, value: string) =>
+  chooseShare(
+    [
+      { target: 'old', basisPoints: 10_000 - basisPoints },
+      { target: 'new', basisPoints },
+    ],
+    { salt: 's', value },
+    () => Number.NaN,
+  );
+
 test('a key stays with its revision, is split by weight, and keeps the new one when its share grows', () => {
-  const pick = (basisPoints: number, value: string) =>
-    chooseShare(
-      [
-        { target: 'old', basisPoints: 10_000 - basisPoints },
-        { target: 'new', basisPoints },
-      ],
-      { salt: 's', value },
-      () => Number.NaN,
-    );
   const keys = Array.from({ length: 20_000 }, (_, index) => `key-${index}`);
   const atTen = keys.filter((key) => pick(1_000, key)?.target === 'new');
   expect(atTen.length).toBeGreaterThan(1_850);

@@ -141,18 +141,19 @@ test('no rows are a legal request', async () => {
   ]);
 });
 
+const columnsOf = (columns: Record<string, unknown>) => ({
+  inputs: columnsSignature.inputs.map(({ name, datatype }) => ({
+    name,
+    datatype,
+    shape: [1, 1],
+    data: [columns[name]],
+  })),
+});
+
 test('null is NaN where the signature says nullable, and answered as null', async () => {
-  const body = (columns: Record<string, unknown>) => ({
-    inputs: columnsSignature.inputs.map(({ name, datatype }) => ({
-      name,
-      datatype,
-      shape: [1, 1],
-      data: [columns[name]],
-    })),
-  });
-  const allowed = await infer('m', body({ carrier: 'UA', flight: 1, distance: null }));
+  const allowed = await infer('m', columnsOf({ carrier: 'UA', flight: 1, distance: null }));
   expect([allowed.status, allowed.json.outputs?.[0]?.data]).toEqual([200, [null]]);
-  const refused = await infer('m', body({ carrier: null, flight: 1, distance: 1 }));
+  const refused = await infer('m', columnsOf({ carrier: null, flight: 1, distance: 1 }));
   expect([refused.status, refused.json.error]).toEqual([400, expect.stringContaining('carrier')]);
   expect((await infer('bc', x([1, 30], [null, ...row.slice(1)]))).status).toBe(400);
 });
@@ -227,10 +228,11 @@ for (const [name, [model, body, says]] of Object.entries(badRequests))
     expect(json.error).toContain(says);
   });
 
+const timeIn = (ms: number) => ({ parameters: { event_times: [Date.now() + ms] } });
+
 test('an event time slightly ahead is taken, any is by a replay', async () => {
-  const at = (ms: number) => ({ parameters: { event_times: [Date.now() + ms] } });
-  expect((await infer('gather', index([1], at(60_000)))).status).toBe(200);
-  expect((await infer('replay', index([1], at(10 * 86_400_000)))).status).toBe(200);
+  expect((await infer('gather', index([1], timeIn(60_000)))).status).toBe(200);
+  expect((await infer('replay', index([1], timeIn(10 * 86_400_000)))).status).toBe(200);
 });
 
 test('unknown models, versions and paths are 404, a wrong method 405', async () => {

@@ -20,7 +20,7 @@ const int64 = (name: string, ...values: bigint[]): Tensor => ({
 
 /** What every ONNX runtime must do, in this thread or in another. */
 export function describeOnnxRuntime(name: string, create: () => Promise<Runtime>): void {
-  describe(name, () => {
+  describe(`${name} keeps the contract of runtimes`, () => {
     let runtime: Runtime;
     beforeAll(async () => {
       runtime = await create();

@@ -1,0 +1,68 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { isAppError } from '#platform/errors';
+import { parseInferRequest } from './infer-request.ts';
+
+const parse = (text: string) => parseInferRequest(Buffer.from(text));
+
+function outcomeOf(body: Buffer): string {
+  try {
+    parseInferRequest(body);
+    return 'read';
+  } catch (error) {
+    return isAppError(error) ? error.code : String(error);
+  }
+}
+
+test('any number is read as JSON.parse reads it', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), { maxLength: 20 }),
+      fc.boolean(),
+      (numbers, exponents) => {
+        const texts = numbers.map((value) => (exponents ? value.toExponential() : JSON.stringify(value)));
+        const body = `{"inputs":[{"name":"x","shape":[${texts.length}],"datatype":"FP64","data":[${texts.join(' , ')}]}]}`;
+        expect(parse(body).inputs[0]?.data).toEqual(Float64Array.from(JSON.parse(`[${texts.join(',')}]`) as number[]));
+      },
+    ),
+  );
+});
+
+test('any text and any integer of 64 bits is read exactly', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ unit: 'binary' })),
+      fc.array(fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n)),
+      (texts, integers) => {
+        const body = `{"inputs":[{"data":${JSON.stringify(texts)},"name":"t","shape":[${texts.length}],"datatype":"BYTES"},
+        {"name":"i","shape":[${integers.length}],"datatype":"INT64","data":[${integers.join(',')}]}]}`;
+        const { inputs } = parse(body);
+        expect([inputs[0]?.data, inputs[1]?.data]).toEqual([texts, BigInt64Array.from(integers)]);
+      },
+    ),
+  );
+});
+
+test('a damaged body is refused in words or read, and never fails otherwise', () => {
+  const whole = Buffer.from(
+    '{"id":"a\\u00e9","parameters":{"keys":["k"]},"outputs":[{"name":"y"}],"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","data":[[1,-2.5e1],[null,0]]},{"name":"t","shape":[1],"datatype":"BYTES","data":["Zürich"]}]}',
+  );
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { maxLength: 4 }),
+      fc.nat(whole.length),
+      (changes, cut) => {
+        const damaged = Buffer.from(whole);
+        for (const [at, byte] of changes) damaged.writeUInt8(byte, at);
+        expect(['read', 'REQUEST_MALFORMED']).toContain(outcomeOf(damaged.subarray(0, cut)));
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+test('bytes that are no UTF-8 are refused', () => {
+  const body = Buffer.from('{"inputs":[{"name":"t","shape":[1],"datatype":"BYTES","data":["a?"]}]}');
+  body.writeUInt8(0xff, body.indexOf('?'));
+  expect(() => parseInferRequest(body)).toThrow(/UTF-8/);
+});
