@@ -1,0 +1,108 @@
+import { expect, test } from 'vitest';
+import { encodeFrames } from '#contracts/spool-frame';
+import { describeDatabases } from '#platform/testing/database';
+import { aRecord, day, endpoint, idOf, openBench, project, start } from './testing/log-bench.ts';
+
+const hour = 3_600_000;
+const range = { project, endpoint, fromMs: start, toMs: start + day };
+
+describeDatabases('intake of predictions', (open) => {
+  test('makes rows and counts of a delivery and answers the next wanted offset', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    const records = [
+      aRecord({ id: 1, atMs: start, score: 0.9, distance: 50 }),
+      aRecord({ id: 2, atMs: start + 2 * hour, score: 0.1, distance: Number.NaN, origin: 'SFO' }),
+      aRecord({ id: 3, atMs: start + 2 * hour, shadowOf: 2, score: 0.6, origin: '' }),
+    ];
+    expect(await bench.send(0, encodeFrames(records, 0))).toEqual({ outcome: 'taken', next: 3 });
+
+    const counts = await bench.module.api.counts(bench.database.read, range);
+    const primary = counts.find(({ role }) => role === 'primary');
+    expect(primary).toMatchObject({ revision: 'r1', rows: 2, errors: 0, labelled: 0 });
+    expect(primary?.columns).toEqual([
+      { counts: [1, 0, 0, 0], other: 0, nulls: 1 },
+      { counts: [1, 0], other: 1, nulls: 0 },
+    ]);
+    expect(primary?.score).toEqual({ counts: [1, 0, 0, 1], other: 0, nulls: 0 });
+    expect(counts.find(({ role }) => role === 'shadow')).toMatchObject({ rows: 1, columns: [{}, { nulls: 1 }] });
+    const snapshot = await bench.module.api.rows(bench.database.read, range);
+    expect([...bench.held.keys()]).toEqual(snapshot.rows.map(({ sha256 }) => sha256));
+  });
+
+  test('takes the same chunk once, however often it is sent', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    const chunk = encodeFrames([aRecord({ id: 1, atMs: start }), aRecord({ id: 2, atMs: start })], 0);
+    const answers = await Promise.all([bench.send(0, chunk), bench.send(0, chunk)]);
+    expect(answers.map(({ outcome }) => outcome).toSorted()).toEqual(['refused', 'taken']);
+    expect(answers.map(({ next }) => next)).toEqual([2, 2]);
+    expect(await bench.send(0, chunk)).toEqual({ outcome: 'refused', next: 2 });
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ rows: 2, files: 1 });
+  });
+
+  test('asks for the offset that it wants when another is sent', async () => {
+    const bench = await openBench(await open());
+    expect(await bench.send(7, encodeFrames([aRecord({ id: 1, atMs: start })], 7))).toEqual({ outcome: 'refused', next: 0 });
+  });
+
+  test('takes what is whole of a segment that was cut in the middle, and the rest afterwards', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    const records = [1, 2, 3].map((id) => aRecord({ id, atMs: start }));
+    const whole = encodeFrames(records, 0);
+    expect(await bench.send(0, whole.subarray(0, whole.length - 5))).toEqual({ outcome: 'taken', next: 2 });
+    await expect(bench.send(2, whole.subarray(whole.length - 50))).rejects.toMatchObject({ code: 'SPOOL_FRAME_BAD' });
+    expect(await bench.send(2, encodeFrames(records.slice(2), 2))).toEqual({ outcome: 'taken', next: 3 });
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ rows: 3 });
+  });
+
+  test('refuses a frame whose checksum is wrong and takes those before it', async () => {
+    const bench = await openBench(await open());
+    const bytes = encodeFrames([aRecord({ id: 1, atMs: start }), aRecord({ id: 2, atMs: start })], 0);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 0xff;
+    expect(await bench.send(0, bytes)).toEqual({ outcome: 'taken', next: 1 });
+    await expect(bench.send(1, bytes.subarray(bytes.length / 2))).rejects.toMatchObject({ code: 'SPOOL_FRAME_BAD' });
+  });
+
+  test('records a gap that the sender declares, and alerts', async () => {
+    const bench = await openBench(await open());
+    const late = encodeFrames([aRecord({ id: 9, atMs: start })], 5);
+    expect(await bench.send(5, late, true)).toEqual({ outcome: 'taken', next: 6 });
+    expect(bench.alerts).toEqual(['predictions:lost:one']);
+  });
+
+  test('keeps a row whose event time lies in the future under the time of receipt', async () => {
+    const bench = await openBench(await open());
+    const future = aRecord({ id: 1, atMs: start + day, receivedAtMs: start + hour });
+    await bench.send(0, encodeFrames([future], 0));
+    const [count] = await bench.module.api.counts(bench.database.read, range);
+    expect(count).toMatchObject({ rows: 1 });
+    // a replay's event times are its own
+    await bench.register('r1', 1);
+    await bench.send(1, encodeFrames([{ ...future, predictionId: idOf(2) }], 1));
+    expect(await bench.module.api.counts(bench.database.read, { ...range, fromMs: start + day, toMs: start + 2 * day })).toHaveLength(1);
+  });
+
+  test('changes nothing when the process dies before the unit, and takes the chunk when it is sent again', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    const chunk = encodeFrames([aRecord({ id: 1, atMs: start })], 0);
+    bench.failNext('write');
+    await expect(bench.send(0, chunk)).rejects.toThrow('the process died');
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ rows: 0 });
+    bench.failNext('log-intake');
+    await expect(bench.send(0, chunk)).rejects.toThrow('the process died');
+    expect(await bench.send(0, chunk)).toEqual({ outcome: 'taken', next: 1 });
+  });
+
+  test('settles an event time once all that was written by then is taken', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.deliver([{ id: 1, atMs: start + hour }]);
+    await bench.report(start + 3 * hour, 2);
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ caughtUp: false, settledMs: undefined });
+    await bench.deliver([{ id: 2, atMs: start + 3 * hour }]);
+    expect(await bench.module.api.watermark(bench.database.read, project, endpoint)).toBe(start + 3 * hour);
+  });
+});

@@ -1,0 +1,219 @@
+import { expect, test } from 'vitest';
+import { describeDatabases } from '#platform/testing/database';
+import type { PushedValue } from './predictions-api.ts';
+import { day, endpoint, idOf, type LogBench, openBench, project, start } from './testing/log-bench.ts';
+
+const hour = 3_600_000;
+const context = { actor: 'user:test' };
+
+const byId = (id: number, value: number | null, observedMs: number): PushedValue => ({
+  lookup: { predictionId: idOf(id), row: undefined },
+  value,
+  observedMs,
+});
+const push = (bench: LogBench, ...truths: readonly PushedValue[]) =>
+  bench.module.api.pushTruth(context, { project, endpoint, truths });
+const primary = async (bench: LogBench, fromMs = start, toMs = start + day) =>
+  (await bench.module.api.counts(bench.database.read, { project, endpoint, fromMs, toMs, role: 'primary' }))[0];
+
+/** A row of the dataset `flights`; its key in predictions is `["<flight>","<time_hour>"]`. */
+const flight = (name: string, atMs: number, delay: number | null): string =>
+  `select '${name}' as flight, make_timestamptz(${atMs * 1000}) as time_hour, ${delay ?? 'null'}::double as arr_delay`;
+const keyOf = (name: string, atMs: number): string =>
+  `["${name}","${new Date(atMs).toISOString().replace('.000Z', 'Z')}"]`;
+
+describeDatabases('truth', (open) => {
+  test('counts a pushed truth for the row and its shadow, once', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.deliver([
+      { id: 1, atMs: start, score: 0.875 },
+      { id: 2, atMs: start, score: 0.25, shadowOf: 1 },
+    ]);
+    expect(await push(bench, byId(1, 1, 100))).toEqual({ matched: 1, changed: 0, unchanged: 0, waiting: 0 });
+    expect(await push(bench, byId(1, 1, 100))).toEqual({ matched: 0, changed: 0, unchanged: 1, waiting: 0 });
+    const counts = await bench.module.api.counts(bench.database.read, { project, endpoint, fromMs: start, toMs: start + day });
+    expect(counts.map(({ role, labelled }) => [role, labelled]).toSorted()).toEqual([
+      ['primary', 1],
+      ['shadow', 1],
+    ]);
+    expect(counts.find(({ role }) => role === 'primary')?.labels.positives[875]).toBe(1);
+    expect(counts.find(({ role }) => role === 'shadow')?.labels.positives[250]).toBe(1);
+  });
+
+  test('lets the latest observation win, whatever the order of arrival', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.deliver([{ id: 1, atMs: start, score: 0.875 }]);
+    await push(bench, byId(1, 1, 100));
+    expect(await push(bench, byId(1, 0, 200))).toMatchObject({ changed: 1 });
+    expect((await primary(bench))?.labels.negatives[875]).toBe(1);
+    expect((await primary(bench))?.labels.positives[875]).toBe(0);
+    expect(await push(bench, byId(1, 1, 150))).toMatchObject({ matched: 0, changed: 0 });
+    expect((await primary(bench))?.labels.negatives[875]).toBe(1);
+  });
+
+  test('counts a null truth apart: it will never be known', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.deliver([{ id: 1, atMs: start }]);
+    await push(bench, byId(1, null, 100));
+    expect(await primary(bench)).toMatchObject({ rows: 1, labelled: 0, neverKnown: 1 });
+  });
+
+  test('keeps a truth for an unknown prediction until the prediction comes', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    const key = { lookup: { key: 'k7', eventMs: start + hour }, value: 0, observedMs: 100 } as const;
+    expect(await push(bench, byId(5, 1, 100), key)).toEqual({ matched: 0, changed: 0, unchanged: 0, waiting: 2 });
+    await bench.deliver([
+      { id: 5, atMs: start },
+      { id: 7, atMs: start + hour },
+    ]);
+    await bench.consumers.idle();
+    expect(await primary(bench)).toMatchObject({ rows: 2, labelled: 2 });
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({
+      truthWaiting: 0,
+      truthPending: false,
+    });
+  });
+
+  test('counts a truth that waited for thirty days as unmatched', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await push(bench, byId(5, 1, 100));
+    bench.database.clock.advance(30 * day + 1);
+    await push(bench, byId(6, 1, 100));
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({
+      truthWaiting: 1,
+      truthUnmatched: 1,
+    });
+  });
+
+  test('refuses truth of an endpoint that nobody knows', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    const told = bench.module.api.pushTruth(context, { project, endpoint: 'late-arival', truths: [byId(1, 1, 1)] });
+    await expect(told).rejects.toMatchObject({ code: 'ENDPOINT_UNKNOWN', message: expect.stringContaining('"late-arrival"') });
+  });
+
+  test('reads truth from new parts of a bound dataset and ignores rows without a prediction', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.bind();
+    await bench.deliver([
+      { id: 1, atMs: start + hour, key: keyOf('UA1', start + hour), score: 0.875 },
+      { id: 2, atMs: start + hour, key: keyOf('UA2', start + hour), score: 0.125 },
+      { id: 3, atMs: start + 2 * hour, key: keyOf('UA3', start + 2 * hour), score: 0.4 },
+    ]);
+    await bench.land(
+      [
+        flight('UA1', start + hour, 40),
+        flight('UA2', start + hour, 3),
+        flight('UA3', start + 2 * hour, null),
+        flight('UA4', start + hour, 9),
+      ].join(' union all '),
+    );
+    expect(await primary(bench)).toMatchObject({ rows: 3, labelled: 2, neverKnown: 1 });
+    expect((await primary(bench))?.labels.positives[875]).toBe(1);
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ truthPending: false, truthWaiting: 0 });
+    // a later part says otherwise
+    bench.database.clock.advance(1000);
+    await bench.land(flight('UA1', start + hour, 2));
+    expect((await primary(bench))?.labels.negatives[875]).toBe(1);
+    expect(await primary(bench)).toMatchObject({ labelled: 2 });
+  });
+
+  test('matches rows that came after their truth had been read', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.bind();
+    await bench.land(flight('UA1', start + hour, 40));
+    await bench.deliver([{ id: 1, atMs: start + hour, key: keyOf('UA1', start + hour) }]);
+    await bench.consumers.idle();
+    expect(await primary(bench)).toMatchObject({ rows: 1, labelled: 1 });
+  });
+
+  test('reads a bound dataset again after a crash in the middle', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.bind();
+    await bench.deliver([{ id: 1, atMs: start + hour, key: keyOf('UA1', start + hour) }]);
+    bench.failNext('log-truth');
+    await bench.land(flight('UA1', start + hour, 40));
+    expect(await primary(bench)).toMatchObject({ labelled: 1 });
+  });
+
+  test('says which row of which prediction has which truth', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.deliver([{ id: 1, atMs: start, score: 0.25, distance: 250, origin: 'JFK' }]);
+    await push(bench, byId(1, 1, 5000));
+    const url = `/api/v1/predictions/${idOf(1)}`;
+    expect(url).toContain(idOf(1));
+    const { createLookup } = await import('./lookup-service.ts');
+    const found = await createLookup(bench.deps).find(bench.database.read, project, `${idOf(1)}.0`);
+    expect(found).toMatchObject({
+      id: idOf(1),
+      deployment: endpoint,
+      revision: 'r1',
+      model: 'model:late-arrival@1',
+      role: 'primary',
+      rows: [
+        {
+          row: 0,
+          key: 'k1',
+          score: 0.25,
+          inputs: { distance: 250, origin: 'JFK' },
+          outputs: { label: 0, probabilities: [0.75, 0.25] },
+          truth: { value: 1, observedAt: new Date(5000).toISOString(), source: 'push' },
+        },
+      ],
+    });
+    expect(await createLookup(bench.deps).find(bench.database.read, project, idOf(99))).toBeUndefined();
+  });
+});
+
+describeDatabases('compaction', (open) => {
+  test('makes one file of a day that is over, and leaves every count as it was', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    const range = { project, endpoint, fromMs: start, toMs: start + day };
+    for (let id = 0; id < 5; id += 1) await bench.deliver([{ id: 9 - id, atMs: start + id * hour, score: id / 10 }]);
+    await push(bench, byId(7, 1, 100));
+    await push(bench, byId(8, 0, 100));
+    const before = await bench.module.api.counts(bench.database.read, range);
+    expect((await bench.module.api.rows(bench.database.read, range)).rows).toHaveLength(5);
+    await bench.deliver([{ id: 20, atMs: start + day + 2 * hour }]);
+    await bench.report(start + day + 2 * hour);
+    const { rows, truths } = await bench.module.api.rows(bench.database.read, range);
+    expect(rows).toHaveLength(1);
+    expect(truths).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ minId: idOf(5), maxId: idOf(9) });
+    expect(await bench.module.api.counts(bench.database.read, range)).toEqual(before);
+    // one of rows and one of truths, and the next day's
+    expect(bench.held.size).toBe(3);
+    await push(bench, byId(9, 1, 100));
+    expect(await primary(bench)).toMatchObject({ labelled: 3 });
+  });
+
+  test('leaves the old files when the process dies before the swap, and compacts afterwards', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    const range = { project, endpoint, fromMs: start, toMs: start + day };
+    await bench.deliver([{ id: 1, atMs: start }]);
+    await bench.deliver([{ id: 2, atMs: start + day + 2 * hour }]);
+    const held = new Map(bench.held);
+    const { createCompaction } = await import('./compaction-service.ts');
+    const compaction = createCompaction(bench.deps);
+    for (const what of ['log-compact', 'write'] as const) {
+      bench.failNext(what);
+      await expect(compaction.compactDays(context, project, endpoint, start + 2 * day)).rejects.toThrow('the process died');
+      expect(bench.held).toEqual(held);
+      expect(await primary(bench)).toMatchObject({ rows: 1 });
+    }
+    expect(await compaction.compactDays(context, project, endpoint, start + day + 2 * hour)).toBe(1);
+    expect((await bench.module.api.rows(bench.database.read, range)).rows).toHaveLength(1);
+    expect(await primary(bench)).toMatchObject({ rows: 1 });
+  });
+});
