@@ -1,52 +1,109 @@
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { OutputKind } from '#contracts/jobs';
 import { encodeTree, type TreeFile } from '#contracts/tree';
-import type { BlobStore } from '#platform/blobs';
+import type { BlobInfo, BlobStore } from '#platform/blobs';
 import { outputPath, outputVariable } from './attempt-folder.ts';
 import type { JobFile } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
 
 /**
  * Moves what an attempt left into the store. A file becomes a blob; a folder becomes one blob a file and a manifest.
- * @throws STEP_OUTPUT_MISSING, STEP_OUTPUT_KIND
+ * A journal beside the outputs says of each file that it is about to be moved, then what it became: a server that is
+ * killed in between finds the rest when it comes back. Whoever was killed inside the one move has lost that file, and
+ * with it the attempt.
+ * @throws STEP_OUTPUT_MISSING, STEP_OUTPUT_KIND, STEP_OUTPUT_LINK, ATTEMPT_LOST
  */
 export async function collectOutputs(
   folder: string,
   outputs: readonly { readonly name: string; readonly kind: OutputKind }[],
   blobs: BlobStore,
 ): Promise<Readonly<Record<string, JobFile>>> {
+  const journal = openJournal(join(folder, 'collected'));
   const collected = await Promise.all(
     outputs.map(async ({ name, kind }): Promise<[string, JobFile]> => {
       const path = outputPath(folder, name);
+      const known = journal.stored.get(name);
+      if (known !== undefined) return [name, { ...known, kind }];
       const found = await lstat(path).catch(() => undefined);
+      if (found === undefined && journal.begun.has(name)) throw jobsErrors.ATTEMPT_LOST();
       if (found === undefined) throw jobsErrors.STEP_OUTPUT_MISSING(name, outputVariable(name));
       if (kind === 'dir' ? !found.isDirectory() : !found.isFile())
         throw jobsErrors.STEP_OUTPUT_KIND(name, kind === 'dir' ? 'folder' : 'file', describe(found));
-      return [
-        name,
-        kind === 'dir' ? await storeTree(path, blobs) : { ...(await blobs.putFile(path, { move: true })), kind },
-      ];
+      if (kind !== 'dir') return [name, { ...(await keep(path, name)), kind }];
+      return [name, await storeFolder(path, name, blobs, keep)];
     }),
   );
   return Object.fromEntries(collected);
+
+  async function keep(path: string, name: string): Promise<BlobInfo> {
+    journal.begin(name);
+    const info = await blobs.putFile(path, { move: true });
+    journal.end(name, info);
+    return info;
+  }
+
+  async function storeFolder(
+    path: string,
+    name: string,
+    store: BlobStore,
+    put: (path: string, name: string) => Promise<BlobInfo>,
+  ): Promise<JobFile> {
+    const present = await listFiles(path, name, '');
+    const files: TreeFile[] = [];
+    for (const [key, info] of journal.stored) // by an earlier server
+      if (key.startsWith(`${name}/`)) files.push({ path: key.slice(name.length + 1), ...info });
+    for (const key of journal.begun)
+      if (key.startsWith(`${name}/`) && !journal.stored.has(key) && !present.includes(key.slice(name.length + 1)))
+        throw jobsErrors.ATTEMPT_LOST();
+    for (const file of present) files.push({ path: file, ...(await put(join(path, file), `${name}/${file}`)) });
+    return await storeManifest(files, store);
+  }
 }
 
 /** A folder's files, moved into the store, as one output of kind `dir`. */
 export async function storeTree(folder: string, blobs: BlobStore): Promise<JobFile> {
-  const tree = await storeFolder(folder, '', blobs);
+  const files: TreeFile[] = [];
+  for (const path of await listFiles(folder, '', ''))
+    files.push({ path, ...(await blobs.putFile(join(folder, path), { move: true })) });
+  return await storeManifest(files, blobs);
+}
+
+async function storeManifest(files: readonly TreeFile[], blobs: BlobStore): Promise<JobFile> {
+  const tree = files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
   return { ...(await blobs.putStream(Readable.from([Buffer.from(encodeTree(tree))]))), kind: 'dir', tree };
 }
 
-async function storeFolder(folder: string, prefix: string, blobs: BlobStore): Promise<readonly TreeFile[]> {
-  const files: TreeFile[] = [];
+async function listFiles(folder: string, output: string, prefix: string): Promise<readonly string[]> {
+  const files: string[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = `${prefix}${entry.name}`;
-    if (entry.isDirectory()) files.push(...(await storeFolder(join(folder, entry.name), `${path}/`, blobs)));
-    else if (entry.isFile()) files.push({ path, ...(await blobs.putFile(join(folder, entry.name), { move: true })) });
+    if (entry.isDirectory()) files.push(...(await listFiles(join(folder, entry.name), output, `${path}/`)));
+    else if (entry.isFile()) files.push(path);
+    else throw jobsErrors.STEP_OUTPUT_LINK(output, path);
   }
   return files;
+}
+
+/** JSON lines, written synchronously: a few bytes cost less than a trip through the thread pool. */
+function openJournal(path: string) {
+  const begun = new Set<string>();
+  const stored = new Map<string, BlobInfo>();
+  if (existsSync(path))
+    for (const line of readFileSync(path, 'utf8').split('\n').slice(0, -1)) {
+      const { name, info } = JSON.parse(line) as { readonly name: string; readonly info?: BlobInfo };
+      begun.add(name);
+      if (info !== undefined) stored.set(name, info);
+    }
+  return {
+    /** Of an earlier server. */
+    begun: begun as ReadonlySet<string>,
+    stored: stored as ReadonlyMap<string, BlobInfo>,
+    begin: (name: string) => appendFileSync(path, `${JSON.stringify({ name })}\n`),
+    end: (name: string, info: BlobInfo) => appendFileSync(path, `${JSON.stringify({ name, info })}\n`),
+  };
 }
 
 function describe(found: { isDirectory(): boolean; isFile(): boolean }): string {

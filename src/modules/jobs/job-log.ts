@@ -1,34 +1,55 @@
 import { open } from 'node:fs/promises';
-import { attemptFolder, logFile } from './command-runner.ts';
+import { logFile } from './job-folders.ts';
 import type { Job } from './job-types.ts';
 
 const chunkBytes = 256 * 1024;
+const tailBytes = 4 * 1024;
+const tailLines = 5;
+const longestLine = 400;
 
-/** Reads a piece of the newest attempt's output, never splitting a UTF-8 character. */
+/** What parts the output of one attempt from that of the one before. */
+export const attemptLine = (attempt: number): string => `--- attempt ${attempt}\n`;
+const attemptLines = /^--- attempt \d+\n/m;
+
+/** Reads a piece of a job's output, never splitting a UTF-8 character. */
 export async function readJobLog(
-  folder: string,
+  root: string,
   job: Job,
   offset: number,
 ): Promise<{ readonly text: string; readonly next: number; readonly ended: boolean }> {
   const over = job.state !== 'running' && job.state !== 'queued';
-  const file = await open(logFile(attemptFolder(folder, job)), 'r').catch(() => undefined);
+  const file = await open(logFile(root, job), 'r').catch(() => undefined);
   if (file === undefined) return { text: '', next: offset, ended: over };
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(chunkBytes), 0, chunkBytes, offset);
-    const end = bytesRead === chunkBytes ? wholeCharacters(buffer) : bytesRead;
-    return {
-      text: buffer.subarray(0, end).toString('utf8'),
-      next: offset + end,
-      ended: over && bytesRead < chunkBytes,
-    };
+    const atEnd = over && bytesRead < chunkBytes;
+    const piece = buffer.subarray(0, bytesRead);
+    const text = atEnd ? piece : piece.subarray(0, wholeCharacters(piece));
+    return { text: text.toString('utf8'), next: offset + text.length, ended: atEnd };
   } finally {
     await file.close();
   }
 }
 
-/** Length without a character that is cut at the end. */
-function wholeCharacters(buffer: Buffer): number {
-  let at = buffer.length - 1;
-  while (at > buffer.length - 4 && ((buffer[at] ?? 0) & 0xc0) === 0x80) at -= 1;
-  return ((buffer[at] ?? 0) & 0x80) === 0 ? buffer.length : at;
+/** The last lines of the newest attempt, as part of an error's text. */
+export async function lastLines(path: string): Promise<string> {
+  const file = await open(path, 'r').catch(() => undefined);
+  if (file === undefined) return '';
+  try {
+    const { size } = await file.stat();
+    const start = Math.max(0, size - tailBytes);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
+    const text = buffer.subarray(0, bytesRead).toString('utf8');
+    const lines = (text.split(attemptLines).at(-1) ?? '').trim().split('\n').slice(-tailLines);
+    return lines.map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line)).join(' | ');
+  } finally {
+    await file.close();
+  }
+}
+
+/** Length without a character that is cut at the end; a whole one may wait too, until the next comes. */
+function wholeCharacters(bytes: Buffer): number {
+  let at = bytes.length - 1;
+  while (at > bytes.length - 4 && at > 0 && ((bytes[at] ?? 0) & 0xc0) === 0x80) at -= 1;
+  return ((bytes[at] ?? 0) & 0x80) === 0 ? bytes.length : at;
 }

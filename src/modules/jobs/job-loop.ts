@@ -1,7 +1,9 @@
 import type { Clock } from '#platform/clock';
 import type { Database, Unit, WriteContext } from '#platform/database';
+import { isAppError } from '#platform/errors';
 import type { Logger } from '#platform/log';
-import type { AttemptOutcome, Job } from './job-types.ts';
+import { createAdmission } from './admission.ts';
+import type { AttemptOutcome, Job, JobResult, LeftAttempt } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
 import {
   claimJob,
@@ -9,6 +11,7 @@ import {
   findJob,
   findNextStartMs,
   listClaimable,
+  listQueued,
   listRunning,
   renewLeases,
   requeueJob,
@@ -20,7 +23,7 @@ import { retryDelayMs } from './retry-rule.ts';
  *
  *   queued ──claim──► running ──record──► succeeded | failed | cancelled
  *      ▲                 │
- *      └────requeue──────┘   (error, lost or timeout, while the retry rule allows)
+ *      └────requeue──────┘   (error, lost or timeout, while the retry rule allows; or the server stops)
  *
  * A claim raises the fence by one; whatever an attempt writes is guarded by its fence, so that a late one changes
  * nothing. One process owns the queue: after a restart it takes over every job that is `running`.
@@ -31,14 +34,19 @@ export interface JobLoop {
   /** Ends a running attempt; its outcome is `cancelled`. */
   cancel(jobId: string): void;
   start(): Promise<void>;
-  /** Stops claiming. Commands go on without us and are adopted at the next start; worker tasks are given back. */
+  /** Stops claiming. Commands go on without us and are adopted at the next start; everything else is given back. */
   stop(): Promise<void>;
 }
 
 export interface AttemptRunner {
-  run(job: Job, token: string, signal: AbortSignal): Promise<AttemptOutcome>;
+  /** Rejects with the signal's reason when aborted before it began to run. */
+  run(job: Job, token: string, signal: AbortSignal): Promise<AttemptOutcome | LeftAttempt>;
   /** Takes over an attempt of an earlier process. */
-  adopt(job: Job, signal: AbortSignal): Promise<AttemptOutcome>;
+  adopt(job: Job, signal: AbortSignal): Promise<AttemptOutcome | LeftAttempt>;
+  /** Removes what an attempt needed, after its end is recorded. */
+  remove(job: Job): Promise<void>;
+  /** Removes what attempts other than these have left. */
+  sweep(running: readonly Job[]): Promise<void>;
 }
 
 export interface JobLoopDeps {
@@ -49,31 +57,39 @@ export interface JobLoopDeps {
   readonly capacity: { readonly cpu: number; readonly memoryMb: number; readonly workerTasks: number };
   /** Makes the attempt's token in the claiming unit. */
   issueToken(unit: Unit, job: Job): Promise<{ readonly id: string; readonly token: string }>;
-  /** Further effects of an end, in its unit: artifacts kept, token revoked, event. */
-  ended(unit: Unit, job: Job, outcome: AttemptOutcome): Promise<void>;
+  /** Takes it back in the unit that ends the attempt. */
+  revokeToken(unit: Unit, id: string): Promise<void>;
+  /** Further effects of a job's end, in its unit: artifacts kept, event. */
+  ended(unit: Unit, job: Job, state: EndState, result: JobResult | undefined): Promise<void>;
 }
+
+type EndState = 'succeeded' | 'failed' | 'cancelled';
+type Running = { readonly job: Job; readonly abort: AbortController; readonly done: Promise<void> };
 
 const leaseMs = 30_000;
 const renewEveryMs = 10_000;
 const pollMs = 1_000;
 const claimAtOnce = 64;
+const longestPauseMs = 30_000;
 const context: WriteContext = { actor: 'system:jobs' };
 const stopping = Symbol('stopping');
 
 export function createJobLoop(deps: JobLoopDeps): JobLoop {
   const { database, clock, logger, runner, capacity } = deps;
-  const running = new Map<
-    string,
-    { readonly job: Job; readonly abort: AbortController; readonly done: Promise<void> }
-  >();
+  const running = new Map<string, Running>();
+  /** Cancelled between the commit of their claim and their start. */
+  const cancelledEarly = new Set<string>();
+  /** Attempts that are over but for their folders. */
+  const removing = new Set<Promise<void>>();
+  const stop = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let renewTimer: NodeJS.Timeout | undefined;
   let claiming: Promise<void> | undefined;
   let again = false;
-  let stopped = true;
+  let started = false;
 
   function wake(): void {
-    if (stopped) return;
+    if (!started || stop.signal.aborted) return;
     again = true;
     claiming ??= claimAll().finally(() => {
       claiming = undefined;
@@ -81,7 +97,7 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
   }
 
   async function claimAll(): Promise<void> {
-    while (again && !stopped) {
+    while (again && !stop.signal.aborted) {
       again = false;
       try {
         await claimOnce();
@@ -93,18 +109,35 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
   }
 
   async function claimOnce(): Promise<void> {
-    const candidates = await listClaimable(database.read, clock.nowMs(), claimAtOnce);
-    const chosen = fitting(candidates);
-    if (chosen.length === 0) {
-      const next = await findNextStartMs(database.read);
-      if (next !== undefined) schedule(next);
-      return;
+    const nowMs = clock.nowMs();
+    const admission = createAdmission(
+      capacity,
+      [...running.values()].map(({ job }) => ({ ...job, kind: job.work.kind })),
+    );
+    const chosen: string[] = [];
+    for (const kind of ['worker', 'command'] as const) {
+      if (admission.isFull(kind)) continue;
+      for (const job of await listClaimable(database.read, kind, nowMs, claimAtOnce)) {
+        if (!admission.admit(job)) break; // strictly by age, or a large job would wait for ever behind small ones
+        chosen.push(job.id);
+      }
     }
-    const claimed = await database.write(context, async (unit) => {
-      const taken: { readonly job: Job; readonly token: string }[] = [];
-      for (const job of chosen) {
-        const issued = job.work.kind === 'command' ? await deps.issueToken(unit, job) : undefined;
-        if (await claimJob(unit, job, leaseMs, issued?.id))
+    if (chosen.length > 0) await claim(chosen);
+    const next = await findNextStartMs(database.read, nowMs);
+    if (next !== undefined) schedule(next);
+  }
+
+  async function claim(ids: readonly string[]): Promise<void> {
+    const jobs = await listQueued(database.read, ids);
+    try {
+      const claimed = await database.write(context, async (unit) => {
+        const taken: { readonly job: Job; readonly token: string }[] = [];
+        for (const job of jobs) {
+          const issued = job.work.kind === 'command' ? await deps.issueToken(unit, job) : undefined;
+          if (!(await claimJob(unit, job, leaseMs, issued?.id))) {
+            if (issued !== undefined) await deps.revokeToken(unit, issued.id);
+            continue;
+          }
           taken.push({
             job: {
               ...job,
@@ -116,58 +149,22 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
             },
             token: issued?.token ?? '',
           });
-      }
-      return taken;
-    });
-    for (const { job, token } of claimed) begin(job, (signal) => runner.run(job, token, signal));
-    if (candidates.length === claimAtOnce || chosen.length < candidates.length) again ||= claimed.length > 0;
+        }
+        return taken;
+      });
+      for (const { job, token } of claimed) begin(job, (signal) => runner.run(job, token, signal));
+      again ||= claimed.length > 0;
+    } finally {
+      cancelledEarly.clear();
+    }
   }
 
-  /** What the free capacity holds, oldest first. A job larger than the machine starts when it would be alone. */
-  function fitting(candidates: readonly Job[]): readonly Job[] {
-    let { cpu, memoryMb, workerTasks } = capacity;
-    let commands = 0;
-    for (const { job } of running.values()) {
-      if (job.work.kind === 'worker') workerTasks -= 1;
-      else {
-        cpu -= job.cpu;
-        memoryMb -= job.memoryMb;
-        commands += 1;
-      }
-    }
-    const chosen: Job[] = [];
-    for (const job of candidates) {
-      if (job.work.kind === 'worker') {
-        if (workerTasks < 1) continue;
-        workerTasks -= 1;
-      } else {
-        if (commands > 0 && (job.cpu > cpu || job.memoryMb > memoryMb)) continue;
-        cpu -= job.cpu;
-        memoryMb -= job.memoryMb;
-        commands += 1;
-      }
-      chosen.push(job);
-    }
-    return chosen;
-  }
-
-  function begin(job: Job, attempt: (signal: AbortSignal) => Promise<AttemptOutcome>): void {
+  function begin(job: Job, attempt: (signal: AbortSignal) => Promise<AttemptOutcome | LeftAttempt>): void {
     const abort = new AbortController();
-    const done = attempt(abort.signal)
-      .catch((error: unknown): AttemptOutcome => {
-        if (abort.signal.reason === stopping) throw stopping;
-        const cancelled = jobsErrors.JOB_CANCELLED();
-        if (abort.signal.aborted) return { kind: 'cancelled', code: cancelled.code, message: cancelled.message };
-        logger.error({ err: error, job: job.id }, 'an attempt failed in the server itself');
-        return {
-          kind: 'failed',
-          code: 'INTERNAL',
-          message: 'the server failed to run the attempt; its log has the cause',
-        };
-      })
-      .then((outcome) => record(job, outcome))
+    if (cancelledEarly.has(job.id) || job.cancelRequested) abort.abort(jobsErrors.JOB_CANCELLED());
+    const done = attend(job, attempt, abort.signal)
       .catch((error: unknown) => {
-        if (error !== stopping) logger.error({ err: error, job: job.id }, 'the outcome of an attempt was not recorded');
+        logger.error({ err: error, job: job.id }, 'the outcome of an attempt was not recorded');
       })
       .finally(() => {
         running.delete(job.id);
@@ -176,32 +173,96 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
     running.set(job.id, { job, abort, done });
   }
 
+  async function attend(
+    job: Job,
+    attempt: (signal: AbortSignal) => Promise<AttemptOutcome | LeftAttempt>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const outcome = await attempt(signal).catch((error: unknown): AttemptOutcome | undefined => {
+      if (signal.reason === stopping) return undefined;
+      const cancelled = jobsErrors.JOB_CANCELLED();
+      if (signal.aborted) return { kind: 'cancelled', code: cancelled.code, message: cancelled.message };
+      logger.error({ err: error, job: job.id }, 'an attempt failed in the server itself');
+      return {
+        kind: 'failed',
+        code: 'INTERNAL',
+        message: 'the server failed to run the attempt; its log has the cause',
+      };
+    });
+    if (outcome?.kind === 'left') return;
+    if (outcome === undefined) await giveBack(job);
+    else await recordSurely(job, outcome);
+    const removed = runner.remove(job).catch((error: unknown) => {
+      logger.warn({ err: error, job: job.id }, "an attempt's folder was not removed");
+    });
+    removing.add(removed);
+    void removed.then(() => removing.delete(removed));
+  }
+
+  /** The server stops before the attempt could end: it does not count. */
+  async function giveBack(job: Job): Promise<void> {
+    await database.write(context, async (unit) => {
+      if (await requeueJob(unit, job, unit.nowMs, job.attempt - 1)) await revoke(unit, job);
+    });
+  }
+
+  /** An outcome that cannot be written now is written later: only this process knows it. */
+  async function recordSurely(job: Job, outcome: AttemptOutcome): Promise<void> {
+    let result = outcome;
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await record(job, result);
+      } catch (error) {
+        if (isAppError(error, 'DATABASE_CLOSED')) throw error;
+        logger.error({ err: error, job: job.id, tries }, 'the end of an attempt could not be recorded; trying again');
+        if (isAppError(error) && !error.code.startsWith('DATABASE_'))
+          result = { kind: 'lost', code: error.code, message: error.message }; // its files went while it was recorded
+        if (stop.signal.aborted) throw error;
+        await pause(Math.min(longestPauseMs, 100 * 2 ** tries));
+      }
+    }
+  }
+
   async function record(job: Job, outcome: AttemptOutcome): Promise<void> {
     await database.write(context, async (unit) => {
-      const delayMs = retryDelayMs(job, outcome.kind);
       const cancelRequested = (await findJob(unit, job.id))?.cancelRequested === true;
-      if (delayMs !== undefined && !cancelRequested) {
-        await requeueJob(unit, job, unit.nowMs + delayMs);
+      const delayMs = cancelRequested ? undefined : retryDelayMs(job, outcome.kind);
+      if (delayMs !== undefined) {
+        if (!(await requeueJob(unit, job, unit.nowMs + delayMs, job.attempt))) return;
+        await revoke(unit, job);
+        unit.afterCommit(wake);
         return;
       }
-      const state =
-        outcome.kind === 'succeeded'
-          ? 'succeeded'
-          : outcome.kind === 'cancelled' || cancelRequested
-            ? 'cancelled'
-            : 'failed';
-      const end =
-        outcome.kind === 'succeeded'
-          ? { state, result: outcome.result }
-          : { state, error: { code: outcome.code, message: outcome.message } };
-      if (await endJob(unit, job, end as Parameters<typeof endJob>[2])) await deps.ended(unit, job, outcome);
+      const result = outcome.kind === 'succeeded' ? outcome.result : undefined;
+      const cancelled = outcome.kind === 'cancelled' || cancelRequested;
+      const state: EndState = outcome.kind === 'succeeded' ? 'succeeded' : cancelled ? 'cancelled' : 'failed';
+      const error = outcome.kind === 'succeeded' ? undefined : { code: outcome.code, message: outcome.message };
+      if (!(await endJob(unit, job, { state, ...(result && { result }), ...(error && { error }) }))) return;
+      await revoke(unit, job);
+      await deps.ended(unit, job, state, result);
     });
+  }
+
+  async function revoke(unit: Unit, job: Job): Promise<void> {
+    if (job.tokenId !== undefined) await deps.revokeToken(unit, job.tokenId);
   }
 
   function schedule(atMs: number): void {
     clearTimeout(timer);
     timer = setTimeout(wake, Math.max(1, Math.min(pollMs, atMs - clock.nowMs())));
     timer.unref();
+  }
+
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(waiting);
+        stop.signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const waiting = setTimeout(end, ms);
+      stop.signal.addEventListener('abort', end);
+    });
   }
 
   async function renew(): Promise<void> {
@@ -214,23 +275,28 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
   return {
     wake,
     cancel(jobId) {
-      running.get(jobId)?.abort.abort(jobsErrors.JOB_CANCELLED());
+      const found = running.get(jobId);
+      if (found !== undefined) found.abort.abort(jobsErrors.JOB_CANCELLED());
+      else if (claiming !== undefined) cancelledEarly.add(jobId);
     },
     async start() {
-      stopped = false;
-      for (const job of await listRunning(database.read)) begin(job, (signal) => runner.adopt(job, signal));
+      const adopted = await listRunning(database.read);
+      await runner.sweep(adopted);
+      started = true;
+      for (const job of adopted) begin(job, (signal) => runner.adopt(job, signal));
       renewTimer = setInterval(() => void renew(), renewEveryMs);
       renewTimer.unref();
       wake();
     },
     async stop() {
-      stopped = true;
+      stop.abort();
       clearTimeout(timer);
       clearInterval(renewTimer);
       await claiming;
       const left = [...running.values()];
       for (const { abort } of left) abort.abort(stopping);
       await Promise.all(left.map(({ done }) => done));
+      await Promise.all(removing);
     },
   };
 }

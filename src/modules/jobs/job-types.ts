@@ -116,3 +116,8 @@ export type AttemptOutcome =
       readonly message: string;
       readonly exitCode?: number;
     };
+
+/** The server stops and the process goes on: nothing to record, the next server adopts it. */
+export interface LeftAttempt {
+  readonly kind: 'left';
+}

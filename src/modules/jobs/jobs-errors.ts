@@ -12,6 +12,11 @@ export const jobsErrors = defineErrors({
     message: (name: string, expected: string, found: string) =>
       `output "${name}" should be a ${expected} but the step made a ${found}`,
   },
+  STEP_OUTPUT_LINK: {
+    kind: 'invalid',
+    message: (name: string, path: string) =>
+      `output "${name}" holds "${path}", which is a link or a device: only files and folders can be kept`,
+  },
   STEP_CODE_PATH: {
     kind: 'invalid',
     message: (path: string) => `the code file "${path}" lies outside of the project's folder`,

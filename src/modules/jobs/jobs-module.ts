@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { ArtifactsApi } from '#modules/artifacts';
 import type { IdentityApi } from '#modules/identity';
@@ -7,11 +6,11 @@ import type { Clock } from '#platform/clock';
 import type { Database, Unit } from '#platform/database';
 import type { Consumer } from '#platform/events';
 import type { Logger } from '#platform/log';
-import { type CommandRunnerDeps, createCommandRunner } from './command-runner.ts';
+import { type CommandRunnerDeps, createCommandRunner, lostAttempt } from './command-runner.ts';
+import { attemptFolder, removeAttempt, sweepAttempts } from './job-folders.ts';
 import { readJobLog } from './job-log.ts';
 import { createJobLoop } from './job-loop.ts';
-import type { AttemptOutcome, Job } from './job-types.ts';
-import { jobsErrors } from './jobs-errors.ts';
+import type { Job, JobResult } from './job-types.ts';
 import { registerJobRoutes } from './jobs-routes.ts';
 import { createJobsService, emitFinished, type JobsApi } from './jobs-service.ts';
 import { createWorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
@@ -45,7 +44,6 @@ export interface JobsModule {
 export function createJobsModule(deps: JobsModuleDeps): JobsModule {
   const pool = createWorkerPool({ ...deps.worker, logger: deps.logger });
   const commands = createCommandRunner(deps);
-  const lost = jobsErrors.ATTEMPT_LOST();
 
   const loop = createJobLoop({
     database: deps.database,
@@ -56,12 +54,12 @@ export function createJobsModule(deps: JobsModuleDeps): JobsModule {
       run: (job, token, signal) =>
         job.work.kind === 'command'
           ? commands.run(job, job.work, token, signal)
-          : runWorkerTask(job.work, join(deps.folder, `${job.id}-${job.attempt}`), { pool, blobs: deps.blobs }, signal),
+          : runWorkerTask(job.work, attemptFolder(deps.folder, job), { pool, blobs: deps.blobs }, signal),
       // a worker's task dies with the server that asked for it
       adopt: async (job, signal) =>
-        job.work.kind === 'command'
-          ? commands.adopt(job, job.work, signal)
-          : { kind: 'lost', code: lost.code, message: lost.message },
+        job.work.kind === 'command' ? commands.adopt(job, job.work, signal) : lostAttempt(),
+      remove: (job) => removeAttempt(deps.folder, job),
+      sweep: (running) => sweepAttempts(deps.folder, running),
     },
     issueToken: (unit, job) =>
       deps.identity.issueToken(unit, {
@@ -70,23 +68,23 @@ export function createJobsModule(deps: JobsModuleDeps): JobsModule {
         project: job.project,
         scope: { attempt: job.id },
       }),
-    ended,
+    revokeToken: (unit, id) => deps.identity.revokeToken(unit, id),
+    async ended(unit, job, state, result) {
+      if (result !== undefined) await retainFiles(unit, job, result);
+      await emitFinished(unit, job, state);
+    },
   });
 
-  async function ended(unit: Unit, job: Job, outcome: AttemptOutcome): Promise<void> {
-    if (outcome.kind === 'succeeded')
-      for (const { sha256, sizeBytes, tree } of Object.values(outcome.result.files)) {
-        await deps.artifacts.retain(unit, { project: job.project, sha256, sizeBytes, owner: `job:${job.id}` });
-        for (const file of tree ?? [])
-          await deps.artifacts.retain(unit, {
-            project: job.project,
-            sha256: file.sha256,
-            sizeBytes: file.sizeBytes,
-            owner: `job:${job.id}`,
-          });
-      }
-    if (job.tokenId !== undefined) await deps.identity.revokeToken(unit, job.tokenId);
-    await emitFinished(unit, job, outcome.kind);
+  async function retainFiles(unit: Unit, job: Job, result: JobResult): Promise<void> {
+    const owner = `job:${job.id}`;
+    for (const { sha256, sizeBytes, tree = [] } of Object.values(result.files))
+      for (const file of [{ sha256, sizeBytes }, ...tree])
+        await deps.artifacts.retain(unit, {
+          project: job.project,
+          sha256: file.sha256,
+          sizeBytes: file.sizeBytes,
+          owner,
+        });
   }
 
   const api = createJobsService({

@@ -52,8 +52,8 @@ export function createJobsService(deps: {
       if (job === undefined) throw jobsErrors.JOB_NOT_FOUND(jobId);
       if (job.state === 'queued') {
         const cancelled = jobsErrors.JOB_CANCELLED();
-        await endJob(unit, job, { state: 'cancelled', error: { code: cancelled.code, message: cancelled.message } });
-        await emitFinished(unit, job, 'cancelled');
+        const error = { code: cancelled.code, message: cancelled.message };
+        if (await endJob(unit, job, { state: 'cancelled', error })) await emitFinished(unit, job, 'cancelled');
       } else if (job.state === 'running') {
         await requestCancel(unit, jobId);
         unit.afterCommit(() => deps.loop.cancel(jobId));

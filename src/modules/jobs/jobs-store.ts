@@ -104,33 +104,56 @@ export async function findJob(reader: Reader, id: string): Promise<Job | undefin
   return row && rowToJob(row);
 }
 
-/** Jobs that may start now, oldest first. */
-export async function listClaimable(reader: Reader, nowMs: number, limit: number): Promise<readonly Job[]> {
+/** What the choice of jobs to start needs; their work stays unread, since most wait for many rounds. */
+export type WaitingJob = Pick<Job, 'id' | 'cpu' | 'memoryMb'> & { readonly kind: JobRow['kind'] };
+
+/** Jobs of a kind that may start now, oldest first. */
+export async function listClaimable(
+  reader: Reader,
+  kind: JobRow['kind'],
+  nowMs: number,
+  limit: number,
+): Promise<readonly WaitingJob[]> {
   const rows = await reader
     .query<JobsTables>()
     .selectFrom('jobs')
-    .select(jobColumns)
+    .select(['jobs.id', 'jobs.cpu', 'jobs.memory_mb'])
     .where('jobs.state', '=', 'queued')
+    .where('jobs.kind', '=', kind)
     .where('jobs.run_after_ms', '<=', nowMs)
     .orderBy('jobs.run_after_ms')
     .orderBy('jobs.id')
     .limit(limit)
     .execute();
-  return rows.map(rowToJob);
+  return rows.map((row) => ({ id: row.id, cpu: row.cpu, memoryMb: row.memory_mb, kind }));
 }
 
-/** When the next waiting job may start; undefined when none waits. */
-export async function findNextStartMs(reader: Reader): Promise<number | undefined> {
+/** When the next job comes due that may not start yet; undefined when none does. */
+export async function findNextStartMs(reader: Reader, nowMs: number): Promise<number | undefined> {
   const row = await reader
     .query<JobsTables>()
     .selectFrom('jobs')
     .select('jobs.run_after_ms')
     .where('jobs.state', '=', 'queued')
+    .where('jobs.run_after_ms', '>', nowMs)
     .orderBy('jobs.run_after_ms')
     .orderBy('jobs.id')
     .limit(1)
     .executeTakeFirst();
   return row?.run_after_ms;
+}
+
+export async function listQueued(reader: Reader, ids: readonly string[]): Promise<readonly Job[]> {
+  const rows = await reader
+    .query<JobsTables>()
+    .selectFrom('jobs')
+    .select(jobColumns)
+    .where(inList(reader, 'jobs.id', ids))
+    .where('jobs.state', '=', 'queued')
+    .orderBy('jobs.run_after_ms')
+    .orderBy('jobs.id')
+    .execute();
+  return rows.map(rowToJob);
 }
 
 export async function listRunning(reader: Reader): Promise<readonly Job[]> {
@@ -178,12 +201,15 @@ export async function requestCancel(unit: Unit, id: string): Promise<void> {
   await unit.query<JobsTables>().updateTable('jobs').set({ cancel_requested: 1 }).where('jobs.id', '=', id).execute();
 }
 
-/** Puts a job back for another attempt. Guarded by the attempt's fence. */
-export async function requeueJob(unit: Unit, job: Job, runAfterMs: number): Promise<boolean> {
+/**
+ * Puts a job back for another attempt. Guarded by the attempt's fence.
+ * @param attempt attempts that count so far
+ */
+export async function requeueJob(unit: Unit, job: Job, runAfterMs: number, attempt: number): Promise<boolean> {
   const result = await unit
     .query<JobsTables>()
     .updateTable('jobs')
-    .set({ state: 'queued', run_after_ms: runAfterMs, lease_until_ms: null })
+    .set({ state: 'queued', attempt, run_after_ms: runAfterMs, lease_until_ms: null, token_id: null })
     .where('jobs.id', '=', job.id)
     .where('jobs.state', '=', 'running')
     .where('jobs.fence', '=', job.fence)

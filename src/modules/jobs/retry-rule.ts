@@ -17,5 +17,6 @@ export function retryDelayMs(
   const allowed = job.retries?.on.includes(cause) === true ? job.retries.max : 0;
   const limit = cause === 'lost' ? Math.max(allowed, freeLostRetries) : allowed;
   if (job.attempt > limit) return undefined;
+  if (cause === 'lost' && job.attempt === 1) return 0; // a server that was restarted need not wait
   return Math.min(longestBackoffMs, (job.retries?.backoffMs ?? defaultBackoffMs) * 2 ** (job.attempt - 1));
 }

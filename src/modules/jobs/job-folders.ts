@@ -1,0 +1,32 @@
+import { existsSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Job } from './job-types.ts';
+
+/**
+ * What jobs keep on disk, below one folder:
+ *
+ *   logs/<job>.log      the output of all attempts, one after another; stays
+ *   <job>-<fence>/      one attempt: record of the process, its copies, what it makes; gone once it is recorded
+ *
+ * The fence names an attempt, since it rises with every claim.
+ */
+export type AttemptName = Pick<Job, 'id' | 'fence'>;
+
+export const attemptName = (job: AttemptName): string => `${job.id}-${job.fence}`;
+export const attemptFolder = (root: string, job: AttemptName): string => join(root, attemptName(job));
+export const logFolder = (root: string): string => join(root, 'logs');
+export const logFile = (root: string, job: Pick<Job, 'id'>): string => join(logFolder(root), `${job.id}.log`);
+
+/** Removes an attempt's folder; what cannot be removed is met again by the next sweep. */
+export async function removeAttempt(root: string, job: AttemptName): Promise<void> {
+  const folder = attemptFolder(root, job);
+  if (existsSync(folder)) await rm(folder, { recursive: true, force: true });
+}
+
+/** Removes the folders of attempts that an earlier process recorded, or gave up, and did not come to remove. */
+export async function sweepAttempts(root: string, running: readonly AttemptName[]): Promise<void> {
+  const kept = new Set(['logs', ...running.map(attemptName)]);
+  for (const name of await readdir(root).catch(() => [] as string[]))
+    if (!kept.has(name)) await rm(join(root, name), { recursive: true, force: true });
+}
