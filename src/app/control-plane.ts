@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { isLoopback } from '#platform/config';
 import { createHttpServer } from '#platform/http';
 import { createModules, type Modules } from './modules.ts';
+import { registerOverview } from './page/overview.ts';
+import { registerPage } from './page/page-routes.ts';
 import type { Platform } from './platform.ts';
 import { registerQuietRoutes } from './quiet-routes.ts';
 
@@ -39,6 +41,8 @@ export async function createControlPlane(
     for (const consumer of module.consumers ?? []) consumers.add(consumer);
   }
   registerQuietRoutes(app, platform, modules.jobs.api);
+  registerOverview(app);
+  registerPage(app);
 
   return {
     app,

@@ -1,0 +1,181 @@
+import {
+  drawAlerts,
+  drawDatasets,
+  drawDeployments,
+  drawEvents,
+  drawModels,
+  drawMonitors,
+  drawPipelines,
+  drawTriggers,
+} from './cards.js';
+import { element } from './dom.js';
+import { figure, metricName, plural } from './format.js';
+import { command, tones } from './words.js';
+
+/** The whole board of one project. */
+export function drawBoard(overview) {
+  if (isEmpty(overview)) return [drawEmpty(overview)];
+  return [
+    drawGoal(overview),
+    drawLoop(overview),
+    element(
+      'div',
+      { class: 'cards' },
+      card('Performance', 'wide', drawMonitors(overview), 'monitors'),
+      card('Traffic', '', drawDeployments(overview), 'deployments'),
+      card('Champion', '', drawModels(overview), 'models'),
+      card('Last pipeline run', '', drawPipelines(overview), 'pipelines'),
+      card('Data', '', drawDatasets(overview), 'data'),
+      card('Alerts', '', drawAlerts(overview), 'alerts'),
+      card('Triggers', '', drawTriggers(overview), 'triggers'),
+      card('What happened', 'wide', drawEvents(overview), 'events'),
+    ),
+  ];
+}
+
+const isEmpty = ({ goal, datasets, pipelines, models, deployments }) =>
+  goal === undefined && [datasets, pipelines, models, deployments].every((list) => list.length === 0);
+
+function drawEmpty({ project }) {
+  return element(
+    'section',
+    { class: 'empty', 'aria-labelledby': 'empty-title' },
+    element('h1', { id: 'empty-title' }, `Nothing is declared in project ${project} yet`),
+    element('p', {}, 'Watch a model go round its whole loop on a year of real flights:'),
+    command('./bin/tidemill demo'),
+    element('p', {}, 'Or declare a loop of your own; the example is one to copy:'),
+    command('./bin/tidemill apply -f examples/flights/tidemill.yaml --wait'),
+  );
+}
+
+function card(title, kind, content, id) {
+  return element(
+    'section',
+    { class: `card ${kind}`, 'aria-labelledby': `${id}-title`, id },
+    element('h2', { id: `${id}-title` }, title),
+    ...content,
+  );
+}
+
+function drawGoal({ project, goal, monitors, models }) {
+  const metric = goal?.metric?.name;
+  const newest = monitors.flatMap(({ history }) => history.filter(({ value }) => value !== undefined)).at(-1);
+  const tested = models.map(({ champion }) => champion?.metrics?.[metric]).find((one) => one !== undefined);
+  const now = newest ?? tested;
+  const met = now === undefined ? undefined : meets(now.value, goal?.metric?.target);
+  return element(
+    'section',
+    { class: 'goal', 'aria-labelledby': 'goal-title' },
+    element(
+      'div',
+      {},
+      element('p', { class: 'eyebrow' }, project),
+      element('h1', { id: 'goal-title' }, goal?.statement ?? 'No goal is declared'),
+      goal?.kpi && element('p', { class: 'muted' }, goal.kpi),
+    ),
+    metric !== undefined &&
+      element(
+        'div',
+        { class: 'goal-figure' },
+        element('p', { class: 'eyebrow' }, `${metricName(metric)} ${newest === undefined ? 'on test rows' : 'now'}`),
+        element(
+          'p',
+          { class: `figure ${met === undefined ? '' : met ? 'good' : 'bad'}` },
+          now === undefined ? '–' : figure(now.value),
+        ),
+        element(
+          'p',
+          { class: 'muted' },
+          now?.lower === undefined ? '' : `${figure(now.lower)} – ${figure(now.upper)} · `,
+          goal.metric.target === undefined ? 'no target' : `target ${goal.metric.target}`,
+          met === undefined ? '' : met ? ' · met' : ' · missed',
+        ),
+      ),
+  );
+}
+
+function meets(value, target) {
+  const parts = /^(>=|<=|>|<|==)\s*(-?[\d.]+)$/.exec(target ?? '');
+  if (parts === null) return undefined;
+  const bound = Number(parts[2]);
+  return { '>=': value >= bound, '<=': value <= bound, '>': value > bound, '<': value < bound, '==': value === bound }[
+    parts[1]
+  ];
+}
+
+/** Each station of the loop in one word, in order; the arrow back is the trigger. */
+function drawLoop({ datasets, pipelines, models, deployments, monitors, alerts, triggers }) {
+  const run = pipelines
+    .map(({ lastRun }) => lastRun)
+    .filter(Boolean)
+    .toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0];
+  const champion = models.find((model) => model.champion !== undefined);
+  const deployment = deployments[0];
+  const open = alerts.filter((alert) => alert.state === 'open');
+  const fired = triggers.map(({ last }) => last).find(Boolean);
+  const stations = [
+    [
+      'Data',
+      datasets.length === 0
+        ? ['none', 'quiet']
+        : datasets.some(({ ingesting }) => ingesting)
+          ? ['landing', 'busy']
+          : [plural(datasets.length, 'dataset'), 'good'],
+      'data',
+    ],
+    ['Pipeline', run === undefined ? ['not run', 'quiet'] : [run.state, tones[run.state] ?? 'quiet'], 'pipelines'],
+    [
+      'Model',
+      champion === undefined ? ['no champion', 'quiet'] : [`version ${champion.champion.version}`, 'good'],
+      'models',
+    ],
+    [
+      'Serving',
+      deployment === undefined
+        ? ['none', 'quiet']
+        : [deployment.state.replaceAll('-', ' '), tones[deployment.state] ?? 'quiet'],
+      'deployments',
+    ],
+    [
+      'Monitor',
+      monitors[0]?.window === undefined
+        ? ['no window', 'quiet']
+        : [monitors[0].window.state.replaceAll('-', ' '), tones[monitors[0].window.state] ?? 'quiet'],
+      'monitors',
+    ],
+    [
+      'Alerts',
+      open.length === 0
+        ? ['none open', 'good']
+        : [`${open.length} open`, open.some(({ severity }) => severity === 'critical') ? 'bad' : 'warn'],
+      'alerts',
+    ],
+    [
+      'Trigger',
+      triggers.length === 0
+        ? ['none', 'quiet']
+        : [fired?.state ?? 'armed', fired === undefined ? 'quiet' : tones[fired.state]],
+      'triggers',
+    ],
+  ];
+  return element(
+    'nav',
+    { class: 'loop', 'aria-label': 'The loop' },
+    element(
+      'ol',
+      {},
+      ...stations.map(([name, [word, tone], id]) =>
+        element(
+          'li',
+          {},
+          element(
+            'a',
+            { href: `#${id}`, class: tone },
+            element('span', { class: 'station' }, name),
+            element('span', { class: 'word' }, word),
+          ),
+        ),
+      ),
+    ),
+  );
+}

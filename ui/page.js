@@ -1,0 +1,120 @@
+import { drawBoard } from './board.js';
+import { element } from './dom.js';
+import { clock } from './format.js';
+import { ask, follow, project as projects, Refused, setToken } from './live.js';
+
+const board = document.querySelector('#board');
+const live = document.querySelector('#live');
+const tabs = document.querySelector('#projects');
+const updated = document.querySelector('#updated');
+/** Events come in bursts; the board is read again at most so often. */
+const refreshEveryMs = 2_000;
+
+const stateWords = { live: 'live', away: 'server away, trying again', connecting: 'connecting' };
+let shown = /^\/projects\/([^/]+)/.exec(location.pathname)?.[1];
+shown = shown === undefined ? undefined : decodeURIComponent(shown);
+let stop = new AbortController();
+
+function setState(state) {
+  live.dataset.state = state;
+  if (live.textContent !== stateWords[state]) live.textContent = stateWords[state];
+}
+
+async function start() {
+  const { items } = await ask('/api/v1/projects');
+  const names = items.map(({ name }) => name);
+  // `default` always exists; where others do and it holds nothing, they are what is looked for
+  shown ??= items.find(({ goal }) => goal !== undefined)?.name ?? names.find((name) => name !== 'default') ?? 'default';
+  tabs.replaceChildren(
+    element(
+      'ul',
+      {},
+      ...names.map((name) =>
+        element(
+          'li',
+          {},
+          element(
+            'a',
+            { href: `/projects/${encodeURIComponent(name)}`, 'aria-current': name === shown ? 'page' : undefined },
+            name,
+          ),
+        ),
+      ),
+    ),
+  );
+  document.title = `${shown} · Tidemill`;
+  await refresh();
+  void follow(shown, { onEvent: refreshSoon, onReset: refreshSoon, onState: setState, signal: stop.signal });
+}
+
+let timer;
+let lastMs = 0;
+let drawn = '';
+
+function refreshSoon() {
+  timer ??= setTimeout(
+    () => {
+      timer = undefined;
+      refresh().catch(() => setState('away'));
+    },
+    Math.max(100, lastMs + refreshEveryMs - Date.now()),
+  );
+}
+
+async function refresh() {
+  lastMs = Date.now();
+  const overview = await ask(`${projects.prefix(shown)}/api/v1/overview`);
+  lastMs = Date.now();
+  updated.textContent = `as of ${clock(new Date().toISOString())}`;
+  const text = JSON.stringify(overview);
+  if (text === drawn) return;
+  drawn = text;
+  // what has the keyboard keeps it
+  const focused = document.activeElement?.getAttribute('href') ?? undefined;
+  board.replaceChildren(...drawBoard(overview));
+  if (focused?.startsWith('#')) board.querySelector(`a[href="${CSS.escape(focused).replaceAll('\\#', '#')}"]`)?.focus();
+}
+
+function askForToken(message) {
+  const input = element('input', { id: 'token', type: 'password', autocomplete: 'off', required: true });
+  const form = element(
+    'form',
+    { class: 'empty' },
+    element('h1', {}, 'This server asks for a token'),
+    element('p', {}, message),
+    element('label', { for: 'token' }, 'Token'),
+    input,
+    element('button', { type: 'submit' }, 'Open'),
+  );
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    setToken(input.value.trim());
+    begin();
+  });
+  board.replaceChildren(form);
+  input.focus();
+}
+
+function begin() {
+  stop.abort();
+  stop = new AbortController();
+  start().catch((error) => {
+    if (error instanceof Refused && error.status === 401) return askForToken(error.message);
+    setState('away');
+    board.replaceChildren(
+      element(
+        'p',
+        { class: 'empty' },
+        error instanceof Refused ? error.message : 'The server cannot be reached; trying again.',
+      ),
+    );
+    if (!(error instanceof Refused)) setTimeout(begin, 3_000);
+  });
+}
+
+begin();
+// "3 min ago" grows old by itself
+setInterval(() => {
+  drawn = '';
+  refreshSoon();
+}, 60_000);
