@@ -220,7 +220,8 @@ export function startConsumerRunner(
         continue;
       }
       settleWaiters();
-      if (retries.length > 0 || scanned < wanted) continue;
+      // stopped while it looked around: nobody would wake it any more
+      if (retries.length > 0 || scanned < wanted || stopping.signal.aborted) continue;
       await new Promise<void>((resolve) => (sleeping = resolve));
       sleeping = undefined;
     }
