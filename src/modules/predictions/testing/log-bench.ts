@@ -12,13 +12,8 @@ import type { DatasetPart, DatasetVersion } from '#modules/datasets';
 import { createLocalBlobStore } from '#platform/blobs';
 import { type Consumers, createConsumers, createEventLog, type Consumer } from '#platform/events';
 import { createLogger } from '#platform/log';
+import { builtModule } from '#platform/testing/built-program';
 import type { TestDatabase } from '#platform/testing/database';
-// The worker's tasks in this process: the same code, without the pipes.
-import { compactDay } from '../../../worker/log-compact.ts';
-import { compareShadow } from '../../../worker/log-compare.ts';
-import { takeFrames } from '../../../worker/log-intake.ts';
-import { lookUp } from '../../../worker/log-lookup.ts';
-import { joinTruth } from '../../../worker/log-truth.ts';
 import { createIntake } from '../intake-service.ts';
 import type { PredictionsDeps } from '../predictions-deps.ts';
 import { createPredictionsModule, type PredictionsModule } from '../predictions-module.ts';
@@ -146,13 +141,11 @@ export async function openBench(database: TestDatabase, more: readonly Consumer[
   let failing: WorkerTaskName | 'write' | undefined;
 
   const context = { signal: new AbortController().signal, logger, threads: 1, memoryMb: () => 256, spillFolder: folder };
-  const tasks: Partial<Record<WorkerTaskName, (input: never) => Promise<unknown>>> = {
-    'log-intake': (input) => takeFrames(context, input),
-    'log-compact': (input) => compactDay(context, input),
-    'log-truth': (input) => joinTruth(context, input),
-    'log-lookup': (input) => lookUp(context, input),
-    'log-compare': (input) => compareShadow(context, input),
+  // The worker's own tasks, in this process: the same code, without the pipes.
+  const { createTaskRunner } = (await import(await builtModule('worker/tasks.js'))) as {
+    createTaskRunner(): (name: string, input: unknown, context: unknown) => Promise<unknown>;
   };
+  const runTask = createTaskRunner();
   const resolvePaths = async (value: unknown): Promise<unknown> => {
     if (typeof value === 'string') return value.startsWith('blob:') ? blobs.localPath(value.slice(5)) : value;
     if (Array.isArray(value)) return Promise.all(value.map(resolvePaths));
@@ -182,7 +175,7 @@ export async function openBench(database: TestDatabase, more: readonly Consumer[
           failing = undefined;
           throw new Error('the process died');
         }
-        return (await tasks[task]?.((await resolvePaths(input)) as never)) as never;
+        return (await runTask(task, await resolvePaths(input), context)) as never;
       },
     },
     datasets: { version: async () => version },
