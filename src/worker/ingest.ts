@@ -2,7 +2,14 @@ import type { WorkerTaskInput, WorkerTaskOutput } from '#contracts/worker';
 import { isAppError } from '#platform/errors';
 import { checkTable } from './check.ts';
 import { describeParts } from './describe.ts';
-import { assertNotEmpty, assertNothingRejected, failureOf, type Source, unionOf } from './read-source.ts';
+import {
+  assertJsonLines,
+  assertNotEmpty,
+  assertNothingRejected,
+  failureOf,
+  type Source,
+  unionOf,
+} from './read-source.ts';
 import { type Session, withSession } from './session.ts';
 import type { TaskContext } from './task-context.ts';
 import { workerErrors } from './worker-errors.ts';
@@ -49,13 +56,18 @@ async function writePart(session: Session, { sources, outputPath, time, expected
   return { ...file, ...described, rows: file.rows };
 }
 
-/** Of several sources DuckDB does not always say which one it cannot read: then each is read by itself. */
+/**
+ * Of several sources DuckDB does not always say which one it cannot read: then each is read by itself. The line that it
+ * names in JSON lines is not always the bad one, so that is looked up.
+ */
 async function readNaming<T>(session: Session, sources: readonly Source[], read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (!isAppError(error, 'SOURCE_UNREADABLE') || sources.length === 1) throw error;
+    if (!isAppError(error, 'SOURCE_UNREADABLE')) throw error;
     for (const source of sources) {
+      if (source.format === 'jsonl') await assertJsonLines(source);
+      if (sources.length === 1) break;
       await session.run(`create or replace temp table probe as ${unionOf([source])}`, failureOf(source));
       await assertNothingRejected(session, [source]);
     }

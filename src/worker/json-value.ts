@@ -33,9 +33,7 @@ export function toJsonValue(value: DuckDBValue): JsonValue {
   if (value instanceof DuckDBStructValue)
     return Object.fromEntries(Object.entries(value.entries).map(([key, item]) => [key, toJsonValue(item)]));
   if (value instanceof DuckDBMapValue)
-    return Object.fromEntries(
-      value.entries.map(({ key, value: item }) => [String(key), toJsonValue(item)]),
-    );
+    return Object.fromEntries(value.entries.map(({ key, value: item }) => [String(key), toJsonValue(item)]));
   if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString('base64');
   return String(value);
 }

@@ -1,5 +1,7 @@
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { WorkerTaskInput } from '#contracts/worker';
+import { readLines } from '#platform/json-lines';
 import type { FailureContext } from './duckdb-error.ts';
 import type { Session } from './session.ts';
 import { quoteText, quoteTexts, readParquet } from './sql-quote.ts';
@@ -90,6 +92,33 @@ export async function assertNothingRejected(session: Session, sources: readonly 
     mend,
   };
   throw workerErrors.SOURCE_UNREADABLE(problem);
+}
+
+/** @throws SOURCE_UNREADABLE with the first line that is no JSON object; compressed files are not looked into */
+export async function assertJsonLines(source: Source): Promise<void> {
+  if (/\.gz$/i.test(source.name ?? source.path)) return;
+  const { name, mend } = failureOf(source);
+  let line = 0;
+  for await (const text of readLines(createReadStream(source.path))) {
+    line += 1;
+    const problem = text.trim() === '' ? undefined : jsonProblem(text);
+    if (problem !== undefined)
+      throw workerErrors.SOURCE_UNREADABLE({
+        file: name,
+        line,
+        reason: `${problem}, in "${text.slice(0, 200)}"`,
+        mend,
+      });
+  }
+}
+
+function jsonProblem(text: string): string | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'it is no JSON object';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** Rows of several sources one after the other, columns by name. */

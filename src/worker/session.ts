@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type DuckDBConnection,
@@ -70,6 +70,7 @@ export async function withSession<T>(
 ): Promise<T> {
   const spill = join(context.spillFolder, randomUUID());
   const temporaries = new Map((access.write ?? []).map((path) => [path, temporaryPath(path)]));
+  await mkdir(context.spillFolder, { recursive: true }); // DuckDB makes the last folder only, when it first spills
   const instance = await DuckDBInstance.create(':memory:', {
     threads: String(context.threads),
     memory_limit: `${context.memoryMb()}MB`,

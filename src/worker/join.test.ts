@@ -1,0 +1,209 @@
+import { writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTaskFolder, type TaskFolder } from './testing/task-folder.ts';
+
+let folder: TaskFolder;
+let spine: string;
+let weather: string;
+const hour = 3_600_000;
+
+beforeAll(async () => {
+  folder = await createTaskFolder();
+  spine = await folder.parquet(
+    'spine.parquet',
+    `select 'EWR' as origin, timestamp '2013-01-01 10:00:00' as scheduled union all select 'JFK', timestamp '2013-01-01 12:00:00'`,
+  );
+  weather = await folder.parquet(
+    'weather.parquet',
+    `select * from (values ('EWR', timestamp '2013-01-01 07:00:00', 1.5::double), ('EWR', timestamp '2013-01-01 06:59:59', 9),
+      ('EWR', timestamp '2013-01-01 11:00:00', 7), ('JFK', timestamp '2013-01-01 12:00:00', 3)) as w(origin, observed, temp)`,
+  );
+});
+afterAll(() => folder.remove());
+
+const view = () => ({ name: 'weather', paths: [weather], entity: ['origin'], time: 'observed' });
+
+describe('the join', () => {
+  test('uses a row that is exactly ttl old, and none that is a second older', async () => {
+    const at = (ttlMs: number) =>
+      folder.run('join', { spine: { paths: [spine], at: 'scheduled' }, views: [{ ...view(), ttlMs }] });
+    expect((await at(3 * hour)).values).toEqual([[1.5], [3]]);
+    expect(await at(3 * hour - 1000)).toMatchObject({ values: [[null], [3]], matched: { weather: 1 } });
+  });
+
+  test('measures the ttl from the instant asked for, not from when the row became known', async () => {
+    const input = (knownAfterMs: number, ttlMs: number) => ({
+      spine: { paths: [spine], at: 'scheduled' },
+      views: [{ ...view(), knownAfterMs, ttlMs }],
+    });
+    expect((await folder.run('join', input(3 * hour, 3 * hour))).values).toEqual([[1.5], [null]]);
+    expect((await folder.run('join', input(3 * hour + 1000, 3 * hour + 1000))).values).toEqual([[9], [null]]);
+  });
+
+  test('answers rows at hand, each with its own instant, keys cast to the types of the view', async () => {
+    const numbered = await folder.parquet(
+      'numbered.parquet',
+      `select 7::bigint as id, timestamptz '2013-01-01 05:00:00-05:00' as t, 'a' as v`,
+    );
+    const output = await folder.run('join', {
+      spine: {
+        rows: [
+          { id: '7', at: '2013-01-01T10:00:00Z' },
+          { id: 7, at: '2013-01-01T10:59:59+01:00' },
+          { id: 7, at: Date.UTC(2013, 0, 1, 10) },
+          { id: 'seven', at: '2013-01-01T10:00:00' },
+          { id: null, at: '2013-01-01T10:00:00' },
+          { id: 7, at: null },
+        ],
+        at: 'at',
+      },
+      views: [{ name: 'n', paths: [numbered], entity: ['id'], time: 't' }],
+    });
+    expect(output.columns).toEqual(['n__v']);
+    expect(output.values).toEqual([['a'], [null], ['a'], [null], [null], [null]]);
+  });
+
+  test('reads views made by SQL over named tables, the same name meaning other files in another view', async () => {
+    const other = await folder.parquet(
+      'other.parquet',
+      `select 'JFK' as origin, timestamp '2013-01-01 11:30:00' as observed, 40 as temp`,
+    );
+    const sql = 'select origin, observed, max(temp) as hottest from weather group by all -- the end';
+    const output = await folder.run('join', {
+      spine: { paths: [spine], at: 'scheduled' },
+      views: [
+        { name: 'a', sql, inputs: [{ name: 'weather', paths: [weather] }], entity: ['origin'], time: 'observed' },
+        { name: 'b', sql, inputs: [{ name: 'weather', paths: [other] }], entity: ['origin'], time: 'observed' },
+      ],
+    });
+    expect(output).toMatchObject({
+      columns: ['a__hottest', 'b__hottest'],
+      values: [
+        [1.5, null],
+        [3, 40],
+      ],
+    });
+  });
+
+  test('compares nanoseconds where a column has them, dates and milliseconds too', async () => {
+    const fine = await folder.parquet(
+      'fine.parquet',
+      `select 1 as id, timestamp_ns '2013-01-01 10:00:00.000000001' as t, 'late' as v`,
+    );
+    const day = await folder.parquet('day.parquet', `select 1 as id, date '2013-01-01' as t, 'day' as v`);
+    const ms = await folder.parquet(
+      'ms.parquet',
+      `select 1 as id, ${Date.UTC(2013, 0, 1, 10)}::bigint as t, 'ms' as v`,
+    );
+    const asked = await folder.parquet(
+      'asked.parquet',
+      `select 1 as id, timestamp '2013-01-01 10:00:00' as at_time union all select 1, timestamp '2013-01-01 10:00:00.000001'`,
+    );
+    const output = await folder.run('join', {
+      spine: { paths: [asked], at: 'at_time' },
+      views: [fine, day, ms].map((path, index) => ({
+        name: `v${index}`,
+        paths: [path],
+        entity: ['id'],
+        time: 't',
+        ttlMs: 11 * hour,
+      })),
+    });
+    expect(output.values).toEqual([
+      [null, 'day', 'ms'],
+      ['late', 'day', 'ms'],
+    ]);
+  });
+
+  test('keeps the order of many rows, with every column of the input before the features', async () => {
+    const many = await folder.parquet(
+      'many.parquet',
+      `select i as n, (hash(i) % 50)::integer as k, timestamp '2013-01-01' + to_seconds((hash(i + 1) % 100000)::integer) as t from range(300000) as r(i)`,
+    );
+    const facts = await folder.parquet(
+      'facts.parquet',
+      `select (i % 50)::integer as k, timestamp '2013-01-01' + to_seconds(i::integer) as t, i as v from range(100000) as r(i)`,
+    );
+    const output = await folder.run('join', {
+      spine: { paths: [many], at: 't' },
+      views: [{ name: 'f', paths: [facts], entity: ['k'], time: 't' }],
+      outputPath: folder.path('big.parquet'),
+    });
+    expect(output.file).toMatchObject({ rows: 300_000, path: folder.path('big.parquet') });
+    expect(output.file?.sha256).toMatch(/^[0-9a-f]{64}$/);
+    const [found] = await folder.read(
+      `select bool_and(n = file_row_number) as ordered, bool_and(f__v is not distinct from (case when s - ((s - k) % 50 + 50) % 50 >= 0 then s - ((s - k) % 50 + 50) % 50 end)) as right
+       from (select *, file_row_number, epoch(t)::bigint - epoch(timestamp '2013-01-01')::bigint as s from '${folder.path('big.parquet')}')`,
+    );
+    expect(found).toEqual({ ordered: true, right: true });
+  });
+});
+
+describe('a join that cannot be', () => {
+  const broken = (change: object) =>
+    folder.run('join', { spine: { paths: [spine], at: 'scheduled' }, views: [{ ...view(), ...change }] });
+
+  test('says which column is missing, and the nearest name', async () => {
+    await expect(broken({ columns: ['tmp'] })).rejects.toMatchObject({
+      code: 'COLUMN_MISSING',
+      message: 'there is no column "tmp" in view "weather"; did you mean "temp"?',
+    });
+    await expect(broken({ entity: ['temp'] })).rejects.toMatchObject({ code: 'COLUMN_MISSING' });
+    await expect(broken({ time: 'origin' })).rejects.toMatchObject({ code: 'TIME_COLUMN_INVALID' });
+  });
+
+  test('refuses to compare a text with a number', async () => {
+    const numbered = await folder.parquet(
+      'text-key.parquet',
+      `select 1 as origin, timestamp '2013-01-01' as observed, 1 as temp`,
+    );
+    await expect(broken({ paths: [numbered] })).rejects.toMatchObject({ code: 'JOIN_KEY_TYPES' });
+  });
+
+  test('refuses two columns of one name', async () => {
+    const taken = await folder.parquet(
+      'taken.parquet',
+      `select 'EWR' as origin, timestamp '2013-01-01' as scheduled, 1 as weather__TEMP`,
+    );
+    await expect(
+      folder.run('join', { spine: { paths: [taken], at: 'scheduled' }, views: [view()] }),
+    ).rejects.toMatchObject({ code: 'JOIN_COLUMN_TWICE' });
+  });
+});
+
+describe('the SQL of a view', () => {
+  const withSql = (sql: string) =>
+    folder.run('join', {
+      spine: { paths: [spine], at: 'scheduled' },
+      views: [
+        { name: 'v', sql, inputs: [{ name: 'weather', paths: [weather] }], entity: ['origin'], time: 'observed' },
+      ],
+    });
+
+  test('reads nothing but its inputs', async () => {
+    await writeFile(folder.path('secret.csv'), 'origin,observed,x\nEWR,2013-01-01,1\n');
+    for (const sql of [
+      `select * from read_csv('${folder.path('secret.csv')}')`,
+      `select * from '${folder.path('spine.parquet')}/../secret.csv'`,
+      `select 'EWR' as origin, now() as observed, content from read_text('/etc/hostname')`,
+      `select * from glob('${folder.path('')}*')`,
+    ])
+      await expect(withSql(sql), sql).rejects.toMatchObject({ code: 'SQL_FORBIDDEN' });
+    // What the task reads is open to its SQL, but SQL that writes is no SELECT.
+    const copy = withSql(`copy weather to '${folder.path('stolen.csv')}'`);
+    await expect(copy).rejects.toMatchObject({ code: 'SQL_FORBIDDEN' });
+    await expect(withSql(`copy weather to '${spine}'`)).rejects.toMatchObject({ code: 'SQL_INVALID' });
+  });
+
+  test('is one SELECT, and its mistakes are told with their line', async () => {
+    await expect(withSql('select 1; select 2')).rejects.toMatchObject({
+      code: 'SQL_INVALID',
+      message: expect.stringContaining('not 2 statements'),
+    });
+    await expect(withSql('set memory_limit = 1')).rejects.toMatchObject({ code: 'SQL_INVALID' });
+    await expect(withSql('select *\nfrom wether')).rejects.toMatchObject({
+      code: 'SQL_INVALID',
+      message: expect.stringMatching(/feature view "v".*wether.*line 2/),
+    });
+  });
+});
