@@ -60,6 +60,47 @@ export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string
   rollouts: {
     deployments: 'splits traffic and reads what revisions did',
   },
+  workspace: {
+    artifacts: "keeps the snapshot's files",
+    projects: 'sets the goal',
+    lineage: 'what was applied came from a snapshot',
+  },
+  monitoring: {
+    predictions: 'reads counts, rows and truth of the log',
+    deployments: 'knows which model an endpoint follows',
+    registry: 'knows which version is champion now',
+    jobs: 'compares in a worker',
+    alerts: 'opens and resolves incidents of drift and performance',
+  },
+  pipelines: {
+    evaluation: 'has what it proposes judged; checks gates before they are applied',
+    registry: 'proposes the version that a run has made',
+    tracking: "gives each step a run of MLflow's",
+    features: 'plans the point-in-time join before a step',
+    datasets: 'reads versions; records outputs as versions',
+    jobs: 'queues every step',
+    artifacts: 'keeps what steps leave behind',
+    lineage: 'writes what a step read and made',
+  },
+  evaluation: {
+    registry: 'decides the checks of a promotion',
+    jobs: 'scores candidate and champion in a worker',
+  },
+  features: {
+    datasets: 'reads the versions behind a view',
+    jobs: 'joins in a worker',
+  },
+  predictions: {
+    datasets: 'matches truth from the new parts of a dataset',
+    jobs: 'turns deliveries into tables in a worker',
+    lineage: 'answers the edges of a prediction from the log',
+  },
+  datasets: {
+    jobs: 'reads, checks and describes in a worker',
+    artifacts: 'keeps the parts of versions',
+    alerts: 'tells of landings that were refused',
+    lineage: 'a version came from its files and the version before',
+  },
   deployments: {
     predictions: 'hands down revisions and the progress of replicas',
     registry: 'serves model versions',

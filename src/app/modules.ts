@@ -11,6 +11,7 @@ import { createFeaturesModule } from '#modules/features';
 import { createIdentityModule, type IdentityModule } from '#modules/identity';
 import { createJobsModule, type JobsModule } from '#modules/jobs';
 import { createLineageModule } from '#modules/lineage';
+import { createMonitoringModule } from '#modules/monitoring';
 import { createPipelinesModule } from '#modules/pipelines';
 import { createPredictionsModule } from '#modules/predictions';
 import { createProjectsModule, type ProjectsModule } from '#modules/projects';
@@ -143,6 +144,14 @@ export function createModules(platform: Platform): Modules {
     lineage: lineage.api,
     identity: identity.api,
   });
+  const monitoring = createMonitoringModule({
+    ...common,
+    predictions: predictions.api,
+    deployments: deployments.api,
+    registry: registry.api,
+    jobs: jobs.api,
+    alerts: alerts.api,
+  });
   const rollouts = createRolloutsModule({
     ...common,
     deployments: deployments.api,
@@ -157,6 +166,7 @@ export function createModules(platform: Platform): Modules {
     features.kind,
     pipelines.kind,
     deployments.kind,
+    monitoring.kind,
     automation.kind,
   ] as unknown as readonly ResourceKind<never>[];
   const workspace = createWorkspaceModule({
@@ -190,6 +200,7 @@ export function createModules(platform: Platform): Modules {
       evaluation,
       pipelines,
       deployments,
+      monitoring,
       rollouts,
       automation,
       workspace,

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { type CliEnvironment, CliError, createContext } from '../context.ts';
+import { stopServer } from '../stop-server.ts';
 
 /** Chosen once: under 4 minutes on 2 cores once the Python environment stands, and every room has enough rows. */
 const defaultShare = 0.1;
@@ -36,8 +37,11 @@ export function createDemoCommand(world: CliEnvironment): Command {
         const seed = Number(options.seed);
         if (!Number.isInteger(seed))
           throw new CliError('SEED_INVALID', 2, `--seed must be a whole number, not ${options.seed}`);
-        const { runDemo } = await import('../demo/demo.ts');
-        const { report } = await runDemo(context, {
+        const [{ runDemo }, { printReport }] = await Promise.all([
+          import('../demo/demo.ts'),
+          import('../demo/report.ts'),
+        ]);
+        const report = await runDemo(context, {
           share,
           seed,
           until: options.until,
@@ -47,7 +51,8 @@ export function createDemoCommand(world: CliEnvironment): Command {
             ...(options.servingPort === undefined ? [] : ['--serving-port', options.servingPort]),
           ],
         });
-        context.output.result(report, () => JSON.stringify(report, undefined, 2));
+        context.output.result(report, () => printReport(report));
+        if (options.exit === true) await stopServer(context);
       },
     );
 }

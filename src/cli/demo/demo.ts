@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
-import type { Client } from '../../sdk/index.ts';
 import { followRun } from '../commands/run.ts';
 import { type CliContext, CliError } from '../context.ts';
 import { ensureProject } from '../workspace/send.ts';
@@ -17,7 +16,7 @@ import {
   type Tally,
   trainFirst,
 } from './replay.ts';
-import { collectReport, type DemoReport, weekLine } from './report.ts';
+import { collectMonths, type DemoReport, type Happening, readHappenings, weekLine } from './report.ts';
 
 export interface DemoOptions {
   /** Part of the flights that are replayed, 0 < share <= 1. */
@@ -34,10 +33,7 @@ const begin = '2013-01-01';
 const replayFrom = '2013-03-01';
 
 /** Carries one model round its whole loop on a year of real flights. */
-export async function runDemo(
-  context: CliContext,
-  options: DemoOptions,
-): Promise<{ readonly report: DemoReport; readonly client: Client }> {
+export async function runDemo(context: CliContext, options: DemoOptions): Promise<DemoReport> {
   const { output, home } = context;
   const began = performance.now();
   const project = projectFolder(home);
@@ -75,23 +71,38 @@ export async function runDemo(
   output.say('training the first model on January and February (a Python environment is made the first time)');
   await trainFirst(replay, (runId) => followRun(client, runId, output.say, context.signal));
 
-  const tally = await replayDays(replay, options.until, output);
-  const report = await collectReport(client, { from: replayFrom, until: options.until, seed: options.seed, tally });
-  output.say(`done in ${((performance.now() - began) / 1000).toFixed(0)} s`);
-  return { report, client };
+  const { tally, happenings } = await replayDays(replay, options.until, output);
+  const months = await collectMonths(client, { from: replayFrom, until: options.until, seed: options.seed });
+  return {
+    share: options.share,
+    seed: options.seed,
+    seconds: Math.round((performance.now() - began) / 1000),
+    predictions: tally,
+    ...months,
+    happenings,
+    url: server.url,
+  };
 }
 
-async function replayDays(replay: Replay, until: string, output: CliContext['output']): Promise<Tally> {
+async function replayDays(
+  replay: Replay,
+  until: string,
+  output: CliContext['output'],
+): Promise<{ readonly tally: Tally; readonly happenings: readonly Happening[] }> {
   const tally: Tally = { asked: 0, refused: 0, lacking: 0 };
-  let weekFrom = replayFrom;
+  let { happenings, position } = await readHappenings(replay.client, '0', replayFrom);
+  let [weekFrom, weekAsked] = [replayFrom, 0];
   for (let day = replayFrom; day < until; day = nextDay(day)) {
     replay.signal.throwIfAborted();
     await replayDay(replay, day, tally);
+    const found = await readHappenings(replay.client, position, day);
+    position = found.position;
+    happenings = [...happenings, ...found.happenings];
+    for (const { text } of found.happenings) output.say(`  ${day}  ${text}`);
     const next = nextDay(day);
-    if (new Date(`${next}T00:00:00Z`).getUTCDay() === 1 || next >= until) {
-      output.say(await weekLine(replay.client, weekFrom, next));
-      weekFrom = next;
-    }
+    if (new Date(`${next}T00:00:00Z`).getUTCDay() !== 1 && next < until) continue;
+    output.say(await weekLine(replay.client, weekFrom, day, tally.asked - weekAsked));
+    [weekFrom, weekAsked] = [next, tally.asked];
   }
-  return tally;
+  return { tally, happenings };
 }

@@ -1,23 +1,216 @@
 import { listAlerts } from '#contracts/alerts';
 import { getDeployment } from '#contracts/deployments';
+import { type EventOnWire, listEvents } from '#contracts/event-operations';
+import { compareMonitor, listWindows } from '#contracts/monitoring';
+import type { ComparedGroup } from '#contracts/worker-predictions';
 import type { Client } from '../../sdk/index.ts';
+import { formatTable } from '../output.ts';
+import { nextDay } from './demo-project.ts';
 import { endpoint, type Tally } from './replay.ts';
+
+/** One thing that happened to the model, on the day of the replay on which it did. */
+export interface Happening {
+  readonly day: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+interface Compared {
+  readonly live: number;
+  readonly first: number;
+  readonly difference: number;
+  readonly lower: number;
+  readonly upper: number;
+}
+
+export interface MonthRow {
+  readonly month: string;
+  readonly rows: number;
+  readonly versions: readonly string[];
+  /** First model left alone beside the live one, on the same rows; live minus first. */
+  readonly auc?: Compared;
+  readonly logLoss?: Compared;
+}
 
 /** What the replay has shown, from the server's own numbers. */
 export interface DemoReport {
-  readonly tally: Tally;
+  readonly share: number;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly predictions: Tally;
+  readonly months: readonly MonthRow[];
+  readonly total?: MonthRow;
+  readonly happenings: readonly Happening[];
+  readonly url: string;
 }
 
-export async function weekLine(client: Client, from: string, until: string): Promise<string> {
-  const { status } = await client.call(getDeployment, { params: { name: endpoint }, query: {} });
-  const alerts = await client.call(listAlerts, { query: {} });
-  const serves = status.traffic.map(({ version, basisPoints }) => `v${version} ${basisPoints / 100} %`).join(', ');
-  return `${from} – ${until}: serves ${serves}; ${alerts.items.length} alerts`;
+/** The steps of the loop that are told; everything else is in the event log too. */
+const told: readonly string[] = [
+  'model.version.proposed',
+  'gate.decided',
+  'promotion.rejected',
+  'registry.alias.moved',
+  'rollout.started',
+  'rollout.advanced',
+  'rollout.completed',
+  'rollout.aborted',
+  'alert.opened',
+  'alert.resolved',
+  'trigger.fired',
+  'trigger.suppressed',
+  'pipeline.run.finished',
+];
+
+/** What happened since a position of the log, and the position to go on from. */
+export async function readHappenings(
+  client: Client,
+  after: string,
+  day: string,
+): Promise<{ readonly happenings: readonly Happening[]; readonly position: string }> {
+  const happenings: Happening[] = [];
+  let position = after;
+  for (;;) {
+    const { items } = await client.call(listEvents, {
+      query: { after: position, order: 'asc', limit: 500, type: [...told] },
+    });
+    happenings.push(...items.map((event) => ({ day, type: event.type, subject: event.subject, text: inWords(event) })));
+    position = items.at(-1)?.position ?? position;
+    if (items.length < 500) return { happenings, position };
+  }
 }
 
-export async function collectReport(
-  _client: Client,
-  options: { readonly from: string; readonly until: string; readonly seed: number; readonly tally: Tally },
-): Promise<DemoReport> {
-  return { tally: options.tally };
+function inWords({ type, data }: EventOnWire): string {
+  const fact = data as Readonly<Record<string, unknown>>;
+  const of = (key: string): string => String(fact[key]);
+  switch (type) {
+    case 'model.version.proposed':
+      return `version ${of('version')} of ${of('model')} is proposed`;
+    case 'gate.decided':
+      return `gate: ${of('verdict')}, on ${of('n')} rows`;
+    case 'registry.alias.moved':
+      return `${of('alias')} is version ${of('to')} now (${of('reason')})`;
+    case 'rollout.started':
+      return `rollout of version ${of('version')} begins`;
+    case 'rollout.advanced':
+      return `rollout: ${of('percent')} % of the traffic`;
+    case 'rollout.completed':
+      return `rollout of version ${of('version')} is complete`;
+    case 'rollout.aborted':
+      return `rollout of version ${of('version')} is aborted: ${of('reason')}`;
+    case 'alert.opened':
+      return `alert: ${of('title')}`;
+    case 'alert.resolved':
+      return `alert resolved: ${of('reason')}`;
+    case 'trigger.fired':
+      return `trigger: ${of('action')}`;
+    case 'trigger.suppressed':
+      return `trigger held back: ${of('reason')}`;
+    case 'pipeline.run.finished':
+      return `run of ${of('pipeline')} ${of('state')}`;
+    default:
+      return type;
+  }
+}
+
+/** How far back the AUC of a weekly line looks: as far as the monitor's window. */
+const weekLooksBackDays = 28;
+/** The line shows no interval, so few resamples do. */
+const fewResamples = 10;
+
+/** A week in a line: how many predictions, how good (both models on the same rows), what drifts, what is open, what serves. */
+export async function weekLine(client: Client, from: string, until: string, asked: number): Promise<string> {
+  const [{ status }, alerts, windows, compared] = await Promise.all([
+    client.call(getDeployment, { params: { name: endpoint }, query: {} }),
+    client.call(listAlerts, { query: { state: 'open' } }),
+    client.call(listWindows, { params: { name: endpoint }, query: { limit: 1 } }),
+    client.call(compareMonitor, {
+      params: { name: endpoint },
+      query: {
+        by: 'all',
+        from: `${nextDay(until, 1 - weekLooksBackDays)}T00:00:00Z`,
+        to: `${nextDay(until)}T00:00:00Z`,
+        resamples: fewResamples,
+      },
+    }),
+  ]);
+  const auc = compared.total?.auc;
+  const serves = status.traffic
+    .filter(({ basisPoints }) => basisPoints > 0)
+    .map(({ version, basisPoints }) => `v${version} ${basisPoints / 100} %`)
+    .join(' + ');
+  return [
+    `${from} … ${until}`,
+    `${String(asked).padStart(5)} predictions`,
+    `AUC of ${weekLooksBackDays} days live ${auc?.live.toFixed(3) ?? '–'} first ${auc?.shadow.toFixed(3) ?? '–'}`,
+    `drifted ${windows.items[0]?.drifted.length ?? 0}`,
+    `open alerts ${alerts.items.length}`,
+    `serves ${serves || 'nothing'}`,
+  ].join('  ');
+}
+
+export async function collectMonths(
+  client: Client,
+  options: { readonly from: string; readonly until: string; readonly seed: number },
+): Promise<{ readonly months: readonly MonthRow[]; readonly total?: MonthRow }> {
+  const compared = await client.call(compareMonitor, {
+    params: { name: endpoint },
+    query: { by: 'month', from: `${options.from}T00:00:00Z`, to: `${options.until}T00:00:00Z`, seed: options.seed },
+  });
+  const rows = compared.groups.map((group) => toRow(group, new Date(group.fromMs).toISOString().slice(0, 7)));
+  return { months: rows, ...(compared.total && { total: toRow(compared.total, 'all') }) };
+}
+
+function toRow(group: ComparedGroup, month: string): MonthRow {
+  const compare = (metric: NonNullable<ComparedGroup['auc']>): Compared => ({
+    live: metric.live,
+    first: metric.shadow,
+    difference: metric.difference,
+    lower: metric.lower,
+    upper: metric.upper,
+  });
+  return {
+    month,
+    rows: group.rows,
+    versions: group.liveModels.map(({ model }) => `v${model.split('@')[1]}`),
+    ...(group.auc && { auc: compare(group.auc) }),
+    ...(group.logLoss && { logLoss: compare(group.logLoss) }),
+  };
+}
+
+/** The table by month, then what happened when, then where to look. */
+export function printReport(report: DemoReport): string {
+  const three = (value: number | undefined): string | undefined => value?.toFixed(3);
+  const signed = (metric: Compared | undefined): string | undefined =>
+    metric &&
+    `${metric.difference >= 0 ? '+' : ''}${metric.difference.toFixed(3)} [${metric.lower.toFixed(3)}, ${metric.upper.toFixed(3)}]`;
+  const table = formatTable(
+    [...report.months, ...(report.total ? [report.total] : [])],
+    [
+      { title: 'month', value: ({ month }) => month },
+      { title: 'rows', value: ({ rows }) => rows },
+      { title: 'live', value: ({ versions }) => versions.join(' ') },
+      { title: 'auc first', value: ({ auc }) => three(auc?.first) },
+      { title: 'auc live', value: ({ auc }) => three(auc?.live) },
+      { title: 'difference [95 %]', value: ({ auc }) => signed(auc) },
+      { title: 'log-loss first', value: ({ logLoss }) => three(logLoss?.first) },
+      { title: 'log-loss live', value: ({ logLoss }) => three(logLoss?.live) },
+      { title: 'difference [95 %]', value: ({ logLoss }) => signed(logLoss) },
+    ],
+    'No month has truth yet.',
+  );
+  const happened = report.happenings
+    .filter(({ type }) => type !== 'model.version.proposed')
+    .map(({ day, text }) => `  ${day}  ${text}`)
+    .join('\n');
+  return [
+    'The first model left alone beside the live one, on the same flights (difference = live - first, paired bootstrap over days):',
+    '',
+    table,
+    '',
+    'What happened when:',
+    happened,
+    '',
+    `Where to look: ${report.url} · tidemill lineage model:late-arrival@champion --project flights · tidemill alert list --project flights`,
+  ].join('\n');
 }

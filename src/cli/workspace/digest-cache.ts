@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -19,6 +19,7 @@ export interface DigestCache {
 export async function openDigestCache(folder: string, file: string): Promise<DigestCache> {
   const known = new Map<string, Known>(Object.entries(await read(file)));
   let changed = false;
+  let saving = Promise.resolve(); // one at a time: callers may save at once
   return {
     async digest(path) {
       const { mtimeMs, size, mode } = await stat(join(folder, path));
@@ -31,12 +32,16 @@ export async function openDigestCache(folder: string, file: string): Promise<Dig
       changed = true;
       return { path, sha256, sizeBytes: size, ...(executable && { executable }) };
     },
-    async save() {
-      if (!changed) return;
-      await mkdir(dirname(file), { recursive: true });
-      await writeFile(`${file}.part`, JSON.stringify(Object.fromEntries(known)));
-      await rename(`${file}.part`, file);
-      changed = false;
+    save() {
+      saving = saving.then(async () => {
+        if (!changed) return;
+        changed = false;
+        await mkdir(dirname(file), { recursive: true });
+        const draft = `${file}.${process.pid}-${randomUUID()}`; // other commands may save at the same moment
+        await writeFile(draft, JSON.stringify(Object.fromEntries(known)));
+        await rename(draft, file);
+      });
+      return saving;
     },
   };
 }
