@@ -56,7 +56,10 @@ export const MonitorSpec = Type.Object(
           time: Type.String({ description: 'column that holds the event time of the prediction' }),
           value: Type.String({ minLength: 1, description: 'SQL expression of what happened; null means never known' }),
           delay: Type.Optional(
-            Type.String({ pattern: durationPattern, description: 'how long after the event it is known; default none' }),
+            Type.String({
+              pattern: durationPattern,
+              description: 'how long after the event it is known; default none',
+            }),
           ),
         },
         { ...closed, description: 'what really happened, from a dataset; without it truth is pushed' },
@@ -70,7 +73,11 @@ export const MonitorSpec = Type.Object(
             {
               window: Type.Optional(Duration),
               alpha: Type.Optional(
-                Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1, description: 'share of false findings; default 0.05' }),
+                Type.Number({
+                  exclusiveMinimum: 0,
+                  exclusiveMaximum: 1,
+                  description: 'share of false findings; default 0.05',
+                }),
               ),
               min_effect: Type.Optional(
                 Type.Number({ minimum: 0, maximum: 1, description: "least D or Cramer's V that matters; default 0.1" }),
@@ -99,14 +106,21 @@ export const MonitorSpec = Type.Object(
             Type.Integer({ minimum: 1, description: 'least predictions with a known truth; default 500' }),
           ),
           confidence: Type.Optional(
-            Type.Number({ minimum: 0.5, exclusiveMaximum: 1, description: 'of the intervals, two-sided; default 0.90' }),
+            Type.Number({
+              minimum: 0.5,
+              exclusiveMaximum: 1,
+              description: 'of the intervals, two-sided; default 0.90',
+            }),
           ),
         },
         { ...closed, description: 'targets that the version which is now champion must keep' },
       ),
     ),
     lateness: Type.Optional(
-      Type.String({ pattern: durationPattern, description: 'how long records are waited for after a day ends; default 1h' }),
+      Type.String({
+        pattern: durationPattern,
+        description: 'how long records are waited for after a day ends; default 1h',
+      }),
     ),
   },
   { ...closed, $id: 'MonitorSpec' },
@@ -184,7 +198,9 @@ export const MonitorView = Type.Object({
   name: Type.String(),
   deployment: Type.String(),
   spec: MonitorSpec,
-  settledAt: Type.Optional(Type.String({ format: 'date-time', description: "how far the deployment's clock has come" })),
+  settledAt: Type.Optional(
+    Type.String({ format: 'date-time', description: "how far the deployment's clock has come" }),
+  ),
   current: Type.Boolean({ description: 'all truth that is here is matched and every window that can be closed is' }),
   waitingFor: Type.Optional(Type.Enum(['deployment', 'records', 'truth', 'window', 'time'])),
   nextEnd: Type.Optional(Type.String({ format: 'date-time', description: 'end of the next window' })),
@@ -213,7 +229,11 @@ export const getMonitor = defineOperation({
   permission: 'read',
   params: byName,
   query: Type.Object(
-    { wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 60, description: 'seconds to wait until it is current' })) },
+    {
+      wait: Type.Optional(
+        Type.Integer({ minimum: 0, maximum: 60, description: 'seconds to wait until it is current' }),
+      ),
+    },
     closed,
   ),
   responses: { 200: MonitorView, 404: ErrorBody },
@@ -245,7 +265,9 @@ export const compareMonitor = defineOperation({
       shadow: Type.Optional(
         Type.Integer({ minimum: 1, description: 'version of the shadow; default: the oldest that is one' }),
       ),
-      from: Type.Optional(Type.String({ format: 'date-time', description: 'event time, inclusive; default: the first' })),
+      from: Type.Optional(
+        Type.String({ format: 'date-time', description: 'event time, inclusive; default: the first' }),
+      ),
       to: Type.Optional(Type.String({ format: 'date-time', description: 'event time, exclusive; default: the last' })),
       seed: Type.Optional(Type.Integer({ default: 1 })),
       resamples: Type.Optional(Type.Integer({ minimum: 10, maximum: 10_000, default: 1000 })),

@@ -42,7 +42,10 @@ const observed = Type.Optional(
 
 export const TruthById = Type.Object(
   {
-    prediction: Type.String({ minLength: 1, description: 'id of the prediction, `<id>.<row>` when it has several rows' }),
+    prediction: Type.String({
+      minLength: 1,
+      description: 'id of the prediction, `<id>.<row>` when it has several rows',
+    }),
     value: TruthValue,
     observedAt: observed,
   },
@@ -141,7 +144,9 @@ export const PredictionLogView = Type.Object({
   deployment: Type.String(),
   rows: Type.Integer({ description: 'in the log, shadows included' }),
   files: Type.Integer(),
-  settledAt: Type.Optional(Type.String({ format: 'date-time', description: 'event time up to which all is in the log' })),
+  settledAt: Type.Optional(
+    Type.String({ format: 'date-time', description: 'event time up to which all is in the log' }),
+  ),
   caughtUp: Type.Boolean({ description: 'all that live replicas reported as written has been taken' }),
   truthWaiting: Type.Integer({ description: 'truths that wait for their prediction' }),
   truthUnmatched: Type.Integer({ description: 'truths that waited for 30 days in vain' }),

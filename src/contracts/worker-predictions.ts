@@ -29,7 +29,10 @@ const SparseCells = Type.Array(Type.Integer());
 /** How one input is counted: over edges (`edges.length + 1` cells) or over a list of categories. */
 const CountedColumn = Type.Union([
   Type.Object({ name: Type.String(), kind: Type.Literal('numeric'), edges: Type.Array(Type.Number()) }, closed),
-  Type.Object({ name: Type.String(), kind: Type.Literal('categorical'), categories: Type.Array(Type.String()) }, closed),
+  Type.Object(
+    { name: Type.String(), kind: Type.Literal('categorical'), categories: Type.Array(Type.String()) },
+    closed,
+  ),
 ]);
 
 const CountedRevision = Type.Object(
@@ -118,10 +121,7 @@ export const logIntake = {
 
 /** The files of one event day become one, sorted by id. */
 export const logCompact = {
-  input: Type.Object(
-    { kind: Type.Enum(['rows', 'truth']), paths: Paths, dayMs: Ms, outputPath: OutputPath },
-    closed,
-  ),
+  input: Type.Object({ kind: Type.Enum(['rows', 'truth']), paths: Paths, dayMs: Ms, outputPath: OutputPath }, closed),
   output: Type.Object(DayPart.properties),
 };
 
@@ -194,7 +194,9 @@ export const logLookup = {
 const ComparedMetric = Type.Object({
   shadow: Type.Number(),
   live: Type.Number(),
-  difference: Type.Number({ description: 'live - shadow: the live model is better above zero by AUC, below by log-loss' }),
+  difference: Type.Number({
+    description: 'live - shadow: the live model is better above zero by AUC, below by log-loss',
+  }),
   lower: Type.Number(),
   upper: Type.Number(),
 });

@@ -66,7 +66,7 @@ function toDuckDb(tensor: Tensor, index: number): DuckDBValue {
     case 'FP16':
       return fromHalf(Number(value));
     default:
-      return BigInt(value as number | bigint);
+      return BigInt(value);
   }
 }
 
@@ -114,7 +114,8 @@ export function createTensorColumns(forms: ReadonlyMap<string, ReadonlySet<strin
         while (column.values.length < place) column.values.push(null);
         const first = row * size;
         const items = Array.from({ length: size }, (_, at) => toDuckDb(tensor, first + at));
-        if (column.mixed) column.values[place] = JSON.stringify(items.map((item) => (typeof item === 'bigint' ? Number(item) : item)));
+        if (column.mixed)
+          column.values[place] = JSON.stringify(items.map((item) => (typeof item === 'bigint' ? Number(item) : item)));
         else column.values[place] = column.list ? listValue(items) : (items[0] ?? null);
       }
     },
@@ -134,7 +135,7 @@ const chunkRows = 2048;
 
 /** Makes a table of columns of equal length. */
 export async function writeTable(session: Session, table: string, columns: readonly ColumnBuilder[]): Promise<void> {
-  const definitions = columns.map(({ name, type }) => `${quoteName(name)} ${type}`);
+  const definitions = columns.map(({ name, type }) => `${quoteName(name)} ${type.toString()}`);
   await session.run(`create or replace table ${quoteName(table)} (${definitions.join(', ')})`);
   const appender = await session.appenderOf(table);
   const rows = columns[0]?.values.length ?? 0;

@@ -21,11 +21,10 @@ interface Pair {
 export function compareShadow(context: TaskContext, input: Input): Promise<WorkerTaskOutput<'log-compare'>> {
   return withSession(context, { read: [...input.rows, ...input.truths] }, async (session) => {
     const rows =
-      input.rows.length === 0 || input.truths.length === 0
-        ? []
-        : await session.rows(pairsSql(input), { kind: 'task' });
+      input.rows.length === 0 || input.truths.length === 0 ? [] : await session.rows(pairsSql(input), { kind: 'task' });
     const pairs = rows.map(toPair);
-    const groups = input.by === 'all' ? [] : byMonth(pairs).map(([fromMs, toMs, part]) => compare(part, fromMs, toMs, input));
+    const groups =
+      input.by === 'all' ? [] : byMonth(pairs).map(([fromMs, toMs, part]) => compare(part, fromMs, toMs, input));
     return { groups, total: compare(pairs, input.fromMs, input.toMs, input) };
   });
 }

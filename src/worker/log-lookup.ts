@@ -11,7 +11,9 @@ export function lookUp(
 ): Promise<WorkerTaskOutput<'log-lookup'>> {
   return withSession(context, { read: [...input.rows, ...input.truths] }, async (session) => {
     const id = quoteText(input.predictionId);
-    const found = await session.rows(`select * from ${readParquet(input.rows)} where prediction_id = ${id} order by row`);
+    const found = await session.rows(
+      `select * from ${readParquet(input.rows)} where prediction_id = ${id} order by row`,
+    );
     const rows = found.map((row) =>
       Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toJsonValue(value)])),
     );

@@ -21,7 +21,11 @@ type Dataset = Input['datasets'][number];
  *   news         said, where it is new, another value, or the same value observed later
  */
 export function joinTruth(context: TaskContext, input: Input): Promise<Output> {
-  const read = [...input.rows, ...input.truths, ...input.datasets.flatMap(({ parts }) => parts.map(({ path }) => path))];
+  const read = [
+    ...input.rows,
+    ...input.truths,
+    ...input.datasets.flatMap(({ parts }) => parts.map(({ path }) => path)),
+  ];
   return withSession(context, { read, write: [input.outputPath] }, async (session) => {
     await loadDays(session, input);
     await session.run(
@@ -139,14 +143,13 @@ async function addPushed(session: Session, pushed: Input['pushed']): Promise<num
     { name: 'observed_ms', type: BIGINT, values: list(({ observedMs }) => BigInt(observedMs)) },
     { name: 'source', type: VARCHAR, values: list(({ source }) => source) },
   ]);
-  const select = 'select distinct pushed.ordinal, answered.truth_id, answered.row, answered.event_ms, pushed.value, pushed.observed_ms, pushed.source';
+  const select =
+    'select distinct pushed.ordinal, answered.truth_id, answered.row, answered.event_ms, pushed.value, pushed.observed_ms, pushed.source';
   await session.run(`insert into candidates ${select} from pushed join answered on answered.prediction_id = pushed.prediction_id
     where pushed.row is null or pushed.row = answered.row`);
   await session.run(`insert into candidates ${select} from pushed join answered
     on answered.key = pushed.key and answered.event_ms = pushed.event_ms where pushed.prediction_id is null`);
-  const found = await session.rows(
-    'select distinct ordinal from candidates where ordinal >= 0 order by ordinal',
-  );
+  const found = await session.rows('select distinct ordinal from candidates where ordinal >= 0 order by ordinal');
   return found.map(({ ordinal }) => Number(ordinal));
 }
 
@@ -172,7 +175,9 @@ async function countLabels(
   recountDays: readonly number[],
 ): Promise<Pick<Output, 'hours' | 'labels'>> {
   const recounted =
-    recountDays.length === 0 ? '' : ` union select event_ms - event_ms % ${hourMs} from answered
+    recountDays.length === 0
+      ? ''
+      : ` union select event_ms - event_ms % ${hourMs} from answered
       where (event_ms - event_ms % ${dayMs}) in (${recountDays.join(', ')})`;
   await session.run(
     `create table hours as select distinct event_ms - event_ms % ${hourMs} as hour_ms from news where what <> 'same'${recounted}`,
@@ -186,7 +191,7 @@ async function countLabels(
        join latest on latest.truth_id = answered.truth_id and latest.row = answered.row
      where answered.status = 'ok'`,
   );
-  const groups = new Map<string, typeof rows[number][]>();
+  const groups = new Map<string, (typeof rows)[number][]>();
   for (const row of rows) {
     const key = `${String(row['hour_ms'])} ${String(row['role'])} ${String(row['revision'])}`;
     const group = groups.get(key);

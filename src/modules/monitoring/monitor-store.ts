@@ -209,6 +209,8 @@ export async function findWindow(
   monitor: string,
   endMs: number,
 ): Promise<ClosedWindow | undefined> {
-  const row = await selectWindows(reader, project, monitor).where('monitor_windows.end_ms', '=', endMs).executeTakeFirst();
+  const row = await selectWindows(reader, project, monitor)
+    .where('monitor_windows.end_ms', '=', endMs)
+    .executeTakeFirst();
   return row && rowToWindow(row);
 }

@@ -36,8 +36,7 @@ export function createMonitoringModule(deps: MonitoringDeps): MonitoringModule {
       types: ['prediction.settled', 'truth.recorded', 'monitor.changed'],
       async deliver(event) {
         const context = { actor: 'system:monitoring.windows', cause: event.id };
-        if (event.type === 'monitor.changed')
-          await windows.closeWindows(context, event.project, event.data.monitor);
+        if (event.type === 'monitor.changed') await windows.closeWindows(context, event.project, event.data.monitor);
         if (event.type !== 'prediction.settled' && event.type !== 'truth.recorded') return;
         const { endpoint: deployment } = event.data;
         for (const { name } of await listMonitors(deps.database.read, event.project, { deployment }))
@@ -55,7 +54,11 @@ export function createMonitoringModule(deps: MonitoringDeps): MonitoringModule {
           const champion = await windows.champion(unit, event.project, deployment);
           if (champion?.model !== model) continue;
           const reason = `version ${version} of ${model} became champion`;
-          await deps.alerts.resolve(unit, { project: event.project, fingerprint: performanceFingerprint(name), reason });
+          await deps.alerts.resolve(unit, {
+            project: event.project,
+            fingerprint: performanceFingerprint(name),
+            reason,
+          });
         }
       },
     },
@@ -66,7 +69,7 @@ export function createMonitoringModule(deps: MonitoringDeps): MonitoringModule {
     api: {
       find: findMonitor,
       list: listMonitors,
-      standing: windows.standing,
+      standing: (reader, monitor) => windows.standing(reader, monitor),
       windows: (reader, project, name, limit) => listWindows(reader, project, name, { limit }),
     },
     kind: createMonitorsKind(deps),

@@ -81,18 +81,13 @@ export function metricsOf(counts: VersionCounts, confidence: number): Readonly<R
 }
 
 /** Each input and the score beside the training data, judged together. */
-export function driftOf(
-  counts: VersionCounts,
-  rule: DriftRule,
-): Pick<WindowPart, 'drift' | 'predictionDrift'> {
+export function driftOf(counts: VersionCounts, rule: DriftRule): Pick<WindowPart, 'drift' | 'predictionDrift'> {
   const { training } = counts;
   if (training === undefined) return { drift: [] };
   const measures = training.columns.map((column, place): DriftMeasure | undefined => {
     const current = counts.columns[place];
     if (current === undefined) return undefined;
-    return column.kind === 'numeric'
-      ? compareNumbers(column.cells, current)
-      : compareCategories(column.cells, current);
+    return column.kind === 'numeric' ? compareNumbers(column.cells, current) : compareCategories(column.cells, current);
   });
   const drift = judgeDrift(measures, rule).map((verdict, place) =>
     toFinding(training.columns[place]?.name ?? '', measures[place], verdict),
@@ -135,8 +130,7 @@ export function toPart(
 ): WindowPart {
   const { model, version, rows, errors, labelled, neverKnown } = counts;
   const role: Role = counts.role;
-  const drift =
-    options.drift?.counts === undefined ? { drift: [] } : driftOf(options.drift.counts, options.drift.rule);
+  const drift = options.drift?.counts === undefined ? { drift: [] } : driftOf(options.drift.counts, options.drift.rule);
   const metrics = metricsOf(counts, options.confidence);
   return {
     model,

@@ -107,14 +107,18 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
     const counts = await versionCounts(monitor, startMs, endMs);
     const driftStartMs = drift && endMs - drift.windowMs;
     const driftCounts =
-      driftStartMs === undefined || driftStartMs === startMs ? counts : await versionCounts(monitor, driftStartMs, endMs);
+      driftStartMs === undefined || driftStartMs === startMs
+        ? counts
+        : await versionCounts(monitor, driftStartMs, endMs);
     const parts = counts.map((part) =>
       toPart(part, {
         champion: now,
         confidence,
         drift: drift && {
           rule: drift,
-          counts: driftCounts.find(({ model, version, role }) => model === part.model && version === part.version && role === part.role),
+          counts: driftCounts.find(
+            ({ model, version, role }) => model === part.model && version === part.version && role === part.role,
+          ),
         },
       }),
     );
@@ -176,7 +180,8 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
     const fingerprint = performanceFingerprint(monitor);
     const broken = window.verdicts.filter(({ state }) => state === 'alert');
     if (broken.length === 0) {
-      if (window.state === 'ok') await deps.alerts.resolve(unit, { project, fingerprint, reason: 'the targets are kept again' });
+      if (window.state === 'ok')
+        await deps.alerts.resolve(unit, { project, fingerprint, reason: 'the targets are kept again' });
       return;
     }
     const part = window.parts.find((one) => one.champion && one.role === 'primary');
@@ -206,7 +211,11 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
     const part = window.parts.find((one) => one.champion && one.role === 'primary');
     if (drifted.length === 0) {
       if (part?.drift.some(({ state }) => state === 'stable') === true)
-        await deps.alerts.resolve(unit, { project, fingerprint, reason: 'no column differs from the training data any more' });
+        await deps.alerts.resolve(unit, {
+          project,
+          fingerprint,
+          reason: 'no column differs from the training data any more',
+        });
       return;
     }
     const findings = [...(part?.drift ?? []), ...(part?.predictionDrift ? [part.predictionDrift] : [])];

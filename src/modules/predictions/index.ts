@@ -1,5 +1,3 @@
-export type { PredictionsDeps } from './predictions-deps.ts';
-export { createPredictionsModule, type PredictionsModule } from './predictions-module.ts';
 export type { CellCounts, RevisionCounts } from './count-rules.ts';
 export type {
   EventRange,
@@ -14,3 +12,5 @@ export type {
   TrainingProfile,
   TruthBinding,
 } from './predictions-api.ts';
+export type { PredictionsDeps } from './predictions-deps.ts';
+export { createPredictionsModule, type PredictionsModule } from './predictions-module.ts';

@@ -62,7 +62,8 @@ export function createIntake(deps: PredictionsDeps): {
 
   async function take(context: WriteContext, delivery: Delivery): Promise<DeliveryAnswer> {
     const wanted = await findCursor(database.read, delivery.replica, delivery.epoch);
-    if (delivery.from !== wanted && !(delivery.lost && delivery.from > wanted)) return { outcome: 'refused', next: wanted };
+    if (delivery.from !== wanted && !(delivery.lost && delivery.from > wanted))
+      return { outcome: 'refused', next: wanted };
     if (inHand >= maxAtOnce) throw predictionsErrors.INTAKE_BUSY();
     inHand += 1;
     await mkdir(deps.folder, { recursive: true });
@@ -79,7 +80,10 @@ export function createIntake(deps: PredictionsDeps): {
       for (const file of intake.files) files.push({ ...file, blob: await blobs.putFile(file.path, { move: true }) });
       for (const { endpoint, futureRows } of files)
         if (futureRows > 0)
-          logger.warn({ endpoint, futureRows }, 'event times in the future: these rows are kept under the time of receipt');
+          logger.warn(
+            { endpoint, futureRows },
+            'event times in the future: these rows are kept under the time of receipt',
+          );
       const cursor = { replica: delivery.replica, epoch: delivery.epoch, from: wanted, to: intake.next };
       const taken = await database.write(context, (unit) => record(unit, cursor, delivery.from, files));
       if (taken) return { outcome: 'taken', next: intake.next };
@@ -107,10 +111,17 @@ export function createIntake(deps: PredictionsDeps): {
     if (first.missing.length === 0) return first;
     const found = await listRevisionsNamed(database.read, first.missing);
     for (const revision of first.missing)
-      rules.set(revision, toRule(revision, found.find((known) => known.revision === revision)));
+      rules.set(
+        revision,
+        toRule(
+          revision,
+          found.find((known) => known.revision === revision),
+        ),
+      );
     const second = await ask();
     // one that was not registered yet may be by the next delivery
-    for (const revision of first.missing) if (!found.some((known) => known.revision === revision)) rules.delete(revision);
+    for (const revision of first.missing)
+      if (!found.some((known) => known.revision === revision)) rules.delete(revision);
     return second;
   }
 

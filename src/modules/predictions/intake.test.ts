@@ -1,9 +1,11 @@
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { encodeFrames } from '#contracts/spool-frame';
+import { builtModule } from '#platform/testing/built-program';
 import { describeDatabases } from '#platform/testing/database';
 import { aRecord, day, endpoint, idOf, openBench, project, start } from './testing/log-bench.ts';
 
 const hour = 3_600_000;
+beforeAll(() => builtModule('worker/tasks.js').then(() => undefined), 120_000);
 const range = { project, endpoint, fromMs: start, toMs: start + day };
 
 describeDatabases('intake of predictions', (open) => {
@@ -38,12 +40,18 @@ describeDatabases('intake of predictions', (open) => {
     expect(answers.map(({ outcome }) => outcome).toSorted()).toEqual(['refused', 'taken']);
     expect(answers.map(({ next }) => next)).toEqual([2, 2]);
     expect(await bench.send(0, chunk)).toEqual({ outcome: 'refused', next: 2 });
-    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ rows: 2, files: 1 });
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({
+      rows: 2,
+      files: 1,
+    });
   });
 
   test('asks for the offset that it wants when another is sent', async () => {
     const bench = await openBench(await open());
-    expect(await bench.send(7, encodeFrames([aRecord({ id: 1, atMs: start })], 7))).toEqual({ outcome: 'refused', next: 0 });
+    expect(await bench.send(7, encodeFrames([aRecord({ id: 1, atMs: start })], 7))).toEqual({
+      outcome: 'refused',
+      next: 0,
+    });
   });
 
   test('takes what is whole of a segment that was cut in the middle, and the rest afterwards', async () => {
@@ -81,7 +89,9 @@ describeDatabases('intake of predictions', (open) => {
     // a replay's event times are its own
     await bench.register('r1', 1);
     await bench.send(1, encodeFrames([{ ...future, predictionId: idOf(2) }], 1));
-    expect(await bench.module.api.counts(bench.database.read, { ...range, fromMs: start + day, toMs: start + 2 * day })).toHaveLength(1);
+    expect(
+      await bench.module.api.counts(bench.database.read, { ...range, fromMs: start + day, toMs: start + 2 * day }),
+    ).toHaveLength(1);
   });
 
   test('changes nothing when the process dies before the unit, and takes the chunk when it is sent again', async () => {
@@ -101,7 +111,10 @@ describeDatabases('intake of predictions', (open) => {
     await bench.register('r1', 1);
     await bench.deliver([{ id: 1, atMs: start + hour }]);
     await bench.report(start + 3 * hour, 2);
-    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ caughtUp: false, settledMs: undefined });
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({
+      caughtUp: false,
+      settledMs: undefined,
+    });
     await bench.deliver([{ id: 2, atMs: start + 3 * hour }]);
     expect(await bench.module.api.watermark(bench.database.read, project, endpoint)).toBe(start + 3 * hour);
   });

@@ -27,7 +27,8 @@ export function createLookup(deps: Pick<PredictionsDeps, 'jobs'>): Lookup {
     const days = [...new Set(segments.map((segment) => segment.dayMs))];
     const endpoints = [...new Set(segments.map(({ endpoint }) => endpoint))];
     const truths = [];
-    for (const endpoint of endpoints) truths.push(...(await listSegmentsOfDays(reader, project, endpoint, 'truth', days)));
+    for (const endpoint of endpoints)
+      truths.push(...(await listSegmentsOfDays(reader, project, endpoint, 'truth', days)));
     for (const endpoint of endpoints) {
       const ofEndpoint = (segment: { readonly endpoint: string }) => segment.endpoint === endpoint;
       const found = await deps.jobs.runTask('log-lookup', {
@@ -65,11 +66,7 @@ const pathsOf = (segments: readonly { readonly sha256: string }[]): string[] => 
 
 const instant = (ms: number): string => new Date(ms).toISOString();
 
-function toView(
-  project: string,
-  deployment: string,
-  found: WorkerTaskOutput<'log-lookup'>,
-): PredictionView {
+function toView(project: string, deployment: string, found: WorkerTaskOutput<'log-lookup'>): PredictionView {
   const head = found.rows[0] ?? {};
   const text = (name: string): string => String(head[name] ?? '');
   const optional = (name: string): string | undefined => (typeof head[name] === 'string' ? head[name] : undefined);

@@ -29,11 +29,13 @@ export const predictionsErrors = defineErrors({
   },
   SPOOL_ADDRESS_INVALID: {
     kind: 'invalid',
-    message: (problem: string) => `${problem}; a delivery is PUT to /data-plane/replicas/<replica>/spool/<epoch>?from=<offset>`,
+    message: (problem: string) =>
+      `${problem}; a delivery is PUT to /data-plane/replicas/<replica>/spool/<epoch>?from=<offset>`,
   },
   SPOOL_REPLICA_FORBIDDEN: {
     kind: 'forbidden',
-    message: (replica: string) => `this token does not speak for replica "${replica}" or for the projects of its records`,
+    message: (replica: string) =>
+      `this token does not speak for replica "${replica}" or for the projects of its records`,
   },
   SPOOL_TOO_LARGE: {
     kind: 'too_large',

@@ -127,6 +127,8 @@ function isSame(a: Parameters<PredictionsApi['bindTruth']>[1], b: Parameters<Pre
 }
 
 function distinctFiles(segments: readonly Segment[]) {
-  const files = new Map(segments.map(({ sha256, sizeBytes, minId, maxId }) => [sha256, { sha256, sizeBytes, minId, maxId }]));
+  const files = new Map(
+    segments.map(({ sha256, sizeBytes, minId, maxId }) => [sha256, { sha256, sizeBytes, minId, maxId }]),
+  );
   return [...files.values()];
 }

@@ -216,16 +216,18 @@ export async function insertCounts(unit: Unit, segmentId: string, counts: readon
       .query<PredictionsTables>()
       .insertInto('prediction_counts')
       .values(
-        counts.slice(at, at + rowsPerStatement).map(({ revision, role, hourMs, rows, errors, exampleId, columns, score }) => ({
-          segment_id: segmentId,
-          revision,
-          role,
-          hour_ms: hourMs,
-          rows,
-          errors,
-          example_id: exampleId,
-          counts: JSON.stringify({ columns, score } satisfies StoredCounts),
-        })),
+        counts
+          .slice(at, at + rowsPerStatement)
+          .map(({ revision, role, hourMs, rows, errors, exampleId, columns, score }) => ({
+            segment_id: segmentId,
+            revision,
+            role,
+            hour_ms: hourMs,
+            rows,
+            errors,
+            example_id: exampleId,
+            counts: JSON.stringify({ columns, score } satisfies StoredCounts),
+          })),
       )
       .execute();
 }

@@ -136,7 +136,14 @@ export async function raiseProgress(
   await unit
     .query<PredictionsTables>()
     .insertInto('prediction_progress')
-    .values(endpoints.map(({ project, endpoint, greatestMs }) => ({ project, endpoint, replica, greatest_event_ms: greatestMs })))
+    .values(
+      endpoints.map(({ project, endpoint, greatestMs }) => ({
+        project,
+        endpoint,
+        replica,
+        greatest_event_ms: greatestMs,
+      })),
+    )
     .onConflict((conflict) =>
       conflict
         .columns(['project', 'endpoint', 'replica'])
@@ -147,10 +154,13 @@ export async function raiseProgress(
 }
 
 /** Endpoints whose replicas have reported an event time beyond what is settled. */
-export async function listUnsettled(
-  reader: Reader,
-): Promise<
-  readonly { readonly project: string; readonly endpoint: string; readonly settledMs?: number; readonly greatestMs: number }[]
+export async function listUnsettled(reader: Reader): Promise<
+  readonly {
+    readonly project: string;
+    readonly endpoint: string;
+    readonly settledMs?: number;
+    readonly greatestMs: number;
+  }[]
 > {
   const rows = await reader
     .query<PredictionsTables>()

@@ -19,6 +19,7 @@ export function parseTraining(stored: unknown): TrainingProfile | undefined {
   const { cells } = stored.score;
   return {
     columns,
-    score: cells === undefined ? undefined : { edges: cells.edges, cells: { counts: cells.counts, nulls: cells.nulls } },
+    score:
+      cells === undefined ? undefined : { edges: cells.edges, cells: { counts: cells.counts, nulls: cells.nulls } },
   };
 }

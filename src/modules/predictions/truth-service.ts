@@ -109,7 +109,15 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     if (blob !== undefined) {
       await deps.artifacts.retain(unit, { project, ...blob, owner: logOwner(name) });
       for (const day of output.days)
-        await insertSegment(unit, { id: unit.newId(), project, endpoint: name, kind: 'truth', level: 0, ...blob, ...day });
+        await insertSegment(unit, {
+          id: unit.newId(),
+          project,
+          endpoint: name,
+          kind: 'truth',
+          level: 0,
+          ...blob,
+          ...day,
+        });
     }
     await replaceLabels(unit, project, name, output.hours, output.labels);
     return true;
@@ -206,7 +214,11 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     return work;
   }
 
-  async function matchOnce(context: WriteContext, project: string, name: string): Promise<'done' | 'nothing' | 'again'> {
+  async function matchOnce(
+    context: WriteContext,
+    project: string,
+    name: string,
+  ): Promise<'done' | 'nothing' | 'again'> {
     const endpoint = await getEndpoint(project, name);
     const bindings = await listBindings(database.read, project, { endpoint: name });
     const work = await noteParts(context, bindings);
@@ -223,23 +235,27 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     }
     const dirtyDays = new Set(dirty.map((day) => day.dayMs));
     const waiting = await waitingOf(project, name, [...dirtyDays]);
-    const joined = await joinDays(endpoint, [...days].toSorted((a, b) => a - b), {
-      datasets: work.flatMap(({ binding, parts }) => {
-        const useful = parts.filter((part) => (part.matched ? overlaps(part, dirtyDays) : overlaps(part, days)));
-        return useful.length === 0 ? [] : [toDataset(binding, useful)];
-      }),
-      pushed: waiting.map((truth, ordinal) => ({
-        ordinal,
-        ...(truth.predictionId !== undefined && { predictionId: truth.predictionId }),
-        ...(truth.row !== undefined && { row: truth.row }),
-        ...(truth.key !== undefined && { key: truth.key }),
-        ...(truth.eventMs !== undefined && { eventMs: truth.eventMs }),
-        value: truth.value,
-        observedMs: truth.observedMs,
-        source: truth.source,
-      })),
-      recountDays: [...dirtyDays],
-    });
+    const joined = await joinDays(
+      endpoint,
+      [...days].toSorted((a, b) => a - b),
+      {
+        datasets: work.flatMap(({ binding, parts }) => {
+          const useful = parts.filter((part) => (part.matched ? overlaps(part, dirtyDays) : overlaps(part, days)));
+          return useful.length === 0 ? [] : [toDataset(binding, useful)];
+        }),
+        pushed: waiting.map((truth, ordinal) => ({
+          ordinal,
+          ...(truth.predictionId !== undefined && { predictionId: truth.predictionId }),
+          ...(truth.row !== undefined && { row: truth.row }),
+          ...(truth.key !== undefined && { key: truth.key }),
+          ...(truth.eventMs !== undefined && { eventMs: truth.eventMs }),
+          value: truth.value,
+          observedMs: truth.observedMs,
+          source: truth.source,
+        })),
+        recountDays: [...dirtyDays],
+      },
+    );
     const found = joined.output.found.flatMap((ordinal) => waiting[ordinal] ?? []);
     const recorded = await database.write(context, async (unit) => {
       if (!(await recordJoin(unit, endpoint, joined))) return false;
@@ -260,7 +276,11 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     return recorded ? 'done' : 'again';
   }
 
-  async function waitingOf(project: string, endpoint: string, days: readonly number[]): Promise<readonly WaitingTruth[]> {
+  async function waitingOf(
+    project: string,
+    endpoint: string,
+    days: readonly number[],
+  ): Promise<readonly WaitingTruth[]> {
     const found = new Map<string, WaitingTruth>();
     for (const segment of await listSegmentsOfDays(database.read, project, endpoint, 'rows', days)) {
       const { minId: fromId, maxId: toId, minEventMs: fromMs, maxEventMs: toMs } = segment;
@@ -290,9 +310,7 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
 
   return {
     pushTruth: (context, { project, endpoint, truths }) =>
-      alone(`${project}/${endpoint}`, () =>
-        retrying(endpoint, () => pushOnce(context, project, endpoint, truths)),
-      ),
+      alone(`${project}/${endpoint}`, () => retrying(endpoint, () => pushOnce(context, project, endpoint, truths))),
     async matchPending(context, project, endpoint) {
       if (!(await isPending(database.read, project, endpoint))) return;
       await alone(`${project}/${endpoint}`, () =>

@@ -167,7 +167,12 @@ export async function listParts(reader: Reader, project: string, name: string): 
   }));
 }
 
-export async function markMatched(unit: Unit, project: string, name: string, digests: readonly string[]): Promise<void> {
+export async function markMatched(
+  unit: Unit,
+  project: string,
+  name: string,
+  digests: readonly string[],
+): Promise<void> {
   if (digests.length === 0) return;
   await unit
     .query<PredictionsTables>()
@@ -233,12 +238,7 @@ export interface DirtyDay {
   readonly marks: number;
 }
 
-export async function markDirty(
-  unit: Unit,
-  project: string,
-  endpoint: string,
-  days: readonly number[],
-): Promise<void> {
+export async function markDirty(unit: Unit, project: string, endpoint: string, days: readonly number[]): Promise<void> {
   if (days.length === 0) return;
   await unit
     .query<PredictionsTables>()

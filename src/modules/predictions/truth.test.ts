@@ -1,9 +1,11 @@
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import { builtModule } from '#platform/testing/built-program';
 import { describeDatabases } from '#platform/testing/database';
 import type { PushedValue } from './predictions-api.ts';
 import { day, endpoint, idOf, type LogBench, openBench, project, start } from './testing/log-bench.ts';
 
 const hour = 3_600_000;
+beforeAll(() => builtModule('worker/tasks.js').then(() => undefined), 120_000);
 const context = { actor: 'user:test' };
 
 const byId = (id: number, value: number | null, observedMs: number): PushedValue => ({
@@ -32,11 +34,13 @@ describeDatabases('truth', (open) => {
     ]);
     expect(await push(bench, byId(1, 1, 100))).toEqual({ matched: 1, changed: 0, unchanged: 0, waiting: 0 });
     expect(await push(bench, byId(1, 1, 100))).toEqual({ matched: 0, changed: 0, unchanged: 1, waiting: 0 });
-    const counts = await bench.module.api.counts(bench.database.read, { project, endpoint, fromMs: start, toMs: start + day });
-    expect(counts.map(({ role, labelled }) => [role, labelled]).toSorted()).toEqual([
-      ['primary', 1],
-      ['shadow', 1],
-    ]);
+    const counts = await bench.module.api.counts(bench.database.read, {
+      project,
+      endpoint,
+      fromMs: start,
+      toMs: start + day,
+    });
+    expect(counts.map(({ role, labelled }) => `${role} ${labelled}`).toSorted()).toEqual(['primary 1', 'shadow 1']);
     expect(counts.find(({ role }) => role === 'primary')?.labels.positives[875]).toBe(1);
     expect(counts.find(({ role }) => role === 'shadow')?.labels.positives[250]).toBe(1);
   });
@@ -94,7 +98,10 @@ describeDatabases('truth', (open) => {
     const bench = await openBench(await open());
     await bench.register('r1', 1);
     const told = bench.module.api.pushTruth(context, { project, endpoint: 'late-arival', truths: [byId(1, 1, 1)] });
-    await expect(told).rejects.toMatchObject({ code: 'ENDPOINT_UNKNOWN', message: expect.stringContaining('"late-arrival"') });
+    await expect(told).rejects.toMatchObject({
+      code: 'ENDPOINT_UNKNOWN',
+      message: expect.stringContaining('"late-arrival"'),
+    });
   });
 
   test('reads truth from new parts of a bound dataset and ignores rows without a prediction', async () => {
@@ -116,7 +123,10 @@ describeDatabases('truth', (open) => {
     );
     expect(await primary(bench)).toMatchObject({ rows: 3, labelled: 2, neverKnown: 1 });
     expect((await primary(bench))?.labels.positives[875]).toBe(1);
-    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ truthPending: false, truthWaiting: 0 });
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({
+      truthPending: false,
+      truthWaiting: 0,
+    });
     // a later part says otherwise
     bench.database.clock.advance(1000);
     await bench.land(flight('UA1', start + hour, 2));
@@ -208,7 +218,9 @@ describeDatabases('compaction', (open) => {
     const compaction = createCompaction(bench.deps);
     for (const what of ['log-compact', 'write'] as const) {
       bench.failNext(what);
-      await expect(compaction.compactDays(context, project, endpoint, start + 2 * day)).rejects.toThrow('the process died');
+      await expect(compaction.compactDays(context, project, endpoint, start + 2 * day)).rejects.toThrow(
+        'the process died',
+      );
       expect(bench.held).toEqual(held);
       expect(await primary(bench)).toMatchObject({ rows: 1 });
     }

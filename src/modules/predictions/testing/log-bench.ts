@@ -10,7 +10,7 @@ import { encodeFrames } from '#contracts/spool-frame';
 import type { WorkerTaskInput, WorkerTaskName } from '#contracts/worker';
 import type { DatasetPart, DatasetVersion } from '#modules/datasets';
 import { createLocalBlobStore } from '#platform/blobs';
-import { type Consumers, createConsumers, createEventLog, type Consumer } from '#platform/events';
+import { type Consumer, type Consumers, createConsumers, createEventLog } from '#platform/events';
 import { createLogger } from '#platform/log';
 import { builtModule } from '#platform/testing/built-program';
 import type { TestDatabase } from '#platform/testing/database';
@@ -131,7 +131,14 @@ export interface LogBench {
   failNext(task: WorkerTaskName | 'write'): void;
 }
 
-export async function openBench(database: TestDatabase, more: readonly Consumer[] = []): Promise<LogBench> {
+/** `more` makes the consumers of modules above, which follow the same log. */
+export async function openBench(
+  database: TestDatabase,
+  more: (made: {
+    readonly module: PredictionsModule;
+    readonly deps: PredictionsDeps;
+  }) => readonly Consumer[] = () => [],
+): Promise<LogBench> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemill-predictions-'));
   const blobs = createLocalBlobStore(join(folder, 'blobs'));
   const logger = createLogger({ level: 'silent' });
@@ -140,10 +147,16 @@ export async function openBench(database: TestDatabase, more: readonly Consumer[
   let version: DatasetVersion | undefined;
   let failing: WorkerTaskName | 'write' | undefined;
 
-  const context = { signal: new AbortController().signal, logger, threads: 1, memoryMb: () => 256, spillFolder: folder };
+  const context = {
+    signal: new AbortController().signal,
+    logger,
+    threads: 1,
+    memoryMb: () => 256,
+    spillFolder: folder,
+  };
   // The worker's own tasks, in this process: the same code, without the pipes.
   const { createTaskRunner } = (await import(await builtModule('worker/tasks.js'))) as {
-    createTaskRunner(): (name: string, input: unknown, context: unknown) => Promise<unknown>;
+    readonly createTaskRunner: () => (name: string, input: unknown, context: unknown) => Promise<unknown>;
   };
   const runTask = createTaskRunner();
   const resolvePaths = async (value: unknown): Promise<unknown> => {
@@ -190,7 +203,7 @@ export async function openBench(database: TestDatabase, more: readonly Consumer[
   await module.start();
   const log = createEventLog(database);
   const consumers = createConsumers({ database, log, clock: database.clock, logger });
-  for (const consumer of [...module.consumers, ...more]) consumers.add(consumer);
+  for (const consumer of [...module.consumers, ...more({ module, deps })]) consumers.add(consumer);
   await consumers.start();
   onTestFinished(() => consumers.stop());
 
