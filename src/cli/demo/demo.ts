@@ -89,7 +89,7 @@ async function replayDays(
   until: string,
   output: CliContext['output'],
 ): Promise<{ readonly tally: Tally; readonly happenings: readonly Happening[] }> {
-  const tally: Tally = { asked: 0, refused: 0, lacking: 0 };
+  const tally: Tally = { asked: 0, refused: 0, lacking: 0, samples: [] };
   let { happenings, position } = await readHappenings(replay.client, '0', replayFrom);
   let [weekFrom, weekAsked] = [replayFrom, 0];
   for (let day = replayFrom; day < until; day = nextDay(day)) {

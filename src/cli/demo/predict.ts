@@ -1,5 +1,6 @@
 import { runQuery } from '#contracts/datasets';
 import { getFeatures } from '#contracts/features';
+import { servingHeaders } from '#contracts/serving';
 import type { Client } from '../../sdk/index.ts';
 
 /** One day of requests to the model, as an airline's booking page would send them. */
@@ -10,6 +11,14 @@ export interface DayOfPredictions {
   readonly reason: string | undefined;
   /** Rows that lack weather or delays. */
   readonly lacking: number;
+  /** The first prediction of the day, by which the rest can be checked. */
+  readonly sample: PredictionSample | undefined;
+}
+
+export interface PredictionSample {
+  readonly prediction: string;
+  /** Values of carrier, flight, origin and time_hour. */
+  readonly key: readonly (string | number | null)[];
 }
 
 type Fact = Readonly<Record<string, string | number | null>>;
@@ -41,7 +50,7 @@ export async function predictDay(
     },
   });
   const flights = facts as readonly Fact[];
-  if (flights.length === 0) return { asked: 0, refused: 0, reason: undefined, lacking: 0 };
+  if (flights.length === 0) return { asked: 0, refused: 0, reason: undefined, lacking: 0, sample: undefined };
   const found = await client.call(getFeatures, {
     body: {
       views: [...options.views],
@@ -54,6 +63,7 @@ export async function predictDay(
   let refused = 0;
   let reason: string | undefined;
   let lacking = 0;
+  let sample: PredictionSample | undefined;
   let next = 0;
   const one = async (): Promise<void> => {
     for (let at = next++; at < flights.length; at = next++) {
@@ -62,12 +72,13 @@ export async function predictDay(
         found.columns.map((column, index) => [column, found.rows[at]?.[index] ?? null]),
       );
       if (Object.values(features).includes(null)) lacking += 1;
+      const key = keyColumns.map((column) => flight[column] ?? null);
       const answer = await fetch(`${base}/infer`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({
           parameters: {
-            keys: [keyColumns.map((column) => flight[column])],
+            keys: [key],
             event_times: String(flight[atColumn]),
           },
           inputs: inputs.map(({ name, datatype }) => ({
@@ -79,13 +90,16 @@ export async function predictDay(
         }),
       });
       const body = (await answer.json()) as { readonly error?: string };
-      if (answer.ok) continue;
+      if (answer.ok) {
+        if (at === 0) sample = { prediction: answer.headers.get(servingHeaders.predictionId) ?? '', key };
+        continue;
+      }
       refused += 1;
       reason ??= `${answer.status}: ${body.error}`;
     }
   };
   await Promise.all(Array.from({ length: requestsAtOnce }, one));
-  return { asked: flights.length, refused, reason, lacking };
+  return { asked: flights.length, refused, reason, lacking, sample };
 }
 
 async function ask(url: string): Promise<Response> {

@@ -8,7 +8,7 @@ import { CliError } from '../context.ts';
 import { openProjectFolder } from '../workspace/project-folder.ts';
 import { createProjectSender, followIngestion, type ProjectSender } from '../workspace/send.ts';
 import { type DatasetName, datasetNames, nextDay, type Stock } from './demo-project.ts';
-import { predictDay } from './predict.ts';
+import { type PredictionSample, predictDay } from './predict.ts';
 
 export const endpoint = 'late-arrival';
 const views = ['weather', 'origin_delays'] as const;
@@ -18,6 +18,8 @@ export interface Tally {
   asked: number;
   refused: number;
   lacking: number;
+  /** One prediction of each day. */
+  readonly samples: (PredictionSample & { readonly day: string })[];
 }
 
 export interface Replay {
@@ -102,6 +104,7 @@ export async function replayDay(replay: Replay, day: string, tally: Tally): Prom
     tally.asked += done.asked;
     tally.refused += done.refused;
     tally.lacking += done.lacking;
+    if (done.sample !== undefined) tally.samples.push({ day, ...done.sample });
     await client.call(flushDeployment, { params: { name: endpoint }, body: {} }, { signal: replay.signal });
   }
   if (await stock.deliver('flights', nextDay(day, -1))) await landAll(replay, ['flights']);

@@ -41,6 +41,8 @@ export interface DemoReport {
   readonly predictions: Tally;
   readonly months: readonly MonthRow[];
   readonly total?: MonthRow;
+  /** The months in which the season has moved away from what the first model knew. */
+  readonly julyAugust?: MonthRow;
   readonly happenings: readonly Happening[];
   readonly url: string;
 }
@@ -149,16 +151,24 @@ export async function weekLine(client: Client, from: string, until: string, aske
   ].join('  ');
 }
 
+const summer = { from: '2013-07-01' } as const;
+
 export async function collectMonths(
   client: Client,
   options: { readonly from: string; readonly until: string; readonly seed: number },
-): Promise<{ readonly months: readonly MonthRow[]; readonly total?: MonthRow }> {
-  const compared = await client.call(compareMonitor, {
-    params: { name: endpoint },
-    query: { by: 'month', from: `${options.from}T00:00:00Z`, to: `${options.until}T00:00:00Z`, seed: options.seed },
-  });
-  const rows = compared.groups.map((group) => toRow(group, new Date(group.fromMs).toISOString().slice(0, 7)));
-  return { months: rows, ...(compared.total && { total: toRow(compared.total, 'all') }) };
+): Promise<Pick<DemoReport, 'months' | 'total' | 'julyAugust'>> {
+  const compare = async (by: 'month' | 'all', from: string, until: string) =>
+    client.call(compareMonitor, {
+      params: { name: endpoint },
+      query: { by, from: `${from}T00:00:00Z`, to: `${until}T00:00:00Z`, seed: options.seed },
+    });
+  const compared = await compare('month', options.from, options.until);
+  const late = options.until > summer.from ? await compare('all', summer.from, options.until) : undefined;
+  return {
+    months: compared.groups.map((group) => toRow(group, new Date(group.fromMs).toISOString().slice(0, 7))),
+    ...(compared.total && { total: toRow(compared.total, 'all') }),
+    ...(late?.total && { julyAugust: toRow(late.total, 'Jul–Aug') }),
+  };
 }
 
 function toRow(group: ComparedGroup, month: string): MonthRow {
@@ -185,7 +195,7 @@ export function printReport(report: DemoReport): string {
     metric &&
     `${metric.difference >= 0 ? '+' : ''}${metric.difference.toFixed(3)} [${metric.lower.toFixed(3)}, ${metric.upper.toFixed(3)}]`;
   const table = formatTable(
-    [...report.months, ...(report.total ? [report.total] : [])],
+    [...report.months, ...(report.julyAugust ? [report.julyAugust] : []), ...(report.total ? [report.total] : [])],
     [
       { title: 'month', value: ({ month }) => month },
       { title: 'rows', value: ({ rows }) => rows },
