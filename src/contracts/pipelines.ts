@@ -268,7 +268,13 @@ export const startRun = defineOperation({
     closed,
   ),
   responses: { 201: RunView, 400: ErrorBody, 404: ErrorBody },
-  errors: ['PIPELINE_NOT_FOUND', 'PIPELINE_PARAM_UNKNOWN', 'PIPELINE_INPUT_MISSING'],
+  errors: [
+    'PIPELINE_NOT_FOUND',
+    'PIPELINE_PARAM_UNKNOWN',
+    'PIPELINE_INPUT_MISSING',
+    'ARTIFACT_NOT_FOUND',
+    'SNAPSHOT_UNREADABLE',
+  ],
 });
 
 export const listRuns = defineOperation({

@@ -29,7 +29,7 @@ export async function temporaryFolder(): Promise<string> {
 export async function startControlPlane(
   options: { readonly databaseUrl?: string; readonly home?: string } = {},
 ): Promise<TestControlPlane> {
-  builtModule('worker/main.js'); // workers are processes of the built program
+  await builtModule('worker/main.js'); // workers are processes of the built program
   const home = options.home ?? (await temporaryFolder());
   const config = loadConfig({
     flags: {
@@ -42,7 +42,9 @@ export async function startControlPlane(
   });
   const logger = createLogger({ level: 'error', destination: { file: join(home, 'control.log') } });
   const platform = await openPlatform({ config, version: '0.0.0-test', logger, durability: 'off' });
-  const control = await createControlPlane(platform, { checkAnswers: true });
+  const created = await createControlPlane(platform, { checkAnswers: true });
+  let stopping: Promise<void> | undefined; // a test may stop it itself
+  const control = { ...created, stop: () => (stopping ??= created.stop()) };
   const url = await control.start();
   onTestFinished(() => control.stop());
   return { home, url, client: createClient({ url }), platform, control };

@@ -16,7 +16,7 @@ export interface PipelinesDeps {
   /** Where steps reach this server. */
   readonly baseUrl: () => string;
   readonly jobs: Pick<JobsApi, 'submit' | 'get' | 'cancel'>;
-  readonly artifacts: Pick<ArtifactsApi, 'retain'>;
+  readonly artifacts: Pick<ArtifactsApi, 'retain' | 'assertReadable' | 'missing'>;
   readonly lineage: Pick<LineageApi, 'record'>;
   readonly datasets: Pick<DatasetsApi, 'version' | 'record'>;
   readonly features: Pick<FeaturesApi, 'plan'>;

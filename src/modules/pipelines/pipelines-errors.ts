@@ -15,6 +15,10 @@ export const pipelinesErrors = defineErrors({
     kind: 'invalid',
     message: (input: string) => `${input} has no version yet: land its data first`,
   },
+  SNAPSHOT_UNREADABLE: {
+    kind: 'invalid',
+    message: (digest: string, problem: string) => `${digest} is not the code of a project: ${problem}`,
+  },
   RUN_NOT_FOUND: { kind: 'not_found', message: (id: string) => `there is no run ${id} in this project` },
   STEP_NOT_FOUND: { kind: 'not_found', message: (step: string, run: string) => `run ${run} has no step "${step}"` },
   STEP_NOT_WAITING: {

@@ -37,7 +37,8 @@ export function createPipelinesModule(deps: PipelinesDeps & { readonly events: E
         async handle(unit, event) {
           if (event.type !== 'gate.decided') return;
           const { promotionId, model, version, verdict } = event.data;
-          if ((await findStepByToken(unit, promotionId)) === undefined) return; // proposed by something else
+          const waiting = await findStepByToken(unit, promotionId);
+          if (waiting?.state !== 'waiting') return; // proposed by something else, or its run was cancelled
           await service.completeStep(unit, promotionId, { kind: 'succeeded', result: { model, version, verdict } });
         },
       },

@@ -12,7 +12,6 @@ import {
   type StepView,
   startRun,
 } from '#contracts/pipelines';
-import type { TreeManifest } from '#contracts/tree';
 import type { BlobStore } from '#platform/blobs';
 import type { Database, Reader } from '#platform/database';
 import { nearestName } from '#platform/errors';
@@ -29,6 +28,7 @@ import {
   listRuns as listStoredRuns,
   type StoredPipeline,
 } from './pipelines-store.ts';
+import { readSnapshot, type SnapshotDeps } from './read-snapshot.ts';
 import type { Run, Step } from './run-types.ts';
 
 const defaultLimit = 50;
@@ -51,6 +51,7 @@ export function registerPipelineRoutes(
     readonly pipelines: PipelinesApi;
     readonly events: EventLog;
     readonly blobs: BlobStore;
+    readonly artifacts: SnapshotDeps['artifacts'];
   },
 ): void {
   const { database, pipelines } = deps;
@@ -77,7 +78,7 @@ export function registerPipelineRoutes(
   });
 
   registerOperation(app, startRun, async ({ params, body, context }, answer) => {
-    const code = body.snapshot === undefined ? undefined : await readSnapshot(deps.blobs, body.snapshot);
+    const code = body.snapshot === undefined ? undefined : await readSnapshot(deps, context.project, body.snapshot);
     const runId = await database.write(context.write, (unit) =>
       pipelines.run(unit, {
         project: context.project,
@@ -146,13 +147,6 @@ export function registerPipelineRoutes(
       ),
     });
   });
-}
-
-async function readSnapshot(blobs: BlobStore, digest: string) {
-  const chunks: Buffer[] = [];
-  for await (const chunk of await blobs.openRead(digest)) chunks.push(chunk as Buffer);
-  const manifest = JSON.parse(Buffer.concat(chunks).toString('utf8')) as TreeManifest;
-  return { snapshot: digest, files: manifest.files };
 }
 
 const toRfc3339 = (ms: number): string => new Date(ms).toISOString();

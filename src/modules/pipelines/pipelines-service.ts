@@ -161,6 +161,8 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
         endedMs: undefined,
       };
       await insertRun(unit, run);
+      for (const { sha256, sizeBytes } of request.code?.files ?? []) // the one applied last is kept by `workspace`
+        await deps.artifacts.retain(unit, { project, sha256, sizeBytes, owner: `run:${id}` });
       for (const type of ['pipeline.run.queued', 'pipeline.run.started'] as const)
         await unit.emit({
           type,

@@ -1,4 +1,4 @@
-import type { PipelineSpec, RunState } from '#contracts/pipelines';
+import type { PipelineSpec, RunState, StepState } from '#contracts/pipelines';
 import type { TreeFile } from '#contracts/tree';
 import type { Reader, Unit } from '#platform/database';
 import { fromBit, inList, parseJson, toBit } from '#platform/sql';
@@ -329,14 +329,14 @@ export async function listSteps(reader: Reader, runId: string): Promise<readonly
 export async function findStepByToken(
   reader: Reader,
   token: string,
-): Promise<{ readonly runId: string; readonly step: string } | undefined> {
+): Promise<{ readonly runId: string; readonly step: string; readonly state: StepState } | undefined> {
   const row = await reader
     .query<PipelinesTables>()
     .selectFrom('pipeline_steps')
-    .select(['pipeline_steps.run_id', 'pipeline_steps.step'])
+    .select(['pipeline_steps.run_id', 'pipeline_steps.step', 'pipeline_steps.state'])
     .where('pipeline_steps.token', '=', token)
     .executeTakeFirst();
-  return row && { runId: row.run_id, step: row.step };
+  return row && { runId: row.run_id, step: row.step, state: row.state };
 }
 
 /** Earlier results by key, one look-up for all. */

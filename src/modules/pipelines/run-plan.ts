@@ -23,7 +23,7 @@ export function mergeParams(spec: PipelineSpec, given: Readonly<Record<string, u
 /** Resolves everything that may move (dataset versions, features' data) once, and makes the run's pending steps. */
 export async function planSteps(
   reader: Reader,
-  deps: Pick<PipelinesDeps, 'datasets' | 'features'>,
+  deps: Pick<PipelinesDeps, 'artifacts' | 'datasets' | 'features'>,
   request: {
     readonly project: string;
     readonly spec: PipelineSpec;
@@ -59,7 +59,7 @@ export async function planSteps(
 
 async function planStep(
   reader: Reader,
-  deps: Pick<PipelinesDeps, 'datasets' | 'features'>,
+  deps: Pick<PipelinesDeps, 'artifacts' | 'datasets' | 'features'>,
   request: Parameters<typeof planSteps>[2],
   step: GraphStep,
 ): Promise<StepPlan> {
@@ -81,6 +81,7 @@ async function planStep(
   for (const [inputName, input] of Object.entries(step.spec.inputs ?? {})) {
     const source = parseInput(step.name, inputName, input);
     if (source.kind === 'artifact') {
+      await deps.artifacts.assertReadable(reader, project, source.sha256);
       fixedInputs[inputName] = [{ sha256: source.sha256, name: inputName }];
       reads.push(`artifact:${source.sha256}`);
     } else if (source.kind === 'dataset') {

@@ -184,7 +184,8 @@ function commandWork(
     if (made === undefined) return { name, files: [], as: 'folder' };
     if (made.tree !== undefined)
       return { name, files: made.tree.map(({ sha256, path }) => ({ sha256, name: path })), as: 'folder' };
-    return { name, files: [{ sha256: made.sha256, name: fileName(name, made.kind) }], as: 'file' };
+    const kind = typeof input === 'string' ? made.kind : 'dataset'; // a join's rows
+    return { name, files: [{ sha256: made.sha256, name: fileName(name, kind) }], as: 'file' };
   });
   const requirements = run.code.find(({ path }) => path === run.spec.python)?.sha256;
   return {

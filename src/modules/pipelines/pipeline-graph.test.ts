@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest';
+import type { PipelineSpec } from '#contracts/pipelines';
+import { cacheKey, canonicalJson, differences } from './cache-key.ts';
+import { codeOf } from './code-files.ts';
+import { expandSteps, findCycle } from './pipeline-graph.ts';
+
+const spec: PipelineSpec = {
+  steps: {
+    prepare: {
+      run: 'python steps/prepare.py',
+      inputs: { rows: { spine: 'dataset:flights', at: 'time_hour', features: ['weather'] } },
+      outputs: { train: 'dataset', test: 'dataset' },
+    },
+    fit: { run: 'python steps/fit.py', inputs: { train: 'prepare.train' }, outputs: { model: 'model' } },
+    tidy: { run: 'true', always: true },
+  },
+  model: {
+    name: 'late',
+    from: 'fit.model',
+    train: 'prepare.train',
+    test: 'prepare.test',
+    label: 'y > 1',
+    predicts: { kind: 'binary', score: 'probabilities[1]' },
+  },
+};
+
+describe('a pipeline as a graph', () => {
+  test('has an implicit join before the step that takes features, and register at the end', () => {
+    const steps = expandSteps(spec).map(({ kind, name, needs }) => ({ kind, name, needs }));
+    expect(steps).toEqual([
+      { kind: 'join', name: 'prepare.rows', needs: [] },
+      { kind: 'command', name: 'prepare', needs: ['prepare.rows'] },
+      { kind: 'command', name: 'fit', needs: ['prepare'] },
+      { kind: 'command', name: 'tidy', needs: ['prepare', 'fit'] },
+      { kind: 'register', name: 'register', needs: ['fit', 'prepare'] },
+    ]);
+    expect(findCycle(steps)).toBeUndefined();
+  });
+
+  test('tells a cycle by the names along it', () => {
+    const steps = [
+      { name: 'a', needs: ['c'] },
+      { name: 'b', needs: ['a'] },
+      { name: 'c', needs: ['b'] },
+    ];
+    expect(findCycle(steps)).toEqual(['a', 'c', 'b', 'a']);
+  });
+});
+
+describe('the code that a step sees', () => {
+  const tree = ['tidemill.yaml', 'steps/fit.py', 'steps/lib/util.py', 'features/x.sql', 'README.md'].map((path) => ({
+    path,
+    sha256: path,
+    sizeBytes: 1,
+  }));
+  const pathsOf = (step: Parameters<typeof codeOf>[0]) => codeOf(step, tree).map(({ path }) => path);
+
+  test('is the folder of the file that its command names', () => {
+    expect(pathsOf({ run: 'python steps/fit.py --x' })).toEqual(['steps/fit.py', 'steps/lib/util.py']);
+  });
+
+  test('is all but the document when the command names none', () => {
+    expect(pathsOf({ run: 'make train' })).toEqual([
+      'steps/fit.py',
+      'steps/lib/util.py',
+      'features/x.sql',
+      'README.md',
+    ]);
+  });
+
+  test('is what `code` says', () => {
+    expect(pathsOf({ run: 'make', code: ['**/*.py'] })).toEqual(['steps/fit.py', 'steps/lib/util.py']);
+    expect(pathsOf({ run: 'make', code: ['steps/*.py'] })).toEqual(['steps/fit.py']);
+  });
+});
+
+describe('a cache key', () => {
+  test('does not depend on the order of keys', () => {
+    expect(canonicalJson({ b: [1, { d: 2, c: 3 }], a: null })).toBe('{"a":null,"b":[1,{"c":3,"d":2}]}');
+    expect(cacheKey({ a: '1', b: '2' })).toBe(cacheKey({ b: '2', a: '1' }));
+    expect(cacheKey({ a: '1', b: '2' })).not.toBe(cacheKey({ a: '1', b: '3' }));
+  });
+
+  test('says which parts differ', () => {
+    expect(differences({ command: 'x', 'params.lr': '1' }, { command: 'x', 'params.lr': '2', python: 'p' })).toEqual([
+      { part: 'params.lr', before: '1', now: '2' },
+      { part: 'python', before: undefined, now: 'p' },
+    ]);
+  });
+});
