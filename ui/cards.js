@@ -129,7 +129,7 @@ export function drawModels({ models }) {
           'table',
           {},
           element('caption', {}, `on ${plural(champion.n ?? 0, 'test row')} that it had not seen`),
-          element('thead', {}, element('tr', {}, th('Metric'), th('Value'), th('95 % interval'))),
+          element('thead', {}, element('tr', {}, th('Metric'), th('Value', 'number'), th('95 % interval', 'number'))),
           element(
             'tbody',
             {},
@@ -214,11 +214,7 @@ export function drawDatasets({ datasets }) {
     element(
       'table',
       {},
-      element(
-        'thead',
-        {},
-        element('tr', {}, th('Dataset'), th('Version', 'number'), th('Rows', 'number'), th('Newest row'), th('Landed')),
-      ),
+      element('thead', {}, element('tr', {}, th('Dataset'), th('Rows', 'number'), th('Newest row'), th('Landed'))),
       element(
         'tbody',
         {},
@@ -226,8 +222,13 @@ export function drawDatasets({ datasets }) {
           element(
             'tr',
             {},
-            element('th', { scope: 'row' }, dataset.name, dataset.ingesting && badge('landing', 'busy')),
-            element('td', { class: 'number' }, dataset.version === undefined ? '–' : String(dataset.version)),
+            element(
+              'th',
+              { scope: 'row' },
+              dataset.name,
+              dataset.version !== undefined && element('span', { class: 'muted' }, `@${dataset.version}`),
+              dataset.ingesting && badge('landing', 'busy'),
+            ),
             element('td', { class: 'number' }, dataset.rows === undefined ? '–' : count(dataset.rows)),
             element('td', {}, dataset.timeMax === undefined ? '–' : instant(dataset.timeMax, day(dataset.timeMax))),
             element(

@@ -2,16 +2,15 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { OperationShape } from '#contracts/operation';
 import { AppError } from '#platform/errors';
 
+/** A list is sent as one key for each of its items. */
+type Query = Readonly<Record<string, string | number | readonly string[]>>;
+
 /** Asks the operations of this very server, in the process, as the caller of a request. */
 export interface Ask {
   /** Undefined when there is none. */
   one<T>(operation: OperationShape, params: Readonly<Record<string, string>>): Promise<T | undefined>;
   /** The first page. */
-  list<T>(
-    operation: OperationShape,
-    params?: Readonly<Record<string, string>>,
-    query?: Readonly<Record<string, string | number>>,
-  ): Promise<readonly T[]>;
+  list<T>(operation: OperationShape, params?: Readonly<Record<string, string>>, query?: Query): Promise<readonly T[]>;
 }
 
 const passedOn = ['host', 'authorization'] as const;
@@ -24,11 +23,13 @@ export function createAsk(app: FastifyInstance, project: string, request: Fastif
   async function get(
     operation: OperationShape,
     params: Readonly<Record<string, string>>,
-    query: Readonly<Record<string, string | number>>,
+    query: Query,
   ): Promise<unknown> {
     const path = operation.path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
     const search = new URLSearchParams(
-      Object.entries(query).map(([key, value]): [string, string] => [key, String(value)]),
+      Object.entries(query).flatMap(([key, value]) =>
+        [value].flat().map((item): [string, string] => [key, String(item)]),
+      ),
     );
     const answer = await app.inject({ method: 'GET', url: `/projects/${project}${path}?${search}`, headers });
     if (answer.statusCode === 404) return undefined;

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { type AlertView, listAlerts } from '#contracts/alerts';
-import { listTriggers, type TriggerView } from '#contracts/automation';
+import { listTriggers, type TriggerView, webhookEventTypes } from '#contracts/automation';
 import { type DatasetView, listDatasets } from '#contracts/datasets';
 import { type DeploymentView, listDeployments, listRevisions, type RevisionView } from '#contracts/deployments';
 import { type EvaluationView, listEvaluations } from '#contracts/evaluation';
@@ -32,7 +32,8 @@ export function registerOverview(app: FastifyInstance): void {
       readMonitors(ask),
       ask.list<TriggerView>(listTriggers),
       ask.list<AlertView>(listAlerts, {}, { limit: 8 }),
-      ask.list<EventOnWire>(listEvents, {}, { limit: 14 }),
+      // those that people care for, not the inner works
+      ask.list<EventOnWire>(listEvents, {}, { limit: 14, type: webhookEventTypes }),
     ]);
     return answer(200, {
       project,

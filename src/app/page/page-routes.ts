@@ -57,7 +57,7 @@ export function registerPage(app: FastifyInstance): void {
     return await reply.type(files[name] ?? 'application/octet-stream').send(body);
   }
 
-  for (const path of ['/', '/projects/:project'])
+  for (const path of ['/', '/projects/:project', '/projects/:project/'])
     registerRawRoute(app, {
       id: 'page',
       method: 'GET',
