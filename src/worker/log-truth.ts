@@ -132,7 +132,6 @@ function eventTime(column: string, type: string, name: string, where: string): s
 /** Answers the ordinals of those that found a row. */
 async function addPushed(session: Session, pushed: Input['pushed']): Promise<number[]> {
   const list = <T extends DuckDBValue>(pick: (truth: Input['pushed'][number]) => T) => pushed.map(pick);
-  const whole = (value: number | undefined): bigint | null => (value === undefined ? null : BigInt(value));
   await writeTable(session, 'pushed', [
     { name: 'ordinal', type: INTEGER, values: list(({ ordinal }) => ordinal) },
     { name: 'prediction_id', type: VARCHAR, values: list(({ predictionId }) => predictionId ?? null) },
@@ -221,3 +220,5 @@ async function countLabels(
 
 const sparse = (counts: readonly number[]): number[] =>
   counts.flatMap((count, cell) => (count === 0 ? [] : [cell, count]));
+
+const whole = (value: number | undefined): bigint | null => (value === undefined ? null : BigInt(value));

@@ -31,18 +31,18 @@ const concerning = new Set([
   'monitor.changed',
 ]);
 
+async function getStored(reader: Reader, project: string, name: string): Promise<Monitor> {
+  const found = await findMonitor(reader, project, name);
+  if (found !== undefined) return found;
+  const known = (await listMonitors(reader, project)).map((monitor) => monitor.name);
+  throw monitoringErrors.MONITOR_NOT_FOUND(name, known);
+}
+
 export function registerMonitoringRoutes(
   app: FastifyInstance,
   deps: MonitoringDeps & { readonly windows: WindowService },
 ): void {
   const { database } = deps;
-
-  async function getStored(reader: Reader, project: string, name: string): Promise<Monitor> {
-    const found = await findMonitor(reader, project, name);
-    if (found !== undefined) return found;
-    const known = (await listMonitors(reader, project)).map((monitor) => monitor.name);
-    throw monitoringErrors.MONITOR_NOT_FOUND(name, known);
-  }
 
   async function toMonitorView(monitor: Monitor): Promise<MonitorView> {
     const { project, name, deployment, spec } = monitor;

@@ -32,10 +32,9 @@ export function createMonitorsKind(deps: Pick<MonitoringDeps, 'predictions' | 'a
           known: datasets,
         });
       const { windowMs, drift } = toSettings(spec);
-      const dayLong = (ms: number | undefined) => ms === undefined || (ms > 0 && ms % 3_600_000 === 0);
-      if (!dayLong(windowMs))
+      if (!isWholeHours(windowMs))
         problems.push({ path: ['performance', 'window'], message: 'a window is made of whole hours', expected: '28d' });
-      if (!dayLong(drift?.windowMs))
+      if (!isWholeHours(drift?.windowMs))
         problems.push({ path: ['drift', 'window'], message: 'a window is made of whole hours', expected: '7d' });
       return problems;
     },
@@ -72,6 +71,8 @@ export function createMonitorsKind(deps: Pick<MonitoringDeps, 'predictions' | 'a
     },
   };
 }
+
+const isWholeHours = (ms: number | undefined): boolean => ms === undefined || (ms > 0 && ms % 3_600_000 === 0);
 
 const namesIn = (document: WorkspaceDocument, section: string): readonly string[] =>
   Object.keys(document.sections[section] ?? {});

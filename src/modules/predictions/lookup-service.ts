@@ -68,8 +68,11 @@ const instant = (ms: number): string => new Date(ms).toISOString();
 
 function toView(project: string, deployment: string, found: WorkerTaskOutput<'log-lookup'>): PredictionView {
   const head = found.rows[0] ?? {};
-  const text = (name: string): string => String(head[name] ?? '');
-  const optional = (name: string): string | undefined => (typeof head[name] === 'string' ? head[name] : undefined);
+  const optional = (name: string): string | undefined => {
+    const value = head[name];
+    return typeof value === 'string' ? value : undefined;
+  };
+  const text = (name: string): string => optional(name) ?? '';
   const shadowOf = optional('shadow_of');
   const error = optional('error');
   return {

@@ -111,7 +111,13 @@ export function createPredictionsModule(deps: PredictionsDeps): PredictionsModul
     id: 'predictions',
     api,
     consumers,
-    routes: (app) => registerPredictionRoutes(app, { database, api, lookup, take: intake.take }),
+    routes: (app) =>
+      registerPredictionRoutes(app, {
+        database,
+        api,
+        lookup,
+        take: (context, delivery) => intake.take(context, delivery),
+      }),
     async start() {
       // what an earlier process was reading has never been acknowledged
       await rm(deps.folder, { recursive: true, force: true });

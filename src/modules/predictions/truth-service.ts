@@ -21,7 +21,6 @@ import {
 } from './segment-store.ts';
 import {
   clearDirtyDays,
-  type DirtyDay,
   hasUnmatchedParts,
   insertParts,
   listBindings,
@@ -123,14 +122,6 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     return true;
   }
 
-  const tell = (unit: Unit, { project, endpoint }: Endpoint, output: TruthOutput, waiting: number) =>
-    unit.emit({
-      type: 'truth.recorded',
-      project,
-      subject: `deployment:${endpoint}`,
-      data: { endpoint, matched: output.matched, waiting, changed: output.changed },
-    });
-
   // ---- truth that is pushed -------------------------------------------------------------------------------------------
 
   async function pushOnce(
@@ -163,32 +154,7 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
   const candidateSegments = (project: string, endpoint: string, truths: readonly PushedValue[]) =>
     candidateSegmentsIn(database.read, project, endpoint, truths);
 
-  /** Segments of rows that may hold what the truths name: by span of ids, by day. */
-  async function candidateSegmentsIn(
-    reader: Reader,
-    project: string,
-    endpoint: string,
-    truths: readonly PushedValue[],
-  ): Promise<readonly Segment[]> {
-    const ids = truths.flatMap(({ lookup }) => ('predictionId' in lookup ? [lookup.predictionId] : [])).toSorted();
-    const days = truths.flatMap(({ lookup }) => ('key' in lookup ? [dayOf(lookup.eventMs)] : []));
-    const [fromId, toId] = [ids[0], ids.at(-1)];
-    const byId =
-      fromId === undefined || toId === undefined
-        ? []
-        : (await listSegmentsOfIds(reader, { project, endpoint, fromId, toId })).filter((segment) =>
-            ids.some((id) => id >= segment.minId && id <= segment.maxId),
-          );
-    return [...byId, ...(await listSegmentsOfDays(reader, project, endpoint, 'rows', [...new Set(days)]))];
-  }
-
   // ---- truth that is read from datasets, and days to be matched again -----------------------------------------------
-
-  interface BoundWork {
-    readonly binding: StoredBinding;
-    readonly version: number;
-    readonly parts: readonly (TruthPart & { readonly matched: boolean })[];
-  }
 
   /** Writes down which parts are new, so that rows which come from here on are known to be late. */
   async function noteParts(context: WriteContext, bindings: readonly StoredBinding[]): Promise<readonly BoundWork[]> {
@@ -223,8 +189,6 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     const bindings = await listBindings(database.read, project, { endpoint: name });
     const work = await noteParts(context, bindings);
     const dirty = await listDirtyDays(database.read, project, name);
-    const isStale = ({ binding, version, parts }: BoundWork) =>
-      binding.matchedVersion < version || parts.some(({ matched }) => !matched);
     if (dirty.length === 0 && !work.some(isStale)) return 'nothing';
 
     const fresh = work.flatMap(({ parts }) => parts.filter(({ matched }) => !matched));
@@ -268,7 +232,7 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
             { from: `dataset:${binding.dataset}@${version}`, to: `monitor:${binding.name}`, kind: 'truth' },
           ]);
       }
-      await clearDirtyDays(unit, project, name, dirty as readonly DirtyDay[]);
+      await clearDirtyDays(unit, project, name, dirty);
       for (const { lookup, observedMs } of found) await deleteWaiting(unit, project, name, [lookup], observedMs);
       await tell(unit, endpoint, joined.output, 0);
       return true;
@@ -288,14 +252,6 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
         found.set(truth.lookup, truth);
     }
     return [...found.values()];
-  }
-
-  async function retrying<T>(endpoint: string, work: () => Promise<T | undefined>): Promise<T> {
-    for (let attempt = 0; attempt < attempts; attempt += 1) {
-      const result = await work();
-      if (result !== undefined) return result;
-    }
-    throw predictionsErrors.TRUTH_BUSY(endpoint);
   }
 
   async function isPending(reader: Reader, project: string, endpoint: string): Promise<boolean> {
@@ -322,6 +278,50 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     },
     isPending,
   };
+}
+
+interface BoundWork {
+  readonly binding: StoredBinding;
+  readonly version: number;
+  readonly parts: readonly (TruthPart & { readonly matched: boolean })[];
+}
+
+const isStale = ({ binding, version, parts }: BoundWork) =>
+  binding.matchedVersion < version || parts.some(({ matched }) => !matched);
+
+const tell = (unit: Unit, { project, endpoint }: Endpoint, output: TruthOutput, waiting: number) =>
+  unit.emit({
+    type: 'truth.recorded',
+    project,
+    subject: `deployment:${endpoint}`,
+    data: { endpoint, matched: output.matched, waiting, changed: output.changed },
+  });
+
+/** Segments of rows that may hold what the truths name: by span of ids, by day. */
+async function candidateSegmentsIn(
+  reader: Reader,
+  project: string,
+  endpoint: string,
+  truths: readonly PushedValue[],
+): Promise<readonly Segment[]> {
+  const ids = truths.flatMap(({ lookup }) => ('predictionId' in lookup ? [lookup.predictionId] : [])).toSorted();
+  const days = truths.flatMap(({ lookup }) => ('key' in lookup ? [dayOf(lookup.eventMs)] : []));
+  const [fromId, toId] = [ids[0], ids.at(-1)];
+  const byId =
+    fromId === undefined || toId === undefined
+      ? []
+      : (await listSegmentsOfIds(reader, { project, endpoint, fromId, toId })).filter((segment) =>
+          ids.some((id) => id >= segment.minId && id <= segment.maxId),
+        );
+  return [...byId, ...(await listSegmentsOfDays(reader, project, endpoint, 'rows', [...new Set(days)]))];
+}
+
+async function retrying<T>(endpoint: string, work: () => Promise<T | undefined>): Promise<T> {
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    const result = await work();
+    if (result !== undefined) return result;
+  }
+  throw predictionsErrors.TRUTH_BUSY(endpoint);
 }
 
 const endOfTime = 8_640_000_000_000_000 - 1;
