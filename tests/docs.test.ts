@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { printDocs } from '../tools/print-docs.mjs';
+
+const root = resolve(import.meta.dirname, '..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+describe('the documents', () => {
+  test('that are printed from the code are current; else: npm run build && node tools/print-docs.mjs', async () => {
+    const pages = await printDocs(join(root, 'src'), '.ts');
+    for (const [path, text] of Object.entries(pages)) expect(read(path), path).toBe(text);
+  }, 60_000);
+
+  test('give a reason for each dependency, and for none that is gone', () => {
+    const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<string, object>;
+    const named = [...read('docs/dependencies.md').matchAll(/^\| `([^`]+)` \| .{4,} \|$/gm)].map(([, name]) => name);
+    expect(named.toSorted()).toEqual([...Object.keys({ ...dependencies, ...devDependencies })].toSorted());
+  });
+
+  test('link to files that are there', () => {
+    const documents = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+    const broken = documents
+      .filter((path) => path.endsWith('.md'))
+      .flatMap((path) =>
+        [...read(path).matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
+          .map(([, target]) => join(path, '..', target ?? ''))
+          .filter((target) => {
+            try {
+              readdirSync(join(root, target));
+              return false;
+            } catch (error) {
+              return (error as { code?: string }).code !== 'ENOTDIR';
+            }
+          })
+          .map((target) => `${path} -> ${target}`),
+      );
+    expect(broken).toEqual([]);
+  });
+
+  test('of decisions say what enforces them', () => {
+    const decisions = readdirSync(join(root, 'docs/adr'));
+    expect(decisions.filter((name) => !read(`docs/adr/${name}`).includes('Enforced by: '))).toEqual([]);
+    expect(decisions.filter((name) => !/^\d{4}-[a-z0-9-]+\.md$/.test(name))).toEqual([]);
+  });
+});

@@ -1,0 +1,2 @@
+/** Each printed page by its path. */
+export function printDocs(folder: string, extension: '.js' | '.ts'): Promise<Readonly<Record<string, string>>>;

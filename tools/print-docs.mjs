@@ -1,0 +1,184 @@
+// Prints the reference pages of docs/ from the built code: node tools/print-docs.mjs (after npm run build).
+// tests/docs.test.ts prints them from the sources and fails when a page is stale.
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const mark = '<!-- Printed from the code by tools/print-docs.mjs: do not edit. -->';
+
+/** Each page by its path, from the code in a folder: `dist` (.js) or `src` (.ts, under a runner that reads it). */
+export async function printDocs(folder, extension) {
+  const load = (path) => import(/* @vite-ignore */ pathToFileURL(join(folder, `${path}${extension}`)).href);
+  const [{ kindTable }, { settings }, { printJsonSchema }] = await Promise.all([
+    load('contracts/error-kinds'),
+    load('platform/config/settings'),
+    load('modules/workspace/document-schema'),
+  ]);
+  return {
+    'docs/errors.md': printErrors(await findErrors(folder, extension), kindTable),
+    'docs/configuration.md': printSettings(settings),
+    'docs/tidemill-yaml.md': printDocument(printJsonSchema()),
+  };
+}
+
+/** Every coded error that the code declares, by where it is declared. */
+async function findErrors(folder, extension) {
+  const files = (await readdir(folder, { recursive: true }))
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => file.endsWith(extension) && !/\.test\.|\.d\.ts$|\/testing\//.test(file))
+    .sort();
+  const found = new Map();
+  for (const file of files) {
+    if (!(await readFile(join(folder, file), 'utf8')).includes('defineErrors(')) continue;
+    const exports = await import(/* @vite-ignore */ pathToFileURL(join(folder, file)).href);
+    const place = placeOf(file);
+    for (const value of Object.values(exports))
+      for (const error of typeof value === 'object' && value !== null ? Object.values(value) : [])
+        if (typeof error === 'function' && typeof error.code === 'string' && typeof error.kind === 'string')
+          found.set(error.code, { error, place });
+  }
+  return [...found.values()];
+}
+
+/** `modules/alerts/…` is alerts, `platform/http/…` is platform. */
+function placeOf(file) {
+  const [room, name] = file.split('/');
+  return room === 'modules' || room === 'protocols' ? name : room;
+}
+
+function printErrors(found, kindTable) {
+  const places = [...new Set(found.map(({ place }) => place))].sort();
+  const sections = places.map((place) => {
+    const rows = found
+      .filter((one) => one.place === place)
+      .sort((a, b) => (a.error.code < b.error.code ? -1 : 1))
+      .map(({ error }) => {
+        const { http, exit, retryable } = kindTable[error.kind];
+        const text = [messageOf(error), error.help].filter(Boolean).join(' ');
+        return `| \`${error.code}\` | ${http} | ${exit} | ${retryable ? 'yes' : 'no'} | ${cell(text)} |`;
+      });
+    return [
+      `## ${place}`,
+      '',
+      '| code | HTTP | exit | retry | what it says, and how to mend it |',
+      '|---|---|---|---|---|',
+      ...rows,
+      '',
+    ].join('\n');
+  });
+  const intro = [
+    mark,
+    '# Errors',
+    '',
+    'Every failure has a stable `code`. Our own API answers `{ "error": { "code", "message", "details", "requestId" } }` with the HTTP',
+    'status, the command line ends with the exit code; *retry* says whether the same request may succeed when it is sent again',
+    'unchanged. `…` stands for what the message names.',
+    '',
+    '',
+  ].join('\n');
+  return intro + sections.join('\n');
+}
+
+/** The message with `…` for each of its arguments; undefined where it needs more than texts. */
+function messageOf(error) {
+  try {
+    const { message } = error(...Array.from({ length: 8 }, () => '…'));
+    return message.includes('NaN') || message.includes('undefined') ? undefined : sentence(message);
+  } catch {
+    return undefined;
+  }
+}
+
+const sentence = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);
+const cell = (text) => text.replaceAll('\n', ' ').replaceAll('|', '\\|');
+
+function printSettings(settings) {
+  const rows = Object.values(settings).map((setting) => {
+    const value = setting.defaultText ?? showDefault(setting.default);
+    const unit = setting.unit === undefined || setting.defaultText !== undefined ? '' : ` ${setting.unit}`;
+    return `| \`--${setting.flag}\` | \`${setting.environment}\` | ${cell(value)}${unit} | ${cell(setting.reason)} |`;
+  });
+  return [
+    mark,
+    '# Configuration',
+    '',
+    'Each key is an option of `tidemill up` or a variable of the environment; the option wins. All problems are told at once.',
+    '',
+    '| option | variable | default | why one would change it |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+function showDefault(value) {
+  if (value === undefined) return 'none';
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.join(', ');
+  return String(value);
+}
+
+function printDocument(schema) {
+  const lines = [mark, '# tidemill.yaml', '', schema.description ?? '', ''];
+  lines.push(
+    'Unknown keys are errors. Durations are written `90s`, `3h`, `28d`; references `kind:name@version-or-alias`.',
+    '',
+  );
+  lines.push('`GET /api/v1/workspace` answers this as JSON Schema (`schema`), for completion in an editor.', '');
+  for (const [name, section] of Object.entries(schema.properties)) {
+    lines.push(`## ${name}`, '', ...(section.description === undefined ? [] : [upper(section.description), '']));
+    const entry = section.type === 'array' ? section.items : firstPattern(section);
+    const named = entry === undefined ? section : entry;
+    if (entry?.properties !== undefined)
+      lines.push(section.type === 'array' ? 'A list; each entry has:' : 'By name; each has:', '');
+    if (named.properties === undefined) lines.push(`Type: ${typeOf(section)}.`, '');
+    else lines.push(...propertyTable(named), '');
+  }
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+const upper = (text) => sentence(text.charAt(0).toUpperCase() + text.slice(1));
+const firstPattern = (schema) =>
+  schema.patternProperties === undefined ? undefined : Object.values(schema.patternProperties)[0];
+
+/** All keys of an object and of the objects inside it, by their path. */
+function propertyTable(schema) {
+  // alternatives of a value may share a key
+  return ['| key | type | | meaning |', '|---|---|---|---|', ...new Set(propertyRows(schema, ''))];
+}
+
+function propertyRows(schema, prefix) {
+  return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
+    const path = `${prefix}${key}`;
+    const needed = schema.required?.includes(key) ? 'needed' : '';
+    const fallback = property.default === undefined ? '' : ` Default: \`${JSON.stringify(property.default)}\`.`;
+    const text = property.description === undefined ? '' : sentence(property.description);
+    const row = `| \`${path}\` | ${cell(typeOf(property))} | ${needed} | ${cell(text + fallback)} |`;
+    return [row, ...insidesOf(property, path).flatMap(([inner, at]) => propertyRows(inner, `${at}.`))];
+  });
+}
+
+/** Objects inside a value: its own keys, those of what it holds by name or in a list, those of its alternatives. */
+function insidesOf(schema, path) {
+  if (schema.properties !== undefined) return [[schema, path]];
+  if (schema.type === 'array') return insidesOf(schema.items, `${path}[]`);
+  const held = firstPattern(schema);
+  if (held !== undefined) return insidesOf(held, `${path}.<name>`);
+  return (schema.anyOf ?? []).flatMap((one) => insidesOf(one, path));
+}
+
+function typeOf(schema) {
+  if (schema.enum !== undefined) return schema.enum.map((value) => `\`${value}\``).join(', ');
+  if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
+  if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
+  if (schema.type === 'array') return `list of ${typeOf(schema.items)}`;
+  if (firstPattern(schema) !== undefined) return `by name: ${typeOf(firstPattern(schema))}`;
+  if (schema.type === 'string') return 'text';
+  return schema.type ?? 'anything';
+}
+
+if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === process.argv[1]) {
+  const pages = await printDocs(join(root, 'dist'), '.js');
+  for (const [path, text] of Object.entries(pages)) await writeFile(join(root, path), text);
+  console.log(`printed ${Object.keys(pages).join(', ')}`);
+}
