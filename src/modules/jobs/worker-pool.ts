@@ -51,7 +51,8 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
   let stopped = false;
 
   function startWorker(): Worker {
-    const child = spawn(process.execPath, [...process.execArgv.filter(keepsFlag), program, ...options.arguments], {
+    const child = spawn(process.execPath, [program, ...options.arguments], {
+      // none of our own flags: those keep an idle server small, and a worker is to be fast
       stdio: ['pipe', 'pipe', 'pipe'],
       env: options.environment,
     });
@@ -149,11 +150,6 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
           worker.process.stdin?.write(`${JSON.stringify({ id: task.id, cancel: true })}\n`);
     task.reject(signal.reason);
   }
-}
-
-/** Memory flags of the launcher do not suit a process that holds result sets. */
-function keepsFlag(flag: string): boolean {
-  return !flag.startsWith('--max-semi-space-size') && flag !== '--optimize-for-size';
 }
 
 function endOf(child: ChildProcess): Promise<void> {
