@@ -1,13 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { beforeAll, onTestFinished } from 'vitest';
 import { type ControlPlane, createControlPlane } from '../../src/app/control-plane.ts';
 import { openPlatform, type Platform } from '../../src/app/platform.ts';
 import { loadConfig } from '../../src/platform/config.ts';
 import { createLogger } from '../../src/platform/log.ts';
 import { builtModule } from '../../src/platform/testing/built-program.ts';
 import { type Client, createClient } from '../../src/sdk/index.ts';
+
+// outside a test, so that building on a busy machine counts against no test's time
+beforeAll(async () => void (await builtModule('worker/main.js')), 180_000);
 
 export interface TestControlPlane {
   readonly home: string;

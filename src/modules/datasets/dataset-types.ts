@@ -1,4 +1,5 @@
 import type { CheckResult, Column, DatasetSpec, IngestionState } from '#contracts/datasets';
+import type { DatasetFile } from './pack-rules.ts';
 
 export interface Dataset {
   readonly project: string;
@@ -32,6 +33,8 @@ export interface DatasetVersion {
   readonly sizeBytes: number;
   /** In order of arrival. */
   readonly parts: readonly DatasetPart[];
+  /** The same rows in the same order in fewer files, for readers of the whole. */
+  readonly files: readonly DatasetFile[];
   readonly columns: readonly Column[];
   readonly time: string | undefined;
   readonly timeMinMs: number | undefined;
@@ -41,7 +44,7 @@ export interface DatasetVersion {
   readonly createdMs: number;
 }
 
-export type VersionHead = Omit<DatasetVersion, 'parts'> & { readonly partCount: number };
+export type VersionHead = Omit<DatasetVersion, 'parts' | 'files'> & { readonly partCount: number };
 
 export interface SourceFile {
   readonly path: string;

@@ -13,6 +13,6 @@ export interface DatasetsDeps {
   readonly events: EventLog;
   readonly jobs: Pick<JobsApi, 'submit' | 'get' | 'runTask'>;
   readonly artifacts: Pick<ArtifactsApi, 'retain' | 'release' | 'assertReadable'>;
-  readonly lineage: Pick<LineageApi, 'record'>;
+  readonly lineage: Pick<LineageApi, 'record' | 'registerAlias'>;
   readonly alerts: Pick<AlertsApi, 'open' | 'resolve'>;
 }

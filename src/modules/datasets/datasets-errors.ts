@@ -14,6 +14,11 @@ export const datasetsErrors = defineErrors({
     kind: 'conflict',
     message: (name: string) => `dataset "${name}" is made by a pipeline step: nothing can be landed in it`,
   },
+  DATASET_NOT_DECLARED: {
+    kind: 'conflict',
+    message: (name: string) =>
+      `dataset "${name}" is no longer declared: declare it in tidemill.yaml, apply, and land its files again`,
+  },
   DATASET_SOURCE_EMPTY: {
     kind: 'invalid',
     message: (name: string, source: string) => `no file matches the source of dataset "${name}": ${source}`,

@@ -6,6 +6,7 @@ import type { DatasetsDeps } from './datasets-deps.ts';
 import { datasetsKind } from './datasets-kind.ts';
 import { registerDatasetRoutes } from './datasets-routes.ts';
 import { createDatasetsService, type DatasetsApi } from './datasets-service.ts';
+import { findDataset } from './datasets-store.ts';
 import { registerQueryRoutes } from './query-routes.ts';
 
 export interface DatasetsModule {
@@ -18,6 +19,12 @@ export interface DatasetsModule {
 
 export function createDatasetsModule(deps: DatasetsDeps): DatasetsModule {
   const service = createDatasetsService(deps);
+  // a walk that begins at a bare name begins at the current version
+  deps.lineage.registerAlias('dataset', async (reader, project, name, at) => {
+    if (at !== undefined) return undefined;
+    const found = await findDataset(reader, project, name);
+    return found === undefined || found.currentVersion === 0 ? undefined : `dataset:${name}@${found.currentVersion}`;
+  });
   return {
     id: 'datasets',
     api: service,

@@ -26,6 +26,7 @@ import {
   findDataset,
   findIngestion,
   findVersion,
+  listDatasetsPage,
   listOpenIngestions,
   listDatasets as listStored,
   listIngestions as listStoredIngestions,
@@ -40,17 +41,17 @@ export function registerDatasetRoutes(
 
   registerOperation(app, listDatasets, async ({ query, context }, answer) => {
     const after = query.cursor === undefined ? '' : String(decodeCursor(query.cursor)[0]);
-    const stored = (await listStored(database.read, context.project)).filter(({ name }) => name > after);
-    const page = stored.slice(0, query.limit ?? defaultPageLimit);
-    const last = page.at(-1);
+    const limit = query.limit ?? defaultPageLimit;
+    const found = await listDatasetsPage(database.read, context.project, { after, limit: limit + 1 });
+    const last = found.at(limit - 1);
     return answer(200, {
-      items: await Promise.all(page.map((dataset) => toView(database.read, dataset))),
-      ...(stored.length > page.length && last !== undefined && { next: encodeCursor([last.name]) }),
+      items: found.slice(0, limit).map(toView),
+      ...(found.length > limit && last !== undefined && { next: encodeCursor([last.dataset.name]) }),
     });
   });
 
   registerOperation(app, getDataset, async ({ params, context }, answer) =>
-    answer(200, await toView(database.read, await getOwn(database.read, context.project, params.name))),
+    answer(200, await readView(database.read, await getOwn(database.read, context.project, params.name))),
   );
 
   registerOperation(app, listDatasetVersions, async ({ params, query, context }, answer) => {
@@ -111,10 +112,8 @@ export function registerDatasetRoutes(
   });
 
   registerOperation(app, previewDataset, async ({ params, query, context }, answer) => {
-    await getOwn(database.read, context.project, params.name);
     const version = await datasets.version(database.read, context.project, params.name, query.version);
-    if (version === undefined)
-      throw datasetsErrors.DATASET_VERSION_NOT_FOUND(params.name, String(query.version ?? 'yet: land its data first'));
+    if (version === undefined) throw await datasets.missing(database.read, context.project, params.name, query.version);
     const { rows } = await deps.jobs.runTask('query', {
       views: [{ name: 'rows', paths: version.parts.map(({ sha256 }) => `blob:${sha256}`) }],
       sql: `select * from rows limit ${query.limit ?? 20}`,
@@ -139,15 +138,24 @@ async function getOwnIngestion(reader: Reader, project: string, id: string): Pro
 
 const toRfc3339 = (ms: number): string => new Date(ms).toISOString();
 
-async function toView(reader: Reader, dataset: Dataset): Promise<DatasetView> {
-  const { project, name, currentVersion, spec } = dataset;
+async function readView(reader: Reader, dataset: Dataset): Promise<DatasetView> {
+  const { project, name, currentVersion } = dataset;
   const current = currentVersion === 0 ? undefined : await findVersion(reader, project, name, currentVersion);
   const open = await listOpenIngestions(reader, project, name);
+  return toView({ dataset, current, ingesting: open.length > 0 });
+}
+
+function toView(found: {
+  readonly dataset: Dataset;
+  readonly current: VersionHead | undefined;
+  readonly ingesting: boolean;
+}): DatasetView {
+  const { dataset, current, ingesting } = found;
   return {
-    name,
-    ...(spec && { spec }),
+    name: dataset.name,
+    ...(dataset.spec && { spec: dataset.spec }),
     ...(current && { current: toVersionView(current) }),
-    ingesting: open.length > 0,
+    ingesting,
   };
 }
 

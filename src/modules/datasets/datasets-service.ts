@@ -18,6 +18,9 @@ import {
   upsertDataset,
 } from './datasets-store.ts';
 import { createIngestionService } from './ingestion-service.ts';
+import { filesOf } from './pack-rules.ts';
+import { packFinished } from './pack-service.ts';
+import { listPacks } from './packs-store.ts';
 
 /** The door of `datasets`. */
 export interface DatasetsApi {
@@ -47,6 +50,8 @@ export interface DatasetsApi {
 }
 
 export interface DatasetsService extends DatasetsApi {
+  /** The error for a version that was not found: whether the dataset is not there, or has nothing yet. */
+  missing(reader: Reader, project: string, name: string, at?: number): Promise<Error>;
   jobFinished(unit: Unit, job: Job): Promise<void>;
 }
 
@@ -64,11 +69,15 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
     const head = await findVersion(reader, project, name, wanted);
     if (head === undefined) return undefined;
     const { partCount: _count, ...rest } = head;
-    return { ...rest, parts: await listParts(reader, project, name, wanted) };
+    const parts = await listParts(reader, project, name, wanted);
+    // a step's output is a set of its own, which packs know nothing of
+    const packs = head.producer === undefined ? await listPacks(reader, project, name) : [];
+    return { ...rest, parts, files: filesOf(parts, packs) };
   }
 
   return {
     version,
+    missing,
     land: ingestions.land,
 
     async record(unit, { project, name, files, producer }) {
@@ -107,7 +116,7 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
         project,
         owner: `dataset:${name}`,
         tag: 'datasets.describe',
-        data: { name, version: number },
+        data: { name, version: number, parts: files.length },
         work: workerWork('describe', { paths: files.map(({ sha256 }) => `blob:${sha256}`) }),
       });
       return { version: number };
@@ -131,8 +140,17 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
 
     async jobFinished(unit, job) {
       if (job.tag === 'datasets.land') await ingestions.jobFinished(unit, job);
+      if (job.tag === 'datasets.pack') await packFinished(unit, deps, job);
       if (job.tag !== 'datasets.describe' || job.state !== 'succeeded') return;
-      const { name, version: number } = job.data as { readonly name: string; readonly version: number };
+      const {
+        name,
+        version: number,
+        parts,
+      } = job.data as {
+        readonly name: string;
+        readonly version: number;
+        readonly parts: number;
+      };
       const { rows, columns } = job.result?.output as unknown as {
         readonly rows: number;
         readonly columns: readonly Column[];
@@ -142,7 +160,7 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
         type: 'dataset.version.created',
         project: job.project,
         subject: `dataset:${name}@${number}`,
-        data: { dataset: name, version: number, rows, parts: 1 },
+        data: { dataset: name, version: number, rows, parts },
       });
     },
   };
@@ -155,9 +173,13 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
   ): Promise<DatasetVersion> {
     const found = await version(reader, project, name, at);
     if (found !== undefined) return found;
+    throw await missing(reader, project, name, at);
+  }
+
+  async function missing(reader: Reader, project: string, name: string, at?: number): Promise<Error> {
     const names = (await listDatasets(reader, project)).map((dataset) => dataset.name);
-    if (!names.includes(name)) throw datasetsErrors.DATASET_NOT_FOUND(name, nearestName(name, names));
-    throw datasetsErrors.DATASET_VERSION_NOT_FOUND(name, String(at ?? 'yet: land its data first'));
+    if (!names.includes(name)) return datasetsErrors.DATASET_NOT_FOUND(name, nearestName(name, names));
+    return datasetsErrors.DATASET_VERSION_NOT_FOUND(name, String(at ?? 'yet: land its data first'));
   }
 }
 

@@ -97,6 +97,55 @@ export async function listDatasets(reader: Reader, project: string): Promise<rea
   return rows.map(rowToDataset);
 }
 
+/** One page of datasets with the heads of their current versions and whether something is being landed. */
+export async function listDatasetsPage(
+  reader: Reader,
+  project: string,
+  page: { readonly after: string; readonly limit: number },
+): Promise<
+  readonly { readonly dataset: Dataset; readonly current: VersionHead | undefined; readonly ingesting: boolean }[]
+> {
+  const rows = await reader
+    .query<DatasetsTables>()
+    .selectFrom('datasets')
+    .select(datasetColumns)
+    .where('datasets.project', '=', project)
+    .where('datasets.name', '>', page.after)
+    .orderBy('datasets.name')
+    .limit(page.limit)
+    .execute();
+  const names = rows.map(({ name }) => name);
+  const heads = await reader
+    .query<DatasetsTables>()
+    .selectFrom('dataset_versions')
+    .innerJoin('datasets', (join) =>
+      join
+        .onRef('datasets.project', '=', 'dataset_versions.project')
+        .onRef('datasets.name', '=', 'dataset_versions.name')
+        .onRef('datasets.current_version', '=', 'dataset_versions.version'),
+    )
+    .select(versionColumns)
+    .where('dataset_versions.project', '=', project)
+    .where(inList(reader, 'dataset_versions.name', names))
+    .execute();
+  const open = await reader
+    .query<DatasetsTables>()
+    .selectFrom('dataset_ingestions')
+    .select('dataset_ingestions.name')
+    .distinct()
+    .where('dataset_ingestions.project', '=', project)
+    .where(inList(reader, 'dataset_ingestions.name', names))
+    .where(inList(reader, 'dataset_ingestions.state', ['queued', 'running']))
+    .execute();
+  const currents = new Map(heads.map((row) => [row.name, rowToVersion(row)]));
+  const ingesting = new Set(open.map(({ name }) => name));
+  return rows.map((row) => ({
+    dataset: rowToDataset(row),
+    current: currents.get(row.name),
+    ingesting: ingesting.has(row.name),
+  }));
+}
+
 export async function findDataset(reader: Reader, project: string, name: string): Promise<Dataset | undefined> {
   const row = await reader
     .query<DatasetsTables>()

@@ -39,6 +39,14 @@ export interface DatasetsTables {
     source_sha256: string;
     created_ms: number;
   };
+  readonly dataset_packs: {
+    project: string;
+    name: string;
+    from_position: number;
+    to_position: number;
+    sha256: string;
+    size_bytes: number;
+  };
   readonly dataset_ingestions: {
     id: string;
     project: string;

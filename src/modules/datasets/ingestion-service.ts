@@ -2,7 +2,7 @@ import type { CheckResult, CheckSpec, Column, DatasetSpec } from '#contracts/dat
 import type { WorkerTaskOutput } from '#contracts/worker';
 import { type Job, workerWork } from '#modules/jobs';
 import type { Reader, Unit } from '#platform/database';
-import type { DatasetPart, Ingestion, SourceFile } from './dataset-types.ts';
+import type { Dataset, DatasetPart, Ingestion, SourceFile } from './dataset-types.ts';
 import type { DatasetsDeps } from './datasets-deps.ts';
 import { datasetsErrors } from './datasets-errors.ts';
 import {
@@ -17,6 +17,7 @@ import {
   moveIngestion,
 } from './datasets-store.ts';
 import { formatOf, mergeColumns, newFiles, schemaProblems } from './landing-rules.ts';
+import { submitPacks } from './pack-service.ts';
 
 /**
  * The life of an ingestion:
@@ -37,6 +38,12 @@ export interface IngestionService {
 }
 
 type LandOutput = WorkerTaskOutput<'land'>;
+
+/** Kept with the job: what was declared when it started is what its result is judged by, whatever is applied meanwhile. */
+interface LandingData {
+  readonly ingestionId: string;
+  readonly spec: DatasetSpec;
+}
 
 export function createIngestionService(deps: DatasetsDeps): IngestionService {
   return {
@@ -63,35 +70,40 @@ export function createIngestionService(deps: DatasetsDeps): IngestionService {
     },
 
     async jobFinished(unit, job) {
-      const id = (job.data as { readonly ingestionId?: string } | null)?.ingestionId ?? '';
-      const ingestion = await findIngestion(unit, id);
+      const { ingestionId, spec } = job.data as unknown as LandingData;
+      const ingestion = await findIngestion(unit, ingestionId);
       const dataset = ingestion && (await findDataset(unit, ingestion.project, ingestion.dataset));
-      if (ingestion?.state !== 'running' || ingestion.jobId !== job.id || dataset?.spec === undefined) return;
+      if (ingestion?.state !== 'running' || ingestion.jobId !== job.id || dataset === undefined) return;
       if (job.state === 'succeeded' && job.result?.output !== undefined)
-        await conclude(
-          unit,
-          ingestion,
-          dataset.spec,
-          dataset.currentVersion,
-          job,
-          job.result.output as unknown as LandOutput,
-        );
+        await conclude(unit, ingestion, spec, dataset.currentVersion, job, job.result.output as unknown as LandOutput);
       else
         await fail(
           unit,
           ingestion,
           job.error ?? { code: 'INGESTION_LOST', message: 'the ingestion left no result; land the files again' },
         );
-      for (const { sha256 } of ingestion.files)
-        await deps.artifacts.release(unit, {
-          project: ingestion.project,
-          owner: `dataset:${ingestion.dataset}`,
-          sha256,
-        });
-      const [next] = await listOpenIngestions(unit, ingestion.project, ingestion.dataset);
-      if (next?.state === 'queued') await start(unit, next, dataset.spec);
+      await releaseFiles(unit, ingestion);
+      await startNext(unit, dataset);
     },
   };
+
+  async function releaseFiles(unit: Unit, { project, dataset, files }: Ingestion): Promise<void> {
+    for (const { sha256 } of files)
+      await deps.artifacts.release(unit, { project, owner: `dataset:${dataset}`, sha256 });
+  }
+
+  async function startNext(unit: Unit, { project, name, spec }: Dataset): Promise<void> {
+    for (const next of await listOpenIngestions(unit, project, name)) {
+      if (next.state !== 'queued') return;
+      if (spec !== undefined) {
+        await start(unit, next, spec);
+        return;
+      }
+      const { code, message } = datasetsErrors.DATASET_NOT_DECLARED(name);
+      await fail(unit, next, { code, message }, 'queued');
+      await releaseFiles(unit, next);
+    }
+  }
 
   async function start(
     unit: Unit,
@@ -102,7 +114,7 @@ export function createIngestionService(deps: DatasetsDeps): IngestionService {
       project: ingestion.project,
       owner: `dataset:${ingestion.dataset}`,
       tag: 'datasets.land',
-      data: { ingestionId: ingestion.id },
+      data: { ingestionId: ingestion.id, spec } satisfies LandingData,
       work: workerWork('land', {
         files: ingestion.files.map(({ path, sha256 }, index) => ({
           path: `blob:${sha256}`,
@@ -161,12 +173,13 @@ export function createIngestionService(deps: DatasetsDeps): IngestionService {
       await moveIngestion(unit, ingestion.id, 'running', { state: 'blocked', checks });
       return;
     }
-    await publish(unit, ingestion, job, output, columns ?? [], checks, before);
+    await publish(unit, ingestion, spec, job, output, columns ?? [], checks, before);
   }
 
   async function publish(
     unit: Unit,
     ingestion: Ingestion,
+    spec: DatasetSpec,
     job: Job,
     output: LandOutput,
     columns: readonly Column[],
@@ -190,8 +203,7 @@ export function createIngestionService(deps: DatasetsDeps): IngestionService {
         },
       ];
     });
-    const dataset = await findDataset(unit, project, name);
-    const version = (dataset?.currentVersion ?? 0) + 1;
+    const version = (before?.version ?? 0) + 1;
     const rows = (before?.rows ?? 0) + sum(parts.map((part) => part.rows));
     await insertVersion(unit, {
       project,
@@ -201,7 +213,7 @@ export function createIngestionService(deps: DatasetsDeps): IngestionService {
       partCount: (before?.partCount ?? 0) + parts.length,
       sizeBytes: (before?.sizeBytes ?? 0) + sum(parts.map((part) => part.sizeBytes)),
       columns,
-      time: dataset?.spec?.time,
+      time: spec.time,
       timeMinMs: least([before?.timeMinMs, ...parts.map((part) => part.timeMinMs)]),
       timeMaxMs: greatest([before?.timeMaxMs, ...parts.map((part) => part.timeMaxMs)]),
       producer: undefined,
@@ -220,6 +232,7 @@ export function createIngestionService(deps: DatasetsDeps): IngestionService {
       ...ingestion.files.map(({ sha256 }) => ({ from: `artifact:${sha256}`, to: reference, kind: 'landed' })),
       ...(before === undefined ? [] : [{ from: `dataset:${name}@${before.version}`, to: reference, kind: 'extended' }]),
     ]);
+    await submitPacks(unit, deps, project, name);
     await moveIngestion(unit, ingestion.id, 'running', { state: 'published', version, checks });
     await unit.emit({
       type: 'dataset.version.created',
@@ -238,9 +251,10 @@ export function createIngestionService(deps: DatasetsDeps): IngestionService {
     unit: Unit,
     ingestion: Ingestion,
     error: { readonly code: string; readonly message: string },
+    from: 'queued' | 'running' = 'running',
   ): Promise<void> {
     const { project, dataset: name } = ingestion;
-    await moveIngestion(unit, ingestion.id, 'running', {
+    await moveIngestion(unit, ingestion.id, from, {
       state: 'failed',
       error: { code: error.code, message: error.message },
     });

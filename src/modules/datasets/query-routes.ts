@@ -26,8 +26,8 @@ export function registerQueryRoutes(
         continue;
       }
       const version = await deps.datasets.version(database.read, context.project, dataset ?? name);
-      if (version === undefined) throw datasetsErrors.DATASET_NOT_FOUND(dataset ?? name, undefined);
-      views.push({ name, paths: version.parts.map((part) => `blob:${part.sha256}`) });
+      if (version === undefined) throw await deps.datasets.missing(database.read, context.project, dataset ?? name);
+      views.push({ name, paths: version.files.map((file) => `blob:${file.sha256}`) });
     }
     if (body.rows !== undefined) {
       const { rows } = await jobs.runTask('query', { sql: body.sql, views, rows: body.rows }, context.signal);
