@@ -17,6 +17,8 @@ export interface WorkspaceDocument {
   readonly sections: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Paths of the snapshot's files, relative to the document. */
   readonly files: readonly string[];
+  /** The text of a small file of the snapshot. */
+  readText?(path: string): string | undefined;
 }
 
 /** The files that a document came with, read before the unit began. */

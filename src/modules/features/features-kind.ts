@@ -19,6 +19,11 @@ export const featuresKind: ResourceKind<FeatureViewSpec> = {
       problems.push({ path: ['dataset'], message: `there is no dataset "${spec.dataset}"`, known: datasets });
     if ('sql' in spec && !document.files.includes(spec.sql))
       problems.push({ path: ['sql'], message: `there is no file "${spec.sql}"`, known: document.files });
+    const sql = 'sql' in spec ? document.readText?.(spec.sql) : undefined;
+    // a name with a dot may be what a step makes: known once it has run
+    for (const read of sql === undefined ? [] : datasetsInSql(sql))
+      if (!read.includes('.') && !datasets.includes(read))
+        problems.push({ path: ['sql'], message: `the query reads "${read}", which is no dataset`, known: datasets });
     return problems;
   },
   async apply(unit, project, { name, after, snapshot }) {

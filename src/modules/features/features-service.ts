@@ -147,17 +147,19 @@ function usefulParts(
   ttlMs: number | undefined,
 ): string[] {
   if (range === undefined || version.time !== spec.time) return pathsOf(version);
-  const useful = version.parts.filter(
+  const useful = version.files.filter(
     ({ timeMinMs, timeMaxMs }) =>
       timeMinMs === undefined ||
       timeMaxMs === undefined ||
       (timeMinMs <= range.maxMs && (ttlMs === undefined || timeMaxMs >= range.minMs - ttlMs)),
   );
-  // a view needs one part for its columns, even when none of its rows can be used
-  return (useful.length > 0 ? useful : version.parts.slice(-1)).map(({ sha256 }) => `blob:${sha256}`);
+  // the newest part has every column, also those that older ones lack, and a view needs its columns even without a row
+  const newest = version.parts.at(-1);
+  const read = newest === undefined || useful.includes(newest) ? useful : [...useful, newest];
+  return read.map(({ sha256 }) => `blob:${sha256}`);
 }
 
-const pathsOf = (version: DatasetVersion): string[] => version.parts.map(({ sha256 }) => `blob:${sha256}`);
+const pathsOf = (version: DatasetVersion): string[] => version.files.map(({ sha256 }) => `blob:${sha256}`);
 
 function instantOf(row: FeatureRow, at: string, index: number): number {
   const value = row[at];

@@ -15,7 +15,7 @@ import { deleteApplied, findSnapshot, listApplied, putApplied, putSnapshot } fro
 export interface WorkspaceDeps {
   readonly database: Database;
   readonly blobs: BlobStore;
-  readonly artifacts: Pick<ArtifactsApi, 'retain' | 'release' | 'assertReadable'>;
+  readonly artifacts: Pick<ArtifactsApi, 'retain' | 'assertReadable' | 'missing'>;
   readonly lineage: Pick<LineageApi, 'record'>;
   readonly projects: Pick<ProjectsApi, 'get' | 'setGoal'>;
   /** In the order in which they are applied: what is referred to comes first. */
@@ -48,13 +48,10 @@ export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
   async function read(sent: Sent): Promise<{ snapshot: Snapshot; document: WorkspaceDocument; goal: unknown }> {
     await deps.artifacts.assertReadable(deps.database.read, sent.project, sent.snapshot);
     const manifest = JSON.parse((await readBlob(deps.blobs, sent.snapshot)).toString('utf8')) as TreeManifest;
-    const texts = new Map<string, string>();
-    for (const { path, sha256, sizeBytes } of manifest.files) {
-      await deps.artifacts.assertReadable(deps.database.read, sent.project, sha256);
-      if (sizeBytes > largestTextBytes) continue;
-      const bytes = await readBlob(deps.blobs, sha256);
-      if (!bytes.includes(0)) texts.set(path, bytes.toString('utf8'));
-    }
+    const digests = [...new Set(manifest.files.map(({ sha256 }) => sha256))];
+    const [missing] = await deps.artifacts.missing(deps.database.read, sent.project, digests);
+    if (missing !== undefined) await deps.artifacts.assertReadable(deps.database.read, sent.project, missing);
+    const texts = await readTexts(deps.blobs, manifest.files);
     const parsed = parseWorkspaceDocument(
       sent.document,
       (path) => texts.get(path),
@@ -93,6 +90,12 @@ export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
           await deps.projects.setGoal(unit, sent.project, goal as GoalSpec | undefined);
         const differences = await compare(unit, sent, document);
         for (const kind of deps.kinds) await applyKind(unit, kind, sent.project, differences, snapshot);
+        const touched = differences.filter(({ change }) => change === 'create' || change === 'change');
+        await deps.lineage.record(
+          unit,
+          sent.project,
+          touched.map(({ resource }) => ({ from: `snapshot:${snapshot.digest}`, to: resource, kind: 'declared' })),
+        );
         const before = await findSnapshot(unit, sent.project);
         const codeChanged = before?.snapshot !== snapshot.digest;
         if (codeChanged) {
@@ -169,6 +172,7 @@ export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
     snapshot: Snapshot,
   ): Promise<void> {
     const prefix = `${kind.kind}:`;
+    const applied = await listApplied(unit, project, kind.section);
     for (const { resource, change, before, after } of differences) {
       if (!resource.startsWith(prefix) || change === 'absent') continue;
       const name = resource.slice(prefix.length);
@@ -180,7 +184,7 @@ export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
           snapshot,
         });
       if (change === 'prune') await deleteApplied(unit, project, kind.section, name);
-      else await putApplied(unit, project, kind.section, name, after);
+      else if (!same(applied.get(name), after)) await putApplied(unit, project, kind.section, name, after);
     }
   }
 
@@ -205,6 +209,21 @@ function sourcesOf(document: WorkspaceDocument): Applied['sources'] {
     dataset,
     source: (spec as { readonly source: string }).source,
   }));
+}
+
+const readsAtOnce = 16;
+
+async function readTexts(blobs: BlobStore, files: TreeManifest['files']): Promise<ReadonlyMap<string, string>> {
+  const texts = new Map<string, string>();
+  const queue = files.filter(({ sizeBytes }) => sizeBytes <= largestTextBytes);
+  const one = async (): Promise<void> => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const bytes = await readBlob(blobs, file.sha256);
+      if (!bytes.includes(0)) texts.set(file.path, bytes.toString('utf8'));
+    }
+  };
+  await Promise.all(Array.from({ length: readsAtOnce }, one));
+  return texts;
 }
 
 async function readBlob(blobs: BlobStore, sha256: string): Promise<Buffer> {
