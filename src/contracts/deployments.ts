@@ -18,7 +18,7 @@ export const deploymentsEvents = defineEvents({
   }),
   /** A replica has delivered and reported everything up to this flush. */
   'deployment.flushed': Type.Object({ pool: Type.String(), replica: Type.String(), flush: Type.Integer() }),
-  /** A replica began, became ready, or drains; or an endpoint of it changed its state. */
+  /** A replica began, became ready, or drains; or an endpoint of it changed its state or what it serves. */
   'deployment.replica.changed': Type.Object({ pool: Type.String(), replica: Type.String(), state: Type.String() }),
   'deployment.revision.ready': Type.Object({ deployment: Type.String(), revision: Type.String() }),
   'deployment.revision.failed': Type.Object({

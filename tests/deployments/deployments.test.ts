@@ -9,6 +9,8 @@ const follows = (over: Partial<DeploymentSpecDocument> = {}): DeploymentSpecDocu
   ...over,
 });
 
+const bearer = ({ token }: { readonly token: string }) => ({ authorization: `Bearer ${token}` });
+
 describeDatabases('deployments', (open) => {
   let database: TestDatabase;
   let control: Control;
@@ -228,10 +230,9 @@ describeDatabases('deployments', (open) => {
   });
 
   test('documents that cannot be meant are refused with their place', () => {
+    const { kind } = control;
     const problems = (spec: DeploymentSpecDocument) =>
-      (control.kind.check?.('late', spec, { project, sections: {}, files: [] }) ?? []).map(({ path }) =>
-        path.join('.'),
-      );
+      (kind.check?.('late', spec, { project, sections: {}, files: [] }) ?? []).map(({ path }) => path.join('.'));
     expect(problems(follows({ rollout: { steps: [10, 5, 100] } }))).toEqual(['rollout.steps.1']);
     expect(problems(follows({ rollout: { steps: [10, 50] } }))).toEqual(['rollout.steps.1']);
     expect(problems(follows({ rollout: { steps: [100], abort_when: 'errors > 1' } }))).toEqual(['rollout.abort_when']);
@@ -250,7 +251,6 @@ describeDatabases('deployments of a server that asks for tokens', (open) => {
     const issue = (pool: string) =>
       control.write((unit) => control.identity.issueToken(unit, { kind: 'replica', name: 'a', scope: { pool } }));
     const [own, other] = [await issue('default'), await issue('elsewhere')];
-    const bearer = ({ token }: { readonly token: string }) => ({ authorization: `Bearer ${token}` });
     const url = '/data-plane/pools/default/spec';
     expect((await control.call('GET', url)).status).toBe(401);
     expect((await control.call('GET', url, undefined, bearer(other))).body.error.code).toBe('POOL_FORBIDDEN');

@@ -27,7 +27,7 @@ const nothing = (): RevisionCounters => ({
   requests: 0,
   rows: 0,
   errors: {},
-  latencyCounts: new Array<number>(latencyBoundsUs.length + 1).fill(0),
+  latencyCounts: Array.from({ length: latencyBoundsUs.length + 1 }, () => 0),
   latencySumUs: 0,
 });
 

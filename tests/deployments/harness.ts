@@ -12,8 +12,9 @@ import { createApprovalsModule } from '#modules/approvals';
 import { createArtifactsModule } from '#modules/artifacts';
 import { createDeploymentsModule } from '#modules/deployments';
 import { createIdentityModule } from '#modules/identity';
+import { createJobsModule } from '#modules/jobs';
 import { createLineageModule } from '#modules/lineage';
-import { createPredictionsModule, type PredictionsDeps } from '#modules/predictions';
+import { createPredictionsModule } from '#modules/predictions';
 import { createRegistryModule } from '#modules/registry';
 import { createRolloutsModule } from '#modules/rollouts';
 import { createLocalBlobStore } from '#platform/blobs';
@@ -38,7 +39,8 @@ export interface ControlOptions {
   readonly ids: Ids;
   readonly auth?: 'open' | 'required';
   readonly folder?: string;
-  readonly jobs?: PredictionsDeps['jobs'];
+  /** Starts workers for the prediction log; without, nothing can be delivered. */
+  readonly worker?: boolean;
 }
 
 export async function startControl(options: ControlOptions) {
@@ -54,10 +56,26 @@ export async function startControl(options: ControlOptions) {
   const artifacts = createArtifactsModule(common);
   const alerts = createAlertsModule({ ...common, lineage: lineage.api });
   const approvals = createApprovalsModule({ ...common, lineage: lineage.api });
+  const jobs = createJobsModule({
+    ...common,
+    artifacts: artifacts.api,
+    identity: identity.api,
+    folder: join(folder, 'attempts'),
+    path: '/usr/bin:/bin',
+    capacity: { cpu: 2, memoryMb: 2048 },
+    worker: {
+      processes: 1,
+      tasksPerProcess: 4,
+      idleMs: 5000,
+      environment: {},
+      arguments: ['--spill', join(folder, 'spill')],
+    },
+    ensurePython: () => Promise.reject(new Error('no step runs here')),
+  });
   const predictions = createPredictionsModule({
     ...common,
     folder: join(folder, 'intake'),
-    jobs: options.jobs ?? { runTask: () => Promise.reject(new Error('no worker here')) },
+    jobs: jobs.api,
     datasets: { version: async () => undefined },
     artifacts: artifacts.api,
     lineage: lineage.api,
@@ -100,6 +118,7 @@ export async function startControl(options: ControlOptions) {
     for (const consumer of module.consumers) consumers.add(consumer);
   }
   await predictions.start();
+  if (options.worker === true) await jobs.start();
   await consumers.start();
 
   /** Bytes of a model, held as the registry would hold what a pipeline made. */
@@ -137,6 +156,7 @@ export async function startControl(options: ControlOptions) {
     async stop() {
       await app.close();
       await consumers.stop();
+      if (options.worker === true) await jobs.stop();
     },
     /** `tidemill apply` of one deployment. */
     async apply(name: string, after: DeploymentSpecDocument | undefined) {
@@ -150,7 +170,7 @@ export async function startControl(options: ControlOptions) {
     async promote(
       model: string,
       bytes: Uint8Array | string,
-      more: { readonly signature?: object; readonly alias?: string } = {},
+      more: { readonly signature?: object; readonly alias?: string; readonly score?: string } = {},
     ) {
       const file = await storeModel(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
       const proposed = await database.write(actor, (unit) =>
@@ -161,7 +181,7 @@ export async function startControl(options: ControlOptions) {
           files: [file],
           runtime: 'onnx',
           ...(more.signature && { signature: JSON.parse(JSON.stringify(more.signature)) }),
-          predicts: { kind: 'binary', score: 'probabilities[1]' },
+          predicts: { kind: 'binary', score: more.score ?? 'probabilities[1]' },
           alias: more.alias ?? 'champion',
           checks: [],
         }),

@@ -24,7 +24,8 @@ describeDatabases('rollouts', (open) => {
   });
 
   const seen = async (...replicas: readonly FakeReplica[]) => {
-    for (const one of replicas.length === 0 ? [replica] : replicas) await control.report(one.report(await control.spec()));
+    for (const one of replicas.length === 0 ? [replica] : replicas)
+      await control.report(one.report(await control.spec()));
   };
   const revisionOf = async (version: number): Promise<string> => {
     const { body } = await control.call('GET', '/api/v1/deployments/late/revisions');
@@ -55,7 +56,9 @@ describeDatabases('rollouts', (open) => {
     const other = createFakeReplica('b');
     await seen(replica, other);
     await control.promote('late', 'one');
-    expect(await control.deployment('late')).toMatchObject({ status: { state: 'rolling-out', warm: [{ version: 1, as: 'next' }] } });
+    expect(await control.deployment('late')).toMatchObject({
+      status: { state: 'rolling-out', warm: [{ version: 1, as: 'next' }] },
+    });
     await seen();
     expect(await shares()).toEqual({});
     expect((await control.latestRollout('late'))?.reason).toContain('1 of 2 replicas');
@@ -157,10 +160,16 @@ describeDatabases('rollouts', (open) => {
     replica.broken.add(await revisionOf(2));
     await seen();
     expect((await control.deployment('late')).status.state).toBe('degraded');
-    expect(await control.latestRollout('late')).toMatchObject({ state: 'warming', reason: expect.stringContaining('tried again') });
+    expect(await control.latestRollout('late')).toMatchObject({
+      state: 'warming',
+      reason: expect.stringContaining('tried again'),
+    });
     database.clock.advance(11_000);
     await seen();
-    expect(await control.latestRollout('late')).toMatchObject({ state: 'aborted', reason: expect.stringContaining('cannot be loaded') });
+    expect(await control.latestRollout('late')).toMatchObject({
+      state: 'aborted',
+      reason: expect.stringContaining('cannot be loaded'),
+    });
     await seen();
     expect((await control.deployment('late')).status.state).toBe('ready');
     expect(await champion()).toBe(1);

@@ -7,7 +7,7 @@ export const silenceMs = 20_000;
 const forgottenMs = 24 * 3_600_000;
 
 export interface Liveness {
-  isLive(replica: Replica): boolean;
+  readonly isLive: (replica: Replica) => boolean;
 }
 
 /** Silence is counted from this server's start on: while it was away nobody could report. */

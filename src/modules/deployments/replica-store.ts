@@ -160,13 +160,13 @@ export async function putCounters(
       })),
     )
     .onConflict((conflict) =>
-      conflict.columns(['revision', 'role', 'pool', 'replica', 'boot']).doUpdateSet(({ ref }) => ({
-        requests: ref('excluded.requests'),
-        row_count: ref('excluded.row_count'),
-        errors: ref('excluded.errors'),
-        latency_counts: ref('excluded.latency_counts'),
-        latency_sum_us: ref('excluded.latency_sum_us'),
-        max_event_ms: ref('excluded.max_event_ms'),
+      conflict.columns(['revision', 'role', 'pool', 'replica', 'boot']).doUpdateSet((eb) => ({
+        requests: eb.ref('excluded.requests'),
+        row_count: eb.ref('excluded.row_count'),
+        errors: eb.ref('excluded.errors'),
+        latency_counts: eb.ref('excluded.latency_counts'),
+        latency_sum_us: eb.ref('excluded.latency_sum_us'),
+        max_event_ms: eb.ref('excluded.max_event_ms'),
       })),
     )
     .execute();
@@ -182,7 +182,7 @@ export async function findGreatestEventMs(
     .query<DeploymentsTables>()
     .selectFrom('deployment_counters')
     .innerJoin('deployment_revisions', 'deployment_revisions.revision', 'deployment_counters.revision')
-    .select(({ fn }) => fn.max<number | null>('deployment_counters.max_event_ms').as('greatest'))
+    .select((eb) => eb.fn.max<number | null>('deployment_counters.max_event_ms').as('greatest'))
     .where('deployment_revisions.project', '=', project)
     .where('deployment_revisions.deployment', '=', deployment)
     .where('deployment_counters.role', '=', 'primary')

@@ -129,23 +129,26 @@ function toReplica(report: ReplicaReport, nowMs: number): Replica {
   };
 }
 
+/** All of a replica that somebody may wait for, in one text. */
+const statesOf = (one: Replica | undefined): string =>
+  JSON.stringify([
+    one?.boot,
+    one?.state,
+    one?.endpoints.map(({ project, name, state, error, serving, revisions }) => [
+      project,
+      name,
+      state,
+      error,
+      serving,
+      revisions.map(({ revision, state: own }) => [revision, own]),
+    ]),
+  ]);
+
 /** Who waits for a replica hears of it by these events. */
 async function emitChanges(unit: Unit, before: Replica | undefined, now: Replica): Promise<void> {
   const { pool, replica } = now;
   const about = { project: 'default', subject: `pool:${pool}` };
-  const states = (one: Replica | undefined) =>
-    JSON.stringify([
-      one?.boot,
-      one?.state,
-      one?.endpoints.map(({ project, name, state, error, revisions }) => [
-        project,
-        name,
-        state,
-        error,
-        revisions.map(({ revision, state: own }) => [revision, own]),
-      ]),
-    ]);
-  if (states(before) !== states(now))
+  if (statesOf(before) !== statesOf(now))
     await unit.emit({ ...about, type: 'deployment.replica.changed', data: { pool, replica, state: now.state } });
   if (
     now.observed !== undefined &&

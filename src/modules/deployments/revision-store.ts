@@ -153,15 +153,17 @@ export async function isServedFile(reader: Reader, pool: string | undefined, sha
     .where('deployment_revision_files.sha256', '=', sha256);
   const inPool = pool === undefined ? files : files.where('deployments.pool', '=', pool);
   const found = await inPool
-    .where(({ exists, or, selectFrom }) =>
-      or([
-        exists(
-          selectFrom('deployment_traffic')
+    .where((eb) =>
+      eb.or([
+        eb.exists(
+          eb
+            .selectFrom('deployment_traffic')
             .select('deployment_traffic.revision')
             .whereRef('deployment_traffic.revision', '=', 'deployment_revisions.revision'),
         ),
-        exists(
-          selectFrom('deployment_shadows')
+        eb.exists(
+          eb
+            .selectFrom('deployment_shadows')
             .select('deployment_shadows.revision')
             .whereRef('deployment_shadows.revision', '=', 'deployment_revisions.revision'),
         ),

@@ -13,7 +13,7 @@ const day = 86_400_000;
 
 /** So many answers, all of one latency, and so many failures of ours. */
 function counted(answers: number, failures = 0, latencyUs = 900): Counters {
-  const latencyCounts = new Array<number>(latencyBoundsUs.length + 1).fill(0);
+  const latencyCounts = Array.from({ length: latencyBoundsUs.length + 1 }, () => 0);
   latencyCounts[latencyBoundsUs.findIndex((bound) => latencyUs <= bound)] = answers;
   return {
     ...noCounters,

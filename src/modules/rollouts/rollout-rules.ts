@@ -1,4 +1,4 @@
-import { parseRolloutCondition, type RolloutComparison } from '#contracts/rollout-condition';
+import { parseRolloutCondition, type RolloutComparison, type RolloutMetric } from '#contracts/rollout-condition';
 import type { RolloutEvidence } from '#contracts/rollouts';
 import {
   answersOf,
@@ -69,16 +69,12 @@ function decideWarming(
   { plan, isFirst, failedMs }: RolloutProgress,
   { readiness, nowMs }: RolloutFacts,
 ): RolloutDecision {
-  switch (readiness.state) {
-    case 'ready':
-      return { kind: 'step', step: isFirst ? plan.steps.length - 1 : 0, evidence: undefined };
-    case 'loading':
-      return { kind: 'wait', reason: readiness.reason, evidence: undefined };
-    case 'failed':
-      return failedMs !== undefined && nowMs - failedMs >= failurePatienceMs
-        ? { kind: 'abort', reason: `it cannot be loaded: ${readiness.error}`, evidence: undefined }
-        : { kind: 'wait', reason: `loading failed, it is tried again: ${readiness.error}`, evidence: undefined };
-  }
+  if (readiness.state === 'ready')
+    return { kind: 'step', step: isFirst ? plan.steps.length - 1 : 0, evidence: undefined };
+  if (readiness.state === 'loading') return { kind: 'wait', reason: readiness.reason, evidence: undefined };
+  return failedMs !== undefined && nowMs - failedMs >= failurePatienceMs
+    ? { kind: 'abort', reason: `it cannot be loaded: ${readiness.error}`, evidence: undefined }
+    : { kind: 'wait', reason: `loading failed, it is tried again: ${readiness.error}`, evidence: undefined };
 }
 
 function decideStep(progress: RolloutProgress, facts: RolloutFacts): RolloutDecision {
@@ -138,8 +134,8 @@ function findAbort(
     const since = subtractCounters(facts.counters, baseline.counters);
     if (judgedRequestsOf(since) < minRequestsToAbort) continue;
     for (const comparison of parsed.comparisons) {
-      const value = measure(since, comparison);
-      if (value === undefined || !holds(value, comparison)) continue;
+      const value = measures[comparison.metric](since);
+      if (value === undefined || !comparisons[comparison.operator](value, comparison.threshold)) continue;
       const evidence = evidenceSince(baseline, facts);
       return {
         reason: `${comparison.text}: ${comparison.metric} is ${show(value, comparison)} on ${evidence.requests} requests`,
@@ -150,37 +146,24 @@ function findAbort(
   return undefined;
 }
 
-function measure(counters: Counters, { metric }: RolloutComparison): number | undefined {
-  switch (metric) {
-    case 'error_rate':
-      return failuresOf(counters) / judgedRequestsOf(counters);
-    case 'latency_mean': {
-      const answers = answersOf(counters);
-      return answers === 0 ? undefined : counters.latencySumUs / answers;
-    }
-    case 'latency_p50':
-      return latencyQuantileUs(counters, 0.5);
-    case 'latency_p90':
-      return latencyQuantileUs(counters, 0.9);
-    case 'latency_p95':
-      return latencyQuantileUs(counters, 0.95);
-    case 'latency_p99':
-      return latencyQuantileUs(counters, 0.99);
-  }
-}
+const measures: Readonly<Record<RolloutMetric, (counters: Counters) => number | undefined>> = {
+  error_rate: (counters) => failuresOf(counters) / judgedRequestsOf(counters),
+  latency_mean(counters) {
+    const answers = answersOf(counters);
+    return answers === 0 ? undefined : counters.latencySumUs / answers;
+  },
+  latency_p50: (counters) => latencyQuantileUs(counters, 0.5),
+  latency_p90: (counters) => latencyQuantileUs(counters, 0.9),
+  latency_p95: (counters) => latencyQuantileUs(counters, 0.95),
+  latency_p99: (counters) => latencyQuantileUs(counters, 0.99),
+};
 
-function holds(value: number, { operator, threshold }: RolloutComparison): boolean {
-  switch (operator) {
-    case '>':
-      return value > threshold;
-    case '>=':
-      return value >= threshold;
-    case '<':
-      return value < threshold;
-    case '<=':
-      return value <= threshold;
-  }
-}
+const comparisons: Readonly<Record<RolloutComparison['operator'], (value: number, threshold: number) => boolean>> = {
+  '>': (value, threshold) => value > threshold,
+  '>=': (value, threshold) => value >= threshold,
+  '<': (value, threshold) => value < threshold,
+  '<=': (value, threshold) => value <= threshold,
+};
 
 const show = (value: number, { metric }: RolloutComparison): string =>
   metric === 'error_rate' ? value.toFixed(4) : `${(value / 1000).toFixed(1)} ms`;

@@ -82,8 +82,9 @@ function parseBaseline(text: string | null): Baseline | undefined {
   );
 }
 
+const json = (value: unknown) => (value === undefined ? null : JSON.stringify(value));
+
 function rolloutToRow(rollout: Rollout): RolloutRow {
-  const json = (value: unknown) => (value === undefined ? null : JSON.stringify(value));
   return {
     rollout: rollout.id,
     project: rollout.project,

@@ -17,6 +17,9 @@ import { isUnderWay, type Rollout } from './rollout-store.ts';
 import type { RolloutsDeps } from './rollouts-deps.ts';
 import type { RolloutsApi } from './rollouts-service.ts';
 
+const why = (context: RequestContext, body: { readonly reason?: string }) =>
+  body.reason ?? `by hand, ${context.principal.id}`;
+
 export function registerRolloutRoutes(
   app: FastifyInstance,
   deps: Pick<RolloutsDeps, 'database' | 'events'> & { readonly rollouts: RolloutsApi },
@@ -25,8 +28,6 @@ export function registerRolloutRoutes(
   const view = async (reader: Reader, rollout: Rollout) => toView(rollout, await rollouts.evidence(reader, rollout));
   const change = async (context: RequestContext, work: (unit: Unit) => Promise<Rollout>) =>
     view(database.read, await database.write(context.write, work));
-  const why = (context: RequestContext, body: { readonly reason?: string }) =>
-    body.reason ?? `by hand, ${context.principal.id}`;
 
   registerOperation(app, listRollouts, async ({ query, context }, answer) => {
     const limit = query.limit ?? defaultPageLimit;

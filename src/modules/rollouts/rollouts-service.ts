@@ -74,6 +74,26 @@ export interface RolloutsService extends RolloutsApi {
  */
 const flushMatters = 15 * 60_000;
 
+const about = ({ id, deployment, revision, model, version }: Rollout) => ({
+  rolloutId: id,
+  deployment,
+  revision,
+  model,
+  version,
+});
+const subjectOf = ({ project, deployment }: Rollout) => ({
+  project,
+  subject: formatReference('deployment', deployment),
+});
+const fingerprintOf = ({ deployment }: Pick<Rollout, 'deployment'>) => `rollout:${deployment}`;
+
+/** Another rollout takes its place: it is over, or its set before is let go. */
+async function leave(unit: Unit, active: Rollout, reason: string): Promise<void> {
+  if (!isUnderWay(active)) return updateRollout(unit, active, { ...active, previousWarm: false });
+  await updateRollout(unit, active, { ...active, state: 'superseded', reason, endedMs: unit.nowMs });
+  await unit.emit({ ...subjectOf(active), type: 'rollout.superseded', data: { ...about(active), reason } });
+}
+
 export function createRolloutsService(deps: Omit<RolloutsDeps, 'database' | 'events' | 'clock'>): RolloutsService {
   const { deployments, registry, alerts, lineage } = deps;
 
@@ -92,19 +112,6 @@ export function createRolloutsService(deps: Omit<RolloutsDeps, 'database' | 'eve
       mayAdvance,
     };
   }
-
-  const about = ({ id, deployment, revision, model, version }: Rollout) => ({
-    rolloutId: id,
-    deployment,
-    revision,
-    model,
-    version,
-  });
-  const subjectOf = ({ project, deployment }: Rollout) => ({
-    project,
-    subject: formatReference('deployment', deployment),
-  });
-  const fingerprintOf = ({ deployment }: Pick<Rollout, 'deployment'>) => `rollout:${deployment}`;
 
   async function start(unit: Unit, deployment: Deployment, model: string, version: number): Promise<void> {
     const { project, name } = deployment;
@@ -199,13 +206,6 @@ export function createRolloutsService(deps: Omit<RolloutsDeps, 'database' | 'eve
     const at = parseReference(spec.model)?.at;
     const alias = at === undefined ? undefined : await registry.alias(reader, project, model, at);
     return alias?.version === version ? alias.promotionId : undefined;
-  }
-
-  /** Another rollout takes its place: it is over, or its set before is let go. */
-  async function leave(unit: Unit, active: Rollout, reason: string): Promise<void> {
-    if (!isUnderWay(active)) return updateRollout(unit, active, { ...active, previousWarm: false });
-    await updateRollout(unit, active, { ...active, state: 'superseded', reason, endedMs: unit.nowMs });
-    await unit.emit({ ...subjectOf(active), type: 'rollout.superseded', data: { ...about(active), reason } });
   }
 
   async function beginStep(
