@@ -58,4 +58,14 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./nouns/rollout.ts')).rollout,
   },
   { noun: 'alert', summary: 'list and show alerts', load: async () => (await import('./nouns/alert.ts')).alert },
+  {
+    noun: 'trigger',
+    summary: 'list and show triggers',
+    load: async () => (await import('./nouns/trigger.ts')).trigger,
+  },
+  {
+    noun: 'webhook',
+    summary: 'list and show webhooks',
+    load: async () => (await import('./nouns/webhook.ts')).webhook,
+  },
 ];
