@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -42,6 +44,8 @@ function startWorker(...more: readonly string[]) {
     exit,
     arrived,
     errors: () => errors,
+    pid: child.pid,
+    kill: () => child.kill('SIGKILL'),
     end: () => child.stdin.end(),
     write: (text: string) => child.stdin.write(text),
     ask: (id: string, task: string, input: unknown) =>
@@ -107,6 +111,21 @@ describe('the worker process', () => {
     worker.write('nonsense\n{"id":7}\n\n');
     expect(await worker.ask('x', 'query', { sql: 'select 1 as x', views: [], rows: 1 })).toMatchObject({ ok: true });
     expect(worker.errors()).toContain('is no request');
+  });
+
+  test('removes what a killed worker has spilled, and its own when it ends', async () => {
+    const killed = startWorker();
+    await killed.ask('x', 'query', { sql: 'select 1', views: [], rows: 1 });
+    killed.kill();
+    await killed.exit;
+    const spilled = folder.path(`spill/worker-${killed.pid}`);
+    await mkdir(spilled, { recursive: true });
+    const worker = startWorker();
+    await worker.ask('x', 'query', { sql: 'select 1', views: [], rows: 1 });
+    expect(existsSync(spilled)).toBe(false);
+    worker.end();
+    await worker.exit;
+    expect(existsSync(folder.path(`spill/worker-${worker.pid}`))).toBe(false);
   });
 
   test('refuses arguments that it does not understand', async () => {

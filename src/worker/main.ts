@@ -1,7 +1,9 @@
+import { rm } from 'node:fs/promises';
 import { isAppError } from '#platform/errors';
 import { readLines } from '#platform/json-lines';
 import { createLogger } from '#platform/log';
 import { createTaskServer } from './serve-tasks.ts';
+import { openSpillFolder } from './spill-folder.ts';
 import { createTaskRunner } from './tasks.ts';
 import { parseSettings, type WorkerSettings } from './worker-settings.ts';
 
@@ -10,10 +12,11 @@ const maxLineBytes = 256 * 1024 * 1024;
 const stopGraceMs = 3_000;
 
 const settings = settingsOrExit();
+const spillFolder = await openSpillFolder(settings.spillFolder);
 const logger = createLogger({ name: 'worker', level: 'warn' });
 const server = createTaskServer({
   run: createTaskRunner(),
-  settings,
+  settings: { ...settings, spillFolder },
   logger,
   write: (line) => process.stdout.write(line),
 });
@@ -23,6 +26,7 @@ for await (const line of readLines(process.stdin, { maxLineBytes })) if (line.tr
 // The parent has closed our input, or died: nobody waits for an answer. A query that does not heed its interrupt is left.
 setTimeout(() => process.exit(0), stopGraceMs).unref();
 await server.stop();
+await rm(spillFolder, { recursive: true, force: true });
 process.exit(0);
 
 function settingsOrExit(): WorkerSettings {

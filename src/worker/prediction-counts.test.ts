@@ -82,7 +82,7 @@ describe('truth', () => {
       ['UA', 1545, 'EWR', at],
       ['UA "x"', 2, "it's", at],
       ['AA', 3, 'LGA', at],
-    ].map((key) => encodeKey(key as (string | number | Date)[]));
+    ].map(encodeKey);
     const predictions = await folder.parquet(
       'predictions.parquet',
       `select * from (values ${keys.map((key, n) => `('p${n}.0', '${key.replaceAll("'", "''")}', ${at.getTime()})`).join(', ')}) as v(id, key, event_time)`,
