@@ -1,12 +1,13 @@
 import { element, svg } from './dom.js';
 import { day, figure, metricName, shortDay } from './format.js';
 
-const width = 720;
 const height = 220;
 const margin = { top: 14, right: 12, bottom: 24, left: 40 };
 
 /** A metric over windows: the live model with its interval, the model left alone, the target. */
 export function metricChart({ metric = 'auc', target, history }) {
+  // drawn at its own size, so that its words are as large as the page's
+  const width = Math.max(300, Math.min(1_200, document.body.clientWidth - 80));
   const points = history.filter(({ value }) => value !== undefined);
   if (points.length < 2) return undefined;
   const bound = Number(/-?[\d.]+$/.exec(target ?? '')?.[0] ?? NaN);
