@@ -133,7 +133,7 @@ export const ColumnProfile = Type.Object({
   kind: Type.Enum(['numeric', 'categorical', 'time', 'other'], { description: 'time: all values are ms UTC' }),
   count: Type.Integer({ description: 'rows with a value' }),
   missing: Type.Integer({ description: 'null or NaN' }),
-  distinct: Type.Integer({ description: 'approximate (HyperLogLog)' }),
+  distinct: Type.Integer({ description: 'exact up to 1000, then approximate (HyperLogLog)' }),
   min: Type.Optional(Type.Number()),
   max: Type.Optional(Type.Number()),
   mean: Type.Optional(Type.Number({ description: 'of finite values' })),

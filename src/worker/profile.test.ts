@@ -52,6 +52,7 @@ test('texts, booleans, times, lists, and columns without any value', async () =>
     kind: 'categorical',
     categories: { categories: ['a', 'b', 'c11'], counts: [10, 10, 1], other: 9, nulls: 0 },
   });
+  expect(text?.distinct).toBe(12);
   expect(flag?.top).toEqual([
     { value: 'false', count: 15 },
     { value: 'true', count: 15 },

@@ -16,7 +16,7 @@ export interface ProfileOptions {
 
 /** Quantiles and edges of larger columns are those of about as many rows, spread evenly over the table. */
 const sampleRows = 200_000;
-/** Numbers of more distinct values than that have no top values. */
+/** Fewer distinct values than these are counted exactly, and numbers have top values then. */
 const fewDistinct = 1000;
 const percents = [1, 5, 25, 50, 75, 95, 99] as const;
 
@@ -94,7 +94,8 @@ async function profileNumbers(
        min(x) filter (isfinite(x)) as low, max(x) filter (isfinite(x)) as high from ${numbers}`,
   );
   const count = Number(row['n']);
-  const base = { ...column, kind, count, missing: rows - count, distinct: Number(row['d']) };
+  const distinct = await countDistinct(session, numbers, Number(row['d']));
+  const base = { ...column, kind, count, missing: rows - count, distinct };
   const [low, high] = [row['low'], row['high']];
   if (typeof low !== 'number' || typeof high !== 'number')
     return { ...base, cells: { edges: [], counts: [count], nulls: base.missing } };
@@ -173,7 +174,7 @@ async function profileCategories(
     kind: 'categorical',
     count,
     missing: rows - count,
-    distinct: Number(row['d']),
+    distinct: await countDistinct(session, values, Number(row['d'])),
     top: found.slice(0, top),
     categories: {
       categories: categories.map(({ value }) => String(value)),
@@ -182,6 +183,12 @@ async function profileCategories(
       nulls: rows - count,
     },
   };
+}
+
+/** The estimate is some percent off, which few values would show: 13 months a year. */
+async function countDistinct(session: Session, values: string, estimate: number): Promise<number> {
+  if (estimate > fewDistinct) return estimate;
+  return Number((await session.row(`select count(distinct x) as n from ${values}`))['n']);
 }
 
 async function topOf(session: Session, values: string, limit: number) {
