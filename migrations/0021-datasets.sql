@@ -61,3 +61,15 @@ create table dataset_ingestions (
 );
 create index dataset_ingestions_dataset on dataset_ingestions (project, name, id);
 create index dataset_ingestions_open on dataset_ingestions (state, id);
+
+-- Many small parts are read slowly: neighbouring ones are also kept together in one file.
+create table dataset_packs (
+  project text not null,
+  name text not null,
+  from_position bigint not null,
+  to_position bigint not null,
+  sha256 text not null,
+  size_bytes bigint not null,
+  primary key (project, name, from_position),
+  foreign key (project, name) references datasets (project, name)
+);

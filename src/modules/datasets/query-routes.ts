@@ -5,7 +5,6 @@ import { AppError } from '#platform/errors';
 import { registerOperation } from '#platform/http';
 import { readUntil } from '#platform/read-until';
 import type { DatasetsDeps } from './datasets-deps.ts';
-import { datasetsErrors } from './datasets-errors.ts';
 import type { DatasetsService } from './datasets-service.ts';
 
 const resultFile = 'result.parquet';

@@ -74,19 +74,22 @@ async function planStep(
       views: step.join.features,
     });
     const work = workerWork('join', { ...input, outputPath: `out:${joinOutput}` });
-    return { keyParts: { join: digest(input) }, cacheable: true, work, reads: references };
+    return { keyParts: { join: digest({ references, at: step.join.at }) }, cacheable: true, work, reads: references };
   }
   const fixedInputs: Record<string, readonly { sha256: string; name: string }[]> = {};
+  const contents: Record<string, string> = {};
   const reads: string[] = [];
   for (const [inputName, input] of Object.entries(step.spec.inputs ?? {})) {
     const source = parseInput(step.name, inputName, input);
     if (source.kind === 'artifact') {
       await deps.artifacts.assertReadable(reader, project, source.sha256);
       fixedInputs[inputName] = [{ sha256: source.sha256, name: inputName }];
+      contents[inputName] = source.sha256;
       reads.push(`artifact:${source.sha256}`);
     } else if (source.kind === 'dataset') {
       const found = await resolveDataset(reader, deps, project, source.name, source.at);
-      fixedInputs[inputName] = found.parts.map(({ sha256 }, part) => ({
+      contents[inputName] = digest(found.parts.map(({ sha256 }) => sha256)); // packs change the files, not the content
+      fixedInputs[inputName] = found.files.map(({ sha256 }, part) => ({
         sha256,
         name: `part-${String(part).padStart(5, '0')}.parquet`,
       }));
@@ -111,12 +114,7 @@ async function planStep(
       ),
       ...Object.fromEntries(Object.entries(seen).map(([name, value]) => [`params.${name}`, JSON.stringify(value)])),
       ...Object.fromEntries(Object.entries(step.spec.env ?? {}).map(([name, value]) => [`env.${name}`, value])),
-      ...Object.fromEntries(
-        Object.entries(fixedInputs).map(([name, blobs]) => [
-          `inputs.${name}`,
-          digest(blobs.map(({ sha256 }) => sha256)),
-        ]),
-      ),
+      ...Object.fromEntries(Object.entries(contents).map(([name, content]) => [`inputs.${name}`, content])),
       ...(requirements !== undefined && { python: requirements }),
     },
   };
