@@ -279,6 +279,7 @@ export async function openBench(
         rows: undefined,
         sizeBytes: 0,
         parts: [...(version?.parts ?? []), part],
+        files: [],
         columns: [],
         time: 'time_hour',
         timeMinMs: undefined,
