@@ -31,7 +31,11 @@ export function createAsk(app: FastifyInstance, project: string, request: Fastif
         [value].flat().map((item): [string, string] => [key, String(item)]),
       ),
     );
-    const answer = await app.inject({ method: 'GET', url: `/projects/${project}${path}?${search}`, headers });
+    const answer = await app.inject({
+      method: 'GET',
+      url: `/projects/${project}${path}?${search.toString()}`,
+      headers,
+    });
     if (answer.statusCode === 404) return undefined;
     const body = answer.json<{ error?: { code: string; message: string } }>();
     if (answer.statusCode >= 400)

@@ -23,7 +23,7 @@ const project = 'flights';
 const someone = { actor: 'user:test' };
 const dayMs = 86_400_000;
 const retrain: TriggerSpec = { on: 'alert:late/performance', run: 'pipeline:train', cooldown: '21d' };
-const url = (path: string) => `/projects/${project}/api/v1${path}`;
+const addressOf = (path: string) => `/projects/${project}/api/v1${path}`;
 const snapshot = { digest: '0'.repeat(64), files: [], readText: () => undefined };
 
 interface Received {
@@ -104,9 +104,9 @@ describeDatabases('automation', (open) => {
       log,
       runs,
       refuseRuns: () => (refuse = true),
-      get: async (path: string) => (await app.inject(url(path))).json(),
+      get: async (path: string) => (await app.inject(addressOf(path))).json(),
       send: (method: 'POST' | 'PATCH' | 'DELETE', path: string, payload?: object, headers = {}) =>
-        app.inject({ method, url: url(path), headers, ...(payload !== undefined && { payload }) }),
+        app.inject({ method, url: addressOf(path), headers, ...(payload !== undefined && { payload }) }),
       declare: (spec: TriggerSpec) =>
         database.write(someone, (unit) =>
           module.kind.apply(unit, project, { name: nameTrigger(spec), before: undefined, after: spec, snapshot }),
