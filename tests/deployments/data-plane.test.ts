@@ -47,6 +47,8 @@ async function startDataPlane(controlUrl: string, home: string) {
   return { child, exited, url: (JSON.parse(line) as { url: string }).url };
 }
 
+const bytes = (name: string) => readFileSync(fixture(name));
+
 async function settled(control: Control, isIt: (state: string, versions: readonly number[]) => boolean) {
   for (;;) {
     const { body } = await control.call('GET', '/api/v1/deployments/m?wait=30');
@@ -83,7 +85,6 @@ test(
       shadows: ['model:m@1'],
       rollout: { steps: [50, 100], each: { requests: 40 }, abort_when: 'error_rate > 0.01' },
     };
-    const bytes = (name: string) => readFileSync(fixture(name));
     await control.apply('m', document);
     const home = mkdtempSync(join(tmpdir(), 'tidemill-serving-'));
     let plane = await startDataPlane(controlUrl, home);
