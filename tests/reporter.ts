@@ -1,11 +1,12 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
+const durationOf = (test: TestCase): number => test.diagnostic()?.duration ?? 0;
+
 /** Prints the ten slowest tests and ends with one line, `N passed, N failed`. */
 export default class ClosingLines implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const cases = modules.flatMap((module) => [...module.children.allTests()]);
-    const durationOf = (test: TestCase): number => test.diagnostic()?.duration ?? 0;
-    const slowest = [...cases].sort((a, b) => durationOf(b) - durationOf(a)).slice(0, 10);
+    const slowest = cases.toSorted((a, b) => durationOf(b) - durationOf(a)).slice(0, 10);
     console.log('\nThe ten slowest tests:');
     for (const test of slowest)
       console.log(

@@ -171,29 +171,33 @@ export async function collectMonths(
   };
 }
 
-function toRow(group: ComparedGroup, month: string): MonthRow {
-  const compare = (metric: NonNullable<ComparedGroup['auc']>): Compared => ({
+function toCompared(metric: NonNullable<ComparedGroup['auc']>): Compared {
+  return {
     live: metric.live,
     first: metric.shadow,
     difference: metric.difference,
     lower: metric.lower,
     upper: metric.upper,
-  });
+  };
+}
+
+function toRow(group: ComparedGroup, month: string): MonthRow {
   return {
     month,
     rows: group.rows,
     versions: group.liveModels.map(({ model }) => `v${model.split('@')[1]}`),
-    ...(group.auc && { auc: compare(group.auc) }),
-    ...(group.logLoss && { logLoss: compare(group.logLoss) }),
+    ...(group.auc && { auc: toCompared(group.auc) }),
+    ...(group.logLoss && { logLoss: toCompared(group.logLoss) }),
   };
 }
 
+const three = (value: number | undefined): string | undefined => value?.toFixed(3);
+const signed = (metric: Compared | undefined): string | undefined =>
+  metric &&
+  `${metric.difference >= 0 ? '+' : ''}${metric.difference.toFixed(3)} [${metric.lower.toFixed(3)}, ${metric.upper.toFixed(3)}]`;
+
 /** The table by month, then what happened when, then where to look. */
 export function printReport(report: DemoReport): string {
-  const three = (value: number | undefined): string | undefined => value?.toFixed(3);
-  const signed = (metric: Compared | undefined): string | undefined =>
-    metric &&
-    `${metric.difference >= 0 ? '+' : ''}${metric.difference.toFixed(3)} [${metric.lower.toFixed(3)}, ${metric.upper.toFixed(3)}]`;
   const table = formatTable(
     [...report.months, ...(report.julyAugust ? [report.julyAugust] : []), ...(report.total ? [report.total] : [])],
     [

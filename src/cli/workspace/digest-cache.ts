@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -33,17 +33,19 @@ export async function openDigestCache(folder: string, file: string): Promise<Dig
       return { path, sha256, sizeBytes: size, ...(executable && { executable }) };
     },
     save() {
-      saving = saving.then(async () => {
-        if (!changed) return;
-        changed = false;
-        await mkdir(dirname(file), { recursive: true });
-        const draft = `${file}.${process.pid}-${randomUUID()}`; // other commands may save at the same moment
-        await writeFile(draft, JSON.stringify(Object.fromEntries(known)));
-        await rename(draft, file);
-      });
+      saving = saving.then(() => write());
       return saving;
     },
   };
+
+  async function write(): Promise<void> {
+    if (!changed) return;
+    changed = false;
+    await mkdir(dirname(file), { recursive: true });
+    const draft = `${file}.${randomUUID()}`; // other commands may save at the same moment
+    await writeFile(draft, JSON.stringify(Object.fromEntries(known)));
+    await rename(draft, file);
+  }
 }
 
 async function read(file: string): Promise<Record<string, Known>> {

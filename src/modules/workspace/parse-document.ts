@@ -43,7 +43,7 @@ export function parseWorkspaceDocument(
   if (misfits.length > 0) return { ok: false, problems: misfits };
   const { sections, owners, problems } = mergeSections(sources, kinds);
   const { project, goal } = main.value as { readonly project: string; readonly goal?: unknown };
-  const document: WorkspaceDocument = { project, sections, files };
+  const document: WorkspaceDocument = { project, sections, files, readText };
   for (const kind of kinds)
     for (const [name, spec] of Object.entries(sections[kind.section] ?? {})) {
       const owner = owners.get(`${kind.section}/${name}`);

@@ -164,30 +164,6 @@ export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
     return differences;
   }
 
-  async function applyKind(
-    unit: Unit,
-    kind: ResourceKind<never>,
-    project: string,
-    differences: readonly ResourceDifference[],
-    snapshot: Snapshot,
-  ): Promise<void> {
-    const prefix = `${kind.kind}:`;
-    const applied = await listApplied(unit, project, kind.section);
-    for (const { resource, change, before, after } of differences) {
-      if (!resource.startsWith(prefix) || change === 'absent') continue;
-      const name = resource.slice(prefix.length);
-      if (change !== 'unchanged')
-        await kind.apply(unit, project, {
-          name,
-          before: before as never,
-          after: change === 'prune' ? undefined : (after as never),
-          snapshot,
-        });
-      if (change === 'prune') await deleteApplied(unit, project, kind.section, name);
-      else if (!same(applied.get(name), after)) await putApplied(unit, project, kind.section, name, after);
-    }
-  }
-
   async function keepSnapshot(unit: Unit, project: string, snapshot: Snapshot): Promise<void> {
     const owner = `snapshot:${snapshot.digest}`;
     const sizeBytes = Buffer.byteLength(encodeTree(snapshot.files));
@@ -242,4 +218,28 @@ function same(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
   return keys.every((key) => same((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]));
+}
+
+async function applyKind(
+  unit: Unit,
+  kind: ResourceKind<never>,
+  project: string,
+  differences: readonly ResourceDifference[],
+  snapshot: Snapshot,
+): Promise<void> {
+  const prefix = `${kind.kind}:`;
+  const applied = await listApplied(unit, project, kind.section);
+  for (const { resource, change, before, after } of differences) {
+    if (!resource.startsWith(prefix) || change === 'absent') continue;
+    const name = resource.slice(prefix.length);
+    if (change !== 'unchanged')
+      await kind.apply(unit, project, {
+        name,
+        before: before as never,
+        after: change === 'prune' ? undefined : (after as never),
+        snapshot,
+      });
+    if (change === 'prune') await deleteApplied(unit, project, kind.section, name);
+    else if (!same(applied.get(name), after)) await putApplied(unit, project, kind.section, name, after);
+  }
 }
