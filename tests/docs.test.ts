@@ -18,7 +18,7 @@ describe('the documents', () => {
       string,
       object
     >;
-    const named = [...read('docs/dependencies.md').matchAll(/^\| `([^`]+)` \| .{4,} \|$/gm)].map(([, name]) => name);
+    const named = [...read('docs/dependencies.md').matchAll(/^\| `([^`]+)` +\| .{4,} \|$/gm)].map(([, name]) => name);
     expect(named.toSorted()).toEqual(
       Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies }).toSorted(),
     );
