@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { getJob, getJobLog, listJobs } from '../src/contracts/jobs.ts';
 import { getRun } from '../src/contracts/pipelines.ts';
 import { startTimeOf } from '../src/platform/processes.ts';
+import { newPostgresUrl } from '../src/platform/testing/database.ts';
 import { createClient, isTidemillError } from '../src/sdk/index.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
 import { openPipelineProject, type PipelineProject } from './support/pipeline-project.ts';
@@ -165,6 +166,36 @@ async function largeRuns(project: PipelineProject, runId: string): Promise<void>
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+describe('on PostgreSQL', () => {
+  test('steps run, are tried again, cached and cancelled as on SQLite', async () => {
+    const server = await startControlPlane({ databaseUrl: await newPostgresUrl() });
+    const project = await openPipelineProject(server.client, {
+      'tidemill.yaml': `project: shop
+pipelines:
+  p:
+    params: { n: 0 }
+    steps:
+      a: { run: 'echo "\${params.n}" > "\${outputs.x}"', outputs: [x] }
+      b: { run: 'cp "$TIDEMILL_INPUT_X" "$TIDEMILL_OUTPUT_Y"', inputs: { x: a.x }, outputs: [y] }
+      c: { run: 'cat "$TIDEMILL_INPUT_X"; test ! -e "$GONE" || exec sleep 600; touch "$GONE"; exit 7', inputs: { x: a.x }, env: { GONE: '${await temporaryFolder()}/gone' }, retries: { max: 1, backoff: 1s } }
+`,
+    });
+    await project.apply();
+    const { id } = await project.start();
+    const c = await project.stepUntil(id, 'c', (step) => step.jobId !== undefined);
+    await expect
+      .poll(async () => project.client.call(getJob, { params: { jobId: c.jobId ?? '' } }), { timeout: 20_000 })
+      .toMatchObject({ state: 'running', attempt: 2 });
+    await project.client.request(`/api/v1/runs/${id}/cancel`, { method: 'POST' });
+    const run = await project.finished(id);
+    expect(run.steps.map(({ state }) => state)).toEqual(['succeeded', 'succeeded', 'cancelled']);
+    const again = await project.start();
+    await project.stepUntil(again.id, 'b', ({ state }) => state === 'cached');
+    await project.client.request(`/api/v1/runs/${again.id}/cancel`, { method: 'POST' });
+    expect((await project.finished(again.id)).state).toBe('cancelled');
+  }, 120_000);
+});
 
 describe('a server that stops and starts again', () => {
   test('takes over what still runs, and records what has ended meanwhile', async () => {

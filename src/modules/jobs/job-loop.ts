@@ -79,8 +79,8 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
   const running = new Map<string, Running>();
   /** Cancelled between the commit of their claim and their start. */
   const cancelledEarly = new Set<string>();
-  /** Attempts that are over but for their folders. */
-  const removing = new Set<Promise<void>>();
+  /** Attempts whose process has ended and that are still being recorded, and removed. */
+  const ending = new Set<Promise<void>>();
   const stop = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let renewTimer: NodeJS.Timeout | undefined;
@@ -162,23 +162,25 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
   function begin(job: Job, attempt: (signal: AbortSignal) => Promise<AttemptOutcome | LeftAttempt>): void {
     const abort = new AbortController();
     if (cancelledEarly.has(job.id) || job.cancelRequested) abort.abort(jobsErrors.JOB_CANCELLED());
-    const done = attend(job, attempt, abort.signal)
-      .catch((error: unknown) => {
-        logger.error({ err: error, job: job.id }, 'the outcome of an attempt was not recorded');
-      })
-      .finally(() => {
-        running.delete(job.id);
-        wake();
+    const done = attend(job, attempt, abort.signal).then((outcome) => {
+      running.delete(job.id); // its place is free, so the next claim shares the commit of this record
+      const ended = conclude(job, outcome).catch((error: unknown) => {
+        logger.error({ err: error, job: job.id }, 'the end of an attempt was not recorded');
       });
+      ending.add(ended);
+      void ended.then(() => ending.delete(ended));
+      wake();
+    });
     running.set(job.id, { job, abort, done });
   }
 
+  /** How an attempt ended; undefined when it was broken off because the server stops. */
   async function attend(
     job: Job,
     attempt: (signal: AbortSignal) => Promise<AttemptOutcome | LeftAttempt>,
     signal: AbortSignal,
-  ): Promise<void> {
-    const outcome = await attempt(signal).catch((error: unknown): AttemptOutcome | undefined => {
+  ): Promise<AttemptOutcome | LeftAttempt | undefined> {
+    return await attempt(signal).catch((error: unknown): AttemptOutcome | undefined => {
       if (signal.reason === stopping) return undefined;
       const cancelled = jobsErrors.JOB_CANCELLED();
       if (signal.aborted) return { kind: 'cancelled', code: cancelled.code, message: cancelled.message };
@@ -189,14 +191,13 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
         message: 'the server failed to run the attempt; its log has the cause',
       };
     });
+  }
+
+  async function conclude(job: Job, outcome: AttemptOutcome | LeftAttempt | undefined): Promise<void> {
     if (outcome?.kind === 'left') return;
     if (outcome === undefined) await giveBack(job);
     else await recordSurely(job, outcome);
-    const removed = runner.remove(job).catch((error: unknown) => {
-      logger.warn({ err: error, job: job.id }, "an attempt's folder was not removed");
-    });
-    removing.add(removed);
-    void removed.then(() => removing.delete(removed));
+    await runner.remove(job);
   }
 
   /** The server stops before the attempt could end: it does not count. */
@@ -296,7 +297,7 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
       const left = [...running.values()];
       for (const { abort } of left) abort.abort(stopping);
       await Promise.all(left.map(({ done }) => done));
-      await Promise.all(removing);
+      await Promise.all(ending);
     },
   };
 }

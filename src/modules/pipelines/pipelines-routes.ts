@@ -23,7 +23,7 @@ import { differences } from './cache-key.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
 import type { PipelinesApi } from './pipelines-service.ts';
 import {
-  findEarlierStep,
+  findEarlierParts,
   listPipelines as listStored,
   listRuns as listStoredRuns,
   type StoredPipeline,
@@ -130,7 +130,7 @@ export function registerPipelineRoutes(
     const { run, steps } = await pipelines.get(database.read, context.project, params.runId);
     const step = steps.find(({ name }) => name === params.step);
     if (step === undefined) throw pipelinesErrors.STEP_NOT_FOUND(params.step, params.runId);
-    const earlier = await findEarlierStep(database.read, run, step.name);
+    const earlier = await findEarlierParts(database.read, run, step.name);
     const parts = step.keyParts ?? step.plan.keyParts;
     return answer(200, {
       step: step.name,
@@ -138,13 +138,11 @@ export function registerPipelineRoutes(
       ...(step.key !== undefined && { key: step.key }),
       parts,
       why: step.why ?? 'it has not started yet',
-      differs: (earlier?.keyParts === undefined ? [] : differences(earlier.keyParts, parts)).map(
-        ({ part, before, now }) => ({
-          part,
-          ...(before !== undefined && { before }),
-          ...(now !== undefined && { now }),
-        }),
-      ),
+      differs: (earlier === undefined ? [] : differences(earlier, parts)).map(({ part, before, now }) => ({
+        part,
+        ...(before !== undefined && { before }),
+        ...(now !== undefined && { now }),
+      })),
     });
   });
 }

@@ -2,6 +2,7 @@ import type { PipelineSpec, RunState, StepState } from '#contracts/pipelines';
 import type { TreeFile } from '#contracts/tree';
 import type { Reader, Unit } from '#platform/database';
 import { fromBit, inList, parseJson, toBit } from '#platform/sql';
+import type { KeyParts } from './cache-key.ts';
 import type { PipelinesTables } from './pipelines-tables.ts';
 import type { Outputs, Run, RunResult, Step, StepPlan } from './run-types.ts';
 
@@ -73,16 +74,23 @@ function rowToRun(row: Row<'pipeline_runs'>): Run {
   };
 }
 
+/** The large texts are read when they are looked at: each end of a step lists them all, for their states. */
 function rowToStep(row: Row<'pipeline_steps'>): Step {
+  let plan: StepPlan | undefined;
   return {
     name: row.step,
     position: row.position,
     kind: row.kind,
     state: row.state,
     needs: parseJson(row.needs),
-    plan: parseJson<StepPlan>(row.plan),
+    get plan() {
+      plan ??= parseJson<StepPlan>(row.plan);
+      return plan;
+    },
     key: row.cache_key ?? undefined,
-    keyParts: parseJson<Readonly<Record<string, string>>>(row.key_parts),
+    get keyParts() {
+      return parseJson<KeyParts>(row.key_parts);
+    },
     why: row.why ?? undefined,
     jobId: row.job_id ?? undefined,
     token: row.token ?? undefined,
@@ -100,20 +108,34 @@ function stepToRow(runId: string, step: Step): Row<'pipeline_steps'> {
     step: step.name,
     position: step.position,
     kind: step.kind,
-    state: step.state,
     needs: JSON.stringify(step.needs),
     plan: JSON.stringify(step.plan),
-    cache_key: step.key ?? null,
-    key_parts: step.keyParts === undefined ? null : JSON.stringify(step.keyParts),
-    why: step.why ?? null,
-    job_id: step.jobId ?? null,
+    ...progressToRow(step),
+    ...keyToRow(step),
+  };
+}
+
+/** What each transition changes. */
+function progressToRow(step: Step) {
+  return {
+    state: step.state,
     token: step.token ?? null,
-    tracking_run_id: step.trackingRunId ?? null,
     outputs: JSON.stringify(step.outputs),
     error_code: step.error?.code ?? null,
     error_message: step.error?.message ?? null,
     started_ms: step.startedMs ?? null,
     ended_ms: step.endedMs ?? null,
+  };
+}
+
+/** What is settled when a step starts. */
+function keyToRow(step: Step) {
+  return {
+    cache_key: step.key ?? null,
+    key_parts: step.keyParts === undefined ? null : JSON.stringify(step.keyParts),
+    why: step.why ?? null,
+    job_id: step.jobId ?? null,
+    tracking_run_id: step.trackingRunId ?? null,
   };
 }
 
@@ -233,19 +255,10 @@ export async function insertSteps(unit: Unit, runId: string, steps: readonly Ste
 
 /** Writes a step's transition; false when it was not in the state that it was read in. */
 export async function updateStep(unit: Unit, runId: string, before: Step, after: Step): Promise<boolean> {
-  const {
-    run_id: _run,
-    step: _step,
-    position: _position,
-    kind: _kind,
-    needs: _needs,
-    plan: _plan,
-    ...changes
-  } = stepToRow(runId, after);
   const result = await unit
     .query<PipelinesTables>()
     .updateTable('pipeline_steps')
-    .set(changes)
+    .set({ ...progressToRow(after), ...(before.state === 'pending' && keyToRow(after)) })
     .where('pipeline_steps.run_id', '=', runId)
     .where('pipeline_steps.step', '=', before.name)
     .where('pipeline_steps.state', '=', before.state)
@@ -384,17 +397,17 @@ export async function putCached(
     .execute();
 }
 
-/** The newest earlier step of that name with a key, to compare with. */
-export async function findEarlierStep(
+/** The parts of the newest earlier key of that step, to compare with. */
+export async function findEarlierParts(
   reader: Reader,
   run: Pick<Run, 'id' | 'project' | 'pipeline'>,
   step: string,
-): Promise<Step | undefined> {
+): Promise<KeyParts | undefined> {
   const row = await reader
     .query<PipelinesTables>()
     .selectFrom('pipeline_steps')
     .innerJoin('pipeline_runs', 'pipeline_runs.id', 'pipeline_steps.run_id')
-    .select(stepColumns)
+    .select('pipeline_steps.key_parts')
     .where('pipeline_runs.project', '=', run.project)
     .where('pipeline_runs.pipeline', '=', run.pipeline)
     .where('pipeline_runs.id', '<', run.id)
@@ -403,5 +416,5 @@ export async function findEarlierStep(
     .orderBy('pipeline_runs.id', 'desc')
     .limit(1)
     .executeTakeFirst();
-  return row && rowToStep(row);
+  return parseJson<KeyParts>(row?.key_parts ?? null);
 }

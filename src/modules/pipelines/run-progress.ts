@@ -8,7 +8,7 @@ import { codeOf } from './code-files.ts';
 import { outputsOf, parseInput, parseOutput } from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
-import { findCached, findEarlierStep, putCached } from './pipelines-store.ts';
+import { findCached, findEarlierParts, putCached } from './pipelines-store.ts';
 import { readiness } from './run-rules.ts';
 import type { Outputs, Run, Step, StepOutput } from './run-types.ts';
 
@@ -163,9 +163,9 @@ async function reasonToRun(unit: Unit, run: Run, step: Step): Promise<string> {
   if (step.kind === 'register') return 'registers the model';
   if (!run.useCache) return 'the run was started without the cache';
   if (step.keyParts === undefined || !step.plan.cacheable) return 'it is not cached';
-  const earlier = await findEarlierStep(unit, run, step.name);
-  if (earlier?.keyParts === undefined) return 'it has not run before';
-  const changed = differences(earlier.keyParts, step.keyParts).map(({ part }) => part);
+  const earlier = await findEarlierParts(unit, run, step.name);
+  if (earlier === undefined) return 'it has not run before';
+  const changed = differences(earlier, step.keyParts).map(({ part }) => part);
   return changed.length === 0 ? 'no earlier result of it was kept' : `changed: ${changed.join(', ')}`;
 }
 
