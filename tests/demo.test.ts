@@ -23,7 +23,7 @@ describe('the demo, a tenth of the flights from January to August', () => {
   let client: Client;
 
   beforeAll(async () => {
-    builtModule('cli/main.js');
+    await builtModule('cli/main.js');
     home = await mkdtemp(join(tmpdir(), 'tidemill-demo-'));
     const { stdout } = await run(
       tidemill,

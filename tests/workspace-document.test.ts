@@ -17,7 +17,7 @@ async function problemsOf(text: string): Promise<readonly string[]> {
     await own.call(diffWorkspace, { body: { snapshot } });
     return [];
   } catch (error) {
-    return String((error as Error).message).split('\n');
+    return (error as Error).message.split('\n');
   }
 }
 

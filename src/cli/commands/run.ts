@@ -34,7 +34,9 @@ export function createRunCommand(world: CliEnvironment): Command {
         });
         context.output.say(`run ${started.id}`);
         const run =
-          options.wait === true ? await followRun(client, started.id, context.output.say, context.signal) : started;
+          options.wait === true
+            ? await followRun(client, started.id, (line) => context.output.say(line), context.signal)
+            : started;
         context.output.result(run, () => summary(run));
         if (run.state === 'failed' || run.state === 'cancelled') setExitCode(command, 1);
       },

@@ -20,7 +20,7 @@ export function createUpCommand(world: CliEnvironment): Command {
         flags: { home: context.home, ...options },
         environment: world.environment,
         cwd: world.cwd,
-        warn: context.output.say,
+        warn: (line) => context.output.say(line),
         beganMs,
         signal: world.signal,
         ready: (server) =>

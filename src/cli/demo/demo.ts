@@ -62,14 +62,14 @@ export async function runDemo(context: CliContext, options: DemoOptions): Promis
     stock,
     folder: project,
     signal: context.signal,
-    say: output.say,
+    say: (line) => output.say(line),
   });
 
   const before: string[] = [];
   for (let day = begin; day < replayFrom; day = nextDay(day)) before.push(day);
   await declareProject(replay, before);
   output.say('training the first model on January and February (a Python environment is made the first time)');
-  await trainFirst(replay, (runId) => followRun(client, runId, output.say, context.signal));
+  await trainFirst(replay, (runId) => followRun(client, runId, (line) => output.say(line), context.signal));
 
   const { tally, happenings } = await replayDays(replay, options.until, output);
   const months = await collectMonths(client, { from: replayFrom, until: options.until, seed: options.seed });

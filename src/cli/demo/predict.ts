@@ -110,5 +110,6 @@ async function ask(url: string): Promise<Response> {
 
 /** Categories that are not known are the empty text, as in training; numbers that are not known are null. */
 function toInput(datatype: string, value: unknown): unknown {
-  return datatype === 'BYTES' ? String(value ?? '') : (value ?? null);
+  if (datatype !== 'BYTES') return value ?? null;
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }

@@ -110,7 +110,7 @@ export function createEvaluationService({ jobs, registry }: EvaluationDeps): Eva
         check: `gate:${decision.gate}`,
         satisfied: decision.verdict === 'first' || decision.verdict === 'passed',
         verdict: decision.verdict,
-        evidence: { evaluation: evaluation.id, decision, result } as unknown as Json,
+        evidence: JSON.parse(JSON.stringify({ evaluation: evaluation.id, decision, result })) as Json,
       });
     await emitDecided(unit, evaluation, verdict, result.n);
   }
