@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { isLoopback } from '#platform/config';
 import { createHttpServer } from '#platform/http';
+import { registerBackupRoute } from './backup.ts';
 import { createModules, type Modules } from './modules.ts';
 import { registerOverview } from './page/overview.ts';
 import { registerPage } from './page/page-routes.ts';
@@ -41,6 +42,7 @@ export async function createControlPlane(
     for (const consumer of module.consumers ?? []) consumers.add(consumer);
   }
   registerQuietRoutes(app, platform, modules.jobs.api);
+  registerBackupRoute(app, platform);
   registerOverview(app);
   registerPage(app);
 

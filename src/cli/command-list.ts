@@ -58,13 +58,46 @@ export const commands: readonly CommandEntry[] = [
     summary: 'check that this machine has what Tidemill needs',
     load: async () => (await import('./commands/doctor.ts')).createDoctorCommand,
   },
+  {
+    name: 'land',
+    summary: 'take in new files of a dataset',
+    load: async () => (await import('./commands/land.ts')).createLandCommand,
+  },
+  {
+    name: 'features',
+    summary: 'look features up as of an instant',
+    load: async () => (await import('./commands/features.ts')).createFeaturesCommand,
+  },
+  {
+    name: 'events',
+    summary: 'list, watch and retry events',
+    load: async () => (await import('./commands/events.ts')).createEventsCommand,
+  },
+  {
+    name: 'backup',
+    summary: 'write everything that the server keeps into one file',
+    load: async () => (await import('./commands/backup.ts')).createBackupCommand,
+  },
+  {
+    name: 'restore',
+    summary: 'make a home folder of a backup',
+    load: async () => (await import('./commands/restore.ts')).createRestoreCommand,
+  },
   ...nouns.map(
-    ({ noun, summary, load }): CommandEntry => ({
+    ({ noun, summary, load, actions }): CommandEntry => ({
       name: noun,
       summary,
       load: async () => {
-        const [{ createNounCommand }, operations] = await Promise.all([import('./noun-command.ts'), load()]);
-        return (world) => createNounCommand(noun, summary, operations, world);
+        const [{ createNounCommand }, operations, addActions] = await Promise.all([
+          import('./noun-command.ts'),
+          load(),
+          actions?.(),
+        ]);
+        return (world) => {
+          const command = createNounCommand(noun, summary, operations, world);
+          addActions?.(command, world);
+          return command;
+        };
       },
     }),
   ),

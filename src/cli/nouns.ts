@@ -1,3 +1,5 @@
+import type { Command } from 'commander';
+import type { CliEnvironment } from './context.ts';
 import type { NounOperations } from './noun-command.ts';
 
 /** A thing that can be listed and shown: one entry here is all that its commands need. */
@@ -6,6 +8,8 @@ export interface Noun {
   readonly noun: string;
   readonly summary: string;
   readonly load: () => Promise<NounOperations>;
+  /** Adds commands that do more than read. */
+  readonly actions?: () => Promise<(command: Command, world: CliEnvironment) => void>;
 }
 
 /** Loads the typed part (`nounOf`) with the contracts, which are too heavy for `--help`. */
@@ -46,6 +50,7 @@ export const nouns: readonly Noun[] = [
     noun: 'approval',
     summary: 'list and show approvals',
     load: async () => (await import('./nouns/approval.ts')).approval,
+    actions: async () => (await import('./commands/decide.ts')).addApprovalActions,
   },
   {
     noun: 'deployment',
@@ -56,6 +61,7 @@ export const nouns: readonly Noun[] = [
     noun: 'rollout',
     summary: 'list and show rollouts',
     load: async () => (await import('./nouns/rollout.ts')).rollout,
+    actions: async () => (await import('./commands/decide.ts')).addRolloutActions,
   },
   { noun: 'alert', summary: 'list and show alerts', load: async () => (await import('./nouns/alert.ts')).alert },
   {
@@ -68,4 +74,21 @@ export const nouns: readonly Noun[] = [
     summary: 'list and show webhooks',
     load: async () => (await import('./nouns/webhook.ts')).webhook,
   },
+  {
+    noun: 'evaluation',
+    summary: 'list and show evaluations',
+    load: async () => (await import('./nouns/evaluation.ts')).evaluation,
+  },
+  {
+    noun: 'monitor',
+    summary: 'list and show monitors and their windows',
+    load: async () => (await import('./nouns/monitor.ts')).monitor,
+  },
+  {
+    noun: 'artifact',
+    summary: 'list what the project holds',
+    load: async () => (await import('./nouns/artifact.ts')).artifact,
+  },
+  { noun: 'secret', summary: 'list secrets', load: async () => (await import('./nouns/secret.ts')).secret },
+  { noun: 'token', summary: 'list tokens', load: async () => (await import('./nouns/token.ts')).token },
 ];

@@ -1,5 +1,5 @@
-import { getDataset, listDatasets } from '#contracts/datasets';
-import { nounOf } from '../noun-command.ts';
+import { getDataset, listDatasets, listDatasetVersions, listIngestions } from '#contracts/datasets';
+import { listBelow, nounOf } from '../noun-command.ts';
 
 export const dataset = nounOf({
   list: listDatasets,
@@ -12,5 +12,30 @@ export const dataset = nounOf({
     { title: 'parts', value: (row) => row.current?.parts },
     { title: 'until', value: (row) => row.current?.timeMax },
     { title: 'ingesting', value: (row) => row.ingesting },
+  ],
+  further: [
+    listBelow('versions', listDatasetVersions, {
+      empty: 'It has no version yet: "tidemill land <dataset>" takes its files in.',
+      columns: [
+        { title: 'version', value: (row) => row.version },
+        { title: 'rows', value: (row) => row.rows },
+        { title: 'parts', value: (row) => row.parts },
+        { title: 'bytes', value: (row) => row.sizeBytes },
+        { title: 'until', value: (row) => row.timeMax },
+        { title: 'producer', value: (row) => row.producer },
+        { title: 'created', value: (row) => row.createdAt },
+      ],
+    }),
+    listBelow('ingestions', listIngestions, {
+      empty: 'Nothing was landed in it yet.',
+      columns: [
+        { title: 'id', value: (row) => row.id },
+        { title: 'state', value: (row) => row.state },
+        { title: 'version', value: (row) => row.version },
+        { title: 'files', value: (row) => row.files.length },
+        { title: 'why', value: (row) => row.error?.message ?? row.checks.find(({ passed }) => !passed)?.check },
+        { title: 'created', value: (row) => row.createdAt },
+      ],
+    }),
   ],
 });

@@ -1,5 +1,5 @@
-import { getModel, listModels } from '#contracts/registry';
-import { nounOf } from '../noun-command.ts';
+import { getModel, getModelVersion, listModels, listModelVersions } from '#contracts/registry';
+import { listBelow, nounOf } from '../noun-command.ts';
 
 export const model = nounOf({
   list: listModels,
@@ -9,5 +9,15 @@ export const model = nounOf({
     { title: 'name', value: (row) => row.name },
     { title: 'aliases', value: (row) => row.aliases.map(({ alias, version }) => `${alias}=${version}`).join(', ') },
     { title: 'updated', value: (row) => row.updatedAt },
+  ],
+  further: [
+    listBelow('versions', listModelVersions, {
+      empty: 'It has no version yet.',
+      columns: [
+        { title: 'version', value: (row) => row.version },
+        { title: 'created', value: (row) => row.createdAt },
+      ],
+    }),
+    { name: 'version', operation: getModelVersion },
   ],
 });

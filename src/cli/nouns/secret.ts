@@ -1,0 +1,13 @@
+import { listSecrets } from '#contracts/secrets';
+import { nounOf } from '../noun-command.ts';
+
+/** Values are never shown. */
+export const secret = nounOf({
+  list: listSecrets,
+  empty: 'There is no secret yet.',
+  columns: [
+    { title: 'name', value: (row) => row.name },
+    { title: 'may read', value: (row) => row.grants.join(', ') },
+    { title: 'updated', value: (row) => row.updatedAt },
+  ],
+});

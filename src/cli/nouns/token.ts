@@ -1,0 +1,17 @@
+import { listTokens } from '#contracts/identity';
+import { nounOf } from '../noun-command.ts';
+
+/** What a token is, never the token itself. */
+export const token = nounOf({
+  list: listTokens,
+  empty: 'There is no token yet.',
+  columns: [
+    { title: 'id', value: (row) => row.id },
+    { title: 'kind', value: (row) => row.kind },
+    { title: 'name', value: (row) => row.name },
+    { title: 'user', value: (row) => row.user },
+    { title: 'role', value: (row) => row.role },
+    { title: 'created', value: (row) => row.createdAt },
+    { title: 'revoked', value: (row) => row.revokedAt },
+  ],
+});
