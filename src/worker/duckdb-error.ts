@@ -15,7 +15,8 @@ const userMistakes =
 /** DuckDB's error as ours; errors that are ours already pass through. */
 export function toAppError(error: unknown, context: FailureContext = { kind: 'task' }): AppError {
   if (isAppError(error)) return error;
-  const text = error instanceof Error ? error.message : String(error);
+  // what is wrong with the SQL comes behind these words when it does not even parse
+  const text = (error instanceof Error ? error.message : String(error)).replace(/^Failed to extract statements: /, '');
   return withCause(classify(text, context), error);
 }
 
