@@ -19,7 +19,7 @@ import { createRegistryModule } from '#modules/registry';
 import { createRolloutsModule } from '#modules/rollouts';
 import { createLocalBlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
-import type { Database } from '#platform/database';
+import type { Database, Unit } from '#platform/database';
 import { createConsumers, createEventLog } from '#platform/events';
 import { createHttpServer } from '#platform/http';
 import type { Ids } from '#platform/ids';
@@ -152,7 +152,7 @@ export async function startControl(options: ControlOptions) {
     rollouts: rollouts.api,
     kind: deployments.kind,
     call,
-    write: database.write.bind(database, actor),
+    write: <T>(work: (unit: Unit) => Promise<T>): Promise<T> => database.write(actor, work),
     async stop() {
       await app.close();
       await consumers.stop();

@@ -159,18 +159,21 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
     }
   }
 
+  function leave(job: Job, outcome: AttemptOutcome | LeftAttempt | undefined): void {
+    running.delete(job.id); // its place is free, so the next claim shares the commit of this record
+    const ended = conclude(job, outcome)
+      .catch((error: unknown) => {
+        logger.error({ err: error, job: job.id }, 'the end of an attempt was not recorded');
+      })
+      .finally(() => ending.delete(ended));
+    ending.add(ended);
+    wake();
+  }
+
   function begin(job: Job, attempt: (signal: AbortSignal) => Promise<AttemptOutcome | LeftAttempt>): void {
     const abort = new AbortController();
     if (cancelledEarly.has(job.id) || job.cancelRequested) abort.abort(jobsErrors.JOB_CANCELLED());
-    const done = attend(job, attempt, abort.signal).then((outcome) => {
-      running.delete(job.id); // its place is free, so the next claim shares the commit of this record
-      const ended = conclude(job, outcome).catch((error: unknown) => {
-        logger.error({ err: error, job: job.id }, 'the end of an attempt was not recorded');
-      });
-      ending.add(ended);
-      void ended.then(() => ending.delete(ended));
-      wake();
-    });
+    const done = attend(job, attempt, abort.signal).then((outcome) => leave(job, outcome));
     running.set(job.id, { job, abort, done });
   }
 

@@ -41,7 +41,7 @@ export interface WorkerWork {
 
 /** The work of one worker task, its input checked by the task's type. */
 export function workerWork<T extends WorkerTaskName>(task: T, input: WorkerTaskInput<T>): WorkerWork {
-  return { kind: 'worker', task, input: input as Json };
+  return { kind: 'worker', task, input };
 }
 
 export type JobWork = CommandWork | WorkerWork;

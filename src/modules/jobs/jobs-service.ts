@@ -2,7 +2,7 @@ import type { WorkerTaskInput, WorkerTaskName, WorkerTaskOutput } from '#contrac
 import type { BlobStore } from '#platform/blobs';
 import type { Reader, Unit } from '#platform/database';
 import type { JobLoop } from './job-loop.ts';
-import type { Job, Json, NewJob } from './job-types.ts';
+import type { Job, NewJob } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
 import { countOpenJobs, endJob, findJob, insertJob, requestCancel } from './jobs-store.ts';
 import type { WorkerPool } from './worker-pool.ts';
@@ -61,7 +61,7 @@ export function createJobsService(deps: {
     },
     readLog: deps.readLog,
     async runTask(task, input, signal) {
-      const resolved = await resolveBlobPaths(input as Json, deps.blobs);
+      const resolved = await resolveBlobPaths(input, deps.blobs);
       return (await deps.pool.run(task, resolved, signal)) as WorkerTaskOutput<typeof task>;
     },
   };

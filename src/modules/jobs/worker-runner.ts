@@ -21,7 +21,7 @@ export async function runWorkerTask(
 ): Promise<AttemptOutcome> {
   const made = new Map<string, string>();
   try {
-    const input = await resolvePaths(work.input as Json, folder, deps.blobs, made);
+    const input = await resolvePaths(work.input, folder, deps.blobs, made);
     if (made.size > 0) await mkdir(folder, { recursive: true });
     const output: Json = await deps.pool.run(work.task, input, signal);
     const files: Record<string, JobFile> = {};
