@@ -7,15 +7,16 @@ import { getDataset, previewDataset } from '../src/contracts/datasets.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
 import { createTestProject } from './support/project.ts';
 
+const collect = (add: (text: string) => void) =>
+  new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      add(chunk.toString());
+      done();
+    },
+  });
+
 async function cli(cwd: string, ...line: readonly string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const collect = (add: (text: string) => void) =>
-    new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        add(chunk.toString());
-        done();
-      },
-    });
   const code = await runCli(
     line,
     {

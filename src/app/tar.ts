@@ -64,7 +64,7 @@ function header(name: string, sizeBytes: number): Buffer {
   }
   head.write(`${Math.floor(Date.now() / 1000).toString(8)}\0`, 136);
   head.write('        0', 148); // the checksum counts as spaces; then the type: a file
-  head.write('ustar\0' + '00', 257);
+  head.write('ustar\u000000', 257);
   head.write(`${checksum(head).toString(8).padStart(6, '0')}\0 `, 148);
   return head;
 }

@@ -42,7 +42,11 @@ export function createFeaturesCommand(world: CliEnvironment): Command {
 }
 
 function notThere(error: unknown): never {
-  throw new CliError('ROWS_NOT_FOUND', 3, `the rows cannot be read: ${error instanceof Error ? error.message : error}`);
+  throw new CliError(
+    'ROWS_NOT_FOUND',
+    3,
+    `the rows cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+  );
 }
 
 /** Whether each row is right, the server says. */

@@ -58,27 +58,10 @@ export interface DatasetsService extends DatasetsApi {
 export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
   const ingestions = createIngestionService(deps);
 
-  async function version(
-    reader: Reader,
-    project: string,
-    name: string,
-    at?: number | string,
-  ): Promise<DatasetVersion | undefined> {
-    const wanted = at === undefined ? (await findDataset(reader, project, name))?.currentVersion : Number(at);
-    if (wanted === undefined || !Number.isInteger(wanted)) return undefined;
-    const head = await findVersion(reader, project, name, wanted);
-    if (head === undefined) return undefined;
-    const { partCount: _count, ...rest } = head;
-    const parts = await listParts(reader, project, name, wanted);
-    // a step's output is a set of its own, which packs know nothing of
-    const packs = head.producer === undefined ? await listPacks(reader, project, name) : [];
-    return { ...rest, parts, files: filesOf(parts, packs) };
-  }
-
   return {
     version,
     missing,
-    land: ingestions.land,
+    land: (unit, request) => ingestions.land(unit, request),
 
     async record(unit, { project, name, files, producer }) {
       const dataset = await findDataset(unit, project, name);
@@ -141,7 +124,7 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
     async jobFinished(unit, job) {
       if (job.tag === 'datasets.land') await ingestions.jobFinished(unit, job);
       if (job.tag === 'datasets.pack') await packFinished(unit, deps, job);
-      if (job.tag !== 'datasets.describe' || job.state !== 'succeeded') return;
+      if (job.tag !== 'datasets.describe' || job.state !== 'succeeded' || job.result === undefined) return;
       const {
         name,
         version: number,
@@ -151,7 +134,7 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
         readonly version: number;
         readonly parts: number;
       };
-      const { rows, columns } = job.result?.output as unknown as {
+      const { rows, columns } = job.result.output as unknown as {
         readonly rows: number;
         readonly columns: readonly Column[];
       };
@@ -175,12 +158,29 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
     if (found !== undefined) return found;
     throw await missing(reader, project, name, at);
   }
+}
 
-  async function missing(reader: Reader, project: string, name: string, at?: number): Promise<Error> {
-    const names = (await listDatasets(reader, project)).map((dataset) => dataset.name);
-    if (!names.includes(name)) return datasetsErrors.DATASET_NOT_FOUND(name, nearestName(name, names));
-    return datasetsErrors.DATASET_VERSION_NOT_FOUND(name, String(at ?? 'yet: land its data first'));
-  }
+async function version(
+  reader: Reader,
+  project: string,
+  name: string,
+  at?: number | string,
+): Promise<DatasetVersion | undefined> {
+  const wanted = at === undefined ? (await findDataset(reader, project, name))?.currentVersion : Number(at);
+  if (wanted === undefined || !Number.isInteger(wanted)) return undefined;
+  const head = await findVersion(reader, project, name, wanted);
+  if (head === undefined) return undefined;
+  const { partCount: _count, ...rest } = head;
+  const parts = await listParts(reader, project, name, wanted);
+  // a step's output is a set of its own, which packs know nothing of
+  const packs = head.producer === undefined ? await listPacks(reader, project, name) : [];
+  return { ...rest, parts, files: filesOf(parts, packs) };
+}
+
+async function missing(reader: Reader, project: string, name: string, at?: number): Promise<Error> {
+  const names = (await listDatasets(reader, project)).map((dataset) => dataset.name);
+  if (!names.includes(name)) return datasetsErrors.DATASET_NOT_FOUND(name, nearestName(name, names));
+  return datasetsErrors.DATASET_VERSION_NOT_FOUND(name, String(at ?? 'yet: land its data first'));
 }
 
 async function readText(stream: Readable): Promise<string> {
