@@ -99,5 +99,3 @@ export interface SourceProblem {
   readonly reason: string;
   readonly mend: string;
 }
-
-export { listed };

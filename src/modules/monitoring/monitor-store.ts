@@ -202,15 +202,3 @@ export async function listWindows(
   if (page.beforeEndMs !== undefined) query = query.where('monitor_windows.end_ms', '<', page.beforeEndMs);
   return (await query.execute()).map(rowToWindow);
 }
-
-export async function findWindow(
-  reader: Reader,
-  project: string,
-  monitor: string,
-  endMs: number,
-): Promise<ClosedWindow | undefined> {
-  const row = await selectWindows(reader, project, monitor)
-    .where('monitor_windows.end_ms', '=', endMs)
-    .executeTakeFirst();
-  return row && rowToWindow(row);
-}

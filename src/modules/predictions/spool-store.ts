@@ -2,7 +2,7 @@ import type { Reader, Unit } from '#platform/database';
 import type { PredictionsTables } from './predictions-tables.ts';
 
 /** One epoch of one replica's spool. */
-export interface SpoolCursor {
+interface SpoolCursor {
   readonly replica: string;
   readonly epoch: string;
   /** Offset of the record wanted next. */
