@@ -1,6 +1,5 @@
 import { defineErrors } from '#platform/errors';
 
-const listed = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');
 const meant = (near: string | undefined): string => (near === undefined ? '' : `; did you mean "${near}"?`);
 
 export const workerErrors = defineErrors({

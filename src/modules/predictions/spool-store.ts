@@ -1,16 +1,6 @@
 import type { Reader, Unit } from '#platform/database';
 import type { PredictionsTables } from './predictions-tables.ts';
 
-/** One epoch of one replica's spool. */
-interface SpoolCursor {
-  readonly replica: string;
-  readonly epoch: string;
-  /** Offset of the record wanted next. */
-  readonly nextOffset: number;
-  /** Offset up to which the replica said that it had written. */
-  readonly wantedOffset: number;
-}
-
 export async function findCursor(reader: Reader, replica: string, epoch: string): Promise<number> {
   const row = await reader
     .query<PredictionsTables>()
