@@ -26,7 +26,7 @@ export interface RequestContext {
   readonly requestId: string;
   /** For `database.write`: the principal as actor, the request as cause. */
   readonly write: WriteContext;
-  /** Aborts when the caller goes away before the answer is complete. */
+  /** Aborts when the caller goes away before the answer is complete, and when the server is about to stop. */
   readonly signal: AbortSignal;
 }
 
@@ -38,6 +38,7 @@ export function createRequestContext(
   reply: FastifyReply,
   principal: Principal,
   project: string,
+  closing: AbortSignal,
 ): RequestContext {
   let controller: AbortController | undefined; // made when first asked for: most handlers never do
   return {
@@ -49,6 +50,10 @@ export function createRequestContext(
       if (controller === undefined) {
         const created = new AbortController();
         controller = created;
+        const stop = () => created.abort();
+        if (closing.aborted) stop();
+        else closing.addEventListener('abort', stop, { once: true });
+        reply.raw.once('close', () => closing.removeEventListener('abort', stop));
         const check = () => {
           if (!reply.raw.writableFinished) created.abort();
         };

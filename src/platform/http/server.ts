@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { getLiveness, getReadiness, type Readiness } from '#contracts/health';
@@ -60,6 +61,8 @@ const saneRequestId = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const { logger, ids = systemIds, metrics } = options;
   const openStreams = new Set<EventStream>();
+  const closing = new AbortController(); // those who wait for something to happen are answered with what is there
+  setMaxListeners(0, closing.signal); // one for each request that waits
   const allowedHosts = new Set(options.allowedHosts.map((host) => host.toLowerCase()));
   const app = Fastify({
     logger: false, // requests are counted, not logged; failures are logged once, below
@@ -93,7 +96,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.addHook('onRequest', async (request, reply) => {
     request.tidemill = { ...shared };
     void reply.header('x-request-id', request.id);
-    await admit(request, reply, options, allowedHosts);
+    await admit(request, reply, options, allowedHosts, closing.signal);
   });
   if (metrics !== undefined)
     app.addHook('onResponse', async (request, reply) => {
@@ -115,6 +118,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   });
   const endSilentConnections = trackSilentConnections(app);
   app.addHook('preClose', async () => {
+    closing.abort();
     for (const stream of openStreams) stream.close(); // else close would wait for readers that never leave
     endSilentConnections();
   });
@@ -151,6 +155,7 @@ async function admit(
   reply: FastifyReply,
   options: HttpServerOptions,
   allowedHosts: ReadonlySet<string>,
+  closing: AbortSignal,
 ): Promise<void> {
   const { access } = request.routeOptions.config;
   const probe = access?.anyHost === true || access?.id.startsWith('health.') === true;
@@ -172,7 +177,7 @@ async function admit(
     throw httpErrors.PERMISSION_DENIED(principal.id, access.permission, project);
   }
   if (request.originalUrl !== request.url) await options.requireProject?.(project);
-  request.tidemill.context = createRequestContext(request, reply, principal, project);
+  request.tidemill.context = createRequestContext(request, reply, principal, project, closing);
 }
 
 async function identify(
