@@ -1,6 +1,9 @@
 import type { MonitorView, WindowView } from '#contracts/monitoring';
 import type { Overview } from '#contracts/overview';
 
+/** Fewer labelled rows than this say nothing that a chart should show. */
+const leastRows = 100;
+
 type Monitor = Overview['monitors'][number];
 
 /** A monitor's newest window and the course of the metric that has a target. */
@@ -43,7 +46,9 @@ function targetOf(performance: MonitorView['spec']['performance']): readonly [st
 }
 
 function toPoint({ end, state, parts }: WindowView, metric: string): Monitor['history'][number] {
-  const live = parts.find(({ champion, role }) => champion && role === 'primary')?.metrics[metric];
+  const answered = parts.find(({ champion, role }) => champion && role === 'primary')?.metrics[metric];
+  // a version that has just begun has a number, but none that means anything: the line pauses
+  const live = answered !== undefined && answered.n >= leastRows ? answered : undefined;
   const shadow = parts.filter(({ role }) => role === 'shadow').toSorted((a, b) => a.version - b.version)[0]?.metrics[
     metric
   ];
