@@ -109,6 +109,83 @@ CREATE TABLE audit_chain (
   hash text not null
 );
 
+CREATE TABLE automation_deliveries (
+  id text primary key,
+  project text not null,
+  webhook_id text not null references automation_webhooks (id) on delete cascade,
+  event_id text not null,
+  event_type text not null,
+  subject text not null,
+  body text not null,
+  state text not null check (state in ('pending', 'delivered', 'failed')),
+  attempts bigint not null,
+  -- null when it is not tried any more
+  next_attempt_ms bigint,
+  status bigint,
+  error text,
+  created_ms bigint not null,
+  ended_ms bigint
+);
+
+CREATE INDEX automation_deliveries_created on automation_deliveries (created_ms);
+
+CREATE INDEX automation_deliveries_due on automation_deliveries (next_attempt_ms, id);
+
+CREATE UNIQUE INDEX automation_deliveries_event on automation_deliveries (webhook_id, event_id);
+
+CREATE INDEX automation_deliveries_webhook on automation_deliveries (webhook_id, id);
+
+CREATE TABLE automation_firings (
+  id text primary key,
+  project text not null,
+  trigger_name text not null,
+  -- id of the event, cron:<instant>, hand:<request id>
+  cause text not null,
+  cause_subject text not null,
+  state text not null check (state in ('fired', 'suppressed', 'failed')),
+  -- 1 when its cool-down counts from it
+  cools smallint not null check (cools in (0, 1)),
+  run_id text,
+  reason text,
+  -- on the clock of the cause: event time in a replay
+  clock_ms bigint not null,
+  at_ms bigint not null
+);
+
+CREATE UNIQUE INDEX automation_firings_cause on automation_firings (project, trigger_name, cause);
+
+CREATE INDEX automation_firings_project on automation_firings (project, id);
+
+CREATE INDEX automation_firings_trigger on automation_firings (project, trigger_name, id);
+
+CREATE TABLE automation_triggers (
+  project text not null,
+  name text not null,
+  spec text not null,
+  -- what it listens to, alert:late-arrival/performance; null for cron
+  on_reference text,
+  -- when cron fires next
+  next_fire_ms bigint,
+  generation bigint not null,
+  declared_ms bigint not null,
+  primary key (project, name)
+);
+
+CREATE INDEX automation_triggers_next on automation_triggers (next_fire_ms);
+
+CREATE INDEX automation_triggers_on on automation_triggers (project, on_reference);
+
+CREATE TABLE automation_webhooks (
+  id text primary key,
+  project text not null,
+  url text not null,
+  types text not null,
+  enabled smallint not null check (enabled in (0, 1)),
+  created_ms bigint not null
+);
+
+CREATE INDEX automation_webhooks_project on automation_webhooks (project, id);
+
 CREATE TABLE consumers (
   name text not null primary key,
   position text not null,
@@ -136,6 +213,17 @@ CREATE TABLE dataset_ingestions (
 CREATE INDEX dataset_ingestions_dataset on dataset_ingestions (project, name, id);
 
 CREATE INDEX dataset_ingestions_open on dataset_ingestions (state, id);
+
+CREATE TABLE dataset_packs (
+  project text not null,
+  name text not null,
+  from_position bigint not null,
+  to_position bigint not null,
+  sha256 text not null,
+  size_bytes bigint not null,
+  primary key (project, name, from_position),
+  foreign key (project, name) references datasets (project, name)
+);
 
 CREATE TABLE dataset_parts (
   project text not null,
@@ -400,6 +488,41 @@ CREATE TABLE lineage_edges (
 
 CREATE INDEX lineage_edges_up on lineage_edges (project, to_ref, from_ref);
 
+CREATE TABLE monitor_windows (
+  id text primary key,
+  project text not null,
+  monitor text not null,
+  start_ms bigint not null,
+  end_ms bigint not null,
+  model text,
+  version bigint,
+  predictions bigint not null,
+  labelled bigint not null,
+  state text not null check (state in ('ok', 'warning', 'alert', 'not-enough-data', 'off')),
+  drifted bigint not null,
+  result text not null,
+  closed_ms bigint not null,
+  foreign key (project, monitor) references monitors (project, name)
+);
+
+CREATE UNIQUE INDEX monitor_windows_end on monitor_windows (project, monitor, end_ms);
+
+CREATE TABLE monitors (
+  project text not null,
+  name text not null,
+  deployment text not null,
+  spec text not null,
+  generation bigint not null,
+  -- event time of the deployment when the monitor was declared: nothing before is judged
+  from_ms bigint,
+  -- end of the newest closed window
+  last_end_ms bigint,
+  updated_ms bigint not null,
+  primary key (project, name)
+);
+
+CREATE INDEX monitors_deployment on monitors (project, deployment);
+
 CREATE TABLE parked_events (
   consumer text not null references consumers (name),
   position text not null,
@@ -496,6 +619,7 @@ CREATE TABLE prediction_binding_parts (
   time_max_ms bigint,
   observed_ms bigint not null,
   source text not null,
+  matched smallint not null check (matched in (0, 1)),
   primary key (project, name, sha256),
   foreign key (project, name) references prediction_bindings (project, name)
 );
@@ -587,7 +711,6 @@ CREATE TABLE prediction_revisions (
   version bigint not null,
   score text,
   profile text,
-  signature text,
   registered_ms bigint not null,
   primary key (project, endpoint, revision),
   foreign key (project, endpoint) references prediction_endpoints (project, endpoint)
@@ -794,6 +917,9 @@ CREATE TABLE rollouts (
   -- counters of the new revision and the endpoint's clock, when it got its first traffic and when its step began, JSON
   first_baseline text,
   step_baseline text,
+  -- since when replicas say that it cannot be loaded
+  failed_ms bigint,
+  -- the set before is still loaded
   previous_warm smallint not null check (previous_warm in (0, 1)),
   started_ms bigint not null,
   ended_ms bigint
