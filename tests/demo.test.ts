@@ -67,7 +67,7 @@ describe('the demo, a tenth of the flights from January to August', () => {
     // the run is made in the very unit that fires, so both follow from the alert
     const after = items.slice(items.findIndex(({ id }) => id === alert?.id)).map(({ type }) => type);
     let at = 0;
-    for (const type of ['pipeline.run.started', 'trigger.fired', ...later.filter((type) => type !== 'gate.decided')]) {
+    for (const type of ['pipeline.run.started', 'trigger.fired', ...later.filter((one) => one !== 'gate.decided')]) {
       const found = after.indexOf(type, at);
       expect(found, `${type} after ${after[at]}`).toBeGreaterThanOrEqual(0);
       at = found;
