@@ -67,6 +67,10 @@ describe('a gate', () => {
   });
 
   test('never fails on any text', () => {
-    fc.assert(fc.property(fc.string(), (text) => expect(parseGate(text)).toHaveProperty('ok')));
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        expect(parseGate(text)).toHaveProperty('ok');
+      }),
+    );
   });
 });
