@@ -1,9 +1,13 @@
+import { readdirSync, watch } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { startPair } from './support/running-server.ts';
 import { type PredictionStream, type ServedModel, serveModel, streamPredictions } from './support/served-model.ts';
 
 const testTimeoutMs = 120_000;
+const minuteMs = 60_000;
+const dayMs = 86_400_000;
 /** A kill may come at any moment of what it hits. */
 const anyMoment = (mostMs: number): Promise<void> => delay(Math.random() * mostMs);
 
@@ -27,7 +31,7 @@ describe('kill -9 while predictions stream', () => {
       const model = await serveModel(pair);
       const dataPlane = await pair.dataPlanePid();
       const stream = streamPredictions(model);
-      for (const duringMs of [60, 10, 120]) {
+      for (const duringMs of [20, 120]) {
         await stream.more(150);
         const flush = model.flush().catch((error: unknown) => error); // the kill is to hit the intake
         await anyMoment(duringMs);
@@ -44,4 +48,104 @@ describe('kill -9 while predictions stream', () => {
     },
     testTimeoutMs,
   );
+
+  test(
+    'of the data plane: each that was answered is in the log exactly once after both are back',
+    async () => {
+      const pair = await startPair();
+      const model = await serveModel(pair);
+      const stream = streamPredictions(model);
+      for (const duringMs of [20, 120]) {
+        await stream.more(150);
+        await anyMoment(duringMs);
+        await pair.killDataPlane();
+        await pair.stop();
+        await pair.up();
+        await stream.more(50);
+      }
+      await stream.stop();
+      // a call that broke off may be logged; one that never reached the data plane is not
+      expect(await checkLog(model, stream)).toBeLessThanOrEqual(stream.failures.length);
+    },
+    testTimeoutMs,
+  );
+
+  test(
+    'of both at once: each that was answered is in the log exactly once after both are back',
+    async () => {
+      const pair = await startPair();
+      const model = await serveModel(pair);
+      const stream = streamPredictions(model);
+      for (const duringMs of [20, 120]) {
+        await stream.more(150);
+        const flush = model.flush().catch((error: unknown) => error);
+        await anyMoment(duringMs);
+        await Promise.all([pair.killControlPlane(), pair.killDataPlane()]);
+        await flush;
+        await pair.up();
+        await stream.more(50);
+      }
+      await stream.stop();
+      expect(await checkLog(model, stream)).toBeLessThanOrEqual(stream.failures.length);
+    },
+    testTimeoutMs,
+  );
+
+  test(
+    'of the control plane during compaction of the log: the old files hold until the new ones do',
+    async () => {
+      const pair = await startPair();
+      const model = await serveModel(pair);
+      const asked: string[] = [];
+      let day = Date.UTC(2026, 1, 1);
+      const askFor = async (dayMs: number, times: number): Promise<void> => {
+        for (let time = 0; time < times; time += 1)
+          asked.push(await model.ask(new Date(dayMs + time * minuteMs).toISOString()));
+      };
+      let hit = 0;
+      for (const duringMs of [0, 15, 60]) {
+        for (let chunk = 0; chunk < 3; chunk += 1) {
+          for (const at of [0, 1]) await askFor(day + at * dayMs, 5);
+          await model.flush();
+        }
+        // an event two days later ends both days, whose files are then put together
+        day += 4 * dayMs;
+        await askFor(day, 1);
+        const begun = compactionBegins(join(pair.home, 'intake'));
+        const flush = model.flush().catch((error: unknown) => error);
+        await begun;
+        await delay(duringMs);
+        await pair.killControlPlane();
+        hit += compactions(join(pair.home, 'intake')).length;
+        await flush;
+        await pair.up();
+        await model.flush();
+        expect((await model.log()).rows).toBe(asked.length);
+      }
+      expect(hit).toBeGreaterThan(0);
+      const files = 3 * 2 + 1; // two days of each round and the last one, a file each
+      await expect.poll(async () => (await model.log()).files, { timeout: 30_000 }).toBe(files);
+      expect(await model.logged()).toEqual(new Map(asked.map((id) => [id, 1])));
+    },
+    testTimeoutMs,
+  );
 });
+
+const compactions = (folder: string): readonly string[] =>
+  readdirSync(folder).filter((name) => name.startsWith('compaction-'));
+
+async function compactionBegins(folder: string): Promise<void> {
+  const watcher = watch(folder);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('no compaction began within half a minute')), 30_000);
+      watcher.on('change', (_type, name) => {
+        if (!String(name).startsWith('compaction-')) return;
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  } finally {
+    watcher.close();
+  }
+}
