@@ -108,10 +108,10 @@ describe('kill -9 while predictions stream', () => {
           for (const at of [0, 1]) await askFor(day + at * dayMs, 5);
           await model.flush();
         }
-        // an event two days later ends both days, whose files are then put together
+        // an event days later ends both days, whose files are then put together
         day += 4 * dayMs;
-        await askFor(day, 1);
         const begun = compactionBegins(join(pair.home, 'intake'));
+        await askFor(day, 1);
         const flush = model.flush().catch((error: unknown) => error);
         await begun;
         await delay(duringMs);

@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { type ClientRequest, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -174,10 +173,10 @@ describe('kill -9 of the control plane', () => {
 
 const models = ['a', 'b', 'c'];
 
-function inDatabase<T>(pair: RunningPair, read: (database: Sqlite.Database) => T): T {
+function inDatabase<T>(pair: RunningPair, question: (database: Sqlite.Database) => T): T {
   const database = new Sqlite(join(pair.home, 'tidemill.db'), { readonly: true });
   try {
-    return database.transaction(read)(database);
+    return database.transaction(question)(database);
   } finally {
     database.close();
   }
