@@ -98,9 +98,9 @@ describe('kill -9 while predictions stream', () => {
       const model = await serveModel(pair);
       const asked: string[] = [];
       let day = Date.UTC(2026, 1, 1);
-      const askFor = async (dayMs: number, times: number): Promise<void> => {
+      const askFor = async (fromMs: number, times: number): Promise<void> => {
         for (let time = 0; time < times; time += 1)
-          asked.push(await model.ask(new Date(dayMs + time * minuteMs).toISOString()));
+          asked.push(await model.ask(new Date(fromMs + time * minuteMs).toISOString()));
       };
       let hit = 0;
       for (const duringMs of [0, 15, 60]) {
