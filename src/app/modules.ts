@@ -17,7 +17,7 @@ import { createPredictionsModule } from '#modules/predictions';
 import { createProjectsModule, type ProjectsModule } from '#modules/projects';
 import { createRegistryModule } from '#modules/registry';
 import { createRolloutsModule } from '#modules/rollouts';
-import { createSecretsModule } from '#modules/secrets';
+import { createSecretsModule, type SecretsModule } from '#modules/secrets';
 import { createTrackingModule } from '#modules/tracking';
 import { createWorkspaceModule } from '#modules/workspace';
 import type { Consumer } from '#platform/events';
@@ -41,6 +41,7 @@ export interface Modules {
   readonly projects: ProjectsModule;
   readonly audit: AuditModule;
   readonly jobs: JobsModule;
+  readonly secrets: SecretsModule;
 }
 
 /** Builds the modules, each after those that it calls. */
@@ -182,6 +183,7 @@ export function createModules(platform: Platform): Modules {
     projects,
     audit,
     jobs,
+    secrets,
     all: [
       projects,
       identity,

@@ -31,13 +31,16 @@ export async function up(options: UpOptions): Promise<void> {
   const config = loadConfig(options);
   const version = readVersion();
   config.warnings.forEach((warning) => options.warn(warning));
+  let mask = (line: string): string => line; // secrets are known once their module is there
   const logger = createLogger({
     name: 'control',
+    mask: (line) => mask(line),
     level: config.logLevel,
     destination: { file: join(config.home, 'logs', 'control.log') },
   });
   const platform = await openPlatform({ config, version, logger });
   const control = await createControlPlane(platform);
+  mask = (line) => control.modules.secrets.api.maskSecrets(line);
   const servingFolder = platform.path('serving');
   const runningFile = platform.path(runningServerFile);
   const context = { actor: 'system:up' };
