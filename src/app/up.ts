@@ -25,13 +25,16 @@ export interface UpOptions {
 
 const pool = 'default';
 
+type Mask = (line: string) => string;
+const maskNothing: Mask = (line) => line;
+
 /** Runs both planes until the signal; stops them in order: the data plane hands its records over, then the rest ends. */
 export async function up(options: UpOptions): Promise<void> {
   const { signal } = options;
   const config = loadConfig(options);
   const version = readVersion();
   config.warnings.forEach((warning) => options.warn(warning));
-  let mask = (line: string): string => line; // secrets are known once their module is there
+  let mask = maskNothing; // until the module that knows the secrets is there
   const logger = createLogger({
     name: 'control',
     mask: (line) => mask(line),
