@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import { isLoopback } from '#platform/config';
 import { createHttpServer } from '#platform/http';
 import { registerBackupRoute } from './backup.ts';
 import { createModules, type Modules } from './modules.ts';
@@ -12,8 +11,10 @@ import { registerQuietRoutes } from './quiet-routes.ts';
 export interface ControlPlane {
   readonly app: FastifyInstance;
   readonly modules: Modules;
-  /** Starts modules and consumers, then listens. Resolves with the URL. */
-  start(): Promise<string>;
+  /** Where clients of this machine reach it when it listens on the port. */
+  urlAt(port: number): string;
+  /** Listens, then starts modules and consumers. Resolves with the URL, which `onListening` hears first. */
+  start(onListening?: (url: string) => void): Promise<string>;
   /** Stops in the reverse order; requests under way are answered first. */
   stop(): Promise<void>;
 }
@@ -46,15 +47,19 @@ export async function createControlPlane(
   registerOverview(app);
   registerPage(app);
 
+  const urlAt = (port: number): string => `http://${reachable(config.host)}:${port}`;
+
   return {
     app,
     modules,
-    async start() {
+    urlAt,
+    async start(onListening) {
       await app.listen({ port: config.port, host: config.host });
       const address = app.server.address();
       const port = typeof address === 'object' && address !== null ? address.port : config.port;
-      const url = `http://${isLoopback(config.host) ? '127.0.0.1' : config.host}:${port}`;
+      const url = urlAt(port);
       platform.setBaseUrl(url);
+      onListening?.(url);
       for (const module of modules.all) await module.start?.();
       await consumers.start();
       return url;
@@ -66,4 +71,11 @@ export async function createControlPlane(
       await platform.close();
     },
   };
+}
+
+/** Where this machine reaches what listens on the address, as it stands in a URL. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === 'localhost') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
 }

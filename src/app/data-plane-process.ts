@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { AppError } from '#platform/errors';
+import { packagePath } from '#platform/package-path';
 import { isAlive, startTimeOf } from '#platform/processes';
 
 /** The data plane of this host: a process of its own that goes on when the control plane crashes. */
@@ -26,28 +26,38 @@ export interface DataPlaneOptions {
   readonly version: string;
   readonly controlUrl: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Names beside the bound host by which callers may address it. */
+  readonly allowedHosts: readonly string[];
   /** Makes the pool's token for a new process. */
   issueToken(): Promise<{ readonly id: string; readonly token: string }>;
   revokeToken(id: string): Promise<void>;
 }
 
-const program = fileURLToPath(new URL('../../dist/serving/main.js', import.meta.url));
+const program = packagePath('dist', 'program', 'serving.js');
 const recordFile = (folder: string): string => join(folder, 'process.json');
 const stopTimeoutMs = 15_000;
+
+export interface RunningDataPlane extends DataPlaneProcess {
+  /** Taken over from an earlier control plane. */
+  readonly adopted: boolean;
+  /** Resolves when the process is gone, with how it ended. */
+  readonly ended: Promise<string>;
+}
 
 /**
  * Takes over the data plane that an earlier control plane left behind when it is of this version and looks for us where
  * we are; else ends it in order and starts a new one.
  */
-export async function ensureDataPlane(options: DataPlaneOptions): Promise<DataPlaneProcess> {
-  const left = await findDataPlane(options.folder);
+export async function ensureDataPlane(options: DataPlaneOptions): Promise<RunningDataPlane> {
+  const left = await readRecord(options.folder);
   if (left !== undefined) {
-    if (left.version === options.version && left.controlUrl === options.controlUrl) return left;
+    const fits = left.version === options.version && left.controlUrl === options.controlUrl;
+    if (fits && isAlive(left.pid, left.startTime)) return { ...left, adopted: true, ended: watchForeign(left) };
     await stopDataPlane(options.folder);
     await options.revokeToken(left.tokenId);
   }
   const { id, token } = await options.issueToken();
-  const started = await start(options, token);
+  const { ended, ...started } = await start(options, token);
   const record: DataPlaneProcess = {
     ...started,
     version: options.version,
@@ -56,17 +66,29 @@ export async function ensureDataPlane(options: DataPlaneOptions): Promise<DataPl
   };
   await writeFile(`${recordFile(options.folder)}.part`, JSON.stringify(record));
   await rename(`${recordFile(options.folder)}.part`, recordFile(options.folder));
-  return record;
+  return { ...record, adopted: false, ended };
 }
 
 /** The one that runs from this folder; undefined when none does. */
 export async function findDataPlane(folder: string): Promise<DataPlaneProcess | undefined> {
+  const record = await readRecord(folder);
+  return record !== undefined && isAlive(record.pid, record.startTime) ? record : undefined;
+}
+
+async function readRecord(folder: string): Promise<DataPlaneProcess | undefined> {
   try {
-    const record = JSON.parse(await readFile(recordFile(folder), 'utf8')) as DataPlaneProcess;
-    return isAlive(record.pid, record.startTime) ? record : undefined;
+    return JSON.parse(await readFile(recordFile(folder), 'utf8')) as DataPlaneProcess;
   } catch {
-    return undefined;
+    return undefined; // none was ever started, or it was stopped in order
   }
+}
+
+const lookEveryMs = 500;
+
+/** A process that is no child of ours tells nobody of its end. */
+async function watchForeign({ pid, startTime }: DataPlaneProcess): Promise<string> {
+  while (isAlive(pid, startTime)) await delay(lookEveryMs, undefined, { ref: false });
+  return 'for a reason that only its parent knew';
 }
 
 /** Drains it, then waits for its end; ends it by force when it does not come. */
@@ -86,7 +108,12 @@ export async function stopDataPlane(folder: string): Promise<void> {
 async function start(
   options: DataPlaneOptions,
   token: string,
-): Promise<{ readonly pid: number; readonly startTime: string; readonly url: string }> {
+): Promise<{
+  readonly pid: number;
+  readonly startTime: string;
+  readonly url: string;
+  readonly ended: Promise<string>;
+}> {
   mkdirSync(options.folder, { recursive: true });
   const log = openSync(join(options.folder, 'stderr.log'), 'a');
   const child = spawn(
@@ -104,6 +131,7 @@ async function start(
       String(options.port),
       '--log-file',
       join(options.folder, 'serving.log'),
+      ...(options.allowedHosts.length > 0 ? ['--allowed-hosts', options.allowedHosts.join(',')] : []),
     ],
     {
       detached: true,
@@ -111,7 +139,11 @@ async function start(
       env: { ...options.environment, TIDEMILL_POOL_TOKEN: token },
     },
   );
+  closeSync(log);
   const { pid, stdout } = child;
+  const ended = new Promise<string>((resolve) =>
+    child.once('exit', (code, signal) => resolve(signal === null ? `with exit code ${code}` : `by ${signal}`)),
+  );
   const startTime = pid === undefined ? undefined : startTimeOf(pid);
   const line = await new Promise<string | undefined>((resolve, reject) => {
     child.once('error', reject);
@@ -127,5 +159,5 @@ async function start(
       `the data plane did not start on ${options.host}:${options.port}: is the port in use? Choose another with --serving-port; ${join(options.folder, 'stderr.log')} says more`,
     );
   const { url } = JSON.parse(line) as { readonly url: string };
-  return { pid, startTime, url };
+  return { pid, startTime, url, ended };
 }

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { createAlertsModule } from '#modules/alerts';
+import { type AlertsModule, createAlertsModule } from '#modules/alerts';
 import { createApprovalsModule } from '#modules/approvals';
 import { createArtifactsModule } from '#modules/artifacts';
 import { type AuditModule, createAuditModule } from '#modules/audit';
@@ -42,6 +42,7 @@ export interface Modules {
   readonly audit: AuditModule;
   readonly jobs: JobsModule;
   readonly secrets: SecretsModule;
+  readonly alerts: AlertsModule;
 }
 
 /** Builds the modules, each after those that it calls. */
@@ -184,6 +185,7 @@ export function createModules(platform: Platform): Modules {
     audit,
     jobs,
     secrets,
+    alerts,
     all: [
       projects,
       identity,

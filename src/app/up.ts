@@ -1,11 +1,13 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RunningServer, runningServerFile } from '#contracts/running-server';
 import { type Config, loadConfig } from '#platform/config';
 import { AppError } from '#platform/errors';
 import { createLogger } from '#platform/log';
 import { createControlPlane } from './control-plane.ts';
-import { ensureDataPlane, stopDataPlane } from './data-plane-process.ts';
+import type { RunningDataPlane } from './data-plane-process.ts';
+import { createDataPlaneSupervisor } from './data-plane-supervisor.ts';
 import { openPlatform } from './platform.ts';
 import { readVersion } from './version.ts';
 
@@ -24,6 +26,7 @@ export interface UpOptions {
 }
 
 const pool = 'default';
+const context = { actor: 'system:up' };
 
 type Mask = (line: string) => string;
 const maskNothing: Mask = (line) => line;
@@ -43,42 +46,60 @@ export async function up(options: UpOptions): Promise<void> {
   });
   const platform = await openPlatform({ config, version, logger });
   const control = await createControlPlane(platform);
-  mask = (line) => control.modules.secrets.api.maskSecrets(line);
-  const servingFolder = platform.path('serving');
+  const { identity, secrets, alerts } = control.modules;
+  mask = (line) => secrets.api.maskSecrets(line);
   const runningFile = platform.path(runningServerFile);
-  const context = { actor: 'system:up' };
-  try {
-    const url = await control.start().catch((error: unknown) => {
-      throw portError(error, config);
-    });
-    const { identity } = control.modules;
-    const dataPlane = await ensureDataPlane({
-      folder: servingFolder,
+  let running: RunningServer | undefined;
+  const supervisor = createDataPlaneSupervisor({
+    ...platform,
+    alerts: alerts.api,
+    process: {
+      folder: platform.path('serving'),
       host: config.host,
       port: config.servingPort,
       version,
-      controlUrl: url,
       environment: platform.environment,
+      allowedHosts: config.allowedHosts,
       issueToken: () =>
         platform.database.write(context, (unit) =>
           identity.api.issueToken(unit, { kind: 'replica', name: 'local', scope: { pool } }),
         ),
       revokeToken: (id) => platform.database.write(context, (unit) => identity.api.revokeToken(unit, id)),
+    },
+    onChange(deaths) {
+      if (running === undefined) return;
+      running = { ...running, dataPlane: deaths };
+      writeFileSync(runningFile, JSON.stringify(running)); // before the next change
+    },
+  });
+  let dataPlane: Promise<RunningDataPlane> | undefined;
+  const startDataPlane = (url: string): void => {
+    dataPlane ??= supervisor.start(url);
+    dataPlane.catch(() => undefined); // awaited below, unless the control plane fails first
+  };
+  let ready = false;
+  try {
+    // it takes as long to start as the control plane itself, so it does that beside it: it asks again until we listen
+    if (config.port !== 0) startDataPlane(control.urlAt(config.port));
+    const url = await control.start(startDataPlane).catch((error: unknown) => {
+      throw portError(error, config);
     });
-    const server: RunningServer = {
+    const servingUrl = (await dataPlane)?.url;
+    running = {
       url,
-      servingUrl: dataPlane.url,
+      ...(servingUrl !== undefined && { servingUrl }),
       pid: process.pid,
       version,
       startedAtMs: Date.now(),
     };
-    await writeFile(runningFile, JSON.stringify(server));
-    options.ready({ ...server, tookMs: Date.now() - options.beganMs });
+    writeFileSync(runningFile, JSON.stringify(running));
+    ready = true;
+    options.ready({ ...running, tookMs: Date.now() - options.beganMs });
     if (!signal.aborted)
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     logger.info('stopping');
-    await stopDataPlane(servingFolder);
   } finally {
+    await supervisor.stop({ leaveAdopted: !ready });
     await rm(runningFile, { force: true });
     await control.stop();
   }

@@ -1,4 +1,4 @@
-/** `<home>/running.json`: written by the server once it is ready, removed when it stops; the CLI finds the server by it. */
+/** `<home>/running.json`: kept by the server from ready to stop; the CLI finds the server by it. */
 export interface RunningServer {
   /** Of the API and the web page. */
   readonly url: string;
@@ -7,6 +7,18 @@ export interface RunningServer {
   readonly pid: number;
   readonly version: string;
   readonly startedAtMs: number;
+  /** Present once the data plane has died by itself. */
+  readonly dataPlane?: DataPlaneDeaths;
+}
+
+/** What became of a data plane that ended although nobody had asked it to. */
+export interface DataPlaneDeaths {
+  readonly state: 'running' | 'starting again';
+  /** Since this server started. */
+  readonly deaths: number;
+  readonly lastDeathMs: number;
+  /** How it ended: `by SIGKILL`, `with exit code 1`. */
+  readonly lastEnd: string;
 }
 
 export const runningServerFile = 'running.json';

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ModelSignature } from '#contracts/tensor';
 import { AppError } from '#platform/errors';
+import { packagePath } from '#platform/package-path';
 import { type PackedTensors, packTensors, unpackTensors } from './packed-tensors.ts';
 import type { LoadedModel, Runtime } from './runtime.ts';
 import { runtimeErrors } from './runtime-errors.ts';
@@ -60,9 +61,7 @@ interface Thread {
 }
 
 // A thread's entry must be JavaScript; tests run the sources, so they start the built one.
-const entry = import.meta.url.endsWith('.ts')
-  ? new URL('../../dist/runtimes/onnx-thread.js', import.meta.url)
-  : new URL('./onnx-thread.js', import.meta.url);
+const entry = packagePath('dist', 'program', 'onnx-thread.js');
 
 /**
  * ONNX in one worker thread that starts with the first model: the caller's event loop stays free while a model runs.

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createLogger, type Logger } from '#platform/log';
+import { packagePath } from '#platform/package-path';
 import { startDataPlane } from './data-plane.ts';
 import { parseServingOptions, type ServingOptions, servingUsage } from './serving-options.ts';
 
@@ -33,7 +34,7 @@ async function main(): Promise<void> {
 }
 
 function readOptions(): ServingOptions | undefined {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const manifest = readFileSync(packagePath('package.json'), 'utf8');
   const version = /"version": "([^"]+)"/.exec(manifest)?.[1] ?? '0';
   try {
     return parseServingOptions(process.argv.slice(2), process.env, version);

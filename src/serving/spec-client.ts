@@ -23,7 +23,7 @@ export interface SpecClient {
   stop(): Promise<void>;
 }
 
-const firstBackoffMs = 250;
+const firstBackoffMs = 100; // `up` starts both planes at once
 const maxBackoffMs = 5_000;
 
 export function createSpecClient(options: SpecClientOptions): SpecClient {

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { registerRawRoute } from '#platform/http';
+import { packagePath } from '#platform/package-path';
 
 /** The page as it lies in `ui/`: plain HTML, CSS and modules, no build step. The same path from `src` and `dist`. */
-const folder = new URL('../../../ui/', import.meta.url);
+const folder = packagePath('ui');
 
 const files: Readonly<Record<string, string>> = {
   'index.html': 'text/html; charset=utf-8',
@@ -36,7 +38,7 @@ export function registerPage(app: FastifyInstance): void {
   function load(name: string): Promise<Asset> {
     const found = known.get(name);
     if (found !== undefined) return found;
-    const asset = readFile(new URL(name, folder)).then((body) => ({
+    const asset = readFile(join(folder, name)).then((body) => ({
       body,
       etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
     }));

@@ -1,8 +1,8 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { runQuery } from '#contracts/datasets';
 import type { Client } from '../../sdk/index.ts';
+import { packagePath } from '../package-path.ts';
 
 /** A year of flights, cut into the files that arrive day by day, kept aside until their day comes. */
 export interface Stock {
@@ -17,7 +17,7 @@ export interface Stock {
 export const datasetNames = ['flights', 'departures', 'weather'] as const;
 export type DatasetName = (typeof datasetNames)[number];
 
-const example = fileURLToPath(new URL('../../../examples/flights', import.meta.url));
+const example = packagePath('examples', 'flights');
 
 /** Copies the example without its source data: what is left is what a user would have. */
 export async function copyExample(folder: string): Promise<void> {

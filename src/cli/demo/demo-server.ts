@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { RunningServer } from '#contracts/running-server';
 import { type CliContext, CliError } from '../context.ts';
+import { packagePath } from '../package-path.ts';
 
-const launcher = fileURLToPath(new URL('../../../bin/tidemill', import.meta.url));
+const launcher = packagePath('bin', 'tidemill');
 
 /** The server that runs from the home folder; started when none does, and left running. */
 export async function startServer(context: CliContext, flags: readonly string[]): Promise<RunningServer> {

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Compile } from 'typebox/compile';
 import { ReplicaReport } from '#contracts/replica-report';
 import { type RequestContext, registerRawRoute } from '#platform/http';
+import { lazily } from '#platform/lazily';
 import { readUntil } from '#platform/read-until';
 import type { DeploymentsDeps } from './deployments-deps.ts';
 import { deploymentsErrors } from './deployments-errors.ts';
@@ -14,7 +15,7 @@ import { isServedFile } from './revision-store.ts';
 const maxWaitSeconds = 60;
 /** A report of a pool with many endpoints: 1,000 revisions are half a megabyte. */
 const maxReportBytes = 16 * 1024 * 1024;
-const reportShape = Compile(ReplicaReport);
+const reportShape = lazily(() => Compile(ReplicaReport));
 
 /** The control plane's side of the contract with data planes: contracts/serving.ts, but for the spool, which `predictions` takes. */
 export function registerDataPlaneRoutes(
@@ -91,8 +92,8 @@ export function registerDataPlaneRoutes(
 }
 
 function parseReport(body: unknown, replica: string): ReplicaReport {
-  if (!reportShape.Check(body)) {
-    const [first] = reportShape.Errors(body);
+  if (!reportShape().Check(body)) {
+    const [first] = reportShape().Errors(body);
     throw deploymentsErrors.REPLICA_REPORT_INVALID(
       first === undefined ? 'its form is another' : `${first.instancePath || '/'} ${first.message}`,
     );

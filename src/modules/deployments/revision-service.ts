@@ -4,13 +4,16 @@ import { SpecTensor } from '#contracts/deployment-spec';
 import { formatReference } from '#contracts/references';
 import type { ModelVersion } from '#modules/registry';
 import type { Unit } from '#platform/database';
+import { lazily } from '#platform/lazily';
 import type { Revision, RevisionFile } from './deployment-types.ts';
 import type { DeploymentsDeps } from './deployments-deps.ts';
 import { deploymentsErrors } from './deployments-errors.ts';
 import { findRevisionOf, insertRevision } from './revision-store.ts';
 
-const signatureShape = Compile(Type.Object({ inputs: Type.Array(SpecTensor), outputs: Type.Array(SpecTensor) }));
-const predictsShape = Compile(Type.Object({ score: Type.String() }));
+const signatureShape = lazily(() =>
+  Compile(Type.Object({ inputs: Type.Array(SpecTensor), outputs: Type.Array(SpecTensor) })),
+);
+const predictsShape = lazily(() => Compile(Type.Object({ score: Type.String() })));
 
 export interface NewRevision {
   readonly project: string;
@@ -41,7 +44,7 @@ export async function ensureRevision(
     version: wanted.version,
     runtime: 'onnx',
     signature: signatureOf(version?.signature),
-    score: predictsShape.Check(version?.predicts) ? version.predicts.score : undefined,
+    score: predictsShape().Check(version?.predicts) ? version.predicts.score : undefined,
     createdMs: unit.nowMs,
     readyMs: undefined,
     error: undefined,
@@ -81,7 +84,7 @@ function servableFiles(model: string, number: number, version: ModelVersion | un
 
 /** Undefined when it is not in our form: then what the model itself declares is taken. */
 function signatureOf(signature: ModelVersion['signature']): Revision['signature'] {
-  if (!signatureShape.Check(signature)) return undefined;
+  if (!signatureShape().Check(signature)) return undefined;
   const tensors = (list: readonly (typeof signature.inputs)[number][]) =>
     list.map(({ name, datatype, shape, nullable }) => ({
       name,

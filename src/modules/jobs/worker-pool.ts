@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { WorkerAnswer, WorkerTaskName } from '#contracts/worker';
 import { AppError } from '#platform/errors';
 import type { Logger } from '#platform/log';
+import { packagePath } from '#platform/package-path';
 import type { Json } from './job-types.ts';
 
 /**
@@ -40,7 +40,7 @@ interface Worker {
   idleTimer?: NodeJS.Timeout;
 }
 
-const program = fileURLToPath(new URL('../../../dist/worker/main.js', import.meta.url));
+const program = packagePath('dist', 'program', 'worker.js');
 const defaultIdleMs = 60_000;
 const stopGraceMs = 5_000;
 

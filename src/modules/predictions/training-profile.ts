@@ -1,12 +1,13 @@
 import { Compile } from 'typebox/compile';
 import { describeModel } from '#contracts/worker-scoring';
+import { lazily } from '#platform/lazily';
 import type { TrainingColumn, TrainingProfile } from './predictions-api.ts';
 
-const shape = Compile(describeModel.output.properties.train);
+const shape = lazily(() => Compile(describeModel.output.properties.train));
 
 /** The training profile as the registry keeps it; undefined when there is none, or none that can be read. */
 export function parseTraining(stored: unknown): TrainingProfile | undefined {
-  if (!shape.Check(stored)) return undefined;
+  if (!shape().Check(stored)) return undefined;
   const columns = stored.columns.flatMap(({ name, cells, categories }): TrainingColumn[] => {
     if (categories !== undefined) {
       const { counts, other, nulls } = categories;

@@ -1,6 +1,7 @@
 import { Compile } from 'typebox/compile';
 import { GoalSpec } from '#contracts/projects';
 import type { Reader, Unit } from '#platform/database';
+import { lazily } from '#platform/lazily';
 import type { ProjectsTables } from './projects-tables.ts';
 
 export interface Project {
@@ -10,12 +11,12 @@ export interface Project {
   readonly createdMs: number | undefined;
 }
 
-const goalShape = Compile(GoalSpec);
+const goalShape = lazily(() => Compile(GoalSpec));
 
 function rowToProject(row: ProjectsTables['projects']): Project {
   return {
     name: row.name,
-    goal: row.goal === null ? undefined : goalShape.Parse(JSON.parse(row.goal)),
+    goal: row.goal === null ? undefined : goalShape().Parse(JSON.parse(row.goal)),
     createdMs: row.created_ms ?? undefined,
   };
 }

@@ -1,20 +1,15 @@
 import type { Pool } from 'pg';
 import { withCause } from '../errors.ts';
+import { packagePath } from '../package-path.ts';
 import { databaseErrors } from './database-errors.ts';
-import {
-  type AppliedMigration,
-  createMigrationsTable,
-  defaultMigrationsFolder,
-  loadMigrations,
-  pendingMigrations,
-} from './migrations.ts';
+import { type AppliedMigration, createMigrationsTable, loadMigrations, pendingMigrations } from './migrations.ts';
 
 /** Brings a PostgreSQL database up to date; the caller holds the lock that keeps other control planes away. */
 export async function migratePostgres(
   pool: Pool,
   options: { readonly folder: string | undefined; readonly nowMs: number },
 ): Promise<void> {
-  const known = loadMigrations(options.folder ?? defaultMigrationsFolder(), 'postgres');
+  const known = loadMigrations(options.folder ?? packagePath('migrations'), 'postgres');
   await pool.query(createMigrationsTable);
   const { rows: applied } = await pool.query<AppliedMigration>(
     'select applied_migrations.id, applied_migrations.checksum from applied_migrations',

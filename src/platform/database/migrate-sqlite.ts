@@ -1,20 +1,15 @@
 import type Sqlite from 'better-sqlite3';
 import { withCause } from '../errors.ts';
+import { packagePath } from '../package-path.ts';
 import { databaseErrors } from './database-errors.ts';
-import {
-  type AppliedMigration,
-  createMigrationsTable,
-  defaultMigrationsFolder,
-  loadMigrations,
-  pendingMigrations,
-} from './migrations.ts';
+import { type AppliedMigration, createMigrationsTable, loadMigrations, pendingMigrations } from './migrations.ts';
 
 /** Brings a SQLite file up to date. A file that holds anything is first copied beside itself. */
 export function migrateSqlite(
   raw: Sqlite.Database,
   options: { readonly file: string; readonly folder: string | undefined; readonly nowMs: number },
 ): void {
-  const known = loadMigrations(options.folder ?? defaultMigrationsFolder(), 'sqlite');
+  const known = loadMigrations(options.folder ?? packagePath('migrations'), 'sqlite');
   raw.exec(createMigrationsTable);
   const applied = raw
     .prepare('select applied_migrations.id, applied_migrations.checksum from applied_migrations')

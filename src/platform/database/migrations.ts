@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { databaseErrors } from './database-errors.ts';
 import type { Database } from './types.ts';
 
@@ -69,15 +68,4 @@ export function pendingMigrations(
   }
   const done = new Set(applied.map(({ id }) => id));
   return known.filter(({ id }) => !done.has(id));
-}
-
-/** `migrations` beside this package's package.json, whether this runs from src or from dist. */
-export function defaultMigrationsFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
-    const parent = dirname(folder);
-    if (parent === folder) throw databaseErrors.MIGRATIONS_INVALID('no package.json above this program');
-    folder = parent;
-  }
-  return join(folder, 'migrations');
 }

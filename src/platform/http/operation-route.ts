@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Answer, MakeAnswer, OperationInput, OperationShape } from '#contracts/operation';
 import type { RequestContext } from './request-context.ts';
 import { contextOf } from './route-access.ts';
-import { closed, createSchemaCompiler, type LazyValidator } from './validation.ts';
+import { createSchemaCompiler, type LazyValidator } from './validation.ts';
 
 /** What a handler receives: the checked parts of the request and who asks. */
 export type OperationCall<O extends OperationShape> = OperationInput<O> & {
@@ -27,15 +27,11 @@ export function registerOperation<const O extends OperationShape>(
   app.route({
     method: operation.method,
     url: operation.path,
-    config: { access: { id: operation.id, permission: operation.permission } },
+    config: { access: { id: operation.id, permission: operation.permission }, operation },
     schema: {
-      operationId: operation.id,
-      summary: operation.summary,
-      tags: [operation.id.split('.')[0] ?? operation.id],
-      querystring: operation.query === undefined ? nothing : closed(operation.query),
-      ...(operation.params && { params: closed(operation.params) }),
-      ...(operation.body && { body: closed(operation.body) }),
-      response: operation.responses,
+      querystring: operation.query ?? nothing,
+      ...(operation.params && { params: operation.params }),
+      ...(operation.body && { body: operation.body }),
     },
     handler: async (request, reply) => {
       const { params, query, body } = request;
@@ -55,7 +51,7 @@ function createAnswerCheck(operation: OperationShape): (output: Answer) => void 
     const schema = operation.responses[status];
     if (schema === undefined) throw new Error(`${operation.id} answered ${status}, which it does not declare`);
     if (status === 204) return;
-    const validate = validators.get(status) ?? createSchemaCompiler().compile({ ...schema }, 'body');
+    const validate = validators.get(status) ?? createSchemaCompiler().compile({ ...schema }, 'answer');
     validators.set(status, validate);
     const sent: unknown = JSON.parse(JSON.stringify(body ?? null)); // undefined fields are not sent
     if (!validate(sent)) {

@@ -29,7 +29,6 @@ export function registerRawRoute(app: FastifyInstance, route: RawRoute): void {
     target.route({
       method: methods,
       url: route.path,
-      schema: { hide: true },
       ...(route.bodyLimitBytes !== undefined && { bodyLimit: route.bodyLimitBytes }),
       config: {
         access: {

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
-import type { Permission } from '#contracts/operation';
+import type { OperationShape, Permission } from '#contracts/operation';
 import type { AppError } from '../errors.ts';
 import type { EventStream } from './event-stream.ts';
 import type { RequestContext } from './request-context.ts';
@@ -29,6 +29,8 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     access?: RouteAccess;
+    /** What an operation of our own API says of itself. */
+    operation?: OperationShape;
   }
 }
 

@@ -57,6 +57,11 @@ export interface HttpServerOptions {
 
 const saneRequestId = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 
+/** In the place of Fastify's own compilers, which it would load at each start: ours are set before the first route. */
+function notLoaded(): never {
+  throw new Error('a route was registered before the compilers of the server were set');
+}
+
 /** The HTTP edge: every route added to it states its permission, and every error leaves it in one form. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const { logger, ids = systemIds, metrics } = options;
@@ -69,6 +74,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     bodyLimit: options.bodyLimitBytes,
     rewriteUrl: stripProjectPrefix,
     routerOptions: { maxParamLength: 1024 },
+    schemaController: { compilersFactory: { buildValidator: notLoaded, buildSerializer: notLoaded } },
     // a path that cannot be decoded never reaches a route or a hook
     frameworkErrors: (thrown, request, reply) => {
       const { error, status } = toAppError(thrown, options.bodyLimitBytes);
@@ -123,7 +129,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     endSilentConnections();
   });
 
-  if (options.openApi ?? true) await registerOpenApi(app, options.version ?? '0');
+  if (options.openApi ?? true) registerOpenApi(app, options.version ?? '0');
   registerHealth(app, options.readiness ?? []);
   if (metrics !== undefined)
     registerRawRoute(app, {

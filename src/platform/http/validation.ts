@@ -11,7 +11,8 @@ export interface LazyValidator {
 }
 
 export interface SchemaCompiler {
-  compile(schema: JsonSchema, part: 'body' | 'text'): LazyValidator;
+  /** Unknown fields are refused in requests. */
+  compile(schema: JsonSchema, part: 'body' | 'text' | 'answer'): LazyValidator;
 }
 
 /**
@@ -21,15 +22,24 @@ export interface SchemaCompiler {
  */
 export function createSchemaCompiler(): SchemaCompiler {
   const base = { allErrors: false, useDefaults: true, removeAdditional: false, verbose: true, strict: false } as const;
-  const strictTypes = new Ajv({ ...base, coerceTypes: false });
-  const textTypes = new Ajv({ ...base, coerceTypes: 'array' });
-  addFormats.default(strictTypes);
-  addFormats.default(textTypes);
+  const create = (coerceTypes: false | 'array'): Ajv => {
+    const ajv = new Ajv({ ...base, coerceTypes });
+    addFormats.default(ajv);
+    return ajv;
+  };
+  let strictTypes: Ajv | undefined;
+  let textTypes: Ajv | undefined;
+  const compilerOf = (part: 'body' | 'text' | 'answer'): Ajv => {
+    if (part === 'text') return (textTypes ??= create('array'));
+    return (strictTypes ??= create(false));
+  };
   return {
     compile(schema, part) {
       let compiled: ValidateFunction | undefined;
       const validate: LazyValidator = (data) => {
-        compiled ??= (part === 'body' ? strictTypes : textTypes).compile(withoutRootId(schema));
+        compiled ??= compilerOf(part).compile(
+          withoutRootId(part === 'answer' ? schema : (closed(schema) as JsonSchema)),
+        );
         const valid = compiled(data);
         validate.errors = compiled.errors ?? null;
         return valid;

@@ -1,0 +1,10 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** `src/cli`, `dist/cli` and the bundled programs in `dist/program` lie at the same depth. */
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A path inside this package, whatever of it is running. */
+export function packagePath(...parts: readonly string[]): string {
+  return join(root, ...parts);
+}
