@@ -50,7 +50,7 @@ describe('kill -9 while predictions stream', () => {
   );
 
   test(
-    'of the data plane: each that was answered is in the log exactly once after both are back',
+    'of the data plane: it is started again by itself, and each that was answered is in the log exactly once',
     async () => {
       const pair = await startPair();
       const model = await serveModel(pair);
@@ -59,9 +59,8 @@ describe('kill -9 while predictions stream', () => {
         await stream.more(150);
         await anyMoment(duringMs);
         await pair.killDataPlane();
-        await pair.stop();
-        await pair.up();
         await stream.more(50);
+        expect(await pair.dataPlanePid()).toBeGreaterThan(0);
       }
       await stream.stop();
       // a call that broke off may be logged; one that never reached the data plane is not

@@ -1,11 +1,12 @@
 import { Command } from 'commander';
+import type { DataPlaneDeaths } from '#contracts/running-server';
 import { type CliEnvironment, createContext } from '../context.ts';
 import { setExitCode } from '../exit-code.ts';
 import { formatTable } from '../output.ts';
 
 interface Part {
   readonly part: string;
-  readonly state: 'ready' | 'not ready' | 'unreachable' | 'not running' | 'not there yet';
+  readonly state: 'ready' | 'not ready' | 'starting again' | 'unreachable' | 'not running' | 'not there yet';
   readonly at?: string;
   readonly says?: string;
 }
@@ -20,7 +21,7 @@ export function createStatusCommand(world: CliEnvironment): Command {
       const running = await context.runningServer();
       const parts: readonly Part[] = [
         await ask('control plane', running?.url),
-        await ask('data plane', running?.servingUrl),
+        withDeaths(await ask('data plane', running?.servingUrl), running?.dataPlane),
         {
           part: 'grpc',
           state: 'not there yet',
@@ -42,6 +43,15 @@ export function createStatusCommand(world: CliEnvironment): Command {
       );
       if (!ready) setExitCode(command, 6);
     });
+}
+
+/** Since the server started, which starts it again by itself. */
+function withDeaths(part: Part, deaths: DataPlaneDeaths | undefined): Part {
+  if (deaths === undefined || part.state === 'not running') return part;
+  const { state, deaths: count, lastDeathMs, lastEnd } = deaths;
+  const times = count === 1 ? 'died once' : `died ${count} times`;
+  const says = `${times}, last ${lastEnd} at ${new Date(lastDeathMs).toISOString()}`;
+  return state === 'starting again' ? { ...part, state: 'starting again', says } : { ...part, says };
 }
 
 async function ask(part: string, url: string | undefined): Promise<Part> {
