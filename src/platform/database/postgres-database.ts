@@ -27,6 +27,13 @@ const longestWaitMs = 500;
 
 /** serialization_failure and deadlock_detected: the server asks for the transaction to be run again. */
 const conflicts = new Set(['40001', '40P01']);
+/**
+ * unique_violation, which the server also answers when the other row came from a transaction that ran beside this one and
+ * never looked for it. Run again, the unit sees that row. A row that was there all along breaks the constraint each time,
+ * so this ends soon.
+ */
+const uniqueViolation = '23505';
+const maxUniqueAttempts = 3;
 
 /** PostgreSQL: a unit is one serializable transaction. One control plane at a time, for now. */
 export async function openPostgresDatabase(options: DatabaseOptions): Promise<Database> {
@@ -95,7 +102,8 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
       try {
         return await attempt(context, work);
       } catch (error) {
-        if (!conflicts.has(sqlStateOf(error) ?? '')) throw error;
+        const state = sqlStateOf(error);
+        if (state === undefined || (state === uniqueViolation && count >= maxUniqueAttempts)) throw error;
         if (count === maxAttempts) throw withCause(databaseErrors.DATABASE_CONFLICT(count), error);
         // Full jitter: those that conflicted must not meet again.
         const wait = Math.random() * Math.min(longestWaitMs, firstWaitMs * 2 ** count);
@@ -133,9 +141,10 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   };
 }
 
-/** The SQLSTATE of a failure, also when a store has put its own error around it. */
+/** The SQLSTATE of a failure that may pass when the unit is run again, also when a store has put its own error around it. */
 function sqlStateOf(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause)
-    if ('code' in at && typeof at.code === 'string' && conflicts.has(at.code)) return at.code;
+    if ('code' in at && typeof at.code === 'string' && (conflicts.has(at.code) || at.code === uniqueViolation))
+      return at.code;
   return undefined;
 }
