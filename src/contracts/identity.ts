@@ -151,6 +151,7 @@ export const createToken = defineOperation({
   method: 'POST',
   path: '/api/v1/tokens',
   summary: 'Issue a token. The answer is the only time that it is shown.',
+  secretAnswer: true,
   permission: 'admin',
   body: Type.Object(
     {
