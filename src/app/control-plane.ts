@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { createHttpServer } from '#platform/http';
+import { createHttpServer, createIdempotency } from '#platform/http';
 import { registerBackupRoute } from './backup.ts';
 import { createModules, type Modules } from './modules.ts';
 import { registerOverview } from './page/overview.ts';
@@ -31,6 +31,7 @@ export async function createControlPlane(
     allowedHosts: [config.host, ...config.allowedHosts],
     bodyLimitBytes: config.bodyLimitBytes,
     version: platform.version,
+    idempotency: createIdempotency(platform),
     metrics: platform.metrics,
     requireProject: async (project) => {
       await modules.projects.api.get(platform.database.read, project);

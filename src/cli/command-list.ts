@@ -7,86 +7,133 @@ export interface CommandEntry {
   readonly name: string;
   /** One line, shown by `tidemill --help`. */
   readonly summary: string;
+  /** Command lines that work, without the program's name; shown at the end of its help. */
+  readonly examples: readonly string[];
+  /** For programs, not people: left out of the help. */
+  readonly hidden?: boolean;
   readonly load: () => Promise<(world: CliEnvironment) => Command>;
 }
 
 /** Every command, in the order of the help. */
 export const commands: readonly CommandEntry[] = [
-  { name: 'up', summary: 'start the server', load: async () => (await import('./commands/up.ts')).createUpCommand },
+  {
+    name: 'up',
+    summary: 'start the server',
+    examples: ['up', 'up --port 8080 --home /srv/tidemill', 'up --host 0.0.0.0 --auth on'],
+    load: async () => (await import('./commands/up.ts')).createUpCommand,
+  },
   {
     name: 'down',
     summary: 'stop the server',
+    examples: ['down'],
     load: async () => (await import('./commands/down.ts')).createDownCommand,
   },
   {
     name: 'status',
     summary: 'say what runs and how it is',
+    examples: ['status', 'status --json'],
     load: async () => (await import('./commands/status.ts')).createStatusCommand,
   },
   {
     name: 'demo',
     summary: 'watch a model go round its whole loop on real flights',
+    examples: ['demo', 'demo --share 0.2 --seed 7 --exit'],
     load: async () => (await import('./commands/demo.ts')).createDemoCommand,
   },
   {
     name: 'apply',
     summary: 'make the project what tidemill.yaml declares',
+    examples: ['apply --wait', 'apply --prune --file flights/tidemill.yaml'],
     load: async () => (await import('./commands/apply.ts')).createApplyCommand,
   },
   {
     name: 'diff',
     summary: 'show what apply would change',
+    examples: ['diff', 'diff --exit-code'],
     load: async () => (await import('./commands/diff.ts')).createDiffCommand,
   },
   {
     name: 'run',
     summary: 'run a pipeline',
+    examples: ['run train --wait', 'run train -p months=6 --no-cache'],
     load: async () => (await import('./commands/run.ts')).createRunCommand,
   },
   {
     name: 'logs',
     summary: 'print what a job or step has written',
+    examples: ['logs 01a21be4-bcd1-7000-882c-b0dc8dc4ceeb -f', 'logs 01a21be4-bcd1-7000-882c-b0dc8dc4ceeb/fit'],
     load: async () => (await import('./commands/logs.ts')).createLogsCommand,
   },
   {
     name: 'lineage',
     summary: 'print what something came from and led to',
+    examples: ['lineage model:late-arrival@champion --up', 'lineage dataset:flights@12 --down'],
     load: async () => (await import('./commands/lineage.ts')).createLineageCommand,
   },
   {
     name: 'doctor',
     summary: 'check that this machine has what Tidemill needs',
+    examples: ['doctor', 'doctor --json'],
     load: async () => (await import('./commands/doctor.ts')).createDoctorCommand,
   },
   {
     name: 'land',
     summary: 'take in new files of a dataset',
+    examples: ['land flights', 'land flights --no-wait'],
     load: async () => (await import('./commands/land.ts')).createLandCommand,
   },
   {
     name: 'features',
     summary: 'look features up as of an instant',
+    examples: ['features get --views weather --at time_hour --rows rows.json'],
     load: async () => (await import('./commands/features.ts')).createFeaturesCommand,
   },
   {
     name: 'events',
     summary: 'list, watch and retry events',
+    examples: ['events list --type alert.opened', 'events tail', 'events retry'],
     load: async () => (await import('./commands/events.ts')).createEventsCommand,
   },
   {
     name: 'backup',
     summary: 'write everything that the server keeps into one file',
+    examples: ['backup tidemill.tar'],
     load: async () => (await import('./commands/backup.ts')).createBackupCommand,
   },
   {
     name: 'restore',
     summary: 'make a home folder of a backup',
+    examples: ['restore tidemill.tar --home /srv/tidemill'],
     load: async () => (await import('./commands/restore.ts')).createRestoreCommand,
+  },
+  {
+    name: 'whoami',
+    summary: 'say who you are to the server and what you may do',
+    examples: ['whoami', 'whoami --project flights'],
+    load: async () => (await import('./commands/whoami.ts')).createWhoAmICommand,
+  },
+  {
+    name: 'completion',
+    summary: 'print a script that completes commands in your shell',
+    examples: [
+      'completion bash > ~/.local/share/bash-completion/completions/tidemill',
+      'completion zsh > ~/.zfunc/_tidemill',
+      'completion fish > ~/.config/fish/completions/tidemill.fish',
+    ],
+    load: async () => (await import('./commands/completion.ts')).createCompletionCommand,
+  },
+  {
+    name: 'complete',
+    summary: 'answers the script of `completion`',
+    examples: ['complete -- dataset sh'],
+    hidden: true,
+    load: async () => (await import('./commands/completion.ts')).createCompleteCommand,
   },
   ...nouns.map(
     ({ noun, summary, load, actions }): CommandEntry => ({
       name: noun,
       summary,
+      examples: [], // they stand with the noun's operations
       load: async () => {
         const [{ createNounCommand }, operations, addActions] = await Promise.all([
           import('./noun-command.ts'),

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Command } from 'commander';
 import { type RunningServer, runningServerFile } from '#contracts/running-server';
@@ -21,8 +22,12 @@ export interface CliContext extends CliEnvironment {
   readonly output: Output;
   /** Absolute path of Tidemill's folder. */
   readonly home: string;
+  /** Of --project or TIDEMILL_PROJECT. */
   readonly project: string | undefined;
-  /** The server of --url, TIDEMILL_URL or the home's running.json. CliError NO_SERVER when none is known. */
+  /**
+   * The server of --url, TIDEMILL_URL or the running.json of the home folder (without --home: the nearest above), in the
+   * project of --project, TIDEMILL_PROJECT or the nearest tidemill.yaml. CliError NO_SERVER when none is known.
+   */
   readonly connect: () => Promise<Client>;
   readonly runningServer: () => Promise<RunningServer | undefined>;
 }
@@ -45,34 +50,77 @@ interface GlobalOptions {
   readonly project?: string;
   readonly home?: string;
   readonly json?: boolean;
+  readonly quiet?: boolean;
 }
+
+const defaultHome = '.tidemill';
 
 /** From a command's own and the program's options. */
 export function createContext(command: Command, world: CliEnvironment): CliContext {
   const options = command.optsWithGlobals<GlobalOptions>();
-  const { environment } = world;
-  const home = resolve(world.cwd, options.home ?? environment['TIDEMILL_HOME'] ?? '.tidemill');
+  const { environment, cwd } = world;
+  const namedHome = options.home ?? environment['TIDEMILL_HOME'];
+  const home = resolve(cwd, namedHome ?? defaultHome);
   const project = options.project ?? environment['TIDEMILL_PROJECT'];
   const runningServer = async () => await readRunningServer(home);
   return {
     ...world,
-    output: createOutput({ ...world, json: options.json ?? false }),
+    output: createOutput({ ...world, json: options.json ?? false, quiet: options.quiet ?? false }),
     home,
     project,
     runningServer,
     async connect() {
-      const url = options.url ?? environment['TIDEMILL_URL'] ?? (await runningServer())?.url;
+      const url =
+        options.url ??
+        environment['TIDEMILL_URL'] ??
+        (namedHome === undefined ? await nearestServer(cwd) : await runningServer())?.url;
       if (url === undefined)
         throw new CliError(
           'NO_SERVER',
           6,
-          `no server runs from ${home}: start one with "tidemill up", or name one with --url`,
+          `no server runs from ${home}${namedHome === undefined ? ' or a folder above' : ''}: start one with "tidemill up", or name one with --url`,
         );
       const token = environment['TIDEMILL_TOKEN'];
+      const inProject = project ?? (await declaredProject(cwd));
       const { createClient } = await import('../sdk/index.ts');
-      return createClient({ url, ...(project !== undefined && { project }), ...(token !== undefined && { token }) });
+      return createClient({
+        url,
+        ...(inProject !== undefined && { project: inProject }),
+        ...(token !== undefined && { token }),
+      });
     },
   };
+}
+
+/** This folder and those above it, from the inside out. */
+export function* foldersUpFrom(folder: string): Generator<string> {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    yield at;
+    if (at === dirname(at)) return;
+  }
+}
+
+/** The names that the document of a project may have. */
+export const documentNames = ['tidemill.yaml', 'tidemill.yml'];
+
+async function nearestServer(cwd: string): Promise<RunningServer | undefined> {
+  for (const folder of foldersUpFrom(cwd)) {
+    const found = await readRunningServer(join(folder, defaultHome));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** What the nearest tidemill.yaml calls its project: only this line is looked for, the server checks the rest. */
+async function declaredProject(cwd: string): Promise<string | undefined> {
+  for (const folder of foldersUpFrom(cwd)) {
+    const path = documentNames.map((name) => join(folder, name)).find((candidate) => existsSync(candidate));
+    if (path === undefined) continue;
+    return /^project:[ \t]*(["']?)([A-Za-z0-9][A-Za-z0-9._-]*)\1[ \t]*(?:#.*)?$/m.exec(
+      await readFile(path, 'utf8'),
+    )?.[2];
+  }
+  return undefined;
 }
 
 async function readRunningServer(home: string): Promise<RunningServer | undefined> {

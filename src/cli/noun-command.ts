@@ -1,8 +1,13 @@
 import { Command } from 'commander';
+import type { TObject } from 'typebox';
 import type { OperationResult, OperationShape } from '#contracts/operation';
 import type { Client } from '../sdk/index.ts';
+import { setArgumentNames } from './completion.ts';
 import { type CliEnvironment, createContext } from './context.ts';
-import { type Column, formatRecord, formatTable } from './output.ts';
+import { addExamples } from './help-examples.ts';
+import { withNearest } from './nearest-object.ts';
+import { type Column, formatRecord } from './output.ts';
+import { addSchemaOptions, parseField, readCount, schemaValues } from './schema-options.ts';
 
 interface Page {
   readonly items: readonly unknown[];
@@ -10,50 +15,66 @@ interface Page {
 }
 type ItemOf<L extends OperationShape> = OperationResult<L> extends { items: readonly (infer Item)[] } ? Item : never;
 
-/** What the commands of a noun call; made by `nounOf`, which checks the columns against the operation. */
-export interface NounOperations {
-  readonly list?: {
-    readonly operation: OperationShape;
-    readonly columns: readonly Column<unknown>[];
-    /** Said when there is none, with what to do next. */
-    readonly empty: string;
-  };
-  readonly show?: { readonly operation: OperationShape; readonly argument: string };
-  readonly further?: readonly Further[];
+interface Table {
+  readonly columns: readonly Column<unknown>[];
+  /** Said when there is none, with what to do next. */
+  readonly empty: string;
 }
 
-/** A further command of a noun that reads: `model versions <model>`. Its arguments are the operation's path parameters. */
-interface Further {
+/** What the commands of a noun call; made by `nounOf`, which checks the columns against the operations. */
+export interface NounOperations {
+  /** A name or id that the examples of the help use. */
+  readonly sample: string;
+  /** The projects do not matter to it: it is asked of the whole server. */
+  readonly serverWide?: boolean;
+  readonly list?: ListCommand;
+  readonly show?: OperationCommand;
+  readonly further?: readonly OperationCommand[];
+}
+
+/** One command over one operation: its path parameters are arguments, the rest of what it takes are options. */
+export interface OperationCommand {
   readonly name: string;
   readonly operation: OperationShape;
-  /** Of a list; absent for one that shows a single thing. */
-  readonly table?: { readonly columns: readonly Column<unknown>[]; readonly empty: string };
+  /** Of a list; absent for one that answers a single thing. */
+  readonly table?: Table;
+  /** Fields of the body that are arguments rather than options. */
+  readonly positional?: readonly string[];
+  /** What follows the command in the example; default: the noun's sample. */
+  readonly example?: string;
+  /** What is printed for people in place of the whole answer. */
+  readonly view?: (answer: never) => string;
 }
+type ListCommand = OperationCommand & { readonly table: Table };
 
 /** A list below a noun, its columns checked against the operation. */
 export function listBelow<const L extends OperationShape>(
   name: string,
   operation: L,
   table: { readonly columns: readonly Column<ItemOf<L>>[]; readonly empty: string },
-): Further {
-  return { name, operation, table: { ...table, columns: table.columns as readonly Column<unknown>[] } };
+  example?: string,
+): ListCommand {
+  const columns = table.columns as readonly Column<unknown>[]; // the rows are the operation's own items
+  return { name, operation, table: { ...table, columns }, ...(example !== undefined && { example }) };
 }
 
 /** Declares a noun: a list that answers `{ items, next? }`, and one that shows a single thing by its only path parameter. */
 export function nounOf<const L extends OperationShape>(definition: {
+  readonly sample: string;
   readonly list: L;
   readonly columns: readonly Column<ItemOf<L>>[];
   readonly empty: string;
   readonly show?: OperationShape;
-  readonly further?: readonly Further[];
+  readonly further?: readonly OperationCommand[];
+  readonly serverWide?: boolean;
 }): NounOperations {
-  const { list, show, empty, further } = definition;
-  const columns = definition.columns as readonly Column<unknown>[]; // the rows are the list operation's own items
-  const argument = Object.keys(show?.params?.properties ?? {})[0];
+  const { sample, list, show, columns, empty, further, serverWide } = definition;
   return {
-    list: { operation: list, columns, empty },
-    ...(show !== undefined && argument !== undefined && { show: { operation: show, argument } }),
+    sample,
+    list: listBelow('list', list, { columns, empty }, ''),
+    ...(show !== undefined && { show: { name: 'show', operation: show } }),
     ...(further !== undefined && { further }),
+    ...(serverWide !== undefined && { serverWide }),
   };
 }
 
@@ -64,80 +85,99 @@ export function createNounCommand(
   world: CliEnvironment,
 ): Command {
   const command = new Command(noun).description(summary);
-  const { list, show } = operations;
-  if (list !== undefined)
-    addListCommand(
-      command.command('list').alias('ls'),
-      { name: 'list', operation: list.operation, table: { columns: list.columns, empty: list.empty } },
-      world,
-    );
-  if (show !== undefined)
-    command
-      .command(`show <${show.argument}>`)
-      .description(show.operation.summary)
-      .action(async (name: string, _options: object, self: Command) => {
-        const { output, connect } = createContext(self, world);
-        const client = await connect();
-        const found = await callUntyped(client, show.operation, { params: { [show.argument]: name } });
-        output.result(found, () => formatRecord(found));
-      });
-  for (const item of operations.further ?? []) {
+  const { list, show, further = [], sample } = operations;
+  for (const item of [...(list === undefined ? [] : [list]), ...(show === undefined ? [] : [show]), ...further]) {
     const child = command.command(item.name);
-    if (item.table !== undefined) addListCommand(child, item, world);
-    else
-      withArguments(child, item.operation).action(async (...given: unknown[]) => {
-        const { output, connect } = createContext(given.at(-1) as Command, world);
-        const found = await callUntyped(await connect(), item.operation, { params: paramsOf(item.operation, given) });
-        output.result(found, () => formatRecord(found));
-      });
+    if (item === list) child.alias('ls');
+    addOperation(child, item, operations, world);
+    const example = `${noun} ${item.name} ${item.example ?? sample}`.trimEnd();
+    addExamples(child, item.table === undefined ? [example] : [example, `${example} --all --json`]);
   }
-  return command;
+  return addExamples(command, [`${noun} list`, ...(show === undefined ? [] : [`${noun} show ${sample}`])]);
 }
 
 const parametersOf = (operation: OperationShape): readonly string[] => Object.keys(operation.params?.properties ?? {});
+const paging = ['limit', 'cursor'];
 
-function withArguments(command: Command, operation: OperationShape): Command {
+function addOperation(command: Command, item: OperationCommand, noun: NounOperations, world: CliEnvironment): void {
+  const { operation, table, positional = [] } = item;
+  const body = operation.body as TObject | undefined; // of our own operations: always an object
+  const names = [...parametersOf(operation), ...positional];
   command.description(operation.summary);
-  for (const name of parametersOf(operation)) command.argument(`<${name}>`);
-  return command;
+  for (const name of names) command.argument(`<${name}>`);
+  addSchemaOptions(command, operation.query, table === undefined ? ['cursor'] : paging);
+  addSchemaOptions(command, body, positional);
+  if (table !== undefined)
+    command.option('--limit <count>', 'how many at most', readCount, 50).option('--all', 'all of them, page by page');
+  const [first] = names;
+  if (first !== undefined && parametersOf(operation).includes(first))
+    setArgumentNames(command, async (self) => namesOf(await connectFor(self, noun, world), noun));
+  command.action(async (...given: unknown[]) => {
+    const self = given.at(-1) as Command;
+    const options = self.opts<Record<string, unknown> & { limit?: number; all?: boolean }>();
+    const { output } = createContext(self, world);
+    const client = await connectFor(self, noun, world);
+    const values = Object.fromEntries(names.map((name, at) => [name, String(given[at])]));
+    const params = pick(values, parametersOf(operation));
+    const query = schemaValues(operation.query, options);
+    if (table !== undefined) {
+      const limit = options.all === true ? Number.POSITIVE_INFINITY : (options.limit ?? 50);
+      const { items, more } = await withNearest(
+        listItems(client, { operation, params, query }, limit),
+        () => namesOf(client, noun),
+        Object.values(params)[0],
+      );
+      output.list(items, more, table);
+      return;
+    }
+    const sent = {
+      ...schemaValues(body, options),
+      ...Object.fromEntries(positional.map((name) => [name, parseField(body, name, values[name] ?? '')])),
+    };
+    const answer = await withNearest(
+      callUntyped(client, operation, { params, query, ...(body !== undefined && { body: sent }) }),
+      () => namesOf(client, noun),
+      Object.values(params)[0],
+    );
+    output.result(answer, () => (answer === null ? 'Done.' : (item.view ?? formatRecord)(answer as never)));
+  });
 }
 
-function paramsOf(operation: OperationShape, given: readonly unknown[]): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(parametersOf(operation).map((name, index) => [name, given[index]]));
+async function connectFor(command: Command, noun: NounOperations, world: CliEnvironment): Promise<Client> {
+  const client = await createContext(command, world).connect();
+  return noun.serverWide === true ? client.inProject('default') : client;
 }
 
-function addListCommand(command: Command, { operation, table }: Further, world: CliEnvironment): void {
-  withArguments(command, operation)
-    .option('--limit <count>', 'how many at most', '50')
-    .option('--all', 'all of them, page by page')
-    .action(async (...given: unknown[]) => {
-      const self = given.at(-1) as Command;
-      const options = self.opts<{ limit: string; all?: boolean }>();
-      const { output, connect } = createContext(self, world);
-      const client = await connect();
-      const limit = options.all === true ? Number.POSITIVE_INFINITY : Number(options.limit);
-      const { items, more } = await listItems(client, operation, paramsOf(operation, given), limit);
-      output.result({ items, more }, () => formatTable(items, table?.columns ?? [], table?.empty ?? ''));
-      if (more) output.say(`there are more: --all lists them all`);
-    });
-}
+const pick = (values: Readonly<Record<string, unknown>>, names: readonly string[]): Record<string, unknown> =>
+  Object.fromEntries(names.map((name) => [name, values[name]]));
 
 const pageSize = 100;
+const mostNames = 500;
+
+/** What could have been meant: the first column of the noun's list. */
+async function namesOf(client: Client, { list }: NounOperations): Promise<readonly string[]> {
+  if (list === undefined || parametersOf(list.operation).length > 0) return [];
+  const { items } = await listItems(client, { operation: list.operation, params: {}, query: {} }, mostNames);
+  return items.map((item) => String(list.table.columns[0]?.value(item) ?? ''));
+}
 
 async function listItems(
   client: Client,
-  operation: OperationShape,
-  params: Readonly<Record<string, unknown>>,
+  { operation, params, query }: { readonly operation: OperationShape; readonly params: object; readonly query: object },
   limit: number,
 ) {
   const items: unknown[] = [];
   const pages = operation.query?.properties['cursor'] !== undefined;
   let cursor: string | undefined;
   do {
-    const query = pages
-      ? { limit: Math.min(pageSize, limit - items.length), ...(cursor !== undefined && { cursor }) }
-      : {};
-    const page = (await callUntyped(client, operation, { params, query })) as Page;
+    const page = (await callUntyped(client, operation, {
+      params,
+      query: {
+        ...query,
+        ...(pages && { limit: Math.min(pageSize, limit - items.length) }),
+        ...(cursor !== undefined && { cursor }),
+      },
+    })) as Page;
     items.push(...page.items);
     cursor = page.next ?? undefined;
   } while (cursor !== undefined && items.length < limit);

@@ -16,12 +16,12 @@ export interface Noun {
 export const nouns: readonly Noun[] = [
   {
     noun: 'project',
-    summary: 'list and show projects',
+    summary: 'list, show and create projects',
     load: async () => (await import('./nouns/project.ts')).project,
   },
   {
     noun: 'dataset',
-    summary: 'list and show datasets',
+    summary: 'list and show datasets, their versions, profiles and rows',
     load: async () => (await import('./nouns/dataset.ts')).dataset,
   },
   {
@@ -36,11 +36,15 @@ export const nouns: readonly Noun[] = [
   },
   {
     noun: 'pipeline-run',
-    summary: 'list and show pipeline runs',
+    summary: 'list, show, explain and cancel pipeline runs',
     load: async () => (await import('./nouns/pipeline-run.ts')).pipelineRun,
   },
-  { noun: 'job', summary: 'list and show jobs', load: async () => (await import('./nouns/job.ts')).job },
-  { noun: 'model', summary: 'list and show models', load: async () => (await import('./nouns/model.ts')).model },
+  { noun: 'job', summary: 'list, show and cancel jobs', load: async () => (await import('./nouns/job.ts')).job },
+  {
+    noun: 'model',
+    summary: 'list and show models, their versions and aliases',
+    load: async () => (await import('./nouns/model.ts')).model,
+  },
   {
     noun: 'promotion',
     summary: 'list and show promotions',
@@ -48,30 +52,33 @@ export const nouns: readonly Noun[] = [
   },
   {
     noun: 'approval',
-    summary: 'list and show approvals',
+    summary: 'list, show and decide approvals',
     load: async () => (await import('./nouns/approval.ts')).approval,
     actions: async () => (await import('./commands/decide.ts')).addApprovalActions,
   },
   {
     noun: 'deployment',
-    summary: 'list and show deployments',
+    summary: 'list and show deployments, roll one back',
     load: async () => (await import('./nouns/deployment.ts')).deployment,
   },
   {
     noun: 'rollout',
-    summary: 'list and show rollouts',
+    summary: 'list, show, promote and abort rollouts',
     load: async () => (await import('./nouns/rollout.ts')).rollout,
-    actions: async () => (await import('./commands/decide.ts')).addRolloutActions,
   },
-  { noun: 'alert', summary: 'list and show alerts', load: async () => (await import('./nouns/alert.ts')).alert },
+  {
+    noun: 'alert',
+    summary: 'list, show, silence and resolve alerts',
+    load: async () => (await import('./nouns/alert.ts')).alert,
+  },
   {
     noun: 'trigger',
-    summary: 'list and show triggers',
+    summary: 'list, show and fire triggers',
     load: async () => (await import('./nouns/trigger.ts')).trigger,
   },
   {
     noun: 'webhook',
-    summary: 'list and show webhooks',
+    summary: 'list, show, create and remove webhooks',
     load: async () => (await import('./nouns/webhook.ts')).webhook,
   },
   {
@@ -86,9 +93,43 @@ export const nouns: readonly Noun[] = [
   },
   {
     noun: 'artifact',
-    summary: 'list what the project holds',
+    summary: 'list and show what the project holds',
     load: async () => (await import('./nouns/artifact.ts')).artifact,
   },
-  { noun: 'secret', summary: 'list secrets', load: async () => (await import('./nouns/secret.ts')).secret },
-  { noun: 'token', summary: 'list tokens', load: async () => (await import('./nouns/token.ts')).token },
+  {
+    noun: 'secret',
+    summary: 'list, show, put and remove secrets',
+    load: async () => (await import('./nouns/secret.ts')).secret,
+    actions: async () => (await import('./commands/put-secret.ts')).addPutSecret,
+  },
+  {
+    noun: 'token',
+    summary: 'list, show, create and revoke tokens',
+    load: async () => (await import('./nouns/token.ts')).token,
+  },
+  {
+    noun: 'experiment',
+    summary: 'list and show experiments and their runs',
+    load: async () => (await import('./nouns/experiment.ts')).experiment,
+  },
+  {
+    noun: 'tracking-run',
+    summary: 'show a run of an MLflow client or a step',
+    load: async () => (await import('./nouns/tracking-run.ts')).trackingRun,
+  },
+  {
+    noun: 'prediction',
+    summary: 'show a prediction and what really happened',
+    load: async () => (await import('./nouns/prediction.ts')).prediction,
+  },
+  {
+    noun: 'user',
+    summary: 'list, show and create users, set their roles',
+    load: async () => (await import('./nouns/user.ts')).user,
+  },
+  {
+    noun: 'audit',
+    summary: 'list the audit log and check its seals',
+    load: async () => (await import('./nouns/audit.ts')).audit,
+  },
 ];

@@ -1,13 +1,23 @@
 import type { Writable } from 'node:stream';
+import type { WriteStream } from 'node:tty';
 import { createColors } from 'picocolors';
 
 /** Where a command's words go: data to standard output, talk to standard error, colour only on a terminal. */
 export interface Output {
   readonly json: boolean;
   readonly colors: ReturnType<typeof createColors>;
-  /** The command's result: itself with --json, else as `human` writes it. */
+  /** The command's result: itself with --json, nothing with --quiet, else as `human` writes it. */
   result(value: unknown, human: () => string): void;
-  /** A line for people on the way; silent with --json. */
+  /**
+   * Rows: with --json `{ items, more }`, with --quiet the first column, on a terminal a table as wide as it, else fields
+   * between tabs. That there is none is talk, so that a pipe reads no row.
+   */
+  list<Row>(
+    items: readonly Row[],
+    more: boolean,
+    table: { readonly columns: readonly Column<Row>[]; readonly empty: string },
+  ): void;
+  /** A line for people on the way; silent with --json and --quiet. */
   say(line: string): void;
   /** One record of a stream: a line of JSON with --json. */
   line(value: unknown, human: () => string): void;
@@ -22,21 +32,37 @@ export interface Column<Row> {
 
 export interface OutputOptions {
   readonly json: boolean;
+  readonly quiet: boolean;
   readonly stdout: Writable;
   readonly stderr: Writable;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-export function createOutput({ json, stdout, stderr, environment }: OutputOptions): Output {
+export function createOutput({ json, quiet, stdout, stderr, environment }: OutputOptions): Output {
   const colors = createColors(wantsColor(stdout, environment));
+  const say = (line: string): void => {
+    if (!json && !quiet) write(stderr, line);
+  };
   return {
     json,
     colors,
-    result: (value, human) => write(stdout, json ? JSON.stringify(value, undefined, 2) : human()),
-    line: (value, human) => write(stdout, json ? JSON.stringify(value) : human()),
-    say: (line) => {
-      if (!json) write(stderr, line);
+    say,
+    result(value, human) {
+      if (json) write(stdout, JSON.stringify(value, undefined, 2));
+      else if (!quiet) write(stdout, human());
     },
+    list(items, more, { columns, empty }) {
+      if (json) write(stdout, JSON.stringify({ items, more }, undefined, 2));
+      else if (items.length === 0) say(empty);
+      else if (quiet) write(stdout, formatFields(items, columns.slice(0, 1), false));
+      else
+        write(
+          stdout,
+          isTerminal(stdout) ? formatTable(items, columns, '', stdout.columns) : formatFields(items, columns),
+        );
+      if (more) say('there are more: --all lists them all');
+    },
+    line: (value, human) => write(stdout, json ? JSON.stringify(value) : human()),
     fail(problem) {
       if (json) write(stderr, JSON.stringify({ error: problem }, undefined, 2));
       else write(stderr, `${createColors(wantsColor(stderr, environment)).red('error')} ${problem.message}`);
@@ -51,22 +77,60 @@ function write(stream: Writable, text: string): void {
 function wantsColor(stream: Writable, environment: OutputOptions['environment']): boolean {
   if (environment['NO_COLOR']) return false;
   if (environment['FORCE_COLOR'] || environment['CLICOLOR_FORCE']) return true;
-  return 'isTTY' in stream && stream.isTTY === true && environment['TERM'] !== 'dumb';
+  return isTerminal(stream) && environment['TERM'] !== 'dumb';
 }
 
-/** Columns as wide as their widest value; numbers stand right. `empty` is said instead of a table without rows. */
-export function formatTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[], empty: string): string {
+const isTerminal = (stream: Writable): stream is WriteStream => 'isTTY' in stream && stream.isTTY === true;
+
+/** Fields between tabs under a line of titles, for `cut` and its like. */
+function formatFields<Row>(rows: readonly Row[], columns: readonly Column<Row>[], titles = true): string {
+  const lines = rows.map((row) => columns.map((column) => cellText(column.value(row))).join('\t'));
+  return [...(titles ? [columns.map(({ title }) => title.toUpperCase()).join('\t')] : []), ...lines].join('\n');
+}
+
+/** A column is not made narrower than this, however narrow the terminal is. */
+const leastWidth = 8;
+const gap = 2;
+
+/**
+ * Columns as wide as their widest value, the widest cut until the table fits into `width`; numbers stand right. `empty`
+ * is said instead of a table without rows.
+ */
+export function formatTable<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  empty: string,
+  width = Number.POSITIVE_INFINITY,
+): string {
   if (rows.length === 0) return empty;
   const cells = rows.map((row) => columns.map((column) => column.value(row)));
   const texts = cells.map((line) => line.map(cellText));
-  const widths = columns.map(({ title }, at) => Math.max(title.length, ...texts.map((line) => line[at]?.length ?? 0)));
+  const wanted = columns.map(({ title }, at) => Math.max(title.length, ...texts.map((line) => line[at]?.length ?? 0)));
+  const widths = fitted(wanted, width - gap * (columns.length - 1));
   const right = columns.map((_, at) => cells.every((line) => line[at] === undefined || typeof line[at] === 'number'));
   const format = (line: readonly string[]) =>
     line
-      .map((text, at) => (right[at] === true ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0)))
-      .join('  ')
+      .map((text, at) => {
+        const room = widths[at] ?? 0;
+        const shown = text.length > room ? `${text.slice(0, room - 1)}…` : text;
+        return right[at] === true ? shown.padStart(room) : shown.padEnd(room);
+      })
+      .join(' '.repeat(gap))
       .trimEnd();
   return [columns.map(({ title }) => title.toUpperCase()), ...texts].map(format).join('\n');
+}
+
+/** Takes from the widest column first. */
+function fitted(wanted: readonly number[], room: number): readonly number[] {
+  const widths = [...wanted];
+  let over = widths.reduce((sum, width) => sum + width, 0) - room;
+  while (over > 0) {
+    const widest = Math.max(...widths);
+    if (widest <= leastWidth) break;
+    widths[widths.indexOf(widest)] = widest - 1;
+    over -= 1;
+  }
+  return widths;
 }
 
 function cellText(value: string | number | boolean | null | undefined): string {

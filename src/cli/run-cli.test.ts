@@ -69,6 +69,7 @@ const getThing = defineOperation({
   responses: { 200: Thing },
 });
 const things = nounOf({
+  sample: 't1',
   list: listThings,
   show: getThing,
   empty: 'There is no thing yet.',
@@ -81,11 +82,13 @@ const entries: readonly CommandEntry[] = [
   {
     name: 'thing',
     summary: 'list and show things',
+    examples: [],
     load: async () => (world) => createNounCommand('thing', 'list and show things', things, world),
   },
   {
     name: 'fail',
     summary: 'fails',
+    examples: ['fail coded'],
     load: async () => (world) =>
       new Command('fail').argument('<how>').action(async (how: string, _options, command: Command) => {
         const { output } = createContext(command, world);
@@ -98,6 +101,7 @@ const entries: readonly CommandEntry[] = [
   {
     name: 'other',
     summary: 'is never loaded',
+    examples: ['other'],
     load: async () => {
       throw new Error('must not be loaded');
     },
@@ -163,6 +167,10 @@ describe('the command line', () => {
     expect((await run('fail slip', { entries })).err).toContain('mistake in Tidemill itself');
     const json = await run('fail coded --json', { entries });
     expect(JSON.parse(json.err)).toEqual({ error: { code: 'TAKEN', message: 'taken' } });
+    const usage = await run('thing list --limt 3 --json', { entries });
+    expect(JSON.parse(usage.err)).toEqual({
+      error: { code: 'USAGE', message: "unknown option '--limt' (Did you mean --limit?)" },
+    });
   });
 });
 
@@ -172,7 +180,7 @@ describe('a noun', () => {
     const some = await run(`thing list --limit 2 --url ${url}`, { entries });
     expect(some).toMatchObject({
       code: 0,
-      out: 'NAME  ROWS\nt0       0\nt1    1000\n',
+      out: 'NAME\tROWS\nt0\t0\nt1\t1000\n',
       err: 'there are more: --all lists them all\n',
     });
     const all = await run('thing list --all --json', { entries, environment: { TIDEMILL_URL: url } });
@@ -180,15 +188,43 @@ describe('a noun', () => {
     expect([answer.items.length, answer.more, all.err]).toEqual([250, false, '']);
   });
 
-  test('says so when there is nothing to list', async () => {
+  test('tells people, not the pipe, when there is nothing to list', async () => {
     const url = await serveThings(0);
-    expect((await run(`--url ${url} thing list`, { entries })).out).toBe('There is no thing yet.\n');
+    expect(await run(`--url ${url} thing list`, { entries })).toEqual({
+      code: 0,
+      out: '',
+      err: 'There is no thing yet.\n',
+    });
+    expect(await run(`--url ${url} thing list --json`, { entries })).toMatchObject({
+      out: expect.stringContaining('"items": []'),
+      err: '',
+    });
+  });
+
+  test('prints names alone when it is to be quiet', async () => {
+    const url = await serveThings(3);
+    expect(await run(`thing list -q --limit 2 --url ${url}`, { entries })).toEqual({
+      code: 0,
+      out: 't0\nt1\n',
+      err: '',
+    });
+  });
+
+  test('refuses a number that is none before it asks the server', async () => {
+    const wrong = await run('thing list --limit many --url http://127.0.0.1:1', { entries });
+    expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('It must be a whole number.') });
+  });
+
+  test('names the nearest thing when there is none of that name', async () => {
+    const url = await serveThings(3);
+    const { code, err } = await run(`thing show t22 --url ${url}`, { entries });
+    expect([code, err]).toEqual([3, 'error there is no such thing; did you mean "t2"?\n']);
   });
 
   test('shows one thing, or exits 3 when there is none and 4 when it may not be seen', async () => {
     const url = await serveThings(2);
     expect((await run(`thing show t1 --url ${url}`, { entries })).out).toBe('name: t1\nrows: 1000\n');
-    expect(await run(`thing show t9 --url ${url}`, { entries })).toMatchObject({
+    expect(await run(`thing show elsewhere --url ${url}`, { entries })).toMatchObject({
       code: 3,
       err: 'error there is no such thing\n',
     });
@@ -205,11 +241,42 @@ describe('a noun', () => {
     expect((await run('thing list --url http://127.0.0.1:1', { entries })).code).toBe(6);
   });
 
-  test('is declared for every entry with columns that its operation has', async () => {
+  test('works in the project that the nearest tidemill.yaml declares, unless told otherwise', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'steps'));
+    await writeFile(join(folder, 'tidemill.yaml'), '# ours\nproject: "flights" # of 2013\n');
+    const seen: string[] = [];
+    const { createServer: createHttp } = await import('node:http');
+    const server = createHttp((request, response) => {
+      seen.push(request.url ?? '');
+      response.end('{"items":[]}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+    const cwd = join(folder, 'steps');
+    await run(`thing list --url ${url}`, { entries, cwd });
+    await run(`thing list --url ${url} --project other`, { entries, cwd });
+    await run(`thing list --url ${url}`, { entries, cwd, environment: { TIDEMILL_PROJECT: 'third' } });
+    expect(seen.map((path) => path.split('/')[2])).toEqual(['flights', 'other', 'third']);
+    server.closeAllConnections();
+  });
+});
+
+describe('the help', () => {
+  test('of every command and sub-command says what it does, shows an example and the options that all have', async () => {
+    const world = { stdout: collect().stream, stderr: collect().stream, environment: {}, cwd: tmpdir() };
     for (const entry of commands) {
-      const { code, out } = await run(`${entry.name} --help`);
-      expect([entry.name, code]).toEqual([entry.name, 0]);
-      expect(out).toContain(`tidemill ${entry.name}`);
+      const command = (await entry.load())({ ...world, signal: new AbortController().signal });
+      const lines = [entry.name, ...command.commands.map((child) => `${entry.name} ${child.name()}`)];
+      for (const line of lines) {
+        const { code, out } = await run(`${line} --help`);
+        expect([line, code]).toEqual([line, 0]);
+        expect(out).toContain(`Usage: tidemill ${entry.name}`);
+        expect([line, /^Examples?:$/m.test(out)]).toEqual([line, true]);
+        expect(out).toContain('--json');
+      }
     }
   });
 });
@@ -253,6 +320,15 @@ describe('doctor', () => {
 });
 
 describe('output', () => {
+  test('cuts the widest columns until the table fits the terminal', () => {
+    const rows = [{ name: 'a', title: 'a title that goes on and on' }];
+    const columns = [
+      { title: 'name', value: (row: { name: string }) => row.name },
+      { title: 'title', value: (row: { title: string }) => row.title },
+    ];
+    expect(formatTable(rows, columns, 'none', 24)).toBe('NAME  TITLE\na     a title that goes…');
+  });
+
   test('aligns columns, numbers to the right, absent values as a dash', () => {
     const rows = [
       { name: 'a', size: 10, ok: true },

@@ -4,6 +4,8 @@ import { isTidemillError } from '../sdk/errors.ts';
 import { type CommandEntry, commands } from './command-list.ts';
 import { type CliEnvironment, CliError, createContext } from './context.ts';
 import { exitCodeOf } from './exit-code.ts';
+import { addExamples } from './help-examples.ts';
+import { createProgram } from './program.ts';
 
 const valueOptions = ['--url', '--project', '--home'];
 
@@ -17,14 +19,16 @@ export async function runCli(
   options: { readonly version: string; readonly entries?: readonly CommandEntry[] },
 ): Promise<number> {
   const entries = options.entries ?? commands;
-  const program = createProgram(world, options.version);
+  const program = createProgram(options.version);
   const named = namedCommand(argv);
   for (const entry of entries) {
     const isNamed = entry.name === named;
-    const command = isNamed ? (await entry.load())(world) : new Command(entry.name).description(entry.summary);
-    if (isNamed) prepare(command, world);
-    program.addCommand(command);
+    const command = isNamed
+      ? addExamples((await entry.load())(world), entry.examples)
+      : new Command(entry.name).description(entry.summary);
+    program.addCommand(command, { hidden: entry.hidden ?? false });
   }
+  prepare(program, world, argv.includes('--json'));
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return exitCodeOf(program);
@@ -33,25 +37,26 @@ export async function runCli(
   }
 }
 
-function createProgram(world: CliEnvironment, version: string): Command {
-  const program = new Command('tidemill')
-    .description('Carries a model round its whole loop: data, training, serving, watching, training again.')
-    .version(version)
-    .option('--url <address>', 'the server (default: TIDEMILL_URL, else the one that runs from the home folder)')
-    .option('--project <name>', 'the project (default: TIDEMILL_PROJECT, else "default")')
-    .option('--home <folder>', 'Tidemill’s folder (default: TIDEMILL_HOME, else .tidemill)')
-    .option('--json', 'print the result as JSON');
-  prepare(program, world);
-  return program;
+/** No command ends the process or writes past its world; each shows the options that all have. */
+function prepare(command: Command, world: CliEnvironment, json: boolean): void {
+  command
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => void world.stdout.write(text),
+      writeErr: (text) => void world.stderr.write(text),
+      outputError: (text, write) => write(json ? usageProblem(text) : text),
+    });
+  for (const child of command.commands) prepare(child, world, json);
 }
 
-/** No command ends the process or writes past its world. */
-function prepare(command: Command, world: CliEnvironment): void {
-  command.exitOverride().configureOutput({
-    writeOut: (text) => void world.stdout.write(text),
-    writeErr: (text) => void world.stderr.write(text),
-  });
-  for (const child of command.commands) prepare(child, world);
+/** The same form as every other failure under --json. */
+function usageProblem(text: string): string {
+  const message = text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' ');
+  return `${JSON.stringify({ error: { code: 'USAGE', message } }, undefined, 2)}\n`;
 }
 
 /** The first word that is neither an option nor an option's value; `help x` asks for x. */

@@ -37,6 +37,20 @@ export const listArtifacts = defineOperation({
   responses: { 200: pageOf(ArtifactHold) },
 });
 
+export const getArtifact = defineOperation({
+  id: 'artifacts.get',
+  method: 'GET',
+  path: '/api/v1/artifacts/:sha256/holds',
+  summary: 'Show how large an artifact is and who in the project needs it.',
+  permission: 'read',
+  params: Type.Object({ sha256: Sha256 }),
+  responses: {
+    200: Type.Object({ sha256: Sha256, sizeBytes: Type.Integer(), holds: Type.Array(ArtifactHold) }),
+    404: ErrorBody,
+  },
+  errors: ['ARTIFACT_NOT_FOUND'],
+});
+
 export const findMissingArtifacts = defineOperation({
   id: 'artifacts.missing',
   method: 'POST',

@@ -239,6 +239,7 @@ export const createWebhook = defineOperation({
   path: '/api/v1/webhooks',
   summary:
     'Send events to an address from now on, signed with a secret. The secret is answered once; it is made when none is given.',
+  secretAnswer: true,
   permission: 'admin',
   body: Type.Object(
     {

@@ -59,6 +59,17 @@ export const listUsers = defineOperation({
   responses: { 200: pageOf(User) },
 });
 
+export const getUser = defineOperation({
+  id: 'users.get',
+  method: 'GET',
+  path: '/api/v1/users/:name',
+  summary: 'Show a user; roles in other projects are shown to admins of all projects alone.',
+  permission: 'admin',
+  params: Type.Object({ name: UserName }),
+  responses: { 200: User, 404: ErrorBody },
+  errors: ['USER_NOT_FOUND'],
+});
+
 export const createUser = defineOperation({
   id: 'users.create',
   method: 'POST',
@@ -122,11 +133,25 @@ export const listTokens = defineOperation({
   responses: { 200: pageOf(Token) },
 });
 
+const tokenParams = Type.Object({ tokenId: Type.String({ minLength: 1, maxLength: 100 }) });
+
+export const getToken = defineOperation({
+  id: 'tokens.get',
+  method: 'GET',
+  path: '/api/v1/tokens/:tokenId',
+  summary: 'Show what a token is for and how long it works; never the token itself.',
+  permission: 'admin',
+  params: tokenParams,
+  responses: { 200: Token, 404: ErrorBody },
+  errors: ['TOKEN_NOT_FOUND'],
+});
+
 export const createToken = defineOperation({
   id: 'tokens.create',
   method: 'POST',
   path: '/api/v1/tokens',
   summary: 'Issue a token. The answer is the only time that it is shown.',
+  secretAnswer: true,
   permission: 'admin',
   body: Type.Object(
     {
@@ -155,7 +180,7 @@ export const revokeToken = defineOperation({
   path: '/api/v1/tokens/:tokenId',
   summary: 'Revoke a token: it stops working at once.',
   permission: 'admin',
-  params: Type.Object({ tokenId: Type.String({ minLength: 1, maxLength: 100 }) }),
+  params: tokenParams,
   responses: { 200: Token, 404: ErrorBody },
   errors: ['TOKEN_NOT_FOUND'],
 });

@@ -20,6 +20,8 @@ export interface OperationShape {
   readonly query?: TObject;
   readonly body?: TSchema;
   readonly responses: Readonly<Record<number, TSchema>>;
+  /** The answer holds a secret that is shown once: it is never kept to be answered again. */
+  readonly secretAnswer?: boolean;
   /** Codes of errors that a caller should expect, beyond those every operation has. */
   readonly errors?: readonly string[];
 }

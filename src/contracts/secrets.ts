@@ -30,6 +30,17 @@ export const listSecrets = defineOperation({
   responses: { 200: pageOf(Secret) },
 });
 
+export const getSecret = defineOperation({
+  id: 'secrets.get',
+  method: 'GET',
+  path: '/api/v1/secrets/:name',
+  summary: 'Show who may read a secret and when it was put. The value is never shown.',
+  permission: 'read',
+  params,
+  responses: { 200: Secret, 404: ErrorBody },
+  errors: ['SECRET_NOT_FOUND'],
+});
+
 export const putSecret = defineOperation({
   id: 'secrets.put',
   method: 'PUT',

@@ -60,13 +60,26 @@ export const listExperiments = defineOperation({
   responses: { 200: Type.Object({ items: Type.Array(ExperimentView), next: Type.Optional(Type.String()) }) },
 });
 
+const byExperiment = Type.Object({ experimentId: Type.String({ minLength: 1 }) });
+
+export const getExperiment = defineOperation({
+  id: 'experiments.get',
+  method: 'GET',
+  path: '/api/v1/experiments/:experimentId',
+  summary: 'Show an experiment.',
+  permission: 'read',
+  params: byExperiment,
+  responses: { 200: ExperimentView, 404: ErrorBody },
+  errors: ['EXPERIMENT_NOT_FOUND'],
+});
+
 export const listTrackingRuns = defineOperation({
   id: 'tracking-runs.list',
   method: 'GET',
   path: '/api/v1/experiments/:experimentId/runs',
   summary: 'List the active runs of an experiment, newest first, or as filtered and ordered.',
   permission: 'read',
-  params: Type.Object({ experimentId: Type.String({ minLength: 1 }) }),
+  params: byExperiment,
   query: Type.Object(
     {
       ...pageQuery,

@@ -118,17 +118,29 @@ describe('a call', () => {
     });
   });
 
-  test('that reads is sent again when the server says "later", one that writes is not', async () => {
+  test('is sent again when the server says "later"; what changes something always by the same key', async () => {
     const { url, seen } = await serve((_request, response, count) => {
-      if (count < 3) response.statusCode = 503;
+      if (count % 3 !== 0) response.statusCode = 503;
       thing(response);
     });
     const client = createClient({ url });
     await client.call(getThing, { params: { name: 'a' } });
-    expect(seen).toHaveLength(3);
-    seen.length = 0;
-    const write = client.call(patchThing, { params: { name: 'a' }, body: {} });
-    await expect(write).rejects.toMatchObject({ status: 503 });
+    expect(seen.map(({ headers }) => headers['idempotency-key'])).toEqual([undefined, undefined, undefined]);
+    await client.call(patchThing, { params: { name: 'a' }, body: {} });
+    await client.call(patchThing, { params: { name: 'a' }, body: {} }, { idempotencyKey: 'mine' });
+    const keys = seen.slice(3).map(({ headers }) => headers['idempotency-key']);
+    expect(keys[0]).toMatch(/^[0-9a-f-]{36}$/);
+    expect(keys).toEqual([keys[0], keys[0], keys[0], 'mine', 'mine', 'mine']);
+  });
+
+  test('that removes is not sent again: what it removed would then not be there', async () => {
+    const { url, seen } = await serve((_request, response) => {
+      response.statusCode = 503;
+      response.end('{}');
+    });
+    const removeThing = defineOperation({ ...getThing, id: 'things.remove', method: 'DELETE' });
+    const removed = createClient({ url }).call(removeThing, { params: { name: 'a' } });
+    await expect(removed).rejects.toMatchObject({ status: 503 });
     expect(seen).toHaveLength(1);
   });
 

@@ -12,12 +12,17 @@ export interface ClientOptions {
   readonly token?: string;
   /** Default: the global one. */
   readonly fetch?: typeof fetch;
-  /** How often a GET is sent again when no answer came or the server said "later". Default 2. */
+  /**
+   * How often a request is sent again when no answer came or the server said "later". Default 2. What changes something
+   * carries an `Idempotency-Key`, so that it is done once all the same.
+   */
   readonly retries?: number;
 }
 
 export interface RequestOptions {
   readonly signal?: AbortSignal;
+  /** Names the request over restarts of the caller: sent again with it within a day, it is done once. Default: a new one. */
+  readonly idempotencyKey?: string;
 }
 
 export interface Client {
@@ -42,14 +47,14 @@ export function createClient(options: ClientOptions): Client {
   const { project, token, retries = 2 } = options;
   const base = options.url.replace(/\/+$/, '');
   const prefix = project === undefined ? base : `${base}/projects/${encodeURIComponent(project)}`;
-  const send = options.fetch ?? globalThis.fetch;
+  const fetchOnce = options.fetch ?? globalThis.fetch;
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
 
   async function sendOnce(path: string, init: RequestInit): Promise<Response> {
     const headers = new Headers(init.headers);
     for (const [name, value] of Object.entries(authorization)) headers.set(name, value);
     const url = prefix + path;
-    const response = await send(url, { ...init, headers }).catch((error: unknown) => {
+    const response = await fetchOnce(url, { ...init, headers }).catch((error: unknown) => {
       if (init.signal?.aborted === true) throw error;
       throw serverUnreachable(base, error);
     });
@@ -58,7 +63,10 @@ export function createClient(options: ClientOptions): Client {
   }
 
   async function request(path: string, init: RequestInit = {}): Promise<Response> {
-    const attempts = (init.method ?? 'GET') === 'GET' ? retries + 1 : 1; // only a read may safely arrive twice
+    return await send((init.method ?? 'GET') === 'GET' ? retries + 1 : 1, path, init); // only a read may safely arrive twice
+  }
+
+  async function send(attempts: number, path: string, init: RequestInit): Promise<Response> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await sendOnce(path, init);
@@ -72,16 +80,20 @@ export function createClient(options: ClientOptions): Client {
   async function call<const O extends OperationShape>(
     operation: O,
     args: OperationArguments<O>,
-    { signal }: RequestOptions = {},
+    { signal, idempotencyKey }: RequestOptions = {},
   ): Promise<OperationResult<O>> {
     const parts: { params?: object; query?: object; body?: unknown } = args;
-    const response = await request(pathOf(operation, parts.params, parts.query), {
-      method: operation.method,
+    const { method } = operation;
+    // a DELETE that arrives twice is answered that nothing is there
+    const keyed = method === 'POST' || method === 'PATCH';
+    const response = await send(method === 'DELETE' ? 1 : retries + 1, pathOf(operation, parts.params, parts.query), {
+      method,
+      headers: {
+        ...(parts.body !== undefined && { 'content-type': 'application/json' }),
+        ...(keyed && { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() }),
+      },
       ...(signal !== undefined && { signal }),
-      ...(parts.body !== undefined && {
-        body: JSON.stringify(parts.body),
-        headers: { 'content-type': 'application/json' },
-      }),
+      ...(parts.body !== undefined && { body: JSON.stringify(parts.body) }),
     });
     if (response.status === 204) return null as OperationResult<O>;
     return (await response.json()) as OperationResult<O>;

@@ -17,7 +17,7 @@ export function createApplyCommand(world: CliEnvironment): Command {
     .action(async (options: { file?: string; prune?: boolean; land: boolean; wait?: boolean }, command: Command) => {
       const context = createContext(command, world);
       const { output, signal } = context;
-      const folder = await openProjectFolder(world.cwd, options.file);
+      const folder = await openProjectFolder(world.cwd, options.file, context.project);
       const client = await ensureProject(await context.connect(), folder.project);
       const sender = await createProjectSender(client, folder);
       const snapshot = await sender.snapshot();

@@ -18,7 +18,7 @@ export function createBackupCommand(world: CliEnvironment): Command {
       const { output, connect, signal } = createContext(command, world);
       const file = resolve(world.cwd, path);
       if (existsSync(file)) throw new CliError('BACKUP_EXISTS', 5, `${file} is there already: name another file`);
-      const client = await connect();
+      const client = (await connect()).inProject('default'); // the whole server's, whatever the project
       const answer = await client.request(backupPath, { signal });
       const draft = `${file}.part`;
       try {

@@ -1,13 +1,13 @@
 import { Command } from 'commander';
 import { decideApproval } from '#contracts/approvals';
-import { abortRollout, promoteRollout } from '#contracts/rollouts';
 import { type CliEnvironment, CliError, createContext } from '../context.ts';
+import { addExamples } from '../help-examples.ts';
 import { formatRecord } from '../output.ts';
 
 /** What people decide about an approval, beside listing and showing. */
 export function addApprovalActions(command: Command, world: CliEnvironment): void {
-  command
-    .command('decide <approvalId>')
+  const decide = command.command('decide <approvalId>');
+  decide
     .description(decideApproval.summary)
     .option('--grant', 'grant it')
     .option('--refuse', 'refuse it')
@@ -24,23 +24,7 @@ export function addApprovalActions(command: Command, world: CliEnvironment): voi
         output.result(done, () => formatRecord(done));
       },
     );
-}
-
-export function addRolloutActions(command: Command, world: CliEnvironment): void {
-  for (const [name, operation] of [
-    ['promote', promoteRollout],
-    ['abort', abortRollout],
-  ] as const)
-    command
-      .command(`${name} <rolloutId>`)
-      .description(operation.summary)
-      .requiredOption('--reason <text>', 'why')
-      .action(async (rolloutId: string, options: { reason: string }, self: Command) => {
-        const { output, connect } = createContext(self, world);
-        const done = await (await connect()).call(operation, {
-          params: { rolloutId },
-          body: { reason: options.reason },
-        });
-        output.result(done, () => formatRecord(done));
-      });
+  addExamples(decide, [
+    'approval decide 01a21be4-bcd1-7000-882c-b0dc8dc4ceeb --grant --reason "better on every slice"',
+  ]);
 }

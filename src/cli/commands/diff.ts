@@ -15,7 +15,7 @@ export function createDiffCommand(world: CliEnvironment): Command {
     .action(async (options: { file?: string; prune?: boolean; exitCode?: boolean }, command: Command) => {
       const context = createContext(command, world);
       const { output, signal } = context;
-      const folder = await openProjectFolder(world.cwd, options.file);
+      const folder = await openProjectFolder(world.cwd, options.file, context.project);
       const client = await ensureProject(await context.connect(), folder.project);
       const snapshot = await (await createProjectSender(client, folder)).snapshot();
       const found = await client.call(

@@ -7,48 +7,44 @@ import {
   retryParkedEvents,
 } from '#contracts/event-operations';
 import { type CliEnvironment, createContext } from '../context.ts';
-import { formatTable } from '../output.ts';
+import { addExamples } from '../help-examples.ts';
+import { readCount } from '../schema-options.ts';
 
 export function createEventsCommand(world: CliEnvironment): Command {
   const command = new Command('events').description('What happened: list it, watch it, try again what failed.');
-  command
-    .command('list')
+  addExamples(command.command('list'), ['events list --type alert.opened --limit 10'])
     .alias('ls')
     .description('Lists events, newest first.')
     .option('--type <types...>', 'only these types')
     .option('--subject <reference>', 'only of this: dataset:flights')
-    .option('--limit <count>', 'how many at most', '50')
-    .action(async (options: { type?: string[]; subject?: string; limit: string }, self: Command) => {
+    .option('--limit <count>', 'how many at most', readCount, 50)
+    .action(async (options: { type?: string[]; subject?: string; limit: number }, self: Command) => {
       const { output, connect } = createContext(self, world);
       const found = await (await connect()).call(listEvents, {
         query: {
-          limit: Number(options.limit),
+          limit: options.limit,
           ...(options.type !== undefined && { type: options.type }),
           ...(options.subject !== undefined && { subject: options.subject }),
         },
       });
-      output.result({ items: found.items, more: found.next !== undefined }, () =>
-        formatTable(
-          found.items,
-          [
-            { title: 'at', value: (row) => row.at },
-            { title: 'type', value: (row) => row.type },
-            { title: 'subject', value: (row) => row.subject },
-            { title: 'by', value: (row) => row.actor },
-            { title: 'id', value: (row) => row.id },
-          ],
-          'Nothing has happened yet.',
-        ),
-      );
+      output.list(found.items, found.next !== undefined, {
+        columns: [
+          { title: 'at', value: (row) => row.at },
+          { title: 'type', value: (row) => row.type },
+          { title: 'subject', value: (row) => row.subject },
+          { title: 'by', value: (row) => row.actor },
+          { title: 'id', value: (row) => row.id },
+        ],
+        empty: 'Nothing has happened yet.',
+      });
     });
-  command
-    .command('tail')
+  addExamples(command.command('tail'), ['events tail --count 5'])
     .description('Prints events as they happen, until Ctrl-C.')
-    .option('--count <count>', 'end after so many')
-    .action(async (options: { count?: string }, self: Command) => {
+    .option('--count <count>', 'end after so many', readCount)
+    .action(async (options: { count?: number }, self: Command) => {
       const { output, connect, signal } = createContext(self, world);
       const client = await connect();
-      let left = options.count === undefined ? Number.POSITIVE_INFINITY : Number(options.count);
+      let left = options.count ?? Number.POSITIVE_INFINITY;
       for await (const { event, data } of client.stream(eventStreamPath, { signal })) {
         if (event === 'reset') {
           output.say('some events were missed: this reader was too slow');
@@ -60,28 +56,23 @@ export function createEventsCommand(world: CliEnvironment): Command {
         if (left <= 0) return;
       }
     });
-  command
-    .command('parked')
+  addExamples(command.command('parked'), ['events parked'])
     .description('Lists events that a consumer could not handle.')
     .action(async (_options: unknown, self: Command) => {
       const { output, connect } = createContext(self, world);
       const found = await (await connect()).call(listParkedEvents, {});
-      output.result(found, () =>
-        formatTable(
-          found.items,
-          [
-            { title: 'consumer', value: (row) => row.consumer },
-            { title: 'type', value: (row) => row.type },
-            { title: 'subject', value: (row) => row.subject },
-            { title: 'attempts', value: (row) => row.attempts },
-            { title: 'error', value: (row) => row.error },
-          ],
-          'No event is parked.',
-        ),
-      );
+      output.list(found.items, false, {
+        columns: [
+          { title: 'consumer', value: (row) => row.consumer },
+          { title: 'type', value: (row) => row.type },
+          { title: 'subject', value: (row) => row.subject },
+          { title: 'attempts', value: (row) => row.attempts },
+          { title: 'error', value: (row) => row.error },
+        ],
+        empty: 'No event is parked.',
+      });
     });
-  command
-    .command('retry')
+  addExamples(command.command('retry'), ['events retry --consumer automation'])
     .description('Tries parked events again.')
     .option('--consumer <name>', 'only those of this consumer')
     .action(async (options: { consumer?: string }, self: Command) => {

@@ -4,14 +4,16 @@ import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { getFeatures } from '#contracts/features';
 import { type CliEnvironment, CliError, createContext } from '../context.ts';
-import { formatTable } from '../output.ts';
+import { addExamples } from '../help-examples.ts';
 
 type Row = Record<string, string | number | boolean | null>;
 
 export function createFeaturesCommand(world: CliEnvironment): Command {
   const command = new Command('features').description('Looks features up.');
-  command
-    .command('get')
+  addExamples(command.command('get'), [
+    'features get --views weather,origin_delays --at time_hour --rows rows.json',
+    'features get --views weather --at time_hour --rows - --json < rows.jsonl',
+  ])
     .description('Looks features up as of an instant of each row: the same join as training uses.')
     .requiredOption('--views <names>', 'feature views, comma-separated')
     .requiredOption('--at <key>', 'key of the rows that holds the instant, RFC 3339')
@@ -30,13 +32,13 @@ export function createFeaturesCommand(world: CliEnvironment): Command {
         { body: { views: options.views.split(',').map((name) => name.trim()), at: options.at, rows: [...rows] } },
         { signal },
       );
-      output.result(found, () =>
-        formatTable(
-          found.rows,
-          found.columns.map((title, index) => ({ title, value: (row) => row[index] as string | number | null })),
-          'There is no row.',
-        ),
-      );
+      const { columns, rows: features } = found;
+      if (output.json) output.result(found, () => '');
+      else
+        output.list(features, false, {
+          columns: columns.map((title, index) => ({ title, value: (row) => row[index] as string | number | null })),
+          empty: 'There is no row.',
+        });
     });
   return command;
 }

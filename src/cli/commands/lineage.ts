@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { traceLineage } from '#contracts/lineage';
-import { type CliEnvironment, createContext } from '../context.ts';
+import { parseReference, referenceKinds } from '#contracts/references';
+import { type CliEnvironment, CliError, createContext } from '../context.ts';
+import { readCount } from '../schema-options.ts';
 
 type Edge = { readonly from: string; readonly to: string; readonly kind: string };
 
@@ -10,14 +12,26 @@ export function createLineageCommand(world: CliEnvironment): Command {
     .argument('<reference>', 'dataset:flights@12, model:late-arrival@champion, prediction:<id> …')
     .option('--up', 'only the way up')
     .option('--down', 'only the way down')
-    .option('--depth <steps>', 'most steps', '20')
-    .action(async (reference: string, options: { up?: boolean; down?: boolean; depth: string }, command: Command) => {
+    .option('--depth <steps>', 'most steps', readCount, 20)
+    .action(async (reference: string, options: { up?: boolean; down?: boolean; depth: number }, command: Command) => {
       const context = createContext(command, world);
+      if (parseReference(reference) === undefined)
+        throw new CliError(
+          'REFERENCE_INVALID',
+          2,
+          `"${reference}" is no reference: write kind:name or kind:name@version, as in dataset:flights@12; kinds are ${referenceKinds.join(', ')}`,
+        );
       const client = await context.connect();
       const direction = options.up === true ? 'up' : options.down === true ? 'down' : 'both';
       const graph = await client.call(traceLineage, {
-        query: { ref: reference, direction, depth: Number(options.depth) },
+        query: { ref: reference, direction, depth: options.depth },
       });
+      if (graph.edges.length === 0 && direction === 'both')
+        throw new CliError(
+          'LINEAGE_UNKNOWN',
+          3,
+          `nothing is recorded of ${reference} in this project; check its name, and --project`,
+        );
       context.output.result(graph, () => {
         const parts: string[] = [];
         if (direction !== 'down') parts.push('came from', ...tree(graph.edges, graph.root, 'up'));

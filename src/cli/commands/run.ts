@@ -1,6 +1,7 @@
 import { Command } from 'commander';
-import { getRun, type RunView, startRun } from '#contracts/pipelines';
+import { getRun, listPipelines, type RunView, startRun } from '#contracts/pipelines';
 import type { Client } from '../../sdk/index.ts';
+import { setArgumentNames } from '../completion.ts';
 import { type CliEnvironment, CliError, createContext } from '../context.ts';
 import { setExitCode } from '../exit-code.ts';
 import { openProjectFolder } from '../workspace/project-folder.ts';
@@ -11,9 +12,9 @@ const waitSeconds = 30;
 const lookSeconds = 2;
 
 export function createRunCommand(world: CliEnvironment): Command {
-  return new Command('run')
+  const command = new Command('run')
     .description('Starts a run of a pipeline with the code of this folder as it is now.')
-    .argument('<pipeline>')
+    .argument('<pipeline>', 'its name in tidemill.yaml')
     .option('-p, --param <name=value>', 'a parameter, as often as needed; the value is JSON or a text', collect, [])
     .option('-f, --file <path>', 'the document (default: tidemill.yaml here or above)')
     .option('--no-cache', 'run every step, whatever has not changed')
@@ -22,10 +23,10 @@ export function createRunCommand(world: CliEnvironment): Command {
       async (
         pipeline: string,
         options: { param: string[]; file?: string; cache: boolean; wait?: boolean },
-        command: Command,
+        self: Command,
       ) => {
-        const context = createContext(command, world);
-        const folder = await openProjectFolder(world.cwd, options.file);
+        const context = createContext(self, world);
+        const folder = await openProjectFolder(world.cwd, options.file, context.project);
         const client = await ensureProject(await context.connect(), folder.project);
         const snapshot = await (await createProjectSender(client, folder)).snapshot();
         const started = await client.call(startRun, {
@@ -35,12 +36,26 @@ export function createRunCommand(world: CliEnvironment): Command {
         context.output.say(`run ${started.id}`);
         const run =
           options.wait === true
-            ? await followRun(client, started.id, (line) => context.output.say(line), context.signal)
+            ? await followRun(client, started.id, (line) => context.output.say(line), context.signal).catch(
+                (error: unknown) => {
+                  if (context.signal.aborted)
+                    context.output.say(
+                      `the run goes on: tidemill pipeline-run show ${started.id}; end it with tidemill pipeline-run cancel ${started.id}`,
+                    );
+                  throw error;
+                },
+              )
             : started;
         context.output.result(run, () => summary(run));
-        if (run.state === 'failed' || run.state === 'cancelled') setExitCode(command, 1);
+        if (options.wait !== true) context.output.say(`follow it: tidemill logs ${started.id} -f`);
+        if (run.state === 'failed' || run.state === 'cancelled') setExitCode(self, 1);
       },
     );
+  setArgumentNames(command, async (self) => {
+    const { items } = await (await createContext(self, world).connect()).call(listPipelines, {});
+    return items.map(({ name }) => name);
+  });
+  return command;
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {

@@ -1,7 +1,8 @@
-import { getApproval, listApprovals } from '#contracts/approvals';
-import { nounOf } from '../noun-command.ts';
+import { getApproval, listApprovalPolicies, listApprovals, setApprovalPolicy } from '#contracts/approvals';
+import { listBelow, nounOf } from '../noun-command.ts';
 
 export const approval = nounOf({
+  sample: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb',
   list: listApprovals,
   show: getApproval,
   empty: 'There is nothing to approve.',
@@ -12,5 +13,20 @@ export const approval = nounOf({
     { title: 'state', value: (row) => row.state },
     { title: 'requested by', value: (row) => row.requestedBy },
     { title: 'requested', value: (row) => row.requestedAt },
+  ],
+  further: [
+    listBelow(
+      'policies',
+      listApprovalPolicies,
+      {
+        empty: 'No policy was set: each asks for a second person.',
+        columns: [
+          { title: 'name', value: (row) => row.name },
+          { title: 'self approval', value: (row) => row.selfApproval },
+        ],
+      },
+      '',
+    ),
+    { name: 'set-policy', operation: setApprovalPolicy, example: 'risk --no-self-approval' },
   ],
 });

@@ -1,7 +1,15 @@
-import { getDataset, listDatasets, listDatasetVersions, listIngestions } from '#contracts/datasets';
+import {
+  getDataset,
+  getDatasetProfile,
+  listDatasets,
+  listDatasetVersions,
+  listIngestions,
+  previewDataset,
+} from '#contracts/datasets';
 import { listBelow, nounOf } from '../noun-command.ts';
 
 export const dataset = nounOf({
+  sample: 'flights',
   list: listDatasets,
   show: getDataset,
   empty: 'There is no dataset yet: declare one in tidemill.yaml and run "tidemill apply".',
@@ -14,6 +22,8 @@ export const dataset = nounOf({
     { title: 'ingesting', value: (row) => row.ingesting },
   ],
   further: [
+    { name: 'profile', operation: getDatasetProfile },
+    { name: 'rows', operation: previewDataset, example: 'flights --limit 5 --json' },
     listBelow('versions', listDatasetVersions, {
       empty: 'It has no version yet: "tidemill land <dataset>" takes its files in.',
       columns: [

@@ -2,6 +2,7 @@ import { getEvaluation, listEvaluations } from '#contracts/evaluation';
 import { nounOf } from '../noun-command.ts';
 
 export const evaluation = nounOf({
+  sample: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb',
   list: listEvaluations,
   show: getEvaluation,
   empty: 'There is no evaluation yet: a pipeline with a model and gates makes one.',

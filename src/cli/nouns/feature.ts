@@ -2,6 +2,7 @@ import { getFeatureView, listFeatureViews } from '#contracts/features';
 import { nounOf } from '../noun-command.ts';
 
 export const feature = nounOf({
+  sample: 'weather',
   list: listFeatureViews,
   show: getFeatureView,
   empty: 'There is no feature view yet: declare one in tidemill.yaml and run "tidemill apply".',

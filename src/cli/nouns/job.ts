@@ -1,7 +1,8 @@
-import { getJob, listJobs } from '#contracts/jobs';
+import { cancelJob, getJob, listJobs } from '#contracts/jobs';
 import { nounOf } from '../noun-command.ts';
 
 export const job = nounOf({
+  sample: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb',
   list: listJobs,
   show: getJob,
   empty: 'There is no job yet.',
@@ -14,4 +15,5 @@ export const job = nounOf({
     { title: 'created', value: (row) => row.createdAt },
     { title: 'ended', value: (row) => row.endedAt },
   ],
+  further: [{ name: 'cancel', operation: cancelJob }],
 });

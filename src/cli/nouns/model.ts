@@ -1,7 +1,15 @@
-import { getModel, getModelVersion, listModels, listModelVersions } from '#contracts/registry';
+import {
+  getModel,
+  getModelVersion,
+  listModels,
+  listModelVersions,
+  removeModelAlias,
+  setModelAlias,
+} from '#contracts/registry';
 import { listBelow, nounOf } from '../noun-command.ts';
 
 export const model = nounOf({
+  sample: 'late-arrival',
   list: listModels,
   show: getModel,
   empty: 'There is no model yet: run a pipeline that trains one, "tidemill run <pipeline>".',
@@ -18,6 +26,8 @@ export const model = nounOf({
         { title: 'created', value: (row) => row.createdAt },
       ],
     }),
-    { name: 'version', operation: getModelVersion },
+    { name: 'version', operation: getModelVersion, example: 'late-arrival champion' },
+    { name: 'set-alias', operation: setModelAlias, positional: ['version'], example: 'late-arrival champion 4' },
+    { name: 'remove-alias', operation: removeModelAlias, example: 'late-arrival champion' },
   ],
 });

@@ -2,6 +2,7 @@ import { getMonitor, listMonitors, listWindows } from '#contracts/monitoring';
 import { listBelow, nounOf } from '../noun-command.ts';
 
 export const monitor = nounOf({
+  sample: 'late-arrival',
   list: listMonitors,
   show: getMonitor,
   empty: 'There is no monitor yet: declare one in tidemill.yaml and run "tidemill apply".',

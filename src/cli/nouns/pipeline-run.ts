@@ -1,7 +1,8 @@
-import { getRun, listRuns } from '#contracts/pipelines';
+import { cancelRun, explainStep, getRun, listRuns } from '#contracts/pipelines';
 import { nounOf } from '../noun-command.ts';
 
 export const pipelineRun = nounOf({
+  sample: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb',
   list: listRuns,
   show: getRun,
   empty: 'There is no run yet: start one with "tidemill run <pipeline>".',
@@ -13,5 +14,9 @@ export const pipelineRun = nounOf({
     { title: 'verdict', value: (row) => row.result?.verdict },
     { title: 'created', value: (row) => row.createdAt },
     { title: 'ended', value: (row) => row.endedAt },
+  ],
+  further: [
+    { name: 'explain', operation: explainStep, example: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb fit' },
+    { name: 'cancel', operation: cancelRun },
   ],
 });

@@ -2,6 +2,7 @@ import { getPipeline, listPipelines } from '#contracts/pipelines';
 import { nounOf } from '../noun-command.ts';
 
 export const pipeline = nounOf({
+  sample: 'train',
   list: listPipelines,
   show: getPipeline,
   empty: 'There is no pipeline yet: declare one in tidemill.yaml and run "tidemill apply".',

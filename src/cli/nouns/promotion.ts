@@ -2,6 +2,7 @@ import { getPromotion, listPromotions } from '#contracts/registry';
 import { nounOf } from '../noun-command.ts';
 
 export const promotion = nounOf({
+  sample: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb',
   list: listPromotions,
   show: getPromotion,
   empty: 'There is no promotion yet: a pipeline with a model proposes one.',

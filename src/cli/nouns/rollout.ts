@@ -1,7 +1,8 @@
-import { getRollout, listRollouts } from '#contracts/rollouts';
+import { abortRollout, getRollout, listRollouts, promoteRollout } from '#contracts/rollouts';
 import { nounOf } from '../noun-command.ts';
 
 export const rollout = nounOf({
+  sample: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb',
   list: listRollouts,
   show: getRollout,
   empty: 'There is no rollout yet: one starts when an alias moves that a deployment follows.',
@@ -13,5 +14,13 @@ export const rollout = nounOf({
     { title: 'percent', value: (row) => row.percent },
     { title: 'started', value: (row) => row.startedAt },
     { title: 'reason', value: (row) => row.reason },
+  ],
+  further: [
+    {
+      name: 'promote',
+      operation: promoteRollout,
+      example: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb --reason "looks well"',
+    },
+    { name: 'abort', operation: abortRollout, example: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb --reason "complaints"' },
   ],
 });

@@ -1,9 +1,11 @@
-import { listTokens } from '#contracts/identity';
+import { createToken, getToken, listTokens, revokeToken } from '#contracts/identity';
 import { nounOf } from '../noun-command.ts';
 
 /** What a token is, never the token itself. */
 export const token = nounOf({
+  sample: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb',
   list: listTokens,
+  show: getToken,
   empty: 'There is no token yet.',
   columns: [
     { title: 'id', value: (row) => row.id },
@@ -13,5 +15,9 @@ export const token = nounOf({
     { title: 'role', value: (row) => row.role },
     { title: 'created', value: (row) => row.createdAt },
     { title: 'revoked', value: (row) => row.revokedAt },
+  ],
+  further: [
+    { name: 'create', operation: createToken, positional: ['name'], example: 'ci --role editor' },
+    { name: 'revoke', operation: revokeToken },
   ],
 });

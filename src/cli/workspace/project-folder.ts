@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { globToRegExp } from '#contracts/glob';
-import { CliError } from '../context.ts';
+import { CliError, documentNames, foldersUpFrom } from '../context.ts';
 
 /** A folder with a tidemill.yaml, as the client sees it before the server has read the document. */
 export interface ProjectFolder {
@@ -17,10 +17,11 @@ export interface ProjectFolder {
   readonly sources: Readonly<Record<string, string>>;
 }
 
-const defaultNames = ['tidemill.yaml', 'tidemill.yml'];
-
-/** Finds the document: the file given, else the one in this folder or the nearest above. */
-export async function openProjectFolder(cwd: string, file?: string): Promise<ProjectFolder> {
+/**
+ * Finds the document: the file given, else the one in this folder or the nearest above.
+ * @param project what the caller was told to work in, when they were: it must be the document's
+ */
+export async function openProjectFolder(cwd: string, file?: string, project?: string): Promise<ProjectFolder> {
   const path = file === undefined ? findDocument(cwd) : resolve(cwd, file);
   if (path === undefined || !existsSync(path))
     throw new CliError(
@@ -34,19 +35,27 @@ export async function openProjectFolder(cwd: string, file?: string): Promise<Pro
   const sources = Object.entries(datasets).flatMap(([name, spec]) =>
     isRecord(spec) && typeof spec['source'] === 'string' ? [[name, spec['source']] as const] : [],
   );
+  const declared = typeof document['project'] === 'string' ? document['project'] : 'default';
+  if (project !== undefined && project !== declared)
+    throw new CliError(
+      'PROJECT_MISMATCH',
+      2,
+      `${path} declares project "${declared}", but "${project}" was asked for; leave --project and TIDEMILL_PROJECT out, or change the document`,
+    );
   return {
     folder: dirname(path),
     document: path.slice(dirname(path).length + 1),
-    project: typeof document['project'] === 'string' ? document['project'] : 'default',
+    project: declared,
     sources: Object.fromEntries(sources),
   };
 }
 
 function findDocument(from: string): string | undefined {
-  for (let folder = resolve(from); ; folder = dirname(folder)) {
-    const found = defaultNames.map((name) => join(folder, name)).find((path) => existsSync(path));
-    if (found !== undefined || folder === dirname(folder)) return found;
+  for (const folder of foldersUpFrom(from)) {
+    const found = documentNames.map((name) => join(folder, name)).find((path) => existsSync(path));
+    if (found !== undefined) return found;
   }
+  return undefined;
 }
 
 /** The server says what is wrong with the YAML, with its place; here a broken document just names nothing. */

@@ -5,6 +5,7 @@ import {
   artifactPath,
   collectArtifacts,
   findMissingArtifacts,
+  getArtifact,
   listArtifacts,
 } from '#contracts/artifacts';
 import { defaultPageLimit } from '#contracts/page';
@@ -17,6 +18,9 @@ import { type ArtifactsApi, retainUpload } from './artifact-service.ts';
 import { artifactErrors } from './artifacts-errors.ts';
 import { parseByteRange } from './byte-range.ts';
 import { type Hold, listHolds } from './hold-store.ts';
+
+/** Of those that need one digest, the first so many are shown with it; the list has them all. */
+const mostHolds = 500;
 
 interface RouteDeps {
   readonly database: Database;
@@ -45,6 +49,20 @@ export function registerArtifactRoutes(app: FastifyInstance, deps: RouteDeps): v
       items: shown.map(toHoldView),
       ...(page.length > limit && last !== undefined && { next: encodeCursor([last.sha256, last.owner]) }),
     });
+  });
+
+  registerOperation(app, getArtifact, async ({ params, context }, answer) => {
+    const { project } = context;
+    const holds = await listHolds(database.read, {
+      project,
+      sha256: params.sha256,
+      owner: undefined,
+      after: undefined,
+      limit: mostHolds,
+    });
+    const [first] = holds;
+    if (first === undefined) throw artifactErrors.ARTIFACT_NOT_FOUND(params.sha256, project);
+    return answer(200, { sha256: first.sha256, sizeBytes: first.sizeBytes, holds: holds.map(toHoldView) });
   });
 
   registerOperation(app, findMissingArtifacts, async ({ body, context }, answer) => {

@@ -3,6 +3,8 @@ import {
   createToken,
   createUser,
   disableUser,
+  getToken,
+  getUser,
   listTokens,
   listUsers,
   revokeToken,
@@ -12,8 +14,8 @@ import {
   whoAmI,
 } from '#contracts/identity';
 import { defaultPageLimit } from '#contracts/page';
-import type { Database } from '#platform/database';
-import { type Principal, registerOperation } from '#platform/http';
+import type { Database, Reader } from '#platform/database';
+import { type Principal, type RequestContext, registerOperation } from '#platform/http';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import { identityErrors } from './identity-errors.ts';
 import type { IdentityApi } from './identity-service.ts';
@@ -85,6 +87,10 @@ function registerUserRoutes(app: FastifyInstance, { database, api }: RouteDeps):
     });
   });
 
+  registerOperation(app, getUser, async ({ params, context }, answer) =>
+    answer(200, toUserView(await api.getUser(database.read, params.name), shownTo(context.principal, context.project))),
+  );
+
   registerOperation(app, createUser, async ({ body, context }, answer) => {
     const { project } = context;
     const user = await database.write(context.write, async (unit) => {
@@ -135,6 +141,10 @@ function registerTokenRoutes(app: FastifyInstance, { database, api }: RouteDeps)
     });
   });
 
+  registerOperation(app, getToken, async ({ params, context }, answer) =>
+    answer(200, toTokenView(await reachableToken(database.read, params.tokenId, context))),
+  );
+
   registerOperation(app, createToken, async ({ body, context }, answer) => {
     const everywhere = body.allProjects === true;
     if (everywhere) requireAdminOfAll(context.principal);
@@ -157,12 +167,18 @@ function registerTokenRoutes(app: FastifyInstance, { database, api }: RouteDeps)
 
   registerOperation(app, revokeToken, async ({ params, context }, answer) => {
     const token = await database.write(context.write, async (unit) => {
-      const known = await findToken(unit, params.tokenId);
-      const reachable = known !== undefined && (known.project === context.project || isAdminOfAll(context.principal));
-      if (!reachable) throw identityErrors.TOKEN_NOT_FOUND(params.tokenId);
+      const known = await reachableToken(unit, params.tokenId, context);
       await api.revokeToken(unit, known.id);
       return (await findToken(unit, known.id)) ?? known;
     });
     return answer(200, toTokenView(token));
   });
+}
+
+/** A token of another project is there for admins of all projects alone. */
+async function reachableToken(reader: Reader, id: string, { principal, project }: RequestContext): Promise<Token> {
+  const known = await findToken(reader, id);
+  if (known === undefined || (known.project !== project && !isAdminOfAll(principal)))
+    throw identityErrors.TOKEN_NOT_FOUND(id);
+  return known;
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { defaultPageLimit } from '#contracts/page';
-import { listSecrets, putSecret, removeSecret, type SecretView } from '#contracts/secrets';
+import { getSecret, listSecrets, putSecret, removeSecret, type SecretView } from '#contracts/secrets';
 import type { Database } from '#platform/database';
 import { registerOperation } from '#platform/http';
 import { decodeCursor, encodeCursor } from '#platform/sql';
@@ -31,6 +31,10 @@ export function registerSecretRoutes(
       ...(page.length > limit && last !== undefined && { next: encodeCursor([last.name]) }),
     });
   });
+
+  registerOperation(app, getSecret, async ({ params, context }, answer) =>
+    answer(200, toView(await api.get(database.read, context.project, params.name))),
+  );
 
   registerOperation(app, putSecret, async ({ params, body, context }, answer) => {
     const secret = await database.write(context.write, (unit) =>

@@ -23,6 +23,8 @@ export interface SecretsApi {
   put(unit: Unit, project: string, name: string, value: string, grants?: readonly string[]): Promise<Secret>;
   /** The value, for `grantee` (a reference). SECRET_NOT_FOUND, SECRET_NOT_GRANTED, SECRET_UNREADABLE. */
   reveal(reader: Reader, project: string, name: string, grantee: string): Promise<string>;
+  /** Without its value. SECRET_NOT_FOUND. */
+  get(reader: Reader, project: string, name: string): Promise<Secret>;
   /** By name, without values. */
   list(
     reader: Reader,
@@ -87,6 +89,12 @@ export function createSecretService(
       if (secret === undefined) throw secretErrors.SECRET_NOT_FOUND(name, project);
       if (!isGranted(secret.grants, grantee)) throw secretErrors.SECRET_NOT_GRANTED(name, grantee);
       return openSecret(secret);
+    },
+
+    async get(reader, project, name) {
+      const secret = await findSecret(reader, project, name);
+      if (secret === undefined) throw secretErrors.SECRET_NOT_FOUND(name, project);
+      return secret;
     },
 
     list: (reader, project, page = {}) => listSecretsAfter(reader, project, page.after, page.limit ?? 1000),

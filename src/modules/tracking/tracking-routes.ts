@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import {
   type ExperimentView,
+  getExperiment,
   getTrackingRun,
   listExperiments,
   listTrackingRuns,
@@ -65,6 +66,12 @@ export function registerTrackingRoutes(app: FastifyInstance, database: Database,
       offset,
     });
     return answer(200, { items: items.map(toExperimentView), ...(more && { next: encodeCursor([offset + limit]) }) });
+  });
+
+  registerOperation(app, getExperiment, async ({ params, context }, answer) => {
+    const experiment = await api.experiment(database.read, context.project, params.experimentId);
+    if (experiment === undefined) throw trackingErrors.EXPERIMENT_NOT_FOUND(params.experimentId);
+    return answer(200, toExperimentView(experiment));
   });
 
   registerOperation(app, listTrackingRuns, async ({ params, query, context }, answer) => {

@@ -15,7 +15,7 @@ import {
 } from './postgres-connection.ts';
 import { acquirePostgresLock } from './postgres-lock.ts';
 import type { Database, Reader, Unit, WriteContext } from './types.ts';
-import { openUnit, type UnitParts } from './unit-handle.ts';
+import { doWork, openUnit, type UnitParts } from './unit-handle.ts';
 
 /** Connections for units and for reads, apart so that reads never queue behind writes. */
 const writers = 10;
@@ -79,7 +79,7 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
     let value: T;
     try {
       await client.query('begin isolation level serializable');
-      value = await work(opened.unit);
+      value = await doWork(opened.unit, work);
       opened.end();
       await client.query('commit');
     } catch (error) {

@@ -5,7 +5,7 @@ import { runHint } from './commit-listeners.ts';
 import { databaseErrors } from './database-errors.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 import type { Unit, WriteContext } from './types.ts';
-import { type OpenUnit, openUnit, type UnitParts } from './unit-handle.ts';
+import { doWork, type OpenUnit, openUnit, type UnitParts } from './unit-handle.ts';
 
 /**
  * The writer queue of one SQLite file.
@@ -114,7 +114,7 @@ export function createSqliteWriter(
       alarm = setImmediate(() => reject(databaseErrors.UNIT_FOREIGN_IO()));
     });
     try {
-      const value = await Promise.race([job.work(opened.unit), foreignIo]);
+      const value = await Promise.race([doWork(opened.unit, job.work), foreignIo]);
       opened.end();
       release.run();
       done.push({ job, opened, value });

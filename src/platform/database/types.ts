@@ -9,6 +9,8 @@ export interface WriteContext {
   readonly cause?: string | undefined;
   /** How many events lie between the start of the chain and here; consumers fill it in. */
   readonly causeDepth?: number | undefined;
+  /** Runs last inside every unit of this context: what it writes is committed with the unit, what it throws undoes it. */
+  readonly alongside?: ((unit: Unit) => Promise<void>) | undefined;
 }
 
 /** Something to read from: the database as last committed, or the inside of a unit. */

@@ -24,6 +24,13 @@ export interface OpenUnit {
   end(): void;
 }
 
+/** Does the work of a unit, then what its context wants done alongside. */
+export async function doWork<T>(unit: Unit, work: (unit: Unit) => Promise<T>): Promise<T> {
+  const value = await work(unit);
+  await unit.context.alongside?.(unit);
+  return value;
+}
+
 /** Opens the handle of one unit over a connection whose transaction or savepoint has begun. */
 export function openUnit(parts: UnitParts, context: WriteContext, connection: DatabaseConnection): OpenUnit {
   const events: TidemillEvent[] = [];

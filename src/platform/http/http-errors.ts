@@ -42,6 +42,30 @@ export const httpErrors = defineErrors({
     message: (origin: string) => `a page of ${origin} may not change anything here`,
     help: 'Only pages of this very server may send changes from a browser; programs send no Origin header.',
   },
+  IDEMPOTENCY_KEY_INVALID: {
+    kind: 'invalid',
+    message: () => 'an Idempotency-Key is 1 to 255 visible ASCII characters; send a new UUID for each new request',
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    kind: 'conflict',
+    message: () => 'this Idempotency-Key came with another request before; send a new key with each new request',
+    help: 'A key names one request: the same operation, path and body. It is forgotten after 24 hours.',
+  },
+  IDEMPOTENCY_ANSWER_LOST: {
+    kind: 'conflict',
+    message: () =>
+      'the request with this Idempotency-Key has been carried out, but it failed or the server ended before its answer was kept; look at what is there before you send it again with a new key',
+  },
+  IDEMPOTENCY_ANSWER_SECRET: {
+    kind: 'conflict',
+    message: () =>
+      'the request with this Idempotency-Key has been carried out; its answer holds a secret and was shown once. Take back what it made, and send it again with a new key',
+  },
+  IDEMPOTENCY_OVERTAKEN: {
+    kind: 'conflict',
+    message: () =>
+      'the request with this Idempotency-Key is being carried out by a later try; ask again for its answer',
+  },
   PERMISSION_DENIED: {
     kind: 'forbidden',
     message: (principal: string, permission: Permission, project: string) =>

@@ -35,13 +35,46 @@ export function registerOperation<const O extends OperationShape>(
     },
     handler: async (request, reply) => {
       const { params, query, body } = request;
-      const call = { params, query, body, context: contextOf(request), request, reply } as OperationCall<O>;
-      const output = await handle(call, answer);
-      if (request.tidemill.checkAnswers) checkAnswer(output);
+      const carryOut = async (context: RequestContext): Promise<Answer> => {
+        const output = await handle({ params, query, body, context, request, reply } as OperationCall<O>, answer);
+        if (request.tidemill.checkAnswers) checkAnswer(output);
+        return output;
+      };
+      const output = await answerOnce(operation, request, reply, carryOut);
       reply.status(output.status);
       return output.status === 204 ? reply.send() : reply.send(output.body);
     },
   });
+}
+
+/** A key is for what changes something and is not the same when it is done twice. */
+const takesKey = ({ method, permission }: OperationShape): boolean =>
+  (method === 'POST' || method === 'PATCH') && permission !== 'read' && permission !== 'public';
+
+async function answerOnce(
+  operation: OperationShape,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  carryOut: (context: RequestContext) => Promise<Answer>,
+): Promise<Pick<Answer, 'status' | 'body'>> {
+  const context = contextOf(request);
+  const key = request.headers['idempotency-key'];
+  const { idempotency } = request.tidemill;
+  if (key === undefined || idempotency === undefined || !takesKey(operation)) return await carryOut(context);
+  const { params, query, body } = request;
+  const done = await idempotency.once(
+    {
+      project: context.project,
+      principal: context.principal.id,
+      key: String(key),
+      content: [operation.id, params, query, body ?? null],
+      write: context.write,
+      secretAnswer: operation.secretAnswer ?? false,
+    },
+    async (write) => carryOut({ ...context, write }),
+  );
+  if (done.replayed) void reply.header('idempotency-replayed', 'true');
+  return done;
 }
 
 /** Tests compare every answer with its schema, so that OpenAPI and the SDK's types tell the truth. */

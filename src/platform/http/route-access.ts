@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { OperationShape, Permission } from '#contracts/operation';
 import type { AppError } from '../errors.ts';
 import type { EventStream } from './event-stream.ts';
+import type { Idempotency } from './idempotency.ts';
 import type { RequestContext } from './request-context.ts';
 
 /** What each route says about itself; the server refuses to register one that does not. */
@@ -19,6 +20,7 @@ export interface RouteAccess {
 export interface RequestState {
   readonly openStreams: Set<EventStream>;
   readonly checkAnswers: boolean;
+  readonly idempotency?: Idempotency;
   /** Set once the caller is known and allowed. */
   context?: RequestContext;
 }

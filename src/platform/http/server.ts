@@ -11,6 +11,7 @@ import { callerProblem } from './caller-checks.ts';
 import { toAppError, toErrorBody } from './error-answer.ts';
 import type { EventStream } from './event-stream.ts';
 import { httpErrors } from './http-errors.ts';
+import type { Idempotency } from './idempotency.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOperation } from './operation-route.ts';
 import { projectOf, stripProjectPrefix } from './project-prefix.ts';
@@ -51,6 +52,8 @@ export interface HttpServerOptions {
   readonly onDenied?: (denial: Denial) => void;
   /** Compares every answer with its schema and fails on a difference: on in tests. */
   readonly checkAnswers?: boolean;
+  /** Honours `Idempotency-Key`; without it the header is ignored. */
+  readonly idempotency?: Idempotency;
   /** Default true: GET /api/v1/openapi.json. */
   readonly openApi?: boolean;
 }
@@ -94,9 +97,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.setSerializerCompiler(() => (data: unknown) => JSON.stringify(data));
   app.addHook('onRoute', requireAccess);
 
-  const shared: Pick<RequestState, 'openStreams' | 'checkAnswers'> = {
+  const shared: Omit<RequestState, 'context'> = {
     openStreams,
     checkAnswers: options.checkAnswers ?? false,
+    ...(options.idempotency !== undefined && { idempotency: options.idempotency }),
   };
   app.decorateRequest('tidemill');
   app.addHook('onRequest', async (request, reply) => {

@@ -1,0 +1,27 @@
+import { getExperiment, listExperiments, listTrackingRuns } from '#contracts/tracking';
+import { listBelow, nounOf } from '../noun-command.ts';
+
+export const experiment = nounOf({
+  sample: '0',
+  list: listExperiments,
+  show: getExperiment,
+  empty: 'There is no experiment yet: the first run of a pipeline or of an MLflow client makes one.',
+  columns: [
+    { title: 'id', value: (row) => row.id },
+    { title: 'name', value: (row) => row.name },
+    { title: 'created', value: (row) => row.createdAt },
+  ],
+  further: [
+    listBelow('runs', listTrackingRuns, {
+      empty: 'It has no run yet.',
+      columns: [
+        { title: 'id', value: (row) => row.id },
+        { title: 'name', value: (row) => row.name },
+        { title: 'status', value: (row) => row.status },
+        { title: 'metrics', value: (row) => row.metrics.map(({ key, value }) => `${key}=${value}`).join(', ') },
+        { title: 'params', value: (row) => row.params.map(({ key, value }) => `${key}=${value}`).join(', ') },
+        { title: 'started', value: (row) => row.startedAt },
+      ],
+    }),
+  ],
+});

@@ -1,0 +1,108 @@
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, expect, test } from 'vitest';
+import { createToken } from '../src/contracts/identity.ts';
+import { builtModule } from '../src/platform/testing/built-program.ts';
+import { startPair } from './support/running-server.ts';
+
+const program = fileURLToPath(new URL('../bin/tidemill', import.meta.url));
+beforeAll(async () => void (await builtModule('cli/main.js')), 180_000);
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs the real program in a folder, as a shell does. */
+function tidemill(cwd: string, line: string, environment: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      program,
+      line.split(' '),
+      { cwd, env: { PATH: process.env['PATH'], ...environment } },
+      (_error, out, err) => resolve({ code: child.exitCode ?? -1, out, err }),
+    );
+  });
+}
+
+const document = `project: flights
+datasets:
+  rows: { source: data/*.csv }
+pipelines:
+  good: { steps: { one: { run: 'true' } } }
+  bad: { steps: { one: { run: 'echo broken >&2; exit 3' } } }
+`;
+
+test('the program tells how it went by its exit code, with data on standard output and talk on standard error', async () => {
+  const pair = await startPair();
+  const folder = join(pair.home, '..', 'flights');
+  await mkdir(join(folder, 'data'), { recursive: true });
+  await writeFile(join(folder, 'tidemill.yaml'), document);
+  await writeFile(join(folder, 'data', '1.csv'), 'a,b\n1,x\n2,y\n');
+  const run = (line: string, environment = {}) => tidemill(folder, line, { TIDEMILL_HOME: pair.home, ...environment });
+
+  // 0: done
+  const applied = await run('apply --wait --json');
+  expect(applied).toMatchObject({ code: 0, err: '' });
+  expect(JSON.parse(applied.out)).toMatchObject({
+    changes: 3,
+    landings: [{ dataset: 'rows', state: 'published', version: 1 }],
+  });
+  expect(await run('apply --wait')).toEqual({ code: 0, out: 'Nothing to change.\n', err: '' });
+  expect(await run('run good --wait')).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^Run \S+ of good: succeeded\n$/),
+    err: expect.stringMatching(/one +succeeded/),
+  });
+  expect((await run('dataset list')).out).toBe('NAME\tVERSION\tROWS\tPARTS\tUNTIL\tINGESTING\nrows\t1\t2\t1\t-\tno\n');
+  expect(await run('dataset list --quiet')).toEqual({ code: 0, out: 'rows\n', err: '' });
+
+  // 1: the thing failed
+  const failed = await run('run bad --wait');
+  expect(failed).toMatchObject({ code: 1, out: expect.stringContaining('failed') });
+  expect(failed.err).toMatch(/one +failed: .*3/);
+  await writeFile(join(folder, 'broken.yaml'), 'project: flights\ndatsets: {}\n');
+  expect(await run('apply --file broken.yaml')).toMatchObject({
+    code: 1,
+    out: '',
+    err: expect.stringContaining('broken.yaml:2:1: unknown key "datsets"'),
+  });
+
+  // 2: wrong usage
+  expect(await run('aply')).toMatchObject({ code: 2, out: '', err: expect.stringContaining('Did you mean apply?') });
+  expect(await run('run good --param x')).toMatchObject({ code: 2, err: expect.stringContaining('name=value') });
+  expect(await run('apply --project other')).toMatchObject({ code: 2, err: expect.stringContaining('"flights"') });
+
+  // 3: not found
+  expect(await run('dataset show row')).toMatchObject({
+    code: 3,
+    out: '',
+    err: expect.stringContaining('did you mean "rows"?'),
+  });
+  expect(await run('run nothing')).toMatchObject({ code: 3 });
+  expect(await run('land nothing')).toMatchObject({ code: 3 });
+  expect(await run('lineage dataset:nothing@1')).toMatchObject({ code: 3 });
+
+  // 4: not allowed
+  const { token } = await pair
+    .client()
+    .inProject('flights')
+    .call(createToken, { body: { name: 'looks', role: 'viewer' } });
+  expect(await run('dataset list -q', { TIDEMILL_TOKEN: token })).toEqual({ code: 0, out: 'rows\n', err: '' });
+  const denied = await run('apply --json', { TIDEMILL_TOKEN: token });
+  expect(denied).toMatchObject({ code: 4, out: '' });
+  expect(JSON.parse(denied.err)).toMatchObject({ error: { code: 'PERMISSION_DENIED' } });
+  expect(await run('dataset list', { TIDEMILL_TOKEN: 'none of ours' })).toMatchObject({ code: 4 });
+
+  // 5: conflict
+  expect(await run('project create flights')).toMatchObject({ code: 5, err: expect.stringContaining('flights') });
+
+  // 6: the server cannot be reached
+  await pair.stop();
+  expect(await run('dataset list')).toMatchObject({ code: 6, out: '', err: expect.stringContaining('tidemill up') });
+  expect(await run('dataset list --url http://127.0.0.1:1')).toMatchObject({ code: 6 });
+  expect(await run('status')).toMatchObject({ code: 6 });
+}, 120_000);
