@@ -73,12 +73,26 @@ const ModelTensor = Type.Object({
   name: Type.String(),
   datatype: Type.Enum([...datatypes]),
   shape: Type.Array(Type.Integer()),
-  nullable: Type.Optional(Type.Boolean({ description: 'the training rows had nulls there' })),
+  nullable: Type.Optional(Type.Boolean({ description: 'the training rows had nulls there, or it is looked up' })),
 });
 
 /** What a model takes and gives, and the distribution of its inputs and scores over its training rows. */
 export const describeModel = {
-  input: Type.Object({ modelPath: Path, trainPaths: Paths, columns: MatrixColumns, score: Score }, closed),
+  input: Type.Object(
+    {
+      modelPath: Path,
+      trainPaths: Paths,
+      columns: MatrixColumns,
+      score: Score,
+      lookups: Type.Optional(
+        Type.Array(Type.String(), {
+          description:
+            'columns whose names begin so come from a look-up, which may miss whatever the training rows had',
+        }),
+      ),
+    },
+    closed,
+  ),
   output: Type.Object({
     inputs: Type.Array(ModelTensor),
     outputs: Type.Array(ModelTensor),

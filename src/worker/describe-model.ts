@@ -13,8 +13,9 @@ const scoredRows = 200_000;
 const table = '_tidemill_scores';
 
 /**
- * A model's signature with what its training rows tell: an input is nullable when they had nulls there, and their
- * distributions are what drift is measured against.
+ * A model's signature with what its training rows tell: an input is nullable when they had nulls there, or when it is
+ * looked up, since a look-up may miss tomorrow what it always found; their distributions are what drift is measured
+ * against.
  */
 export async function describeModel(
   context: TaskContext,
@@ -42,7 +43,10 @@ export async function describeModel(
     const [score] = (await profileTable(session, table, undefined, {})).columns;
     if (score === undefined) throw new Error('a table of one column has no profile');
     const { inputs, outputs } = scored.signature;
-    const missing = new Set(profiled.columns.filter((column) => column.missing > 0).map(({ name }) => name));
+    const isLookedUp = (name: string): boolean => (input.lookups ?? []).some((prefix) => name.startsWith(prefix));
+    const missing = new Set(
+      profiled.columns.filter((column) => column.missing > 0 || isLookedUp(column.name)).map(({ name }) => name),
+    );
     const anyMissing = (tensor: TensorSignature): boolean =>
       input.columns === undefined ? missing.has(tensor.name) : missing.size > 0;
     return {

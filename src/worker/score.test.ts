@@ -179,3 +179,21 @@ test('a model is described with its signature, what may be null, and the distrib
   ]);
   expect(described.train.score).toMatchObject({ count: 19_999, missing: 1, min: 1, max: 199_991 });
 });
+
+test('an input that is looked up may be null, whatever the training rows had: a look-up may miss', async () => {
+  const whole = await folder.parquet(
+    'whole.parquet',
+    `from '${flights}' where distance is not null and carrier = 'UA'`,
+  );
+  const nullable = async (lookups?: readonly string[]) => {
+    const described = await folder.run('describe-model', {
+      modelPath: fixture('columns-1.onnx'),
+      trainPaths: [whole],
+      score: 'score',
+      ...(lookups && { lookups: [...lookups] }),
+    });
+    return described.inputs.filter((input) => input.nullable === true).map(({ name }) => name);
+  };
+  expect(await nullable()).toEqual([]);
+  expect(await nullable(['dist', 'fl'])).toEqual(['distance']); // an integer has no null to take
+});

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { PipelineSpec } from '#contracts/pipelines';
 import { cacheKey, canonicalJson, differences } from './cache-key.ts';
 import { codeOf } from './code-files.ts';
-import { expandSteps, findCycle } from './pipeline-graph.ts';
+import { expandSteps, featurePrefixes, findCycle } from './pipeline-graph.ts';
 
 const spec: PipelineSpec = {
   steps: {
@@ -35,6 +35,13 @@ describe('a pipeline as a graph', () => {
       { kind: 'register', name: 'register', needs: ['fit', 'prepare'] },
     ]);
     expect(findCycle(steps)).toBeUndefined();
+  });
+
+  test('tells how the columns of its feature views begin', () => {
+    const again = {
+      fit: { run: 'fit', inputs: { rows: { spine: 'dataset:a', at: 't', features: ['delays', 'weather'] } } },
+    };
+    expect(featurePrefixes({ steps: { ...spec.steps, ...again } })).toEqual(['weather__', 'delays__']);
   });
 
   test('tells a cycle by the names along it', () => {

@@ -76,6 +76,12 @@ export function expandSteps(spec: PipelineSpec): readonly GraphStep[] {
   return steps;
 }
 
+/** How the names of columns begin that a join puts beside its rows: `<view>__<column>`. */
+export function featurePrefixes(spec: PipelineSpec): string[] {
+  const views = expandSteps(spec).flatMap((step) => (step.kind === 'join' ? step.join.features : []));
+  return [...new Set(views)].map((view) => `${view}__`);
+}
+
 /** A cycle as the names along it, first name repeated at the end; undefined when there is none. */
 export function findCycle(steps: readonly Pick<GraphStep, 'name' | 'needs'>[]): readonly string[] | undefined {
   const needs = new Map(steps.map((step) => [step.name, step.needs]));

@@ -5,7 +5,7 @@ import type { RunInfo } from '#modules/tracking';
 import type { Unit } from '#platform/database';
 import { cacheKey, differences, type KeyParts } from './cache-key.ts';
 import { codeOf } from './code-files.ts';
-import { outputsOf, parseInput, parseOutput } from './pipeline-graph.ts';
+import { featurePrefixes, outputsOf, parseInput, parseOutput } from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
 import { findCached, findEarlierParts, putCached } from './pipelines-store.ts';
@@ -226,6 +226,7 @@ function describeWork(run: Run, steps: ReadonlyMap<string, Step>): JobWork {
     modelPath: blob(model?.from ?? ''),
     trainPaths: [blob(model?.train ?? '')],
     score: model?.predicts.score ?? '',
+    lookups: featurePrefixes(run.spec),
   });
 }
 
