@@ -167,7 +167,7 @@ CREATE TABLE automation_triggers (
   -- when cron fires next
   next_fire_ms bigint,
   generation bigint not null,
-  declared_ms bigint not null,
+  declared_ms bigint not null, declared_by text,
   primary key (project, name)
 );
 
@@ -485,7 +485,7 @@ CREATE TABLE jobs (
   created_ms bigint not null,
   started_ms bigint,
   ended_ms bigint
-);
+, cause text, cause_depth bigint);
 
 CREATE INDEX jobs_claim on jobs (state, run_after_ms, id);
 
@@ -589,7 +589,7 @@ CREATE TABLE pipeline_runs (
   error_message text,
   created_ms bigint not null,
   ended_ms bigint
-);
+, cause_depth bigint, requested_by text);
 
 CREATE INDEX pipeline_runs_pipeline on pipeline_runs (project, pipeline, id);
 
@@ -940,7 +940,7 @@ CREATE TABLE rollouts (
   previous_warm smallint not null check (previous_warm in (0, 1)),
   started_ms bigint not null,
   ended_ms bigint
-);
+, cause text, cause_depth bigint);
 
 CREATE INDEX rollouts_by_deployment on rollouts (project, deployment, rollout);
 

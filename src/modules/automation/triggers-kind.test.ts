@@ -53,6 +53,21 @@ test('a pipeline that makes what it listens to would start itself for ever', () 
   expect(problems({ on: 'dataset:train.prepare.train', run: 'pipeline:train' })).toMatchObject([{ message }]);
 });
 
+test('pipelines that start each other by their triggers are a circle, told from each of them', () => {
+  const forth: TriggerSpec = { on: 'dataset:a.s.rows', run: 'pipeline:b' };
+  const on: TriggerSpec = { on: 'model:late@best', run: 'pipeline:c' };
+  const back: TriggerSpec = { on: 'dataset:c.s.rows', run: 'pipeline:a' };
+  const pipelines = { a: { steps: {} }, b: { steps: {}, model: { name: 'late', alias: 'best' } }, c: { steps: {} } };
+  const check = (spec: TriggerSpec, triggers: object) =>
+    kind.check?.('x', spec, { ...document, sections: { pipelines, triggers } as WorkspaceDocument['sections'] });
+  const all = { forth, on, back };
+  expect(check(forth, all)).toMatchObject([
+    { path: ['on'], message: 'by their triggers pipelines start each other in a circle: b → c → a → b' },
+  ]);
+  expect(check(on, all)).toMatchObject([{ message: expect.stringContaining('c → a → b → c') }]);
+  expect(check(back, { forth, back })).toEqual([]);
+});
+
 test('a name follows what a trigger listens to and does, not how it is written nor its cool-down', () => {
   const one = nameTrigger({ on: 'dataset:flights', run: 'pipeline:train', params: { a: 1, b: { c: 2, d: 3 } } });
   expect(one).toMatch(/^dataset-flights-train-[0-9a-f]{6}$/);

@@ -72,8 +72,7 @@ function* checkOn(spec: TriggerSpec, document: WorkspaceDocument): Iterable<Spec
   const { on = '', run } = spec;
   const reference = parseReference(on);
   if (reference === undefined) return;
-  const { kind, name, at } = reference;
-  const pipelines = namesIn(document, 'pipelines');
+  const { kind, name } = reference;
   if (kind === 'alert') {
     const [subject = '', alert = ''] = name.split('/');
     const known = [...namesIn(document, 'monitors'), ...namesIn(document, 'datasets')];
@@ -84,13 +83,50 @@ function* checkOn(spec: TriggerSpec, document: WorkspaceDocument): Iterable<Spec
         known: known.map((one) => `alert:${one}/${alert}`),
       };
   }
-  // Outputs of pipelines are named <pipeline>.<step>.<output>.
-  const maker = kind === 'dataset' ? pipelines.find((pipeline) => name.startsWith(`${pipeline}.`)) : undefined;
+  const makers = makersOf(spec, document);
   const known = namesIn(document, 'datasets');
-  if (kind === 'dataset' && maker === undefined && !known.includes(name))
+  if (kind === 'dataset' && makers.length === 0 && !known.includes(name))
     yield { path: ['on'], message: `${on} is not declared`, known: known.map((one) => `dataset:${one}`) };
-  const model = pipelineOf(document, spec)?.model;
-  const itsOwn = kind === 'model' && model?.name === name && (model.alias ?? 'champion') === at;
-  if (itsOwn || (maker !== undefined && run === `pipeline:${maker}`))
-    yield { path: ['on'], message: `${run} makes ${on} itself: it would start itself again and again` };
+  const started = nameIn(run);
+  const circle = makers.map((maker) => wayBack(started, maker, document)).find((way) => way !== undefined);
+  if (circle === undefined) return;
+  const message =
+    circle.length === 1
+      ? `${run} makes ${on} itself: it would start itself again and again`
+      : `by their triggers pipelines start each other in a circle: ${[...circle, started].join(' → ')}`;
+  yield { path: ['on'], message, expected: 'something that none of these pipelines makes' };
+}
+
+const nameIn = (reference: string): string => parseReference(reference)?.name ?? reference;
+
+/** The pipelines that make what a trigger listens to. */
+function makersOf({ on = '' }: TriggerSpec, document: WorkspaceDocument): readonly string[] {
+  const { kind, name = '', at } = parseReference(on) ?? {};
+  return Object.entries(document.sections['pipelines'] ?? {}).flatMap(([pipeline, spec]) => {
+    const { model } = spec as PipelineSpec;
+    const makes =
+      kind === 'dataset'
+        ? name.startsWith(`${pipeline}.`) // outputs are named <pipeline>.<step>.<output>
+        : kind === 'model' && model?.name === name && (model.alias ?? 'champion') === at;
+    return makes ? [pipeline] : [];
+  });
+}
+
+/** The pipelines from one to another along the triggers, both included. */
+function wayBack(from: string, to: string, document: WorkspaceDocument): readonly string[] | undefined {
+  const next = Object.values(document.sections['triggers'] ?? {}).flatMap((spec) => {
+    const trigger = spec as TriggerSpec;
+    return makersOf(trigger, document).map((maker) => ({ maker, starts: nameIn(trigger.run) }));
+  });
+  const ways: (readonly [string, ...string[]])[] = [[from]]; // each ends where it began to be followed, newest first
+  const seen = new Set([from]);
+  for (let way = ways.shift(); way !== undefined; way = ways.shift()) {
+    if (way[0] === to) return way.toReversed();
+    for (const { maker, starts } of next) {
+      if (maker !== way[0] || seen.has(starts)) continue;
+      seen.add(starts);
+      ways.push([starts, ...way]);
+    }
+  }
+  return undefined;
 }

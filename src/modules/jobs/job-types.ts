@@ -1,6 +1,7 @@
 import type { OutputKind } from '#contracts/jobs';
 import type { TreeFile } from '#contracts/tree';
 import type { WorkerTaskInput, WorkerTaskName } from '#contracts/worker';
+import type { Origin } from '#platform/database';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -105,6 +106,8 @@ export interface Job {
   readonly createdMs: number;
   readonly startedMs: number | undefined;
   readonly endedMs: number | undefined;
+  /** What led to the unit that asked for it: its end follows from that. */
+  readonly origin: Origin;
 }
 
 /** How one attempt ended, before it is recorded. */

@@ -71,7 +71,7 @@ export function createJobsModule(deps: JobsModuleDeps): JobsModule {
     revokeToken: (unit, id) => deps.identity.revokeToken(unit, id),
     async ended(unit, job, state, result) {
       if (result !== undefined) await retainFiles(unit, job, result);
-      await emitFinished(unit, job, state);
+      await emitFinished(unit.becauseOf(job.origin), job, state);
     },
   });
 

@@ -1,6 +1,7 @@
 import type { WorkerTaskInput, WorkerTaskName, WorkerTaskOutput } from '#contracts/worker';
 import type { BlobStore } from '#platform/blobs';
 import type { Reader, Unit } from '#platform/database';
+import { nextDepth } from '#platform/events';
 import type { JobLoop } from './job-loop.ts';
 import type { Job, NewJob } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
@@ -10,7 +11,10 @@ import { resolveBlobPaths } from './worker-runner.ts';
 
 /** The door of `jobs`. */
 export interface JobsApi {
-  /** Queues a job in the caller's unit; it starts after the commit. Its end is the event `job.finished`. */
+  /**
+   * Queues a job in the caller's unit; it starts after the commit. Its end is the event `job.finished`, whose cause is
+   * that of the unit. @throws CAUSE_CHAIN_TOO_LONG
+   */
   submit(unit: Unit, job: NewJob): Promise<string>;
   /** @throws JOB_NOT_FOUND */
   get(reader: Reader, jobId: string): Promise<Job>;
@@ -36,6 +40,7 @@ export function createJobsService(deps: {
 }): JobsApi {
   return {
     async submit(unit, job) {
+      nextDepth(unit.context, 'job.finished');
       const id = unit.newId();
       await insertJob(unit, id, job);
       unit.afterCommit(() => deps.loop.wake());

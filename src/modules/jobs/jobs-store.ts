@@ -31,6 +31,8 @@ const jobColumns = [
   'jobs.created_ms',
   'jobs.started_ms',
   'jobs.ended_ms',
+  'jobs.cause',
+  'jobs.cause_depth',
 ] as const;
 
 function rowToJob(row: JobRow): Job {
@@ -58,6 +60,7 @@ function rowToJob(row: JobRow): Job {
     createdMs: row.created_ms,
     startedMs: row.started_ms ?? undefined,
     endedMs: row.ended_ms ?? undefined,
+    origin: { cause: row.cause ?? undefined, causeDepth: row.cause_depth ?? undefined },
   };
 }
 
@@ -90,6 +93,8 @@ export async function insertJob(unit: Unit, id: string, job: NewJob): Promise<vo
       created_ms: unit.nowMs,
       started_ms: null,
       ended_ms: null,
+      cause: unit.context.cause ?? null,
+      cause_depth: unit.context.causeDepth ?? null,
     })
     .execute();
 }

@@ -1,4 +1,4 @@
-/** Rows of migration 0020. */
+/** Rows of migrations 0020 and 0090. */
 export interface JobsTables {
   readonly jobs: JobRow;
 }
@@ -28,4 +28,6 @@ export interface JobRow {
   created_ms: number;
   started_ms: number | null;
   ended_ms: number | null;
+  cause: string | null;
+  cause_depth: number | null;
 }

@@ -18,7 +18,7 @@ import {
 } from './pipelines-store.ts';
 import { propose } from './register-step.ts';
 import { mergeParams, planSteps } from './run-plan.ts';
-import { advance, emitFinished, settleStep } from './run-progress.ts';
+import { advance, emitFinished, inRun, settleStep } from './run-progress.ts';
 import { runState } from './run-rules.ts';
 import { isEnded, type Run, type RunResult, type Step } from './run-types.ts';
 
@@ -28,6 +28,8 @@ export interface RunRequest {
   readonly params?: Readonly<Record<string, unknown>>;
   /** What asked for it: `user:local`, `trigger:<name>`. */
   readonly trigger: string;
+  /** The person behind it, when that is not `trigger`: under four eyes they may not approve what it proposes. */
+  readonly requestedBy?: string;
   /** Another code tree than the one applied last. */
   readonly code?: { readonly snapshot: string; readonly files: readonly TreeFile[] };
   readonly useCache?: boolean;
@@ -155,6 +157,8 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
         inputs: [...new Set(pending.flatMap(({ plan }) => plan.reads))],
         snapshot: code.snapshot,
         trackingRunId: tracked.info.runId,
+        causeDepth: unit.context.causeDepth,
+        requestedBy: request.requestedBy ?? request.trigger,
         result: undefined,
         error: undefined,
         createdMs: unit.nowMs,
@@ -195,12 +199,13 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
       await emitRunFinished(unit, run, 'cancelled');
     },
 
-    async completeStep(unit, token, outcome) {
-      const found = await findStepByToken(unit, token);
-      const run = found && (await findRun(unit, found.runId));
-      const steps = found === undefined ? [] : await listSteps(unit, found.runId);
+    async completeStep(asking, token, outcome) {
+      const found = await findStepByToken(asking, token);
+      const run = found && (await findRun(asking, found.runId));
+      const steps = found === undefined ? [] : await listSteps(asking, found.runId);
       const step = steps.find(({ name }) => name === found?.step);
       if (run === undefined || step?.state !== 'waiting') throw pipelinesErrors.STEP_NOT_WAITING();
+      const unit = inRun(asking, run);
       if (outcome.kind === 'succeeded') {
         if (outcome.result !== undefined) await putRunResult(unit, run.id, outcome.result);
         await emitFinished(unit, run, step.name, 'succeeded');
@@ -208,12 +213,13 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
       } else await fail(unit, run, steps, step, outcome);
     },
 
-    async jobFinished(unit, job) {
+    async jobFinished(hearing, job) {
       const [runId = '', name = ''] = job.owner.replace(/^pipeline-step:/, '').split('/');
-      const run = await findRun(unit, runId);
-      const steps = run === undefined ? [] : await listSteps(unit, runId);
+      const run = await findRun(hearing, runId);
+      const steps = run === undefined ? [] : await listSteps(hearing, runId);
       const step = steps.find((candidate) => candidate.name === name);
       if (run === undefined || step?.state !== 'running' || step.jobId !== job.id) return;
+      const unit = inRun(hearing, run);
       if (job.state !== 'succeeded' || job.result === undefined) {
         const error = job.error ?? { code: 'JOB_FAILED', message: 'the job left no result' };
         if (job.state === 'cancelled')

@@ -1,6 +1,6 @@
 import type { RunState, StepState } from '#contracts/pipelines';
 
-/** Rows of migration 0050. */
+/** Rows of migrations 0050 and 0090. */
 export interface PipelinesTables {
   readonly pipelines: {
     project: string;
@@ -27,6 +27,8 @@ export interface PipelinesTables {
     inputs: string;
     snapshot: string;
     tracking_run_id: string | null;
+    cause_depth: number | null;
+    requested_by: string | null;
     result: string | null;
     error_code: string | null;
     error_message: string | null;

@@ -36,6 +36,7 @@ export async function propose(
     runRef: `run:${run.id}`,
     ...(fit?.trackingRunId !== undefined && { trackingRunId: fit.trackingRunId }),
     alias,
+    requestedBy: run.requestedBy,
     checks: [...gates.map((gate) => `gate:${gate}`), ...(block.approvals ?? []).map((policy) => `approval:${policy}`)],
   });
   const result = { model: block.name, version: proposed.version };

@@ -15,6 +15,13 @@ import type { Outputs, Run, Step, StepOutput } from './run-types.ts';
 export const stepReference = (run: string, step: string): string => `pipeline-step:${run}/${step}`;
 
 /**
+ * All that happens in a run is one link in the chain of causes: each step follows from the one before, but a pipeline of
+ * many steps must not be taken for something that reacts to itself.
+ */
+export const inRun = (unit: Unit, { causeDepth }: Pick<Run, 'causeDepth'>): Unit =>
+  unit.becauseOf({ cause: unit.context.cause, causeDepth });
+
+/**
  * Takes a run as far as it goes now: what is ready is answered from the cache (one look-up for all) or started, what can
  * no longer run is skipped, and again, since a cached step may make others ready. Returns the steps as they are then;
  * the caller writes them in the same unit.

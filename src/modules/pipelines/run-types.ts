@@ -62,6 +62,10 @@ export interface Run {
   readonly inputs: readonly string[];
   readonly snapshot: string;
   readonly trackingRunId: string | undefined;
+  /** How long the chain of causes was at its start. */
+  readonly causeDepth: number | undefined;
+  /** The person behind it, who may not approve what comes of it. */
+  readonly requestedBy: string;
   readonly result: RunResult | undefined;
   readonly error: { readonly code: string; readonly message: string } | undefined;
   readonly createdMs: number;

@@ -1,5 +1,5 @@
 import type { RolloutState } from '#contracts/rollouts';
-import type { Reader, Unit } from '#platform/database';
+import type { Origin, Reader, Unit } from '#platform/database';
 import { fromBit, parseJson, toBit } from '#platform/sql';
 import type { Baseline, RolloutPlan, Weight } from './rollout-rules.ts';
 import type { RolloutRow, RolloutsTables } from './rollouts-tables.ts';
@@ -25,6 +25,8 @@ export interface Rollout {
   readonly previousWarm: boolean;
   readonly startedMs: number;
   readonly endedMs: number | undefined;
+  /** What led to it; what replicas report about it later follows from that. */
+  readonly origin: Origin;
 }
 
 const columns = [
@@ -46,6 +48,8 @@ const columns = [
   'rollouts.previous_warm',
   'rollouts.started_ms',
   'rollouts.ended_ms',
+  'rollouts.cause',
+  'rollouts.cause_depth',
 ] as const;
 
 function rowToRollout(row: RolloutRow): Rollout {
@@ -68,6 +72,7 @@ function rowToRollout(row: RolloutRow): Rollout {
     previousWarm: fromBit(row.previous_warm),
     startedMs: row.started_ms,
     endedMs: row.ended_ms ?? undefined,
+    origin: { cause: row.cause ?? undefined, causeDepth: row.cause_depth ?? undefined },
   };
 }
 
@@ -104,6 +109,8 @@ function rolloutToRow(rollout: Rollout): RolloutRow {
     previous_warm: toBit(rollout.previousWarm),
     started_ms: rollout.startedMs,
     ended_ms: rollout.endedMs ?? null,
+    cause: rollout.origin.cause ?? null,
+    cause_depth: rollout.origin.causeDepth ?? null,
   };
 }
 

@@ -171,6 +171,7 @@ export function createRolloutsService(deps: Omit<RolloutsDeps, 'database' | 'eve
       previousWarm: false,
       startedMs: unit.nowMs,
       endedMs: undefined,
+      origin: unit.context,
     };
     await insertRollout(unit, rollout);
     await deployments.setTraffic(unit, { project, deployment: name, weights: from, next: revision });
@@ -338,9 +339,10 @@ export function createRolloutsService(deps: Omit<RolloutsDeps, 'database' | 'eve
       await start(unit, deployment, reference.name, wanted.version);
     },
 
-    async evaluate(unit, project, name, { flushDone, flushAskedMs }) {
-      const found = await findActive(unit, project, name);
-      if (found === undefined || (await deployments.find(unit, project, name)) === undefined) return;
+    async evaluate(reporting, project, name, { flushDone, flushAskedMs }) {
+      const found = await findActive(reporting, project, name);
+      if (found === undefined || (await deployments.find(reporting, project, name)) === undefined) return;
+      const unit = reporting.becauseOf(found.origin);
       const byFlush =
         found.plan.clock === 'event' && flushAskedMs !== undefined && unit.nowMs - flushAskedMs < flushMatters;
       const facts = await readFacts(unit, found, unit.nowMs, !byFlush || flushDone);

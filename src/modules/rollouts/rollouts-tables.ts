@@ -24,6 +24,8 @@ export interface RolloutRow {
   previous_warm: number;
   started_ms: number;
   ended_ms: number | null;
+  cause: string | null;
+  cause_depth: number | null;
 }
 
 /** The tables that this module owns. */

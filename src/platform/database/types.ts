@@ -1,16 +1,20 @@
 import type { Kysely } from 'kysely';
 import type { EventData, EventType, TidemillEvent } from '#contracts/event-types';
 
-/** Who acts in a unit and what led to it. Both are written with every event of the unit. */
-export interface WriteContext {
-  /** `user:local`, `token:<id>`, `system:<consumer or loop>`. */
-  readonly actor: string;
+/** What led to a unit. Work that goes on after it keeps its origin, so that the chain of causes is not cut there. */
+export interface Origin {
   /** Id of the event or request that led here. */
   readonly cause?: string | undefined;
   /** How many events lie between the start of the chain and here; consumers fill it in. */
   readonly causeDepth?: number | undefined;
   /** Runs last inside every unit of this context: what it writes is committed with the unit, what it throws undoes it. */
   readonly alongside?: ((unit: Unit) => Promise<void>) | undefined;
+}
+
+/** Who acts in a unit and what led to it. Both are written with every event of the unit. */
+export interface WriteContext extends Origin {
+  /** `user:local`, `token:<id>`, `system:<consumer or loop>`. */
+  readonly actor: string;
 }
 
 /** Something to read from: the database as last committed, or the inside of a unit. */
@@ -36,6 +40,8 @@ export interface Unit extends Reader {
     readonly subject: string;
     readonly data: EventData<T>;
   }): Promise<void>;
+  /** This unit, with another origin for what is written through it: of work that was begun in an earlier unit. */
+  becauseOf(origin: Origin): Unit;
   /** Runs after the commit, for wake-ups only: a crash in between loses it, so never for effects that must happen. */
   afterCommit(hint: () => void): void;
 }

@@ -44,9 +44,9 @@ export function openUnit(parts: UnitParts, context: WriteContext, connection: Da
     return await use(connection);
   };
 
-  const unit: Unit = {
+  const withContext = (its: WriteContext): Unit => ({
     dialect: parts.dialect,
-    context,
+    context: its,
     nowMs,
     newId: () => parts.ids.next(),
     query<Tables>() {
@@ -54,19 +54,20 @@ export function openUnit(parts: UnitParts, context: WriteContext, connection: Da
       return handle as unknown as Kysely<Tables>;
     },
     async emit(event) {
-      const prepared = prepareEvent(event, context, parts.ids.next(), nowMs);
-      const position = await provideConnection((its) => parts.appendEvent(its, prepared));
+      const prepared = prepareEvent(event, its, parts.ids.next(), nowMs);
+      const position = await provideConnection((one) => parts.appendEvent(one, prepared));
       const { dataText: _, depth: __, ...fields } = prepared;
       events.push({ position, ...fields } as TidemillEvent);
     },
+    becauseOf: ({ cause, causeDepth }) => withContext({ actor: its.actor, cause, causeDepth }),
     afterCommit(hint) {
       if (!open) throw databaseErrors.UNIT_CLOSED();
       hints.push(hint);
     },
-  };
+  });
 
   return {
-    unit,
+    unit: withContext(context),
     events,
     hints,
     end() {

@@ -2,11 +2,22 @@ import { CompiledQuery, type DatabaseConnection } from 'kysely';
 import { Compile } from 'typebox/compile';
 import { type EventType, eventTypes } from '#contracts/event-types';
 import { databaseErrors } from '../database/database-errors.ts';
-import type { WriteContext } from '../database/types.ts';
+import type { Origin, WriteContext } from '../database/types.ts';
 import { sqlitePosition, toPostgresPosition } from './position.ts';
 
 /** Longest chain of events that cause one another; a longer one is something reacting to itself. */
 const causeChainLimit = 16;
+
+/**
+ * The place in its chain of an event that follows from `origin`. Work whose end is an event asks before it begins: at its
+ * end it would be too late to refuse.
+ * @throws CAUSE_CHAIN_TOO_LONG
+ */
+export function nextDepth(origin: Origin, type: EventType): number {
+  const depth = origin.causeDepth === undefined ? 0 : origin.causeDepth + 1;
+  if (depth > causeChainLimit) throw databaseErrors.CAUSE_CHAIN_TOO_LONG(type, causeChainLimit);
+  return depth;
+}
 
 /** An event checked and ready to be stored; only the database can name its position. */
 export interface PreparedEvent {
@@ -49,8 +60,7 @@ export function prepareEvent(
   id: string,
   atMs: number,
 ): PreparedEvent {
-  const depth = context.causeDepth === undefined ? 0 : context.causeDepth + 1;
-  if (depth > causeChainLimit) throw databaseErrors.CAUSE_CHAIN_TOO_LONG(event.type, causeChainLimit);
+  const depth = nextDepth(context, event.type);
   // What is checked, and what listeners get, is what is stored: `undefined` is gone, NaN has become null.
   const dataText = JSON.stringify(event.data);
   const data: unknown = JSON.parse(dataText);

@@ -97,17 +97,13 @@ export function startConsumerRunner(
     await database.write(contextOf(consumer, logged), async (unit) => {
       await advance(unit, cursor, event.position);
       await setAside(unit, logged, error, attempts);
-      try {
-        await unit.emit({
-          type: 'consumer.parked',
-          project: event.project,
-          subject: `consumer:${name}`,
-          data: { consumer: name, event: event.id, eventSubject: event.subject, error },
-        });
-      } catch (failure) {
-        // The chain of causes ends here; the event is parked all the same, and the log says so.
-        if (!isAppError(failure, 'CAUSE_CHAIN_TOO_LONG')) throw failure;
-      }
+      // A chain of its own: of all events, the one that says that a chain became too long must not be too deep itself.
+      await unit.becauseOf({ cause: event.id }).emit({
+        type: 'consumer.parked',
+        project: event.project,
+        subject: `consumer:${name}`,
+        data: { consumer: name, event: event.id, eventSubject: event.subject, error },
+      });
     });
     parkedSubjects = new Set([...parkedSubjects, subjectKey(event)]);
     cursor = event.position;
