@@ -53,9 +53,16 @@ export const SpecEndpoint = Type.Object({
     Type.Boolean({ description: 'event times may lie ahead of receipt (`clock: event`); default false' }),
   ),
   access: Type.Object({
-    tokens: Type.Array(Type.Object({ digest: Digest, principal: Type.String() }), {
-      description: 'digests of the tokens that may call; none: open when bound to loopback, closed elsewhere',
-    }),
+    tokens: Type.Array(
+      Type.Object({
+        digest: Digest,
+        principal: Type.String(),
+        expiresAtMs: Type.Optional(
+          Type.Integer({ description: 'refused from then on, by the clock of the data plane; default: never' }),
+        ),
+      }),
+      { description: 'digests of the tokens that may call; none: open when bound to loopback, closed elsewhere' },
+    ),
   }),
   traffic: Type.Array(
     Type.Object({ revision: Type.String(), basisPoints: Type.Integer({ minimum: 0, maximum: 10_000 }) }),

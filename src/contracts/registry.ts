@@ -5,7 +5,7 @@ import { defineOperation } from './operation.ts';
 
 /**
  * Why an alias moved: `promoted` (the last required check was satisfied), `rolled-back` (a promotion was reverted; whoever
- * follows the alias returns without a new rollout), `set` (by hand), `removed` (by hand, or its version was deleted).
+ * follows the alias returns at once to what it served before), `set` (by hand), `removed` (by hand, or its version was deleted).
  */
 export type AliasMoveReason = 'promoted' | 'rolled-back' | 'set' | 'removed';
 

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { SpecEndpoint } from '#contracts/deployment-spec';
+import type { Clock } from '#platform/clock';
 import { servingErrors } from './serving-errors.ts';
 
 /**
- * Who calls. Tokens are checked against the digests of the last spec, so it works with the control plane away. Without
- * tokens an endpoint is open, on a loopback address only; there a page in a browser could reach it, so Host and Origin
- * must be ours.
+ * Who calls. Tokens are checked against the digests and the ends of the last spec, so it works with the control plane
+ * away. Without tokens an endpoint is open, on a loopback address only; there a page in a browser could reach it, so Host
+ * and Origin must be ours.
  */
 export interface Access {
   /** The caller's principal; throws when the caller may not. */
@@ -19,7 +20,11 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
-export function createAccess(options: { readonly host: string; readonly allowedHosts: readonly string[] }): Access {
+export function createAccess(options: {
+  readonly host: string;
+  readonly allowedHosts: readonly string[];
+  readonly clock: Clock;
+}): Access {
   const open = isLoopback(options.host);
   const allowed = new Set([...loopbackNames, ...options.allowedHosts]);
   const isOurs = (host: string) => allowed.has(host.replace(/:\d+$/, '').toLowerCase());
@@ -39,6 +44,8 @@ export function createAccess(options: { readonly host: string; readonly allowedH
       const digest = createHash('sha256').update(token).digest('hex');
       const known = tokens.find((candidate) => candidate.digest === digest);
       if (known === undefined) throw servingErrors.TOKEN_UNKNOWN();
+      if (known.expiresAtMs !== undefined && known.expiresAtMs <= options.clock.nowMs())
+        throw servingErrors.TOKEN_ENDED();
       return known.principal;
     },
   };

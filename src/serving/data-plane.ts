@@ -96,7 +96,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
   const server = createServingHttpServer({
     table,
     core,
-    access: createAccess({ host: options.host, allowedHosts: options.allowedHosts }),
+    access: createAccess({ host: options.host, allowedHosts: options.allowedHosts, clock: systemClock }),
     clock: systemClock,
     logger,
     programVersion: options.programVersion,

@@ -24,6 +24,7 @@ export const servingErrors = defineErrors({
   BODY_TOO_LARGE: { kind: 'too_large', message: (limit: number) => `the body is longer than ${limit} bytes` },
   TOKEN_MISSING: { kind: 'unauthenticated', message: () => 'this model needs a token: Authorization: Bearer <token>' },
   TOKEN_UNKNOWN: { kind: 'unauthenticated', message: () => 'the token is not one that this model accepts' },
+  TOKEN_ENDED: { kind: 'unauthenticated', message: () => 'the token has ended; ask for a new one' },
   ENDPOINT_CLOSED: {
     kind: 'unauthenticated',
     message: () => 'this model has no tokens, and without them it answers on a loopback address only',

@@ -15,6 +15,8 @@ import {
   startTestPlane,
 } from './testing/test-plane.ts';
 
+const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+
 let control: FakeControlPlane;
 let plane: DataPlane;
 let base: string;
@@ -31,7 +33,12 @@ beforeAll(async () => {
       single('gather', 'gather.onnx'),
       single('types', 'datatypes.onnx'),
       single('closed', 'gather.onnx', {
-        access: { tokens: [{ digest: createHash('sha256').update('right').digest('hex'), principal: 'token:t1' }] },
+        access: {
+          tokens: [
+            { digest: digestOf('right'), principal: 'token:t1' },
+            { digest: digestOf('ended'), principal: 'token:t2', expiresAtMs: Date.now() },
+          ],
+        },
       }),
       anEndpoint([], { name: 'waiting', traffic: [] }),
       anEndpoint([broken], { name: 'broken' }),
@@ -301,6 +308,8 @@ test('what cannot be read is refused in words: binary tensors, compressed bodies
 test('an endpoint with tokens takes those alone; an open one answers only pages of its own host', async () => {
   expect((await infer('closed', index([1]))).status).toBe(401);
   expect((await infer('closed', index([1]), { authorization: 'Bearer wrong' })).status).toBe(401);
+  const ended = await infer('closed', index([1]), { authorization: 'Bearer ended' });
+  expect([ended.status, ended.json.error]).toEqual([401, 'the token has ended; ask for a new one']);
   expect((await infer('closed', index([1]), { authorization: 'Bearer right' })).status).toBe(200);
   expect((await infer('gather', index([1]), { origin: 'https://evil.example' })).status).toBe(403);
 });

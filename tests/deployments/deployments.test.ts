@@ -257,6 +257,10 @@ describeDatabases('deployments of a server that asks for tokens', (open) => {
     const closed = await control.call('GET', url, undefined, bearer(own));
     expect(closed.body.endpoints[0].access.tokens).toEqual([{ digest: '0'.repeat(64), principal: 'nobody' }]);
 
+    const specNow = async () => {
+      await control.consumers.idle();
+      return control.call('GET', url, undefined, bearer(own));
+    };
     const viewer = await control.write((unit) =>
       control.identity.issueToken(unit, { kind: 'user', name: 'ci', role: 'viewer' }),
     );
@@ -266,6 +270,21 @@ describeDatabases('deployments of a server that asks for tokens', (open) => {
       'if-none-match': String(closed.headers['etag']),
     });
     expect(told.body.endpoints[0].access.tokens).toEqual([{ digest: viewer.digest, principal: `token:${viewer.id}` }]);
+
+    const expiresAtMs = database.clock.nowMs() + 60_000;
+    const brief = await control.write((unit) =>
+      control.identity.issueToken(unit, { kind: 'user', name: 'visitor', role: 'viewer', expiresAtMs }),
+    );
+    // A data plane that waits hears of a token that was taken back.
+    const waited = control.call('GET', `${url}?wait=30`, undefined, {
+      ...bearer(own),
+      'if-none-match': String((await specNow()).headers['etag']),
+    });
+    await control.write((unit) => control.identity.revokeToken(unit, viewer.id));
+    expect((await waited).body.endpoints[0].access.tokens).toEqual([
+      { digest: brief.digest, principal: `token:${brief.id}`, expiresAtMs },
+    ]);
+
     expect((await control.call('GET', '/api/v1/deployments', undefined, bearer(own))).status).toBe(403);
     const report = createFakeReplica('a').report(told.body);
     const forged = await control.call('POST', '/data-plane/replicas/a/report', report, bearer(other));

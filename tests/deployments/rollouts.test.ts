@@ -31,8 +31,8 @@ describeDatabases('rollouts', (open) => {
     const { body } = await control.call('GET', '/api/v1/deployments/late/revisions');
     return body.items.find((one: { readonly version: number }) => one.version === version).id;
   };
-  const shares = async () => {
-    const { status } = await control.deployment('late');
+  const shares = async (name = 'late') => {
+    const { status } = await control.deployment(name);
     return Object.fromEntries(status.traffic.map(({ version, basisPoints }) => [version, basisPoints]));
   };
   const warm = async () => (await control.deployment('late')).status.warm.map(({ version, as }) => `${version} ${as}`);
@@ -141,6 +141,57 @@ describeDatabases('rollouts', (open) => {
     await answered(3, { answers: 60, maxEventTimeMs: 5 * day });
     expect(await shares()).toEqual({ 3: 10_000 });
     expect(await control.alerts.findOpen(database.read, project, 'rollout:late')).toBeUndefined();
+  });
+
+  test('endpoints that follow the same alias return with it, at once when they know where to', async () => {
+    await control.apply('quick', { model: 'model:late@champion' });
+    await startCanary();
+    await control.apply('patient', { ...canary, clock: 'wall' });
+    await seen(); // patient has no revision yet and begins with version 2
+    await seen();
+    expect([await shares(), await shares('quick'), await shares('patient')]).toEqual([
+      { 1: 9000, 2: 1000 },
+      { 2: 10_000 },
+      { 2: 10_000 },
+    ]);
+    await answered(2, { answers: 10, failures: 40 });
+    expect(await champion()).toBe(1);
+    expect([await shares(), await shares('quick')]).toEqual([{ 1: 10_000 }, { 1: 10_000 }]);
+    expect(await control.latestRollout('late')).toMatchObject({ state: 'aborted', version: 2 });
+    expect(await control.latestRollout('quick')).toMatchObject({
+      state: 'rolled-back',
+      version: 2,
+      reason: 'version 2 of late was taken back',
+    });
+    expect(await control.latestRollout('patient')).toMatchObject({ state: 'warming', version: 1 });
+    await seen();
+    expect(await shares('patient')).toEqual({ 1: 1000, 2: 9000 });
+  });
+
+  test('a canary that cannot be loaded any more is given up, whether it has a share or everything', async () => {
+    for (const version of [2, 3]) {
+      if (version === 2) await startCanary();
+      else await control.promote('late', 'three');
+      await seen();
+      if (version === 3) {
+        await answered(3, { answers: 60, maxEventTimeMs: 20 * day });
+        await answered(3, { answers: 60, maxEventTimeMs: 30 * day });
+      }
+      const held = version === 2 ? { 1: 9000, 2: 1000 } : { 3: 10_000 };
+      expect(await shares()).toEqual(held);
+      replica.broken.add(await revisionOf(version));
+      await answered(version, { answers: 60, maxEventTimeMs: (version === 2 ? 9 : 40) * day });
+      expect(await shares()).toEqual(held); // enough evidence, and yet no step with a model that fails
+      database.clock.advance(11_000);
+      await seen();
+      expect(await shares()).toEqual({ 1: 10_000 });
+      expect(await control.latestRollout('late')).toMatchObject({
+        version,
+        state: version === 2 ? 'aborted' : 'rolled-back',
+        reason: expect.stringContaining('it cannot be loaded: not a model'),
+      });
+      expect(await champion()).toBe(1);
+    }
   });
 
   test('errors after completion return to the set that is still warm', async () => {

@@ -1,9 +1,12 @@
+import type { SpecEndpoint } from '#contracts/deployment-spec';
 import type { PredictionsApi } from '#modules/predictions';
 import type { ModelVersion } from '#modules/registry';
 import type { BlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
 import type { Database, Reader, Unit } from '#platform/database';
 import type { EventLog } from '#platform/events';
+
+export type CallerToken = SpecEndpoint['access']['tokens'][number];
 
 /** What `deployments` needs of its neighbours, no more. */
 export interface DeploymentsDeps {
@@ -38,12 +41,8 @@ export interface DeploymentsDeps {
     ): Promise<void>;
   };
   readonly identity: {
-    /** Digests of the tokens that may read a project now, with whom they stand for. */
-    readerTokens(
-      reader: Reader,
-      project: string,
-      nowMs: number,
-    ): Promise<readonly { readonly digest: string; readonly principal: string }[]>;
+    /** Digests of the tokens that may read a project now, with whom they stand for and when they end. */
+    readerTokens(reader: Reader, project: string, nowMs: number): Promise<readonly CallerToken[]>;
   };
   readonly predictions: Pick<PredictionsApi, 'registerRevision' | 'reportProgress'>;
 }

@@ -3,13 +3,14 @@ import type { DeploymentSpecDocument } from '#contracts/deployments';
 import { parseDuration } from '#contracts/duration';
 import { formatReference } from '#contracts/references';
 import type { Deployment, LoadedRevision, Pool, Revision, RevisionFile, Shadow } from './deployment-types.ts';
+import type { CallerToken } from './deployments-deps.ts';
 
 export interface EndpointParts {
   readonly deployment: Deployment;
   readonly loaded: readonly LoadedRevision[];
   readonly shadows: readonly Shadow[];
   /** Those that may call; undefined leaves the endpoint open on loopback and closed elsewhere. */
-  readonly tokens: readonly { readonly digest: string; readonly principal: string }[] | undefined;
+  readonly tokens: readonly CallerToken[] | undefined;
 }
 
 /** No token has this digest: it closes an endpoint that nobody may call, since an empty list would open it. */

@@ -30,6 +30,13 @@ export interface IssuedToken {
   readonly digest: string;
 }
 
+/** A token that may read a project now. */
+export interface ReaderToken {
+  readonly digest: string;
+  readonly principal: string;
+  readonly expiresAtMs?: number;
+}
+
 /** Principals, their tokens and roles. */
 export interface IdentityApi {
   /** Who sends a request, by `Authorization: Bearer` or Basic. Errors of kind `unauthenticated`. */
@@ -41,11 +48,7 @@ export interface IdentityApi {
   /** Digests of the people's tokens that may read a project now: what the data plane checks its callers against. */
   readerDigests(reader: Reader, project: string, nowMs: number): Promise<readonly string[]>;
   /** The same with whom each token stands for: `user:<name>`, else `token:<id>`. */
-  readerTokens(
-    reader: Reader,
-    project: string,
-    nowMs: number,
-  ): Promise<readonly { readonly digest: string; readonly principal: string }[]>;
+  readerTokens(reader: Reader, project: string, nowMs: number): Promise<readonly ReaderToken[]>;
   /** USER_EXISTS, USER_NAME_INVALID. */
   createUser(unit: Unit, name: string): Promise<void>;
   /** `project` `*` is all of them; no role takes it away. USER_NOT_FOUND. */
@@ -118,9 +121,10 @@ export function createIdentityService(authenticator: Authenticator): IdentityApi
 
     async readerTokens(reader, project, nowMs) {
       const tokens = await listReaderTokens(reader, project, nowMs);
-      return tokens.map(({ digest, user, id }) => ({
+      return tokens.map(({ digest, user, id, expiresMs }) => ({
         digest,
         principal: user === undefined ? `token:${id}` : `user:${user}`,
+        ...(expiresMs !== undefined && { expiresAtMs: expiresMs }),
       }));
     },
 

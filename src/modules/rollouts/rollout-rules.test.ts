@@ -73,6 +73,19 @@ describe('what a report lets a rollout do', () => {
       { readiness: failed, nowMs: 1000 + failurePatienceMs },
       { kind: 'abort', reason: 'it cannot be loaded: no model' },
     ],
+    [
+      'a failure that lasts ends a step as well',
+      { failedMs: 1000 },
+      { readiness: failed, nowMs: 1000 + failurePatienceMs },
+      { kind: 'abort', reason: 'it cannot be loaded: no model', evidence: { answers: 60 } },
+    ],
+    [
+      'and the time after completion',
+      { phase: 'settling', step: 2, failedMs: 1000 },
+      { readiness: failed, nowMs: 1000 + failurePatienceMs },
+      { kind: 'abort', reason: 'it cannot be loaded: no model' },
+    ],
+    ['no share grows while a replica has to load it again', {}, { readiness: loading }, { kind: 'wait' }],
     ['both kinds of evidence end a step', {}, {}, { kind: 'step', step: 1, evidence: { answers: 60, elapsedMs: day } }],
     [
       'too few answers wait, however long it took',

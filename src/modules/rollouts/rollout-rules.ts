@@ -65,16 +65,33 @@ export function decideRollout(progress: RolloutProgress, facts: RolloutFacts): R
   return progress.phase === 'warming' ? decideWarming(progress, facts) : decideStep(progress, facts);
 }
 
-function decideWarming(
-  { plan, isFirst, failedMs }: RolloutProgress,
+function decideWarming(progress: RolloutProgress, facts: RolloutFacts): RolloutDecision {
+  const { plan, isFirst } = progress;
+  return (
+    decideLoading(progress, facts, undefined) ?? {
+      kind: 'step',
+      step: isFirst ? plan.steps.length - 1 : 0,
+      evidence: undefined,
+    }
+  );
+}
+
+/** Undefined when every live replica has it loaded; one that starts again may find that it cannot any more. */
+function decideLoading(
+  { failedMs }: RolloutProgress,
   { readiness, nowMs }: RolloutFacts,
-): RolloutDecision {
-  if (readiness.state === 'ready')
-    return { kind: 'step', step: isFirst ? plan.steps.length - 1 : 0, evidence: undefined };
-  if (readiness.state === 'loading') return { kind: 'wait', reason: readiness.reason, evidence: undefined };
-  return failedMs !== undefined && nowMs - failedMs >= failurePatienceMs
-    ? { kind: 'abort', reason: `it cannot be loaded: ${readiness.error}`, evidence: undefined }
-    : { kind: 'wait', reason: `loading failed, it is tried again: ${readiness.error}`, evidence: undefined };
+  evidence: RolloutEvidence | undefined,
+): RolloutDecision | undefined {
+  switch (readiness.state) {
+    case 'ready':
+      return undefined;
+    case 'loading':
+      return { kind: 'wait', reason: readiness.reason, evidence };
+    case 'failed':
+      return failedMs !== undefined && nowMs - failedMs >= failurePatienceMs
+        ? { kind: 'abort', reason: `it cannot be loaded: ${readiness.error}`, evidence }
+        : { kind: 'wait', reason: `loading failed, it is tried again: ${readiness.error}`, evidence };
+  }
 }
 
 function decideStep(progress: RolloutProgress, facts: RolloutFacts): RolloutDecision {
@@ -82,6 +99,8 @@ function decideStep(progress: RolloutProgress, facts: RolloutFacts): RolloutDeci
   const evidence = evidenceSince(current, facts);
   const abort = findAbort(plan, [first, current], facts);
   if (abort !== undefined) return { kind: 'abort', reason: abort.reason, evidence: abort.evidence };
+  const loading = decideLoading(progress, facts, evidence);
+  if (loading !== undefined) return loading;
   const missing = missingEvidence(plan, evidence);
   if (missing !== undefined) return { kind: 'wait', reason: missing, evidence };
   if (!facts.mayAdvance)

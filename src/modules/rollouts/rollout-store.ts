@@ -156,6 +156,7 @@ export async function findActive(reader: Reader, project: string, deployment: st
 }
 
 export const isUnderWay = ({ state }: Pick<Rollout, 'state'>): boolean => state === 'warming' || state === 'stepping';
+export const isUndone = ({ state }: Pick<Rollout, 'state'>): boolean => state === 'aborted' || state === 'rolled-back';
 export const isActive = (rollout: Pick<Rollout, 'state' | 'previousWarm'>): boolean =>
   isUnderWay(rollout) || (rollout.state === 'completed' && rollout.previousWarm);
 

@@ -28,14 +28,16 @@ export function createRolloutsModule(deps: RolloutsDeps): RolloutsModule {
         async handle(unit, event) {
           if (event.type === 'deployment.changed')
             return service.follow(unit, event.project, event.data.deployment, 'changed');
-          if (event.type === 'registry.alias.moved') {
-            // Our own abort has put the weights back in the unit that returned the alias.
-            if (event.data.reason === 'rolled-back' || event.data.to === undefined) return;
-          } else if (event.type !== 'model.version.proposed') return;
+          if (event.type !== 'registry.alias.moved' && event.type !== 'model.version.proposed') return;
           const { model } = event.data;
           const at = event.type === 'registry.alias.moved' ? event.data.alias : String(event.data.version);
-          for (const { name, spec } of await deps.deployments.following(unit, event.project, model))
-            if (parseReference(spec.model)?.at === at) await service.follow(unit, event.project, name, 'asked');
+          const takenBack =
+            event.type === 'registry.alias.moved' && event.data.reason === 'rolled-back' ? event.data.from : undefined;
+          for (const { name, spec } of await deps.deployments.following(unit, event.project, model)) {
+            if (parseReference(spec.model)?.at !== at) continue;
+            if (takenBack === undefined) await service.follow(unit, event.project, name, 'asked');
+            else await service.returnFrom(unit, event.project, name, { model, version: takenBack });
+          }
         },
       },
     ],

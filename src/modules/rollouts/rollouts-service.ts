@@ -19,6 +19,7 @@ import {
   insertRollout,
   isActive,
   isUnderWay,
+  isUndone,
   listRollouts,
   type Rollout,
   updateRollout,
@@ -31,7 +32,8 @@ import { rolloutsErrors } from './rollouts-errors.ts';
  *
  *   warming ── ready at every live replica ──► stepping ── evidence of each step ──► completed ── one step more ──► (set before let go)
  *      │                                          │                                     │
- *      ├── cannot be loaded ──► aborted           ├── abort_when, by hand ──► aborted   └── abort_when, rollback ──► rolled-back
+ *      ├── cannot be loaded ──► aborted           ├── abort_when, cannot be loaded,     └── abort_when, cannot be loaded,
+ *      │                                          │   by hand ──► aborted                   rollback ──► rolled-back
  *      └──────── another version is to be rolled out ──► superseded ◄─┘
  *
  * The first revision of an endpoint goes from warming to completed at once. What ends a step is decided on each report
@@ -59,6 +61,13 @@ export interface RolloutsApi {
 export interface RolloutsService extends RolloutsApi {
   /** Starts what is wanted and not served: after an alias moved, a version came, or the document changed. */
   follow(unit: Unit, project: string, deployment: string, why: 'asked' | 'changed'): Promise<void>;
+  /** The alias was taken back from a version: whoever serves it returns to what was served before. */
+  returnFrom(
+    unit: Unit,
+    project: string,
+    deployment: string,
+    takenBack: { readonly model: string; readonly version: number },
+  ): Promise<void>;
   /** Takes what a report says as far as it goes. */
   evaluate(
     unit: Unit,
@@ -334,9 +343,19 @@ export function createRolloutsService(deps: Omit<RolloutsDeps, 'database' | 'eve
         if (loaded.some(({ role }) => role === 'live')) return;
       }
       // What was aborted does not come again by itself, only when somebody asks for it anew.
-      const undone = latest?.state === 'aborted' || latest?.state === 'rolled-back';
-      if (same && undone && why === 'changed') return;
+      if (same && isUndone(latest) && why === 'changed') return;
       await start(unit, deployment, reference.name, wanted.version);
+    },
+
+    async returnFrom(unit, project, name, { model, version }) {
+      const latest = await findLatest(unit, project, name);
+      if (latest?.model === model && latest.version === version) {
+        // Its own abort has put the weights back in the unit that returned the alias.
+        if (isUndone(latest)) return;
+        if (latest.from.length > 0 && (isUnderWay(latest) || latest.state === 'completed'))
+          await undo(unit, latest, `version ${version} of ${model} was taken back`, undefined);
+      }
+      await service.follow(unit, project, name, 'asked');
     },
 
     async evaluate(reporting, project, name, { flushDone, flushAskedMs }) {
