@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
+import { labelDrifted } from '#contracts/monitoring';
 import { builtModule } from '#platform/testing/built-program';
 import { describeDatabases } from '#platform/testing/database';
 import { day, endpoint, openWatched, project, start, type Watched } from './watched-endpoint.ts';
@@ -47,6 +48,26 @@ describeDatabases('monitoring', (open) => {
       method: 'kolmogorov-smirnov',
       state: 'drifted',
     });
+    expect(await openAlerts(bench)).toEqual(['drift warning']);
+  });
+
+  test('warns of a column that has gone missing, though it has no values to compare', async () => {
+    const bench = await openWatched(await open());
+    await bench.apply(spec);
+    for (let at = 0; at < 4; at += 1) await bench.playDay(at, { good: true, distance: Number.NaN });
+    const [newest] = await windowsOf(bench);
+    expect(newest?.parts[0]?.drift[0]).toMatchObject({
+      column: 'distance',
+      method: 'missing',
+      state: 'drifted',
+      effect: 1,
+      rows: 0,
+      missingShare: 1,
+      trainingMissingShare: 0,
+    });
+    if (newest === undefined) throw new Error('no window has closed');
+    const { drifted, parts } = newest;
+    expect(labelDrifted({ drifted: [...drifted], parts: [...parts] })).toEqual(['distance (missing)', 'score']);
     expect(await openAlerts(bench)).toEqual(['drift warning']);
   });
 

@@ -36,6 +36,7 @@ export interface Watched extends LogBench {
     at: number,
     options: {
       readonly good: boolean;
+      /** NaN: the column has gone missing. */
       readonly distance?: number;
       readonly revision?: string;
       readonly version?: number;
