@@ -88,10 +88,24 @@ describeDatabases('truth', (open) => {
     await push(bench, byId(5, 1, 100));
     bench.database.clock.advance(30 * day + 1);
     await push(bench, byId(6, 1, 100));
+    await bench.module.upkeep.expireTruth();
     expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({
       truthWaiting: 1,
       truthUnmatched: 1,
     });
+  });
+
+  test('counts it so though no other truth ever comes', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await push(bench, byId(5, 1, 100));
+    bench.database.clock.advance(30 * day - 1);
+    await bench.module.upkeep.expireTruth();
+    const progress = () => bench.module.api.progress(bench.database.read, project, endpoint);
+    expect(await progress()).toMatchObject({ truthWaiting: 1, truthUnmatched: 0 });
+    bench.database.clock.advance(1);
+    await bench.module.upkeep.expireTruth();
+    expect(await progress()).toMatchObject({ truthWaiting: 0, truthUnmatched: 1 });
   });
 
   test('refuses truth of an endpoint that nobody knows', async () => {
