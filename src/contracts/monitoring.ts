@@ -80,7 +80,11 @@ export const MonitorSpec = Type.Object(
                 }),
               ),
               min_effect: Type.Optional(
-                Type.Number({ minimum: 0, maximum: 1, description: "least D or Cramer's V that matters; default 0.1" }),
+                Type.Number({
+                  minimum: 0,
+                  maximum: 1,
+                  description: "least D, Cramer's V or difference of the missing shares that matters; default 0.1",
+                }),
               ),
               min_rows: Type.Optional(Type.Integer({ minimum: 1, description: 'default 100' })),
             },
@@ -139,11 +143,19 @@ const DriftFinding = Type.Object({
   column: Type.String({ description: 'an input; for predictions the score' }),
   state: Type.Enum(['drifted', 'stable', 'not-enough-data']),
   reason: Type.String(),
-  method: Type.Optional(Type.Enum(['kolmogorov-smirnov', 'chi-squared'])),
-  effect: Type.Optional(Type.Number({ description: "D of numbers, Cramer's V of categories, 0 to 1" })),
+  method: Type.Optional(
+    Type.Enum(['kolmogorov-smirnov', 'chi-squared', 'missing'], {
+      description: '`missing`: it is the share of rows without a value that differs',
+    }),
+  ),
+  effect: Type.Optional(
+    Type.Number({ description: "D of numbers, Cramer's V of categories, difference of the missing shares; 0 to 1" }),
+  ),
   psi: Type.Optional(Type.Number({ description: 'population stability index' })),
   pValue: Type.Optional(Type.Number()),
-  adjustedPValue: Type.Optional(Type.Number({ description: 'by Benjamini and Hochberg over the columns' })),
+  adjustedPValue: Type.Optional(
+    Type.Number({ description: 'by Benjamini and Hochberg over the tests of all columns' }),
+  ),
   rows: Type.Optional(Type.Integer({ description: 'with a value' })),
   missingShare: Type.Optional(Type.Number()),
   trainingMissingShare: Type.Optional(Type.Number()),
@@ -193,6 +205,14 @@ export const WindowView = Type.Object({
   closedAt: Instant,
 });
 export type WindowView = Static<typeof WindowView>;
+
+/** What drifted, for people: `distance`, `origin (missing)`. */
+export function labelDrifted({ drifted, parts }: Pick<WindowView, 'drifted' | 'parts'>): string[] {
+  const part = parts.find(({ champion, role }) => champion && role === 'primary');
+  const findings = [...(part?.drift ?? []), ...(part?.predictionDrift ? [part.predictionDrift] : [])];
+  const missing = new Set(findings.filter(({ method }) => method === 'missing').map(({ column }) => column));
+  return drifted.map((column) => (missing.has(column) ? `${column} (missing)` : column));
+}
 
 export const MonitorView = Type.Object({
   name: Type.String(),

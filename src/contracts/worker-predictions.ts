@@ -119,10 +119,13 @@ export const logIntake = {
   }),
 };
 
-/** The files of one event day become one, sorted by id. */
+/** The files of one event day become one, sorted by id; truth that only repeats what stood is folded away. */
 export const logCompact = {
   input: Type.Object({ kind: Type.Enum(['rows', 'truth']), paths: Paths, dayMs: Ms, outputPath: OutputPath }, closed),
-  output: Type.Object(DayPart.properties),
+  output: Type.Object({
+    ...DayPart.properties,
+    folded: Type.Integer({ description: 'rows of truth that said again what stood, and are no longer needed' }),
+  }),
 };
 
 const PushedTruth = Type.Object(

@@ -1,7 +1,8 @@
 import { beforeAll, expect, test } from 'vitest';
+import { labelDrifted } from '#contracts/monitoring';
 import { builtModule } from '#platform/testing/built-program';
 import { describeDatabases } from '#platform/testing/database';
-import { day, endpoint, openWatched, project, start, type Watched } from './watched-endpoint.ts';
+import { day, endpoint, idOf, openWatched, project, start, type Watched } from './watched-endpoint.ts';
 
 const hour = 3_600_000;
 beforeAll(() => builtModule('worker/tasks.js').then(() => undefined), 120_000);
@@ -50,6 +51,26 @@ describeDatabases('monitoring', (open) => {
     expect(await openAlerts(bench)).toEqual(['drift warning']);
   });
 
+  test('warns of a column that has gone missing, though it has no values to compare', async () => {
+    const bench = await openWatched(await open());
+    await bench.apply(spec);
+    for (let at = 0; at < 4; at += 1) await bench.playDay(at, { good: true, distance: Number.NaN });
+    const [newest] = await windowsOf(bench);
+    expect(newest?.parts[0]?.drift[0]).toMatchObject({
+      column: 'distance',
+      method: 'missing',
+      state: 'drifted',
+      effect: 1,
+      rows: 0,
+      missingShare: 1,
+      trainingMissingShare: 0,
+    });
+    if (newest === undefined) throw new Error('no window has closed');
+    const { drifted, parts } = newest;
+    expect(labelDrifted({ drifted: [...drifted], parts: [...parts] })).toEqual(['distance (missing)', 'score']);
+    expect(await openAlerts(bench)).toEqual(['drift warning']);
+  });
+
   test('judges a new champion by its own rows and resolves what was said of the one before', async () => {
     const bench = await openWatched(await open());
     await bench.apply(spec);
@@ -85,6 +106,43 @@ describeDatabases('monitoring', (open) => {
     });
     const events = await bench.eventTypes();
     expect(events.filter((type) => type === 'window.closed')).toHaveLength(1);
+  });
+
+  test('closes the last day of a live endpoint that has gone quiet, by the wall clock, and tells of its decay', async () => {
+    const bench = await openWatched(await open(), 'live');
+    const { clock } = bench.database;
+    await bench.apply({ performance: { ...spec.performance, window: '1d' }, lateness: '1h', drift: 'off' });
+    const today = clock.nowMs();
+    const rows = Array.from({ length: 60 }, (_, at) => ({
+      id: at,
+      atMs: today + at * 60_000,
+      score: 0.2 + (at % 2) / 2,
+    }));
+    await bench.deliver(rows);
+    await bench.report(today + hour);
+    await bench.module.api.pushTruth(
+      { actor: 'user:test' },
+      {
+        project,
+        endpoint,
+        truths: rows.map(({ id }) => ({
+          lookup: { predictionId: idOf(id), row: undefined },
+          // every other answer is wrong
+          value: Number(id % 4 < 2),
+          observedMs: today + 2 * hour,
+        })),
+      },
+    );
+    await bench.consumers.idle();
+    clock.advance(day + hour);
+    await bench.module.upkeep.settle();
+    await bench.consumers.idle();
+    expect(await windowsOf(bench)).toEqual([]);
+    clock.advance(hour);
+    await bench.module.upkeep.settle();
+    await bench.consumers.idle();
+    expect(await windowsOf(bench)).toMatchObject([{ endMs: today + day, labelled: 60, state: 'alert' }]);
+    expect(await openAlerts(bench)).toEqual(['performance critical']);
   });
 
   test('compares the live model with its shadow on the same rows, the same for the same seed', async () => {

@@ -10,13 +10,14 @@ import {
   day,
   endpoint,
   type Given,
+  idOf,
   type LogBench,
   openBench,
   project,
   start,
 } from '../../src/modules/predictions/testing/log-bench.ts';
 
-export { day, endpoint, project, start };
+export { day, endpoint, idOf, project, start };
 
 const actor = { actor: 'user:test' };
 const hour = 3_600_000;
@@ -36,6 +37,7 @@ export interface Watched extends LogBench {
     at: number,
     options: {
       readonly good: boolean;
+      /** NaN: the column has gone missing. */
       readonly distance?: number;
       readonly revision?: string;
       readonly version?: number;
@@ -47,7 +49,7 @@ export interface Watched extends LogBench {
   request(url: string): Promise<LightResponse>;
 }
 
-export async function openWatched(database: TestDatabase): Promise<Watched> {
+export async function openWatched(database: TestDatabase, live?: 'live'): Promise<Watched> {
   let champion = 1;
   const events = createEventLog(database);
   const alerts = createAlertsModule({ database, lineage: { record: async () => undefined } });
@@ -67,8 +69,8 @@ export async function openWatched(database: TestDatabase): Promise<Watched> {
   });
   if (made === undefined) throw new Error('monitoring was not made');
   const monitoring = made;
-  await bench.register('r1', 1);
-  await bench.register('r2', 2);
+  await bench.register('r1', 1, live);
+  await bench.register('r2', 2, live);
 
   const app = await createHttpServer({
     logger: createLogger({ level: 'silent' }),

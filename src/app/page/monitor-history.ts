@@ -1,4 +1,4 @@
-import type { MonitorView, WindowView } from '#contracts/monitoring';
+import { labelDrifted, type MonitorView, type WindowView } from '#contracts/monitoring';
 import type { Overview } from '#contracts/overview';
 
 /** Fewer labelled rows than this say nothing that a chart should show. */
@@ -25,7 +25,7 @@ export function viewMonitor(
         state: last.state,
         predictions: last.predictions,
         labelled: last.labelled,
-        drifted: [...last.drifted],
+        drifted: labelDrifted(last),
         verdicts: last.verdicts.map((verdict) => ({
           metric: verdict.metric,
           state: verdict.state,

@@ -1,4 +1,4 @@
-import { getMonitor, listMonitors, listWindows } from '#contracts/monitoring';
+import { getMonitor, labelDrifted, listMonitors, listWindows } from '#contracts/monitoring';
 import { listBelow, nounOf } from '../noun-command.ts';
 
 export const monitor = nounOf({
@@ -23,7 +23,7 @@ export const monitor = nounOf({
         { title: 'version', value: (row) => row.version },
         { title: 'predictions', value: (row) => row.predictions },
         { title: 'labelled', value: (row) => row.labelled },
-        { title: 'drifted', value: (row) => row.drifted.join(', ') },
+        { title: 'drifted', value: (row) => labelDrifted(row).join(', ') },
       ],
     }),
   ],

@@ -1,6 +1,13 @@
 import type { DriftFinding, Figure, WindowPart } from '#contracts/monitoring';
 import type { RevisionCounts, TrainingProfile } from '#modules/predictions';
-import { compareCategories, compareNumbers, type DriftMeasure, type DriftRule, judgeDrift } from '#statistics/drift';
+import {
+  type ColumnMeasure,
+  type DriftRule,
+  type DriftVerdict,
+  judgeDrift,
+  measureCategories,
+  measureNumbers,
+} from '#statistics/drift';
 import type { Estimate } from '#statistics/intervals';
 import { mergeScoreCounts, metricsOfScoreCounts } from '#statistics/score-counts';
 
@@ -84,38 +91,37 @@ export function metricsOf(counts: VersionCounts, confidence: number): Readonly<R
 export function driftOf(counts: VersionCounts, rule: DriftRule): Pick<WindowPart, 'drift' | 'predictionDrift'> {
   const { training } = counts;
   if (training === undefined) return { drift: [] };
-  const measures = training.columns.map((column, place): DriftMeasure | undefined => {
+  const measures = training.columns.map((column, place): ColumnMeasure => {
     const current = counts.columns[place];
-    if (current === undefined) return undefined;
-    return column.kind === 'numeric' ? compareNumbers(column.cells, current) : compareCategories(column.cells, current);
+    if (current === undefined) return { values: undefined, missing: undefined };
+    return column.kind === 'numeric' ? measureNumbers(column.cells, current) : measureCategories(column.cells, current);
   });
   const drift = judgeDrift(measures, rule).map((verdict, place) =>
     toFinding(training.columns[place]?.name ?? '', measures[place], verdict),
   );
   if (training.score === undefined) return { drift };
-  const measure = compareNumbers(training.score.cells, counts.score);
+  const measure = measureNumbers(training.score.cells, counts.score);
   const [verdict] = judgeDrift([measure], rule);
   return { drift, ...(verdict && { predictionDrift: toFinding('score', measure, verdict) }) };
 }
 
-function toFinding(
-  column: string,
-  measure: DriftMeasure | undefined,
-  { state, reason, adjustedPValue }: ReturnType<typeof judgeDrift>[number],
-): DriftFinding {
-  if (measure === undefined) return { column, state, reason };
+/** The figures are those of the test that the verdict rests on; without one, those of the values. */
+function toFinding(column: string, measure: ColumnMeasure | undefined, verdict: DriftVerdict): DriftFinding {
+  const { state, reason, adjustedPValue } = verdict;
+  const { values, missing } = measure ?? {};
+  const method = verdict.method ?? values?.method;
+  const test = method === 'missing' ? missing : values;
   return {
     column,
     state,
     reason,
-    method: measure.method,
-    effect: measure.effect,
-    psi: measure.psi.value,
-    pValue: measure.pValue,
+    ...(method !== undefined && { method }),
+    ...(test && { effect: test.effect }),
+    ...(test?.pValue !== undefined && { pValue: test.pValue }),
     ...(adjustedPValue !== undefined && { adjustedPValue }),
-    rows: measure.currentRows,
-    missingShare: measure.currentNullShare,
-    trainingMissingShare: measure.referenceNullShare,
+    ...(values && { psi: values.psi.value }),
+    rows: values?.currentRows ?? 0,
+    ...(missing && { missingShare: missing.currentNullShare, trainingMissingShare: missing.referenceNullShare }),
   };
 }
 

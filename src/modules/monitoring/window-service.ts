@@ -232,7 +232,15 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
         ...evidenceOf(window),
         columns: findings
           .filter(({ state }) => state === 'drifted')
-          .map(({ column, method, effect, psi, adjustedPValue }) => ({ column, method, effect, psi, adjustedPValue })),
+          .map(({ column, method, effect, psi, adjustedPValue, missingShare, trainingMissingShare }) => ({
+            column,
+            method,
+            effect,
+            psi,
+            adjustedPValue,
+            missingShare,
+            trainingMissingShare,
+          })),
       },
       ...upstreamOf(now),
       atMs: window.endMs,

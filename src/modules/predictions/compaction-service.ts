@@ -43,8 +43,9 @@ export function createCompaction(deps: PredictionsDeps): {
       const paths = [...new Set(sources.map(({ sha256 }) => `blob:${sha256}`))];
       const day = await deps.jobs.runTask('log-compact', { kind, paths, dayMs: first.dayMs, outputPath });
       const expected = sources.reduce((sum, { rows }) => sum + rows, 0);
-      if (day.rows !== expected)
-        throw predictionsErrors.LOG_ROWS_LOST(new Date(first.dayMs).toISOString().slice(0, 10), expected, day.rows);
+      const found = day.rows + day.folded;
+      if (found !== expected)
+        throw predictionsErrors.LOG_ROWS_LOST(new Date(first.dayMs).toISOString().slice(0, 10), expected, found);
       const blob = await blobs.putFile(outputPath, { move: true });
       const ids = sources.map(({ id }) => id);
       const counts = kind === 'rows' ? mergeHours(await listCountsOfSegments(database.read, ids)) : [];

@@ -86,7 +86,7 @@ export async function setSettled(unit: Unit, project: string, endpoint: string, 
 export async function advanceTruth(
   unit: Unit,
   { project, endpoint, truthVersion }: Endpoint,
-  unmatched: number,
+  unmatched = 0,
 ): Promise<boolean> {
   const { numUpdatedRows } = await unit
     .query<PredictionsTables>()

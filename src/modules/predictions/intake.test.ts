@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { encodeFrames } from '#contracts/spool-frame';
 import { builtModule } from '#platform/testing/built-program';
 import { describeDatabases } from '#platform/testing/database';
+import { replicaLiveMs } from './progress-service.ts';
 import { aRecord, day, endpoint, idOf, openBench, project, start } from './testing/log-bench.ts';
 
 const hour = 3_600_000;
@@ -117,5 +118,36 @@ describeDatabases('intake of predictions', (open) => {
     });
     await bench.deliver([{ id: 2, atMs: start + 3 * hour }]);
     expect(await bench.module.api.watermark(bench.database.read, project, endpoint)).toBe(start + 3 * hour);
+  });
+
+  test('settles the hours of a live endpoint that has gone quiet, but not of a replay', async () => {
+    const bench = await openBench(await open());
+    const { clock } = bench.database;
+    const settled = () => bench.module.api.watermark(bench.database.read, project, endpoint);
+    await bench.register('r1', 1, 'live');
+    await bench.module.upkeep.settle();
+    expect(await settled()).toBeUndefined();
+    const answeredMs = clock.nowMs();
+    await bench.deliver([{ id: 1, atMs: answeredMs }]);
+    await bench.report(answeredMs);
+    clock.advance(hour - 1);
+    await bench.module.upkeep.settle();
+    expect(await settled()).toBe(answeredMs);
+    clock.advance(replicaLiveMs + 1);
+    await bench.module.upkeep.settle();
+    expect(await settled()).toBe(answeredMs + hour);
+    // one that is alive and has more to deliver is waited for; one that is silent is not
+    clock.advance(hour);
+    await bench.report(answeredMs, 2);
+    await bench.module.upkeep.settle();
+    expect(await settled()).toBe(answeredMs + hour);
+    clock.advance(replicaLiveMs + 1);
+    await bench.module.upkeep.settle();
+    expect(await settled()).toBe(answeredMs + 2 * hour + replicaLiveMs + 1);
+    await bench.register('r2', 2);
+    clock.advance(day);
+    const before = await settled();
+    await bench.module.upkeep.settle();
+    expect(await settled()).toBe(before);
   });
 });

@@ -14,14 +14,18 @@ import { listSegments, type Segment, sizeOfLog } from './segment-store.ts';
 import { isBehind } from './spool-store.ts';
 import { createTruthService } from './truth-service.ts';
 import { deleteBinding, findBinding, listBindings, putBinding } from './truth-store.ts';
+import { createUpkeep, type Upkeep } from './upkeep-service.ts';
 import { countWaiting } from './waiting-store.ts';
 
 export interface PredictionsModule {
   readonly id: 'predictions';
   readonly api: PredictionsApi;
   readonly consumers: readonly Consumer[];
+  /** Runs by itself between `start` and `stop`. */
+  readonly upkeep: Pick<Upkeep, 'settle' | 'expireTruth'>;
   routes(app: FastifyInstance): void;
   start(): Promise<void>;
+  stop(): Promise<void>;
 }
 
 export function createPredictionsModule(deps: PredictionsDeps): PredictionsModule {
@@ -30,6 +34,7 @@ export function createPredictionsModule(deps: PredictionsDeps): PredictionsModul
   const truth = createTruthService(deps);
   const compaction = createCompaction(deps);
   const lookup = createLookup(deps);
+  const upkeep = createUpkeep(deps);
   deps.lineage.registerResolver('prediction', lookup.resolvePrediction);
   deps.lineage.registerResolver('revision', lookup.resolveRevision);
 
@@ -111,6 +116,7 @@ export function createPredictionsModule(deps: PredictionsDeps): PredictionsModul
     id: 'predictions',
     api,
     consumers,
+    upkeep,
     routes: (app) =>
       registerPredictionRoutes(app, {
         database,
@@ -122,7 +128,9 @@ export function createPredictionsModule(deps: PredictionsDeps): PredictionsModul
       // what an earlier process was reading has never been acknowledged
       await rm(deps.folder, { recursive: true, force: true });
       await mkdir(deps.folder, { recursive: true });
+      upkeep.start();
     },
+    stop: () => upkeep.stop(),
   };
 }
 

@@ -1,3 +1,4 @@
+import { hourMs } from '#contracts/worker-predictions';
 import type { Reader, Unit } from '#platform/database';
 import type { PredictionsTables } from './predictions-tables.ts';
 
@@ -180,4 +181,20 @@ export async function listUnsettled(reader: Reader): Promise<
     ...(row.settled_ms !== null && { settledMs: row.settled_ms }),
     greatestMs: row.greatest_ms,
   }));
+}
+
+/** Endpoints on the wall clock that have answered, and whose watermark lies in an earlier hour than `upToMs`. */
+export async function listQuiet(
+  reader: Reader,
+  upToMs: number,
+): Promise<readonly { readonly project: string; readonly endpoint: string }[]> {
+  return reader
+    .query<PredictionsTables>()
+    .selectFrom('prediction_endpoints')
+    .select(['prediction_endpoints.project', 'prediction_endpoints.endpoint'])
+    .where('prediction_endpoints.replay', '=', 0)
+    .where('prediction_endpoints.settled_ms', '<', Math.floor(upToMs / hourMs) * hourMs)
+    .orderBy('prediction_endpoints.project')
+    .orderBy('prediction_endpoints.endpoint')
+    .execute();
 }

@@ -32,7 +32,7 @@ import {
   setMatchedVersion,
   type TruthPart,
 } from './truth-store.ts';
-import { deleteExpired, deleteWaiting, listWaiting, upsertWaiting, type WaitingTruth } from './waiting-store.ts';
+import { deleteWaiting, listWaiting, upsertWaiting, type WaitingTruth } from './waiting-store.ts';
 
 type TruthInput = WorkerTaskInput<'log-truth'>;
 type TruthOutput = WorkerTaskOutput<'log-truth'>;
@@ -104,7 +104,7 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     { output, blob }: { readonly output: TruthOutput; readonly blob: BlobInfo | undefined },
   ): Promise<boolean> {
     const { project, endpoint: name } = endpoint;
-    if (!(await advanceTruth(unit, endpoint, await deleteExpired(unit, project, name)))) return false;
+    if (!(await advanceTruth(unit, endpoint))) return false;
     if (blob !== undefined) {
       await deps.artifacts.retain(unit, { project, ...blob, owner: logOwner(name) });
       for (const day of output.days)

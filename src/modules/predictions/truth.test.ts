@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { builtModule } from '#platform/testing/built-program';
 import { describeDatabases } from '#platform/testing/database';
 import type { PushedValue } from './predictions-api.ts';
+import { listSegments } from './segment-store.ts';
 import { day, endpoint, idOf, type LogBench, openBench, project, start } from './testing/log-bench.ts';
 
 const hour = 3_600_000;
@@ -88,10 +89,24 @@ describeDatabases('truth', (open) => {
     await push(bench, byId(5, 1, 100));
     bench.database.clock.advance(30 * day + 1);
     await push(bench, byId(6, 1, 100));
+    await bench.module.upkeep.expireTruth();
     expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({
       truthWaiting: 1,
       truthUnmatched: 1,
     });
+  });
+
+  test('counts it so though no other truth ever comes', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await push(bench, byId(5, 1, 100));
+    bench.database.clock.advance(30 * day - 1);
+    await bench.module.upkeep.expireTruth();
+    const progress = () => bench.module.api.progress(bench.database.read, project, endpoint);
+    expect(await progress()).toMatchObject({ truthWaiting: 1, truthUnmatched: 0 });
+    bench.database.clock.advance(1);
+    await bench.module.upkeep.expireTruth();
+    expect(await progress()).toMatchObject({ truthWaiting: 0, truthUnmatched: 1 });
   });
 
   test('refuses truth of an endpoint that nobody knows', async () => {
@@ -205,6 +220,34 @@ describeDatabases('compaction', (open) => {
     expect(bench.held.size).toBe(3);
     await push(bench, byId(9, 1, 100));
     expect(await primary(bench)).toMatchObject({ labelled: 3 });
+  });
+
+  test('folds truth that was only said again, and still judges rightly what was observed in between', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    const range = { project, endpoint, fromMs: start, toMs: start + day };
+    await bench.deliver([
+      { id: 1, atMs: start, score: 0.875 },
+      { id: 2, atMs: start, score: 0.125 },
+    ]);
+    await push(bench, byId(2, 0, 50));
+    for (let observed = 100; observed <= 1000; observed += 100)
+      expect(await push(bench, byId(1, observed === 500 ? 0 : 1, observed), byId(2, 0, 60))).toMatchObject({
+        matched: observed === 100 ? 1 : 0,
+        changed: observed === 500 || observed === 600 ? 1 : 0,
+      });
+    const truthRows = async () =>
+      (await listSegments(bench.database.read, range, 'truth')).reduce((sum, { rows }) => sum + rows, 0);
+    expect(await truthRows()).toBe(12);
+    await bench.deliver([{ id: 20, atMs: start + day + 2 * hour }]);
+    await bench.report(start + day + 2 * hour);
+    // of the first row 1 at 100, 0 at 500, 1 at 600 and 1000; of the second 0 at 50 and 60
+    expect(await truthRows()).toBe(6);
+    expect(await primary(bench)).toMatchObject({ labelled: 2 });
+    await push(bench, byId(1, 0, 950));
+    expect((await primary(bench))?.labels.positives[875]).toBe(1);
+    expect(await push(bench, byId(1, 0, 1001))).toMatchObject({ changed: 1 });
+    expect((await primary(bench))?.labels.negatives[875]).toBe(1);
   });
 
   test('leaves the old files when the process dies before the swap, and compacts afterwards', async () => {

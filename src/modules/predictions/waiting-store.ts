@@ -153,3 +153,17 @@ export async function deleteExpired(unit: Unit, project: string, endpoint: strin
     .executeTakeFirst();
   return Number(numDeletedRows);
 }
+
+/** Endpoints for which a truth has waited in vain. */
+export async function listExpired(
+  reader: Reader,
+  nowMs: number,
+): Promise<readonly { readonly project: string; readonly endpoint: string }[]> {
+  return reader
+    .query<PredictionsTables>()
+    .selectFrom('prediction_truth_waiting')
+    .select(['prediction_truth_waiting.project', 'prediction_truth_waiting.endpoint'])
+    .distinct()
+    .where('prediction_truth_waiting.expires_ms', '<=', nowMs)
+    .execute();
+}

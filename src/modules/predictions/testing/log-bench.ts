@@ -118,7 +118,8 @@ export interface LogBench {
   readonly deps: PredictionsDeps;
   readonly held: Map<string, string>;
   readonly alerts: string[];
-  register(revision: string, version: number): Promise<void>;
+  /** `live`: on the wall clock; else a replay. */
+  register(revision: string, version: number, live?: 'live'): Promise<void>;
   send(from: number, bytes: Uint8Array, lost?: boolean): Promise<{ outcome: string; next: number }>;
   /** Sends records as the next offsets of the spool. */
   deliver(records: readonly Given[]): Promise<void>;
@@ -205,7 +206,10 @@ export async function openBench(
   const consumers = createConsumers({ database, log, clock: database.clock, logger });
   for (const consumer of [...module.consumers, ...more({ module, deps })]) consumers.add(consumer);
   await consumers.start();
-  onTestFinished(() => consumers.stop());
+  onTestFinished(async () => {
+    await consumers.stop();
+    await module.stop();
+  });
 
   const intake = createIntake(deps);
   let next = 0;
@@ -217,7 +221,7 @@ export async function openBench(
     deps,
     held,
     alerts,
-    register: (revision, number) =>
+    register: (revision, number, live) =>
       database.write(actor, (unit) =>
         module.api.registerRevision(unit, {
           project,
@@ -227,7 +231,7 @@ export async function openBench(
           version: number,
           score: 'probabilities[1]',
           signature,
-          replay: true,
+          replay: live === undefined,
         }),
       ),
     send: (from, bytes, lost = false) =>
