@@ -1,8 +1,21 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { copyFile, type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises';
+import {
+  closeSync,
+  createReadStream,
+  fchmodSync,
+  fsync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+} from 'node:fs';
+import { copyFile, type FileHandle, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import { defineErrors } from './errors.ts';
 
 export interface BlobInfo {
@@ -76,34 +89,41 @@ function checkDigest(sha256: string): void {
 /**
  * A folder of blobs: `ab/cd/<sha256>`, with `incoming/` for what is being written. A crash leaves files in `incoming/`
  * only; files older than a day there are removed by the first `list`.
+ *
+ * Names are made, looked up and changed synchronously, small files read so: each takes microseconds, a trip through the
+ * thread pool many more. What waits for the disk (a sync, a large file) does not hold the event loop.
  */
 export function createLocalBlobStore(folder: string): BlobStore {
   const incoming = join(folder, 'incoming');
   const pathOf = (sha256: string) => join(folder, sha256.slice(0, 2), sha256.slice(2, 4), sha256);
   let sequence = 0;
 
-  async function temporaryPath(): Promise<string> {
-    await mkdir(incoming, { recursive: true });
+  function temporaryPath(): string {
+    mkdirSync(incoming, { recursive: true });
     sequence += 1;
     return join(incoming, `${process.pid}-${Date.now().toString(36)}-${sequence}`);
   }
 
-  /** The rename and the folder's entry are durable afterwards. */
-  async function publish(temporary: string, sha256: string): Promise<void> {
+  /**
+   * The rename and the folder's entry are durable afterwards, once more when the blob was there before.
+   * @param seal makes the bytes themselves durable; not called for bytes that are there
+   */
+  async function publish(temporary: string, sha256: string, seal?: (path: string) => Promise<void>): Promise<void> {
     const target = pathOf(sha256);
     const parent = dirname(target);
-    if ((await sizeOf(target)) !== undefined) {
+    if (isPresent(target)) {
       const now = new Date();
-      await utimes(target, now, now); // fresh again for whoever collects by age
-      await unlink(temporary);
-      return await syncFolder(parent); // another writer may have renamed it without having synced yet
+      utimesSync(target, now, now); // fresh again for whoever collects by age
+      unlinkSync(temporary);
+      return await syncPath(parent); // another writer may have renamed it without having synced yet
     }
-    const made = await mkdir(parent, { recursive: true });
-    await rename(temporary, target);
-    await syncFolder(parent);
+    await seal?.(temporary);
+    const made = mkdirSync(parent, { recursive: true });
+    renameSync(temporary, target);
+    await syncPath(parent);
     if (made !== undefined) {
-      await syncFolder(dirname(parent));
-      await syncFolder(folder);
+      await syncPath(dirname(parent));
+      await syncPath(folder);
     }
   }
 
@@ -118,7 +138,7 @@ export function createLocalBlobStore(folder: string): BlobStore {
 
   async function putStream(source: AsyncIterable<Uint8Array>, expected: BlobExpectation = {}): Promise<BlobInfo> {
     if (expected.sha256 !== undefined) checkDigest(expected.sha256);
-    const temporary = await temporaryPath();
+    const temporary = temporaryPath();
     return await discarding(temporary, async () => {
       const written = await writeHashed(temporary, source, expected.maxBytes ?? Number.POSITIVE_INFINITY);
       if (expected.sha256 !== undefined && expected.sha256 !== written.sha256)
@@ -141,11 +161,11 @@ export function createLocalBlobStore(folder: string): BlobStore {
 
     async putFile(path, options = {}) {
       if (options.move !== true) return await putStream(createReadStream(path));
-      const temporary = await temporaryPath();
+      const temporary = temporaryPath();
       return await discarding(temporary, async () => {
         await moveFile(path, temporary);
-        const info = await hashAndSync(temporary);
-        await publish(temporary, info.sha256);
+        const info = await hashFile(temporary);
+        await publish(temporary, info.sha256, sealFile);
         return info;
       });
     },
@@ -215,28 +235,37 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   while (offset < chunk.byteLength) offset += (await file.write(chunk, offset)).bytesWritten;
 }
 
-async function hashAndSync(path: string): Promise<BlobInfo> {
+const smallBytes = 256 * 1024;
+
+async function hashFile(path: string): Promise<BlobInfo> {
   const hash: Hash = createHash('sha256');
+  if (statSync(path).size <= smallBytes) {
+    const bytes = readFileSync(path);
+    return { sha256: hash.update(bytes).digest('hex'), sizeBytes: bytes.byteLength };
+  }
   let sizeBytes = 0;
   for await (const chunk of createReadStream(path) as AsyncIterable<Uint8Array>) {
     hash.update(chunk);
     sizeBytes += chunk.byteLength;
   }
-  const file = await open(path, 'r');
-  try {
-    await file.chmod(0o444); // a worker that opens it for writing fails instead of changing the store
-    await file.sync();
-  } finally {
-    await file.close();
-  }
   return { sha256: hash.digest('hex'), sizeBytes };
+}
+
+/** Durable, and read-only: a worker that opens it for writing fails instead of changing the store. */
+async function sealFile(path: string): Promise<void> {
+  const file = openSync(path, 'r');
+  try {
+    fchmodSync(file, 0o444);
+    await syncFile(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Across file systems a rename is refused; there the bytes are copied and the source removed. */
 async function moveFile(from: string, to: string): Promise<void> {
   try {
-    const { nlink } = await stat(from);
-    if (nlink === 1) return await rename(from, to);
+    if (statSync(from).nlink === 1) return renameSync(from, to);
   } catch (error) {
     if (!hasCode(error, 'EXDEV')) throw error;
   }
@@ -245,14 +274,18 @@ async function moveFile(from: string, to: string): Promise<void> {
   await unlink(from);
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
+const syncFile = promisify(fsync);
+
+async function syncPath(path: string): Promise<void> {
+  const opened = openSync(path, 'r');
   try {
-    await handle.sync();
+    await syncFile(opened);
   } finally {
-    await handle.close();
+    closeSync(opened);
   }
 }
+
+const isPresent = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined;
 
 const abandonedAfterMs = 24 * 3_600_000;
 

@@ -4,7 +4,7 @@ import type { Database, Reader, Unit, WriteContext } from '#platform/database';
 import { isAppError } from '#platform/errors';
 import { markHeld, markLoose } from './artifact-store.ts';
 import { artifactErrors } from './artifacts-errors.ts';
-import { deleteHolds, isHeld, listHeld, upsertHold } from './hold-store.ts';
+import { deleteHolds, isHeld, listHeld, upsertHolds } from './hold-store.ts';
 
 /** How long an upload is kept for whoever is going to need it. */
 const uploadHoldMs = 24 * 3_600_000;
@@ -30,6 +30,12 @@ export interface ArtifactsApi {
    * digest comes back. ARTIFACT_REMOVING when its bytes are going at this moment: put them again and retry.
    */
   retain(unit: Unit, hold: NewHold): Promise<void>;
+  /** The same for everything that an owner needs; names are left out. */
+  retainAll(
+    unit: Unit,
+    holder: { readonly project: string; readonly owner: string },
+    files: readonly BlobInfo[],
+  ): Promise<void>;
   /** Lets go of one digest, or of everything that the owner holds; what is not held is no error. */
   release(
     unit: Unit,
@@ -63,6 +69,7 @@ export function createArtifactService({
 }): ArtifactsApi {
   const api: ArtifactsApi = {
     retain: (unit, wanted) => hold(unit, wanted, undefined),
+    retainAll: (unit, holder, files) => holdAll(unit, holder, files, undefined),
     async release(unit, which) {
       const digests = await deleteHolds(unit, which);
       if (digests.length > 0) await markLoose(unit, digests);
@@ -96,9 +103,26 @@ export function createArtifactService({
 export const retainUpload = (unit: Unit, upload: { readonly project: string } & BlobInfo): Promise<void> =>
   hold(unit, { ...upload, owner: uploadOwner }, unit.nowMs + uploadHoldMs);
 
-async function hold(unit: Unit, wanted: NewHold, expiresMs: number | undefined): Promise<void> {
-  const { project, sha256, owner, name } = wanted;
-  if (!/^[0-9a-f]{64}$/.test(sha256)) throw artifactErrors.ARTIFACT_DIGEST_INVALID(sha256);
-  if (!(await markHeld(unit, wanted))) throw artifactErrors.ARTIFACT_REMOVING(sha256);
-  await upsertHold(unit, { project, sha256, owner, name, expiresMs });
+async function hold(
+  unit: Unit,
+  { sha256, sizeBytes, ...holder }: NewHold,
+  expiresMs: number | undefined,
+): Promise<void> {
+  await holdAll(unit, holder, [{ sha256, sizeBytes }], expiresMs);
+}
+
+async function holdAll(
+  unit: Unit,
+  holder: Pick<NewHold, 'project' | 'owner' | 'name'>,
+  files: readonly BlobInfo[],
+  expiresMs: number | undefined,
+): Promise<void> {
+  const sizes = new Map(files.map(({ sha256, sizeBytes }) => [sha256, sizeBytes])); // each digest once
+  for (const sha256 of sizes.keys())
+    if (!/^[0-9a-f]{64}$/.test(sha256)) throw artifactErrors.ARTIFACT_DIGEST_INVALID(sha256);
+  const wanted = [...sizes].map(([sha256, sizeBytes]) => ({ sha256, sizeBytes }));
+  const held = await markHeld(unit, holder.project, wanted);
+  const going = wanted.find(({ sha256 }) => !held.has(sha256));
+  if (going !== undefined) throw artifactErrors.ARTIFACT_REMOVING(going.sha256);
+  await upsertHolds(unit, { ...holder, name: holder.name, expiresMs }, [...sizes.keys()]);
 }

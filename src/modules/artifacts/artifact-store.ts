@@ -1,5 +1,5 @@
 import type { ExpressionBuilder } from 'kysely';
-import type { StoredBlob } from '#platform/blobs';
+import type { BlobInfo, StoredBlob } from '#platform/blobs';
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
 import type { ArtifactState, ArtifactsTables } from './artifacts-tables.ts';
@@ -23,19 +23,26 @@ const unheld = (where: ExpressionBuilder<ArtifactsTables, 'artifacts'>) =>
     ),
   );
 
-/** Marks a digest as held, whatever it was before; false when its bytes are being removed. */
-export async function markHeld(
-  unit: Unit,
-  { project, sha256, sizeBytes }: { readonly project: string; readonly sha256: string; readonly sizeBytes: number },
-): Promise<boolean> {
+/** Rows in one statement: bounds its parameters. */
+const rowsAtOnce = 500;
+
+/** Marks digests as held, whatever they were before; answers those that are, without those whose bytes are being removed. */
+export async function markHeld(unit: Unit, project: string, files: readonly BlobInfo[]): Promise<ReadonlySet<string>> {
   const held = { state: 'held', project, touched_ms: unit.nowMs, condemned_ms: null } as const;
-  const { numInsertedOrUpdatedRows } = await unit
-    .query<ArtifactsTables>()
-    .insertInto('artifacts')
-    .values({ sha256, size_bytes: sizeBytes, ...held })
-    .onConflict((conflict) => conflict.column('sha256').doUpdateSet(held).where('artifacts.state', '!=', 'removing'))
-    .executeTakeFirst();
-  return numInsertedOrUpdatedRows === 1n;
+  const marked = new Set<string>();
+  for (let at = 0; at < files.length; at += rowsAtOnce) {
+    const rows = await unit
+      .query<ArtifactsTables>()
+      .insertInto('artifacts')
+      .values(
+        files.slice(at, at + rowsAtOnce).map(({ sha256, sizeBytes }) => ({ sha256, size_bytes: sizeBytes, ...held })),
+      )
+      .onConflict((conflict) => conflict.column('sha256').doUpdateSet(held).where('artifacts.state', '!=', 'removing'))
+      .returning('artifacts.sha256')
+      .execute();
+    for (const { sha256 } of rows) marked.add(sha256);
+  }
+  return marked;
 }
 
 /** Of these digests, those that nothing holds any more become loose. */

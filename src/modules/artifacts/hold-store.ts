@@ -13,21 +13,28 @@ export interface Hold {
   readonly expiresMs: number | undefined;
 }
 
+/** Rows in one statement: bounds its parameters. */
+const rowsAtOnce = 500;
+
 /** Holding again renews the name and the end. */
-export async function upsertHold(unit: Unit, hold: Omit<Hold, 'sizeBytes' | 'createdMs'>): Promise<void> {
+export async function upsertHolds(
+  unit: Unit,
+  hold: Pick<Hold, 'project' | 'owner' | 'name' | 'expiresMs'>,
+  digests: readonly string[],
+): Promise<void> {
   const renewed = { name: hold.name ?? null, expires_ms: hold.expiresMs ?? null };
-  await unit
-    .query<ArtifactsTables>()
-    .insertInto('artifact_holds')
-    .values({
-      project: hold.project,
-      sha256: hold.sha256,
-      owner: hold.owner,
-      created_ms: unit.nowMs,
-      ...renewed,
-    })
-    .onConflict((conflict) => conflict.columns(['project', 'sha256', 'owner']).doUpdateSet(renewed))
-    .execute();
+  const { project, owner } = hold;
+  for (let at = 0; at < digests.length; at += rowsAtOnce)
+    await unit
+      .query<ArtifactsTables>()
+      .insertInto('artifact_holds')
+      .values(
+        digests
+          .slice(at, at + rowsAtOnce)
+          .map((sha256) => ({ project, sha256, owner, created_ms: unit.nowMs, ...renewed })),
+      )
+      .onConflict((conflict) => conflict.columns(['project', 'sha256', 'owner']).doUpdateSet(renewed))
+      .execute();
 }
 
 /** Answers the digests that were let go. */

@@ -33,8 +33,9 @@ export function createDatasetsModule(deps: DatasetsDeps): DatasetsModule {
       {
         name: 'datasets.jobs',
         types: ['job.finished'],
+        subjects: ['dataset:'],
         async handle(unit, event) {
-          if (event.type !== 'job.finished' || !event.data.owner.startsWith('dataset:')) return;
+          if (event.type !== 'job.finished') return;
           await service.jobFinished(unit, await deps.jobs.get(unit, event.data.jobId));
         },
       },

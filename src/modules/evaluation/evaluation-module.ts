@@ -20,8 +20,9 @@ export function createEvaluationModule(deps: EvaluationDeps & { readonly databas
       {
         name: 'evaluation.jobs',
         types: ['job.finished'],
+        subjects: ['promotion:'],
         async handle(unit, event) {
-          if (event.type !== 'job.finished' || !event.data.owner.startsWith('promotion:')) return;
+          if (event.type !== 'job.finished') return;
           const job = await deps.jobs.get(unit, event.data.jobId);
           if (job.tag === 'evaluation.judge') await service.jobFinished(unit, job);
         },

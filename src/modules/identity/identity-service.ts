@@ -101,9 +101,11 @@ export function createIdentityService(authenticator: Authenticator): IdentityApi
     },
 
     async revokeToken(unit, id) {
-      const token = await findToken(unit, id);
-      if (token === undefined) throw identityErrors.TOKEN_NOT_FOUND(id);
-      if (!(await markRevoked(unit, id))) return;
+      const token = await markRevoked(unit, id);
+      if (token === undefined) {
+        if ((await findToken(unit, id)) === undefined) throw identityErrors.TOKEN_NOT_FOUND(id);
+        return;
+      }
       unit.afterCommit(authenticator.forget);
       if (token.kind !== 'step')
         await unit.emit({

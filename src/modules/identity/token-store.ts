@@ -88,15 +88,17 @@ export async function findTokenByDigest(reader: Reader, digest: string): Promise
   return row && rowToToken(row);
 }
 
-export async function markRevoked(unit: Unit, id: string): Promise<boolean> {
-  const { numUpdatedRows } = await unit
+/** Undefined when there is no such token, or it was revoked before. */
+export async function markRevoked(unit: Unit, id: string): Promise<Pick<Token, 'kind' | 'project'> | undefined> {
+  const row = await unit
     .query<IdentityTables>()
     .updateTable('tokens')
     .set({ revoked_ms: unit.nowMs })
     .where('tokens.id', '=', id)
     .where('tokens.revoked_ms', 'is', null)
+    .returning(['tokens.kind', 'tokens.project'])
     .executeTakeFirst();
-  return numUpdatedRows === 1n;
+  return row && { kind: row.kind, project: row.project ?? undefined };
 }
 
 export interface TokenFilter {

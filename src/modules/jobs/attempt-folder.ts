@@ -1,5 +1,5 @@
-import { constants, mkdirSync } from 'node:fs';
-import { chmod, copyFile } from 'node:fs/promises';
+import { chmodSync, constants, copyFileSync, mkdirSync, statSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isInsidePath, type TreeFile } from '#contracts/tree';
 import type { BlobStore } from '#platform/blobs';
@@ -19,10 +19,11 @@ const inputVariable = (name: string): string => `TIDEMILL_INPUT_${variableName(n
 const variableName = (name: string): string => name.replaceAll(/[^A-Za-z0-9]/g, '_').toUpperCase();
 
 /** Where an attempt finds its output paths; they do not exist before it makes them. */
-export const outputPath = (folder: string, name: string): string => join(folder, 'outputs', name);
+export const outputPath = (folder: string, name: string): string => join(folder, `output-${name}`);
 
 /**
- * Lays out the private folder of an attempt: `code/` (its working folder), `inputs/`, `outputs/`, `tmp/`. Files are
+ * Lays out the private folder of an attempt: `code/` is its working folder, `input-<name>/` holds the files of an input,
+ * `output-<name>` is for it to make; the folder itself is its home and takes what it writes for a while. Files are
  * reflinked where the file system can, else copied: a step that writes in place must not reach the store.
  */
 export async function prepareAttempt(
@@ -32,19 +33,19 @@ export async function prepareAttempt(
   given: { readonly token: string; readonly path: string; readonly variables: Readonly<Record<string, string>> },
 ): Promise<PreparedAttempt> {
   const cwd = join(folder, 'code');
-  // folders are made synchronously: that takes microseconds, where a trip through the thread pool takes many more
-  for (const path of [cwd, join(folder, 'outputs'), join(folder, 'tmp')]) mkdirSync(path, { recursive: true });
+  // folders and small files are made synchronously: that takes microseconds, a trip through the thread pool many more
+  mkdirSync(cwd);
   await layOutCode(cwd, work.code, blobs);
   const inputPaths = new Map<string, string>();
   for (const input of work.inputs) {
-    const inputFolder = join(folder, 'inputs', input.name);
-    mkdirSync(inputFolder, { recursive: true });
+    const inputFolder = join(folder, `input-${input.name}`);
+    mkdirSync(inputFolder);
     await Promise.all(
       input.files.map(async ({ sha256, name }) => {
         const target = join(inputFolder, name);
         if (!isInsidePath(name)) throw jobsErrors.STEP_CODE_PATH(name);
         if (name.includes('/')) mkdirSync(dirname(target), { recursive: true });
-        await copy(await blobs.localPath(sha256), target);
+        await copy(await blobs.localPath(sha256), target, 0o644);
       }),
     );
     const only = input.files[0];
@@ -80,7 +81,7 @@ export async function prepareAttempt(
 
 /** Nothing of the server's own environment reaches a step, its credentials least of all. */
 function baseEnvironment(folder: string, path: string): Record<string, string> {
-  return { PATH: path, HOME: folder, TMPDIR: join(folder, 'tmp'), LANG: 'C.UTF-8', TZ: 'UTC', PYTHONUNBUFFERED: '1' };
+  return { PATH: path, HOME: folder, TMPDIR: folder, LANG: 'C.UTF-8', TZ: 'UTC', PYTHONUNBUFFERED: '1' };
 }
 
 async function layOutCode(folder: string, code: readonly TreeFile[], blobs: BlobStore): Promise<void> {
@@ -89,15 +90,18 @@ async function layOutCode(folder: string, code: readonly TreeFile[], blobs: Blob
       if (!isInsidePath(path)) throw jobsErrors.STEP_CODE_PATH(path);
       const target = join(folder, path);
       if (path.includes('/')) mkdirSync(dirname(target), { recursive: true });
-      await copy(await blobs.localPath(sha256), target);
-      if (executable === true) await chmod(target, 0o755);
+      await copy(await blobs.localPath(sha256), target, executable === true ? 0o755 : 0o644);
     }),
   );
 }
 
-async function copy(from: string, to: string): Promise<void> {
-  await copyFile(from, to, constants.COPYFILE_FICLONE);
-  await chmod(to, 0o644); // blobs are read-only; a step's own copy is not
+const smallBytes = 256 * 1024;
+
+/** @param mode blobs are read-only; a step's own copy is not */
+async function copy(from: string, to: string, mode: number): Promise<void> {
+  if (statSync(from).size <= smallBytes) copyFileSync(from, to, constants.COPYFILE_FICLONE);
+  else await copyFile(from, to, constants.COPYFILE_FICLONE);
+  chmodSync(to, mode);
 }
 
 function member(value: Json | undefined, key: string): Json | undefined {

@@ -1,5 +1,5 @@
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { appendFileSync, existsSync, lstatSync, readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { OutputKind } from '#contracts/jobs';
@@ -27,7 +27,7 @@ export async function collectOutputs(
       const path = outputPath(folder, name);
       const known = journal.stored.get(name);
       if (known !== undefined) return [name, { ...known, kind }];
-      const found = await lstat(path).catch(() => undefined);
+      const found = lstatSync(path, { throwIfNoEntry: false });
       if (found === undefined && journal.begun.has(name)) throw jobsErrors.ATTEMPT_LOST();
       if (found === undefined) throw jobsErrors.STEP_OUTPUT_MISSING(name, outputVariable(name));
       if (kind === 'dir' ? !found.isDirectory() : !found.isFile())

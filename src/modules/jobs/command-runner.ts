@@ -40,6 +40,7 @@ export function createCommandRunner(deps: CommandRunnerDeps) {
     await removeAttempt(deps.folder, job);
     mkdirSync(folder, { recursive: true });
     if (job.attempt > 1) appendFileSync(log, attemptLine(job.attempt));
+    let started: Promise<void>;
     try {
       const python =
         work.requirements === undefined
@@ -55,19 +56,20 @@ export function createCommandRunner(deps: CommandRunnerDeps) {
       });
       signal.throwIfAborted();
       const [program = 'true', ...rest] = prepared.argv;
-      await startProcess({
+      const { gone } = await startProcess({
         command: [program, ...rest],
         cwd: prepared.cwd,
         env: prepared.environment,
         folder,
         logFile: log,
       });
+      started = gone;
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (isAppError(error)) return { kind: 'failed', code: error.code, message: error.message };
       throw error;
     }
-    return attend(job, work, folder, signal);
+    return attend(job, work, folder, signal, started);
   }
 
   /** Waits for the process and turns its end into an outcome. */
@@ -76,6 +78,7 @@ export function createCommandRunner(deps: CommandRunnerDeps) {
     work: CommandWork,
     folder: string,
     signal: AbortSignal,
+    gone?: Promise<void>,
   ): Promise<AttemptOutcome | LeftAttempt> {
     const end = new AbortController();
     const disarm =
@@ -86,7 +89,7 @@ export function createCommandRunner(deps: CommandRunnerDeps) {
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      const exit = await watchExit(folder, end.signal);
+      const exit = await watchExit(folder, end.signal, gone);
       await endLeftovers(folder);
       return await outcomeOf(job, work, folder, exit);
     } catch (error) {

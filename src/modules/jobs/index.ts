@@ -1,6 +1,7 @@
 export type {
   CommandInput,
   Job,
+  JobEnd,
   JobFile,
   JobResult,
   JobWork,

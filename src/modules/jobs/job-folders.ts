@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job } from './job-types.ts';
@@ -21,7 +21,26 @@ export const logFile = (root: string, job: Pick<Job, 'id'>): string => join(logF
 /** Removes an attempt's folder; what cannot be removed is met again by the next sweep. */
 export async function removeAttempt(root: string, job: AttemptName): Promise<void> {
   const folder = attemptFolder(root, job);
-  if (existsSync(folder)) await rm(folder, { recursive: true, force: true });
+  if (existsSync(folder) && !removeSmall(folder)) await rm(folder, { recursive: true, force: true });
+}
+
+const smallEntries = 32;
+
+/** At once, without the thread pool, which would cost more than the few files of most attempts; false for more. */
+function removeSmall(folder: string): boolean {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    if (entries.length > smallEntries) return false;
+    for (const entry of entries) {
+      const path = join(folder, entry.name);
+      if (!entry.isDirectory()) unlinkSync(path);
+      else if (!removeSmall(path)) return false;
+    }
+    rmdirSync(folder);
+    return true;
+  } catch {
+    return false; // a process still writes there, or a folder is closed to us: the thorough way says so
+  }
 }
 
 /** Removes the folders of attempts that an earlier process recorded, or gave up, and did not come to remove. */

@@ -11,12 +11,14 @@ import {
   findJob,
   findNextStartMs,
   listClaimable,
-  listQueued,
   listRunning,
   renewLeases,
   requeueJob,
 } from './jobs-store.ts';
+import type { JobRow } from './jobs-tables.ts';
 import { retryDelayMs } from './retry-rule.ts';
+
+type JobKind = JobRow['kind'];
 
 /**
  * The life of a job:
@@ -27,10 +29,13 @@ import { retryDelayMs } from './retry-rule.ts';
  *
  * A claim raises the fence by one; whatever an attempt writes is guarded by its fence, so that a late one changes
  * nothing. One process owns the queue: after a restart it takes over every job that is `running`.
+ *
+ * The loop turns: one unit records every attempt that has ended since the last turn and claims what then has room, so
+ * that an attempt's end and the next one's start are one commit.
  */
 export interface JobLoop {
-  /** Something may be ready to start. */
-  wake(): void;
+  /** Something of this kind may be ready to start. */
+  wake(kind: JobKind): void;
   /** Ends a running attempt; its outcome is `cancelled`. */
   cancel(jobId: string): void;
   start(): Promise<void>;
@@ -65,109 +70,132 @@ export interface JobLoopDeps {
 
 type EndState = 'succeeded' | 'failed' | 'cancelled';
 type Running = { readonly job: Job; readonly abort: AbortController; readonly done: Promise<void> };
+type Claimed = { readonly job: Job; readonly token: string };
+type Ended = { readonly job: Job; readonly outcome: AttemptOutcome };
 
 const leaseMs = 30_000;
 const renewEveryMs = 10_000;
 const pollMs = 1_000;
-const claimAtOnce = 64;
 const longestPauseMs = 30_000;
 const context: WriteContext = { actor: 'system:jobs' };
 const stopping = Symbol('stopping');
+const kinds = ['worker', 'command'] as const;
 
 export function createJobLoop(deps: JobLoopDeps): JobLoop {
   const { database, clock, logger, runner, capacity } = deps;
   const running = new Map<string, Running>();
   /** Cancelled between the commit of their claim and their start. */
   const cancelledEarly = new Set<string>();
-  /** Attempts whose process has ended and that are still being recorded, and removed. */
-  const ending = new Set<Promise<void>>();
+  /** Kinds of which something may be ready. */
+  const wanted = new Set<JobKind>();
+  /** Ended, and not recorded yet. */
+  let ended: Ended[] = [];
+  /** Attempts that are being recorded one by one, given back, or removed. */
+  const concluding = new Set<Promise<void>>();
   const stop = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let renewTimer: NodeJS.Timeout | undefined;
-  let claiming: Promise<void> | undefined;
-  let again = false;
+  let turning: Promise<void> | undefined;
   let started = false;
 
-  function wake(): void {
+  function wake(kind: JobKind): void {
     if (!started || stop.signal.aborted) return;
-    again = true;
-    claiming ??= claimAll().finally(() => {
-      claiming = undefined;
+    wanted.add(kind);
+    turn();
+  }
+
+  function wakeAll(): void {
+    for (const kind of kinds) wake(kind);
+  }
+
+  function turn(): void {
+    turning ??= turnOn().finally(() => {
+      turning = undefined;
     });
   }
 
-  async function claimAll(): Promise<void> {
-    while (again && !stop.signal.aborted) {
-      again = false;
+  async function turnOn(): Promise<void> {
+    while (ended.length > 0 || (wanted.size > 0 && !stop.signal.aborted)) {
+      const recorded = ended;
+      ended = [];
+      const admission = createAdmission(
+        capacity,
+        [...running.values()].map(({ job }) => ({ ...job, kind: job.work.kind })),
+      );
+      const open = stop.signal.aborted ? [] : kinds.filter((kind) => wanted.has(kind) && !admission.isFull(kind));
+      wanted.clear(); // what is full is wanted again when something of it ends
+      if (recorded.length === 0 && open.length === 0) continue;
       try {
-        await claimOnce();
+        await takeTurn(recorded, open, admission);
       } catch (error) {
-        logger.error({ err: error }, 'claiming jobs failed; trying again');
-        schedule(clock.nowMs() + pollMs);
-      }
-    }
-  }
-
-  async function claimOnce(): Promise<void> {
-    const nowMs = clock.nowMs();
-    const admission = createAdmission(
-      capacity,
-      [...running.values()].map(({ job }) => ({ ...job, kind: job.work.kind })),
-    );
-    const chosen: string[] = [];
-    for (const kind of ['worker', 'command'] as const) {
-      if (admission.isFull(kind)) continue;
-      for (const job of await listClaimable(database.read, kind, nowMs, claimAtOnce)) {
-        if (!admission.admit(job)) break; // strictly by age, or a large job would wait for ever behind small ones
-        chosen.push(job.id);
-      }
-    }
-    if (chosen.length > 0) await claim(chosen);
-    const next = await findNextStartMs(database.read, nowMs);
-    if (next !== undefined) schedule(next);
-  }
-
-  async function claim(ids: readonly string[]): Promise<void> {
-    const jobs = await listQueued(database.read, ids);
-    try {
-      const claimed = await database.write(context, async (unit) => {
-        const taken: { readonly job: Job; readonly token: string }[] = [];
-        for (const job of jobs) {
-          const issued = job.work.kind === 'command' ? await deps.issueToken(unit, job) : undefined;
-          if (!(await claimJob(unit, job, leaseMs, issued?.id))) {
-            if (issued !== undefined) await deps.revokeToken(unit, issued.id);
-            continue;
-          }
-          taken.push({
-            job: {
-              ...job,
-              state: 'running',
-              attempt: job.attempt + 1,
-              fence: job.fence + 1,
-              tokenId: issued?.id,
-              startedMs: unit.nowMs,
-            },
-            token: issued?.token ?? '',
-          });
+        for (const one of recorded) conclude(one.job, recordSurely(one)); // one of them may be what stands in the way
+        if (recorded.length > 0) for (const kind of open) wanted.add(kind);
+        else {
+          logger.error({ err: error }, 'claiming jobs failed; trying again');
+          schedule(clock.nowMs() + pollMs);
         }
-        return taken;
-      });
-      for (const { job, token } of claimed) begin(job, (signal) => runner.run(job, token, signal));
-      again ||= claimed.length > 0;
-    } finally {
-      cancelledEarly.clear();
+      } finally {
+        cancelledEarly.clear();
+      }
     }
   }
 
-  function leave(job: Job, outcome: AttemptOutcome | LeftAttempt | undefined): void {
-    running.delete(job.id); // its place is free, so the next claim shares the commit of this record
-    const ended = conclude(job, outcome)
-      .catch((error: unknown) => {
-        logger.error({ err: error, job: job.id }, 'the end of an attempt was not recorded');
-      })
-      .finally(() => ending.delete(ended));
-    ending.add(ended);
-    wake();
+  async function takeTurn(
+    recorded: readonly Ended[],
+    open: readonly JobKind[],
+    admission: ReturnType<typeof createAdmission>,
+  ): Promise<void> {
+    const { claimed, more } = await database.write(context, async (unit) => {
+      for (const one of recorded) await record(unit, one);
+      const { admitted, more: left } = await choose(unit, open, admission.copy());
+      const taken: Claimed[] = [];
+      for (const job of admitted) {
+        const one = await claim(unit, job);
+        if (one !== undefined) taken.push(one);
+      }
+      return { claimed: taken, more: left };
+    });
+    for (const { job, token } of claimed) begin(job, (signal) => runner.run(job, token, signal));
+    for (const { job } of recorded) conclude(job, Promise.resolve());
+    for (const kind of more) wanted.add(kind);
+  }
+
+  /** What may start now, and the kinds of which there may be more. */
+  async function choose(
+    unit: Unit,
+    open: readonly JobKind[],
+    admission: ReturnType<typeof createAdmission>,
+  ): Promise<{ readonly admitted: readonly Job[]; readonly more: readonly JobKind[] }> {
+    const admitted: Job[] = [];
+    const more: JobKind[] = [];
+    for (const kind of open) {
+      const limit = admission.room(kind);
+      const jobs = await listClaimable(unit, kind, unit.nowMs, limit);
+      // strictly by age, or a large job would wait for ever behind small ones
+      const last = jobs.findIndex((job) => !admission.admit({ ...job, kind }));
+      admitted.push(...jobs.slice(0, last < 0 ? limit : last));
+      if (last < 0 && jobs.length === limit) more.push(kind);
+    }
+    return { admitted, more };
+  }
+
+  async function claim(unit: Unit, job: Job): Promise<Claimed | undefined> {
+    const issued = job.work.kind === 'command' ? await deps.issueToken(unit, job) : undefined;
+    if (!(await claimJob(unit, job, leaseMs, issued?.id))) {
+      if (issued !== undefined) await deps.revokeToken(unit, issued.id);
+      return undefined;
+    }
+    return {
+      job: {
+        ...job,
+        state: 'running',
+        attempt: job.attempt + 1,
+        fence: job.fence + 1,
+        tokenId: issued?.id,
+        startedMs: unit.nowMs,
+      },
+      token: issued?.token ?? '',
+    };
   }
 
   function begin(job: Job, attempt: (signal: AbortSignal) => Promise<AttemptOutcome | LeftAttempt>): void {
@@ -196,11 +224,24 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
     });
   }
 
-  async function conclude(job: Job, outcome: AttemptOutcome | LeftAttempt | undefined): Promise<void> {
+  function leave(job: Job, outcome: AttemptOutcome | LeftAttempt | undefined): void {
+    running.delete(job.id);
     if (outcome?.kind === 'left') return;
-    if (outcome === undefined) await giveBack(job);
-    else await recordSurely(job, outcome);
-    await runner.remove(job);
+    if (outcome === undefined) return conclude(job, giveBack(job));
+    ended.push({ job, outcome });
+    if (started && !stop.signal.aborted) wanted.add(job.work.kind); // its place is free
+    turn();
+  }
+
+  /** Removes what an attempt needed, once its end is written. */
+  function conclude(job: Job, written: Promise<void>): void {
+    const done = written
+      .then(() => runner.remove(job))
+      .catch((error: unknown) => {
+        logger.error({ err: error, job: job.id }, 'the end of an attempt was not recorded');
+      })
+      .finally(() => concluding.delete(done));
+    concluding.add(done);
   }
 
   /** The server stops before the attempt could end: it does not count. */
@@ -211,11 +252,11 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
   }
 
   /** An outcome that cannot be written now is written later: only this process knows it. */
-  async function recordSurely(job: Job, outcome: AttemptOutcome): Promise<void> {
+  async function recordSurely({ job, outcome }: Ended): Promise<void> {
     let result = outcome;
     for (let tries = 0; ; tries += 1) {
       try {
-        return await record(job, result);
+        return await database.write(context, (unit) => record(unit, { job, outcome: result }));
       } catch (error) {
         if (isAppError(error, 'DATABASE_CLOSED')) throw error;
         logger.error({ err: error, job: job.id, tries }, 'the end of an attempt could not be recorded; trying again');
@@ -227,34 +268,55 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
     }
   }
 
-  async function record(job: Job, outcome: AttemptOutcome): Promise<void> {
-    await database.write(context, async (unit) => {
-      const cancelRequested = (await findJob(unit, job.id))?.cancelRequested === true;
-      const delayMs = cancelRequested ? undefined : retryDelayMs(job, outcome.kind);
-      if (delayMs !== undefined) {
-        if (!(await requeueJob(unit, job, unit.nowMs + delayMs, job.attempt))) return;
-        await revoke(unit, job);
-        unit.afterCommit(wake);
-        return;
-      }
-      const result = outcome.kind === 'succeeded' ? outcome.result : undefined;
-      const cancelled = outcome.kind === 'cancelled' || cancelRequested;
-      const state: EndState = outcome.kind === 'succeeded' ? 'succeeded' : cancelled ? 'cancelled' : 'failed';
-      const error = outcome.kind === 'succeeded' ? undefined : { code: outcome.code, message: outcome.message };
-      if (!(await endJob(unit, job, { state, ...(result && { result }), ...(error && { error }) }))) return;
+  async function record(unit: Unit, { job, outcome }: Ended): Promise<void> {
+    if (outcome.kind === 'succeeded') {
+      const { result } = outcome;
+      if (!(await endJob(unit, job, { state: 'succeeded', result }))) return;
       await revoke(unit, job);
-      await deps.ended(unit, job, state, result);
-    });
+      return await deps.ended(unit, job, 'succeeded', result);
+    }
+    const cancelRequested = (await findJob(unit, job.id))?.cancelRequested === true;
+    const delayMs = cancelRequested ? undefined : retryDelayMs(job, outcome.kind);
+    if (delayMs !== undefined) {
+      const startMs = unit.nowMs + delayMs;
+      if (!(await requeueJob(unit, job, startMs, job.attempt))) return;
+      await revoke(unit, job);
+      unit.afterCommit(() => schedule(startMs));
+      return;
+    }
+    const state = outcome.kind === 'cancelled' || cancelRequested ? 'cancelled' : 'failed';
+    if (!(await endJob(unit, job, { state, error: { code: outcome.code, message: outcome.message } }))) return;
+    await revoke(unit, job);
+    await deps.ended(unit, job, state, undefined);
   }
 
   async function revoke(unit: Unit, job: Job): Promise<void> {
     if (job.tokenId !== undefined) await deps.revokeToken(unit, job.tokenId);
   }
 
+  let nextStartMs: number | undefined;
+
+  /** Looks for work at an instant: jobs that wait for it are queued already, so that nobody else wakes the loop. */
   function schedule(atMs: number): void {
+    nextStartMs = Math.min(atMs, nextStartMs ?? atMs);
     clearTimeout(timer);
-    timer = setTimeout(wake, Math.max(1, Math.min(pollMs, atMs - clock.nowMs())));
+    if (stop.signal.aborted) return;
+    timer = setTimeout(look, Math.max(1, Math.min(pollMs, nextStartMs - clock.nowMs())));
     timer.unref();
+  }
+
+  function look(): void {
+    nextStartMs = undefined;
+    wakeAll();
+    lookAhead().catch((error: unknown) => {
+      logger.error({ err: error }, 'cannot look for jobs that start later; trying again');
+      schedule(clock.nowMs() + pollMs);
+    });
+  }
+
+  async function lookAhead(): Promise<void> {
+    const next = await findNextStartMs(database.read, clock.nowMs());
+    if (next !== undefined) schedule(next);
   }
 
   function pause(ms: number): Promise<void> {
@@ -281,7 +343,7 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
     cancel(jobId) {
       const found = running.get(jobId);
       if (found !== undefined) found.abort.abort(jobsErrors.JOB_CANCELLED());
-      else if (claiming !== undefined) cancelledEarly.add(jobId);
+      else if (turning !== undefined) cancelledEarly.add(jobId);
     },
     async start() {
       const adopted = await listRunning(database.read);
@@ -290,17 +352,19 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
       for (const job of adopted) begin(job, (signal) => runner.adopt(job, signal));
       renewTimer = setInterval(() => void renew(), renewEveryMs);
       renewTimer.unref();
-      wake();
+      wakeAll();
+      await lookAhead();
     },
     async stop() {
       stop.abort();
       clearTimeout(timer);
       clearInterval(renewTimer);
-      await claiming;
+      await turning;
       const left = [...running.values()];
       for (const { abort } of left) abort.abort(stopping);
       await Promise.all(left.map(({ done }) => done));
-      await Promise.all(ending);
+      await turning;
+      await Promise.all(concluding);
     },
   };
 }

@@ -110,6 +110,9 @@ export interface Job {
   readonly origin: Origin;
 }
 
+/** What an owner is interested in once a job has ended. */
+export type JobEnd = Pick<Job, 'id' | 'owner' | 'tag' | 'state' | 'result' | 'error'>;
+
 /** How one attempt ended, before it is recorded. */
 export type AttemptOutcome =
   | { readonly kind: 'succeeded'; readonly result: JobResult }

@@ -28,7 +28,7 @@ export interface JobsModuleDeps {
   readonly capacity: { readonly cpu: number; readonly memoryMb: number };
   readonly worker: Omit<WorkerPoolOptions, 'logger'>;
   readonly ensurePython: CommandRunnerDeps['ensurePython'];
-  readonly artifacts: Pick<ArtifactsApi, 'retain'>;
+  readonly artifacts: Pick<ArtifactsApi, 'retainAll'>;
   readonly identity: Pick<IdentityApi, 'issueToken' | 'revokeToken'>;
 }
 
@@ -76,15 +76,11 @@ export function createJobsModule(deps: JobsModuleDeps): JobsModule {
   });
 
   async function retainFiles(unit: Unit, job: Job, result: JobResult): Promise<void> {
-    const owner = `job:${job.id}`;
-    for (const { sha256, sizeBytes, tree = [] } of Object.values(result.files))
-      for (const file of [{ sha256, sizeBytes }, ...tree])
-        await deps.artifacts.retain(unit, {
-          project: job.project,
-          sha256: file.sha256,
-          sizeBytes: file.sizeBytes,
-          owner,
-        });
+    const files = Object.values(result.files).flatMap(({ sha256, sizeBytes, tree = [] }) => [
+      { sha256, sizeBytes },
+      ...tree,
+    ]);
+    await deps.artifacts.retainAll(unit, { project: job.project, owner: `job:${job.id}` }, files);
   }
 
   const api = createJobsService({

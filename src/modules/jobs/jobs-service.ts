@@ -3,9 +3,9 @@ import type { BlobStore } from '#platform/blobs';
 import type { Reader, Unit } from '#platform/database';
 import { nextDepth } from '#platform/events';
 import type { JobLoop } from './job-loop.ts';
-import type { Job, NewJob } from './job-types.ts';
+import type { Job, JobEnd, NewJob } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
-import { countOpenJobs, endJob, findJob, insertJob, requestCancel } from './jobs-store.ts';
+import { countOpenJobs, endJob, findJob, findJobEnd, insertJob, requestCancel } from './jobs-store.ts';
 import type { WorkerPool } from './worker-pool.ts';
 import { resolveBlobPaths } from './worker-runner.ts';
 
@@ -18,6 +18,8 @@ export interface JobsApi {
   submit(unit: Unit, job: NewJob): Promise<string>;
   /** @throws JOB_NOT_FOUND */
   get(reader: Reader, jobId: string): Promise<Job>;
+  /** How a job ended, without the work that it was given. @throws JOB_NOT_FOUND */
+  end(reader: Reader, jobId: string): Promise<JobEnd>;
   /** Jobs of a project that have not ended. */
   countOpen(reader: Reader, project: string): Promise<number>;
   /** Ends a waiting job at once, a running one as soon as its process group is gone. No effect on an ended one. */
@@ -43,13 +45,18 @@ export function createJobsService(deps: {
       nextDepth(unit.context, 'job.finished');
       const id = unit.newId();
       await insertJob(unit, id, job);
-      unit.afterCommit(() => deps.loop.wake());
+      unit.afterCommit(() => deps.loop.wake(job.work.kind));
       return id;
     },
     async get(reader, jobId) {
       const job = await findJob(reader, jobId);
       if (job === undefined) throw jobsErrors.JOB_NOT_FOUND(jobId);
       return job;
+    },
+    async end(reader, jobId) {
+      const end = await findJobEnd(reader, jobId);
+      if (end === undefined) throw jobsErrors.JOB_NOT_FOUND(jobId);
+      return end;
     },
     countOpen: countOpenJobs,
     async cancel(unit, jobId) {

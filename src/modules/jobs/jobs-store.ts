@@ -1,6 +1,6 @@
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
-import type { Job, JobResult, Json, NewJob } from './job-types.ts';
+import type { Job, JobEnd, JobResult, Json, NewJob } from './job-types.ts';
 import type { JobRow, JobsTables } from './jobs-tables.ts';
 
 const defaultCpu = 1;
@@ -52,15 +52,21 @@ function rowToJob(row: JobRow): Job {
     timeoutMs: row.timeout_ms ?? undefined,
     retries: row.retries === null ? undefined : (JSON.parse(row.retries) as NonNullable<Job['retries']>),
     tokenId: row.token_id ?? undefined,
+    ...rowToEnd(row),
+    createdMs: row.created_ms,
+    startedMs: row.started_ms ?? undefined,
+    endedMs: row.ended_ms ?? undefined,
+    origin: { cause: row.cause ?? undefined, causeDepth: row.cause_depth ?? undefined },
+  };
+}
+
+function rowToEnd(row: Pick<JobRow, 'result' | 'error_code' | 'error_message'>): Pick<Job, 'result' | 'error'> {
+  return {
     result: row.result === null ? undefined : (JSON.parse(row.result) as JobResult),
     error:
       row.error_code === null || row.error_message === null
         ? undefined
         : { code: row.error_code, message: row.error_message },
-    createdMs: row.created_ms,
-    startedMs: row.started_ms ?? undefined,
-    endedMs: row.ended_ms ?? undefined,
-    origin: { cause: row.cause ?? undefined, causeDepth: row.cause_depth ?? undefined },
   };
 }
 
@@ -109,8 +115,15 @@ export async function findJob(reader: Reader, id: string): Promise<Job | undefin
   return row && rowToJob(row);
 }
 
-/** What the choice of jobs to start needs; their work stays unread, since most wait for many rounds. */
-export type WaitingJob = Pick<Job, 'id' | 'cpu' | 'memoryMb'> & { readonly kind: JobRow['kind'] };
+export async function findJobEnd(reader: Reader, id: string): Promise<JobEnd | undefined> {
+  const row = await reader
+    .query<JobsTables>()
+    .selectFrom('jobs')
+    .select(['jobs.id', 'jobs.owner', 'jobs.tag', 'jobs.state', 'jobs.result', 'jobs.error_code', 'jobs.error_message'])
+    .where('jobs.id', '=', id)
+    .executeTakeFirst();
+  return row && { id: row.id, owner: row.owner, tag: row.tag, state: row.state, ...rowToEnd(row) };
+}
 
 /** Jobs of a kind that may start now, oldest first. */
 export async function listClaimable(
@@ -118,11 +131,11 @@ export async function listClaimable(
   kind: JobRow['kind'],
   nowMs: number,
   limit: number,
-): Promise<readonly WaitingJob[]> {
+): Promise<readonly Job[]> {
   const rows = await reader
     .query<JobsTables>()
     .selectFrom('jobs')
-    .select(['jobs.id', 'jobs.cpu', 'jobs.memory_mb'])
+    .select(jobColumns)
     .where('jobs.state', '=', 'queued')
     .where('jobs.kind', '=', kind)
     .where('jobs.run_after_ms', '<=', nowMs)
@@ -130,7 +143,7 @@ export async function listClaimable(
     .orderBy('jobs.id')
     .limit(limit)
     .execute();
-  return rows.map((row) => ({ id: row.id, cpu: row.cpu, memoryMb: row.memory_mb, kind }));
+  return rows.map(rowToJob);
 }
 
 /** When the next job comes due that may not start yet; undefined when none does. */
@@ -146,19 +159,6 @@ export async function findNextStartMs(reader: Reader, nowMs: number): Promise<nu
     .limit(1)
     .executeTakeFirst();
   return row?.run_after_ms;
-}
-
-export async function listQueued(reader: Reader, ids: readonly string[]): Promise<readonly Job[]> {
-  const rows = await reader
-    .query<JobsTables>()
-    .selectFrom('jobs')
-    .select(jobColumns)
-    .where(inList(reader, 'jobs.id', ids))
-    .where('jobs.state', '=', 'queued')
-    .orderBy('jobs.run_after_ms')
-    .orderBy('jobs.id')
-    .execute();
-  return rows.map(rowToJob);
 }
 
 export async function listRunning(reader: Reader): Promise<readonly Job[]> {

@@ -1,5 +1,5 @@
 import type { OutputKind } from '#contracts/jobs';
-import type { JoinInput, PipelineSpec, StepSpec } from '#contracts/pipelines';
+import type { JoinInput, ModelBlock, PipelineSpec, StepSpec } from '#contracts/pipelines';
 
 /**
  * A pipeline as what runs: each declared step, an implicit `join` step before a step that takes features (named
@@ -49,6 +49,12 @@ function isList(outputs: NonNullable<StepSpec['outputs']>): outputs is string[] 
   return Array.isArray(outputs);
 }
 
+/** The steps that make what the model block names, each once. */
+export function modelSteps({ from, train, test, metrics }: ModelBlock): readonly string[] {
+  const outputs = [from, train, test, ...(metrics === undefined ? [] : [metrics])];
+  return [...new Set(outputs.map((text) => parseOutput(text)?.step ?? ''))];
+}
+
 /** The steps in the order of the document, joins before the step that takes them, `register` last. */
 export function expandSteps(spec: PipelineSpec): readonly GraphStep[] {
   const steps: GraphStep[] = [];
@@ -67,11 +73,7 @@ export function expandSteps(spec: PipelineSpec): readonly GraphStep[] {
     steps.push({ kind: 'command', name, needs: [...needs], spec: step });
   }
   if (spec.model !== undefined) {
-    const { from, train, test, metrics } = spec.model;
-    const needs = [from, train, test, ...(metrics === undefined ? [] : [metrics])].map(
-      (text) => parseOutput(text)?.step ?? '',
-    );
-    steps.push({ kind: 'register', name: registerStep, needs: [...new Set(needs)] });
+    steps.push({ kind: 'register', name: registerStep, needs: modelSteps(spec.model) });
   }
   return steps;
 }

@@ -15,12 +15,12 @@ export interface PipelinesDeps {
   readonly blobs: BlobStore;
   /** Where steps reach this server. */
   readonly baseUrl: () => string;
-  readonly jobs: Pick<JobsApi, 'submit' | 'get' | 'cancel'>;
-  readonly artifacts: Pick<ArtifactsApi, 'retain' | 'assertReadable' | 'missing'>;
+  readonly jobs: Pick<JobsApi, 'submit' | 'end' | 'cancel'>;
+  readonly artifacts: Pick<ArtifactsApi, 'retainAll' | 'assertReadable' | 'missing'>;
   readonly lineage: Pick<LineageApi, 'record'>;
   readonly datasets: Pick<DatasetsApi, 'version' | 'record'>;
   readonly features: Pick<FeaturesApi, 'plan'>;
-  readonly tracking: Pick<TrackingApi, 'createRun' | 'finishRun'>;
+  readonly tracking: Pick<TrackingApi, 'createRun' | 'createRuns' | 'finishRun'>;
   readonly registry: Pick<RegistryApi, 'proposeVersion'>;
   readonly evaluation: Pick<EvaluationApi, 'judge'>;
 }

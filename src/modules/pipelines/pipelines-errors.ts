@@ -25,6 +25,12 @@ export const pipelinesErrors = defineErrors({
     kind: 'conflict',
     message: () => 'no step waits for this token: it has been answered, or its run has ended',
   },
+  STEP_NOT_RECORDED: {
+    kind: 'internal',
+    message: (step: string, reason: string) =>
+      `step "${step}" did its work, but its result could not be recorded: ${reason}. Mend that and start the run again: the steps before it are taken from the cache`,
+    help: 'The reason is that of the module that refused the result, datasets or registry most often; the log has it whole.',
+  },
   STEP_DEPENDENCY_FAILED: {
     kind: 'conflict',
     message: (steps: string) => `not run, because of what it needs: ${steps}`,

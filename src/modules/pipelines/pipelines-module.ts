@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { PipelineSpec } from '#contracts/pipelines';
+import { isAppError } from '#platform/errors';
 import type { Consumer, EventLog } from '#platform/events';
 import type { ResourceKind } from '#platform/resource-kind';
 import type { PipelinesDeps } from './pipelines-deps.ts';
@@ -26,9 +27,13 @@ export function createPipelinesModule(deps: PipelinesDeps & { readonly events: E
       {
         name: 'pipelines.jobs',
         types: ['job.finished'],
+        subjects: ['pipeline-step:'],
         async handle(unit, event) {
-          if (event.type !== 'job.finished' || !event.data.owner.startsWith('pipeline-step:')) return;
-          await service.jobFinished(unit, await deps.jobs.get(unit, event.data.jobId));
+          if (event.type !== 'job.finished') return;
+          await service.jobFinished(unit, await deps.jobs.end(unit, event.data.jobId));
+        },
+        async giveUp(unit, event, error) {
+          if (event.type === 'job.finished') await service.refuseJob(unit, event.data, reasonOf(error));
         },
       },
       {
@@ -41,8 +46,16 @@ export function createPipelinesModule(deps: PipelinesDeps & { readonly events: E
           if (waiting?.state !== 'waiting') return; // proposed by something else, or its run was cancelled
           await service.completeStep(unit, promotionId, { kind: 'succeeded', result: { model, version, verdict } });
         },
+        async giveUp(unit, event, error) {
+          if (event.type === 'gate.decided') await service.refuseAnswer(unit, event.data.promotionId, reasonOf(error));
+        },
       },
     ],
     routes: (app) => registerPipelineRoutes(app, { ...deps, pipelines: service }),
   };
+}
+
+/** What is no error of ours says nothing to people: the log has it. */
+function reasonOf(error: unknown): string {
+  return isAppError(error) ? error.message : 'the server made a mistake, which its log tells';
 }

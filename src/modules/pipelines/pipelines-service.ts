@@ -1,5 +1,5 @@
 import type { TreeFile } from '#contracts/tree';
-import type { Job, JobResult } from '#modules/jobs';
+import type { JobEnd, JobResult } from '#modules/jobs';
 import type { Reader, Unit } from '#platform/database';
 import { nearestName } from '#platform/errors';
 import type { PipelinesDeps } from './pipelines-deps.ts';
@@ -14,12 +14,12 @@ import {
   listSteps,
   putRunResult,
   updateRun,
-  updateStep,
 } from './pipelines-store.ts';
 import { propose } from './register-step.ts';
+import { createRunKeeper, type OpenRun } from './run-keeper.ts';
 import { mergeParams, planSteps } from './run-plan.ts';
-import { advance, emitFinished, inRun, settleStep } from './run-progress.ts';
-import { runState } from './run-rules.ts';
+import { advance, emitFinished, inRun, settleStep, stepReference } from './run-progress.ts';
+import { createRunSteps, fixRun } from './run-steps.ts';
 import { isEnded, type Run, type RunResult, type Step } from './run-types.ts';
 
 export interface RunRequest {
@@ -46,7 +46,10 @@ export interface PipelinesApi {
    * ready is queued. @throws PIPELINE_NOT_FOUND, PIPELINE_PARAM_UNKNOWN, PIPELINE_INPUT_MISSING
    */
   run(unit: Unit, request: RunRequest): Promise<string>;
-  /** Ends a run; its running steps are ended as soon as their processes are gone. */
+  /**
+   * Cancels a run: its processes are ended, nothing more is started but the steps that always run; when those have ended,
+   * so has the run. No effect on a run that has ended or is being cancelled. @throws RUN_NOT_FOUND
+   */
   cancel(unit: Unit, project: string, runId: string): Promise<void>;
   /** Answers a step that waits. @throws STEP_NOT_WAITING */
   completeStep(unit: Unit, token: string, outcome: StepOutcome): Promise<void>;
@@ -56,7 +59,11 @@ export interface PipelinesApi {
 
 export interface PipelinesService extends PipelinesApi {
   /** The end of a job that a step waited for. */
-  jobFinished(unit: Unit, job: Job): Promise<void>;
+  jobFinished(unit: Unit, job: JobEnd): Promise<void>;
+  /** The end of a job that cannot be recorded: its step fails with the reason, since nobody else would end it. */
+  refuseJob(unit: Unit, job: { readonly jobId: string; readonly owner: string }, reason: string): Promise<void>;
+  /** The same of an answer to a step that waits. */
+  refuseAnswer(unit: Unit, token: string, reason: string): Promise<void>;
 }
 
 async function getRun(reader: Reader, project: string, runId: string) {
@@ -65,56 +72,32 @@ async function getRun(reader: Reader, project: string, runId: string) {
   return { run, steps: await listSteps(reader, runId) };
 }
 
+/** A step that an answer came for, and the unit in which its run goes on. */
+interface OpenStep {
+  readonly unit: Unit;
+  readonly open: OpenRun;
+  readonly step: Step;
+}
+
 export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
-  /** Applies a change of one step, goes on as far as possible, writes what changed. */
-  async function proceed(unit: Unit, run: Run, before: readonly Step[], change: Step): Promise<void> {
-    const changed = before.map((step) => (step.name === change.name ? change : step));
-    const after = run.state === 'running' ? await advance(unit, deps, run, changed) : changed;
-    await writeSteps(unit, run, before, after);
-    if (run.state === 'running') await endIfOver(unit, run, after);
+  const runs = createRunKeeper(deps);
+
+  /** The step that waits for a token. @throws STEP_NOT_WAITING */
+  async function openWaiting(asking: Unit, token: string): Promise<OpenStep> {
+    const found = await findStepByToken(asking, token);
+    const open = found?.state === 'waiting' ? await runs.open(asking, found.runId) : undefined;
+    const [step] = found === undefined || open === undefined ? [] : await open.steps.load([found.step]);
+    if (open === undefined || step === undefined) throw pipelinesErrors.STEP_NOT_WAITING();
+    return { unit: inRun(asking, open.fixed.run), open, step };
   }
 
-  async function writeSteps(unit: Unit, run: Run, before: readonly Step[], after: readonly Step[]): Promise<void> {
-    const old = new Map(before.map((step) => [step.name, step]));
-    for (const step of after) {
-      const was = old.get(step.name);
-      if (was === undefined || was === step) continue;
-      await updateStep(unit, run.id, was, step);
-      if (step.trackingRunId !== undefined && isEnded(step.state) && !isEnded(was.state))
-        await deps.tracking.finishRun(unit, {
-          project: run.project,
-          runId: step.trackingRunId,
-          status: trackingStatus(step.state),
-        });
-    }
-  }
-
-  async function endIfOver(unit: Unit, run: Run, steps: readonly Step[]): Promise<void> {
-    const state = runState(steps, false);
-    if (state === 'running') return;
-    const failed = steps.filter((step) => step.state === 'failed').map(({ name }) => name);
-    const error = state === 'failed' ? pipelinesErrors.RUN_STEPS_FAILED(failed.join(', ')) : undefined;
-    await updateRun(unit, run.id, 'running', {
-      state,
-      ...(error && { error: { code: error.code, message: error.message } }),
-      endedMs: unit.nowMs,
-    });
-    await emitRunFinished(unit, run, state);
-  }
-
-  async function emitRunFinished(unit: Unit, run: Run, state: Run['state']): Promise<void> {
-    if (run.trackingRunId !== undefined)
-      await deps.tracking.finishRun(unit, {
-        project: run.project,
-        runId: run.trackingRunId,
-        status: trackingStatus(state),
-      });
-    await unit.emit({
-      type: 'pipeline.run.finished',
-      project: run.project,
-      subject: `run:${run.id}`,
-      data: { runId: run.id, pipeline: run.pipeline, state },
-    });
+  /** The step that runs as a job; undefined when another attempt has answered for it, or its run is gone. */
+  async function openRunning(hearing: Unit, owner: string, jobId: string): Promise<OpenStep | undefined> {
+    const [runId = '', name = ''] = owner.replace(/^pipeline-step:/, '').split('/');
+    const open = await runs.open(hearing, runId);
+    if (open?.steps.states.get(name) !== 'running') return undefined;
+    const [step] = await open.steps.load([name]);
+    return step?.jobId === jobId ? { unit: inRun(hearing, open.fixed.run), open, step } : undefined;
   }
 
   return {
@@ -149,6 +132,7 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
         project,
         pipeline,
         state: 'running',
+        cancelling: false,
         trigger: request.trigger,
         params,
         spec,
@@ -165,8 +149,9 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
         endedMs: undefined,
       };
       await insertRun(unit, run);
-      for (const { sha256, sizeBytes } of request.code?.files ?? []) // the one applied last is kept by `workspace`
-        await deps.artifacts.retain(unit, { project, sha256, sizeBytes, owner: `run:${id}` });
+      if (request.code !== undefined)
+        // the one applied last is kept by `workspace`
+        await deps.artifacts.retainAll(unit, { project, owner: `run:${id}` }, request.code.files);
       for (const type of ['pipeline.run.queued', 'pipeline.run.started'] as const)
         await unit.emit({
           type,
@@ -178,95 +163,85 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
         { from: `pipeline:${pipeline}`, to: `run:${id}`, kind: 'ran' },
         ...(code.snapshot === '' ? [] : [{ from: `snapshot:${code.snapshot}`, to: `run:${id}`, kind: 'code' }]),
       ]);
-      const steps = await advance(unit, deps, run, pending);
-      await insertSteps(unit, id, steps);
-      await endIfOver(unit, run, steps);
+      const fixed = fixRun(run, pending);
+      const states = new Map(pending.map(({ name, state }) => [name, state]));
+      const steps = createRunSteps(unit, id, { states, steps: pending });
+      await advance(unit, deps, fixed, steps, fixed.names);
+      await insertSteps(unit, id, fixed.names.map((name) => steps.get(name)));
+      await runs.endIfOver(unit, { fixed, state: 'running', cancelling: false, steps });
       return id;
     },
 
     async cancel(unit, project, runId) {
-      const { run, steps } = await getRun(unit, project, runId);
-      if (run.state !== 'running') return;
-      await updateRun(unit, runId, 'running', { state: 'cancelled', endedMs: unit.nowMs });
-      const after: Step[] = [];
-      for (const step of steps) {
-        if (step.state === 'running' && step.jobId !== undefined) await deps.jobs.cancel(unit, step.jobId);
-        after.push(
-          isEnded(step.state) || step.state === 'running' ? step : { ...step, state: 'cancelled', endedMs: unit.nowMs },
-        );
+      const open = await runs.open(unit, runId);
+      if (open === undefined || open.fixed.run.project !== project) throw pipelinesErrors.RUN_NOT_FOUND(runId);
+      if (open.state !== 'running' || open.cancelling) return;
+      await updateRun(unit, runId, 'running', { state: 'running', cancelling: true });
+      const { fixed, steps } = open;
+      const going = fixed.names.filter(
+        (name) => !fixed.always.has(name) && !isEnded(steps.states.get(name) ?? 'skipped'),
+      );
+      for (const step of await steps.load(going)) {
+        if (step.state !== 'running') steps.put({ ...step, state: 'cancelled', endedMs: unit.nowMs });
+        else if (step.jobId !== undefined) await deps.jobs.cancel(unit, step.jobId); // its end comes as an event
       }
-      await writeSteps(unit, run, steps, after);
-      await emitRunFinished(unit, run, 'cancelled');
+      await runs.goOn(unit, { ...open, cancelling: true }, fixed.always);
     },
 
     async completeStep(asking, token, outcome) {
-      const found = await findStepByToken(asking, token);
-      const run = found && (await findRun(asking, found.runId));
-      const steps = found === undefined ? [] : await listSteps(asking, found.runId);
-      const step = steps.find(({ name }) => name === found?.step);
-      if (run === undefined || step?.state !== 'waiting') throw pipelinesErrors.STEP_NOT_WAITING();
-      const unit = inRun(asking, run);
-      if (outcome.kind === 'succeeded') {
-        if (outcome.result !== undefined) await putRunResult(unit, run.id, outcome.result);
-        await emitFinished(unit, run, step.name, 'succeeded');
-        await proceed(unit, run, steps, { ...step, state: 'succeeded', endedMs: unit.nowMs });
-      } else await fail(unit, run, steps, step, outcome);
+      const { unit, open, step } = await openWaiting(asking, token);
+      if (outcome.kind === 'failed') return await runs.fail(unit, open, step, outcome);
+      if (outcome.result !== undefined) await putRunResult(unit, open.fixed.run.id, outcome.result);
+      await succeed(unit, open, step);
     },
 
     async jobFinished(hearing, job) {
-      const [runId = '', name = ''] = job.owner.replace(/^pipeline-step:/, '').split('/');
-      const run = await findRun(hearing, runId);
-      const steps = run === undefined ? [] : await listSteps(hearing, runId);
-      const step = steps.find((candidate) => candidate.name === name);
-      if (run === undefined || step?.state !== 'running' || step.jobId !== job.id) return;
-      const unit = inRun(hearing, run);
+      const found = await openRunning(hearing, job.owner, job.id);
+      if (found === undefined) return;
+      const { unit, open, step } = found;
       if (job.state !== 'succeeded' || job.result === undefined) {
         const error = job.error ?? { code: 'JOB_FAILED', message: 'the job left no result' };
         if (job.state === 'cancelled')
-          await proceed(unit, run, steps, { ...step, state: 'cancelled', error, endedMs: unit.nowMs });
-        else await fail(unit, run, steps, step, error);
-      } else if (step.kind === 'register') await register(unit, run, steps, step, job.result);
-      else await proceed(unit, run, steps, await settleStep(unit, deps, run, step, outputsOfJob(step, job.result)));
+          await runs.proceed(unit, open, { ...step, state: 'cancelled', error, endedMs: unit.nowMs });
+        else await runs.fail(unit, open, step, error);
+      } else if (step.kind === 'register') await register(unit, open, step, job.result);
+      else
+        await runs.proceed(
+          unit,
+          open,
+          await settleStep(unit, deps, open.fixed.run, step, outputsOfJob(step, job.result)),
+        );
+    },
+
+    async refuseJob(unit, job, reason) {
+      const found = await openRunning(unit, job.owner, job.jobId);
+      if (found !== undefined)
+        await runs.fail(unit, found.open, found.step, pipelinesErrors.STEP_NOT_RECORDED(found.step.name, reason));
+    },
+
+    async refuseAnswer(unit, token, reason) {
+      const { open, step } = await openWaiting(unit, token);
+      await runs.fail(unit, open, step, pipelinesErrors.STEP_NOT_RECORDED(step.name, reason));
     },
   };
 
-  async function fail(
-    unit: Unit,
-    run: Run,
-    steps: readonly Step[],
-    step: Step,
-    error: { readonly code: string; readonly message: string },
-  ): Promise<void> {
-    await emitFinished(unit, run, step.name, 'failed');
-    await proceed(unit, run, steps, {
-      ...step,
-      state: 'failed',
-      error: { code: error.code, message: error.message },
-      endedMs: unit.nowMs,
-    });
+  async function succeed(unit: Unit, open: OpenRun, step: Step): Promise<void> {
+    await emitFinished(unit, open.fixed.run, step.name, 'succeeded');
+    await runs.proceed(unit, open, { ...step, state: 'succeeded', endedMs: unit.nowMs });
   }
 
-  async function register(
-    unit: Unit,
-    run: Run,
-    steps: readonly Step[],
-    step: Step,
-    described: JobResult,
-  ): Promise<void> {
-    const { result, token } = await propose(unit, deps, run, steps, described);
+  async function register(unit: Unit, open: OpenRun, step: Step, described: JobResult): Promise<void> {
+    const { run } = open.fixed;
+    const { result, token } = await propose(unit, deps, run, open.steps, described);
     await putRunResult(unit, run.id, result);
-    if (token === undefined) {
-      await emitFinished(unit, run, step.name, 'succeeded');
-      await proceed(unit, run, steps, { ...step, state: 'succeeded', endedMs: unit.nowMs });
-      return;
-    }
+    if (token === undefined) return await succeed(unit, open, step);
     await unit.emit({
       type: 'step.waiting',
       project: run.project,
-      subject: `pipeline-step:${run.id}/${step.name}`,
+      subject: stepReference(run.id, step.name),
       data: { runId: run.id, pipeline: run.pipeline, step: step.name, use: 'register', with: { ...result }, token },
     });
-    await proceed(unit, run, steps, { ...step, state: 'waiting', token });
+    await runs.proceed(unit, open, { ...step, state: 'waiting', token });
   }
 }
 
@@ -276,9 +251,4 @@ function outputsOfJob(step: Step, result: JobResult): JobResult['files'] {
   return Object.fromEntries(
     Object.entries(result.files).map(([name, file]) => [name, { ...file, kind: 'file' as const }]),
   );
-}
-
-function trackingStatus(state: string): 'FINISHED' | 'FAILED' | 'KILLED' {
-  if (state === 'succeeded' || state === 'cached') return 'FINISHED';
-  return state === 'cancelled' || state === 'skipped' ? 'KILLED' : 'FAILED';
 }

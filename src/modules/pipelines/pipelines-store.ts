@@ -28,6 +28,7 @@ const runColumns = [
   'pipeline_runs.error_message',
   'pipeline_runs.created_ms',
   'pipeline_runs.ended_ms',
+  'pipeline_runs.cancelling',
 ] as const;
 
 const stepColumns = [
@@ -61,6 +62,7 @@ function rowToRun(row: Row<'pipeline_runs'>): Run {
     project: row.project,
     pipeline: row.pipeline,
     state: row.state,
+    cancelling: fromBit(row.cancelling),
     trigger: row.trigger_by,
     params: parseJson(row.params),
     spec: parseJson(row.spec),
@@ -78,7 +80,7 @@ function rowToRun(row: Row<'pipeline_runs'>): Run {
   };
 }
 
-/** The large texts are read when they are looked at: each end of a step lists them all, for their states. */
+/** The large texts are parsed when they are looked at. */
 function rowToStep(row: Row<'pipeline_steps'>): Step {
   let plan: StepPlan | undefined;
   return {
@@ -243,6 +245,7 @@ export async function insertRun(unit: Unit, run: Run): Promise<void> {
       error_message: null,
       created_ms: run.createdMs,
       ended_ms: null,
+      cancelling: 0,
     })
     .execute();
 }
@@ -276,13 +279,19 @@ export async function updateRun(
   unit: Unit,
   runId: string,
   from: RunState,
-  change: { readonly state: RunState; readonly error?: Run['error']; readonly endedMs?: number },
+  change: {
+    readonly state: RunState;
+    readonly cancelling?: boolean;
+    readonly error?: Run['error'];
+    readonly endedMs?: number;
+  },
 ): Promise<boolean> {
   const result = await unit
     .query<PipelinesTables>()
     .updateTable('pipeline_runs')
     .set({
       state: change.state,
+      cancelling: toBit(change.cancelling ?? false),
       error_code: change.error?.code ?? null,
       error_message: change.error?.message ?? null,
       ended_ms: change.endedMs ?? null,
@@ -343,6 +352,61 @@ export async function listSteps(reader: Reader, runId: string): Promise<readonly
     .orderBy('pipeline_steps.position')
     .execute();
   return rows.map(rowToStep);
+}
+
+/** Some steps of a run with everything that is known of them. */
+export async function loadSteps(reader: Reader, runId: string, names: readonly string[]): Promise<readonly Step[]> {
+  const rows = await reader
+    .query<PipelinesTables>()
+    .selectFrom('pipeline_steps')
+    .select(stepColumns)
+    .where('pipeline_steps.run_id', '=', runId)
+    .where(inList(reader, 'pipeline_steps.step', names))
+    .execute();
+  return rows.map(rowToStep);
+}
+
+/** What moves of a run while it goes on: its own state, and its steps' by name. Undefined when there is no such run. */
+export async function findProgress(
+  reader: Reader,
+  runId: string,
+): Promise<
+  | { readonly state: RunState; readonly cancelling: boolean; readonly states: ReadonlyMap<string, StepState> }
+  | undefined
+> {
+  const run = await reader
+    .query<PipelinesTables>()
+    .selectFrom('pipeline_runs')
+    .select(['pipeline_runs.state', 'pipeline_runs.cancelling'])
+    .where('pipeline_runs.id', '=', runId)
+    .executeTakeFirst();
+  if (run === undefined) return undefined;
+  const rows = await reader
+    .query<PipelinesTables>()
+    .selectFrom('pipeline_steps')
+    .select(['pipeline_steps.step', 'pipeline_steps.state'])
+    .where('pipeline_steps.run_id', '=', runId)
+    .execute();
+  return {
+    state: run.state,
+    cancelling: fromBit(run.cancelling),
+    states: new Map(rows.map(({ step, state }) => [step, state])),
+  };
+}
+
+/** What each step of a run needs, in the order of the document. */
+export async function listNeeds(
+  reader: Reader,
+  runId: string,
+): Promise<readonly { readonly name: string; readonly needs: readonly string[] }[]> {
+  const rows = await reader
+    .query<PipelinesTables>()
+    .selectFrom('pipeline_steps')
+    .select(['pipeline_steps.step', 'pipeline_steps.needs'])
+    .where('pipeline_steps.run_id', '=', runId)
+    .orderBy('pipeline_steps.position')
+    .execute();
+  return rows.map((row) => ({ name: row.step, needs: parseJson<readonly string[]>(row.needs) }));
 }
 
 export async function findStepByToken(

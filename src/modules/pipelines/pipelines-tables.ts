@@ -1,6 +1,6 @@
 import type { RunState, StepState } from '#contracts/pipelines';
 
-/** Rows of migrations 0050 and 0090. */
+/** Rows of migrations 0050, 0090 and 0091. */
 export interface PipelinesTables {
   readonly pipelines: {
     project: string;
@@ -34,6 +34,7 @@ export interface PipelinesTables {
     error_message: string | null;
     created_ms: number;
     ended_ms: number | null;
+    cancelling: number;
   };
   readonly pipeline_steps: {
     run_id: string;

@@ -1,8 +1,9 @@
 import type { JobResult } from '#modules/jobs';
 import type { Unit } from '#platform/database';
-import { parseOutput } from './pipeline-graph.ts';
+import { modelSteps, parseOutput } from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
-import type { Run, RunResult, Step, StepOutput } from './run-types.ts';
+import type { RunSteps } from './run-steps.ts';
+import type { RunBasis, RunResult, StepOutput } from './run-types.ts';
 
 /**
  * Proposes the run's model to the registry and has it judged, in one unit. The token is the promotion's id: the step
@@ -11,18 +12,19 @@ import type { Run, RunResult, Step, StepOutput } from './run-types.ts';
 export async function propose(
   unit: Unit,
   deps: PipelinesDeps,
-  run: Run,
-  steps: readonly Step[],
+  run: RunBasis,
+  steps: RunSteps,
   described: JobResult,
 ): Promise<{ readonly result: RunResult; readonly token: string | undefined }> {
   const block = run.spec.model;
   if (block === undefined) throw new Error(`run ${run.id} has a register step but no model`);
+  await steps.load(modelSteps(block));
   const model = outputAt(steps, block.from);
   const [train, test] = [outputAt(steps, block.train), outputAt(steps, block.test)];
   const metrics = block.metrics === undefined ? undefined : outputAt(steps, block.metrics);
   const gates = block.gates ?? [];
   const alias = block.alias ?? 'champion';
-  const fit = steps.find(({ name }) => name === parseOutput(block.from)?.step);
+  const fit = steps.get(parseOutput(block.from)?.step ?? '');
   const proposed = await deps.registry.proposeVersion(unit, {
     project: run.project,
     model: block.name,
@@ -34,7 +36,7 @@ export async function propose(
     ...(train.dataset !== undefined && { trainRef: train.dataset }),
     ...(test.dataset !== undefined && { testRef: test.dataset }),
     runRef: `run:${run.id}`,
-    ...(fit?.trackingRunId !== undefined && { trackingRunId: fit.trackingRunId }),
+    ...(fit.trackingRunId !== undefined && { trackingRunId: fit.trackingRunId }),
     alias,
     requestedBy: run.requestedBy,
     checks: [...gates.map((gate) => `gate:${gate}`), ...(block.approvals ?? []).map((policy) => `approval:${policy}`)],
@@ -56,9 +58,9 @@ export async function propose(
   return { result, token: proposed.promotionId };
 }
 
-function outputAt(steps: readonly Step[], text: string): StepOutput {
+function outputAt(steps: RunSteps, text: string): StepOutput {
   const parsed = parseOutput(text);
-  const output = parsed && steps.find(({ name }) => name === parsed.step)?.outputs[parsed.output];
+  const output = parsed && steps.get(parsed.step).outputs[parsed.output];
   if (output === undefined) throw new Error(`output ${text} is not there, though its step has succeeded`);
   return output;
 }

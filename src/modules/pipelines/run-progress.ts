@@ -5,12 +5,21 @@ import type { RunInfo } from '#modules/tracking';
 import type { Unit } from '#platform/database';
 import { cacheKey, differences, type KeyParts } from './cache-key.ts';
 import { codeOf } from './code-files.ts';
-import { featurePrefixes, outputsOf, parseInput, parseOutput } from './pipeline-graph.ts';
+import {
+  featurePrefixes,
+  joinOutput,
+  modelSteps,
+  outputsOf,
+  parseInput,
+  parseOutput,
+  registerStep,
+} from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
 import { findCached, findEarlierParts, putCached } from './pipelines-store.ts';
 import { readiness } from './run-rules.ts';
-import type { Outputs, Run, Step, StepOutput } from './run-types.ts';
+import type { FixedRun, RunSteps } from './run-steps.ts';
+import type { Outputs, RunBasis, Step, StepOutput } from './run-types.ts';
 
 export const stepReference = (run: string, step: string): string => `pipeline-step:${run}/${step}`;
 
@@ -18,58 +27,59 @@ export const stepReference = (run: string, step: string): string => `pipeline-st
  * All that happens in a run is one link in the chain of causes: each step follows from the one before, but a pipeline of
  * many steps must not be taken for something that reacts to itself.
  */
-export const inRun = (unit: Unit, { causeDepth }: Pick<Run, 'causeDepth'>): Unit =>
+export const inRun = (unit: Unit, { causeDepth }: Pick<RunBasis, 'causeDepth'>): Unit =>
   unit.becauseOf({ cause: unit.context.cause, causeDepth });
 
 /**
  * Takes a run as far as it goes now: what is ready is answered from the cache (one look-up for all) or started, what can
- * no longer run is skipped, and again, since a cached step may make others ready. Returns the steps as they are then;
- * the caller writes them in the same unit.
+ * no longer run is skipped, and again, since a cached step may make others ready. The caller writes what was put.
+ * @param candidates steps for which something may have changed
  */
 export async function advance(
   unit: Unit,
   deps: PipelinesDeps,
-  run: Run,
-  before: readonly Step[],
-): Promise<readonly Step[]> {
-  const always = new Set(
-    Object.entries(run.spec.steps).flatMap(([name, step]) => (step.always === true ? [name] : [])),
-  );
-  const steps = new Map(before.map((step) => [step.name, step]));
-  for (;;) {
-    const { ready, blocked } = readiness([...steps.values()], always);
-    if (ready.length === 0 && blocked.length === 0) return [...steps.values()];
+  fixed: FixedRun,
+  steps: RunSteps,
+  candidates: Iterable<string>,
+): Promise<void> {
+  const { run, needs, always } = fixed;
+  let next = new Set(candidates);
+  while (next.size > 0) {
+    const { ready, blocked } = readiness(next, { states: steps.states, needs, always });
+    next = new Set();
+    const end = (step: Step): void => {
+      steps.put(step);
+      for (const dependant of fixed.dependants.get(step.name) ?? []) next.add(dependant);
+    };
+    await steps.load([...blocked.map(({ step }) => step), ...ready, ...ready.flatMap((name) => sourcesOf(run, name))]);
     for (const { step, by } of blocked) {
-      const error = pipelinesErrors.STEP_DEPENDENCY_FAILED(by.join(', '));
-      steps.set(step.name, {
-        ...step,
-        state: 'skipped',
-        error: { code: error.code, message: error.message },
-        endedMs: unit.nowMs,
-      });
-      await emitFinished(unit, run, step.name, 'skipped');
+      const { code, message } = pipelinesErrors.STEP_DEPENDENCY_FAILED(by.join(', '));
+      end({ ...steps.get(step), state: 'skipped', error: { code, message }, endedMs: unit.nowMs });
+      await emitFinished(unit, run, step, 'skipped');
     }
-    const keyed = ready.map((step) => withKey(step, run, steps));
-    const cached = run.useCache
-      ? await findCached(
-          unit,
-          run.project,
-          keyed.flatMap(({ key }) => (key === undefined ? [] : [key])),
-        )
-      : new Map<string, never>();
+    const keyed = ready.map((name) => withKey(steps.get(name), run, steps));
+    const keys = keyed.flatMap(({ key }) => key ?? []);
+    const cached = run.useCache ? await findCached(unit, run.project, keys) : undefined;
+    const hitOf = ({ key }: Step) => (key === undefined ? undefined : cached?.get(key));
     for (const step of keyed) {
-      const hit = step.key === undefined ? undefined : cached.get(step.key);
-      steps.set(
-        step.name,
-        hit === undefined
-          ? await startStep(unit, deps, run, step, steps)
-          : await takeCached(unit, deps, run, step, hit),
-      );
+      const hit = hitOf(step);
+      if (hit !== undefined) end(await takeCached(unit, deps, run, step, hit));
     }
+    const misses = keyed.filter((step) => hitOf(step) === undefined);
+    for (const step of await startSteps(unit, deps, run, misses, steps)) steps.put(step);
   }
 }
 
-function withKey(step: Step, run: Run, steps: ReadonlyMap<string, Step>): Step {
+/** The steps whose outputs a step takes. */
+function sourcesOf(run: RunBasis, name: string): readonly string[] {
+  if (name === registerStep && run.spec.model !== undefined) return modelSteps(run.spec.model);
+  return Object.entries(run.spec.steps[name]?.inputs ?? {}).flatMap(([input, given]) => {
+    const source = parseInput(name, input, given);
+    return source.kind === 'step' || source.kind === 'join' ? source.step : [];
+  });
+}
+
+function withKey(step: Step, run: RunBasis, steps: RunSteps): Step {
   if (step.kind === 'register') return step;
   const spec = run.spec.steps[step.name];
   const fromSteps: Record<string, string> = {};
@@ -85,18 +95,18 @@ function outputBehind(
   step: string,
   name: string,
   input: NonNullable<StepSpec['inputs']>[string],
-  steps: ReadonlyMap<string, Step>,
+  steps: RunSteps,
 ): StepOutput | undefined {
   const source = parseInput(step, name, input);
-  if (source.kind === 'step') return steps.get(source.step)?.outputs[source.output];
-  if (source.kind === 'join') return steps.get(source.step)?.outputs['rows'];
+  if (source.kind === 'step') return steps.get(source.step).outputs[source.output];
+  if (source.kind === 'join') return steps.get(source.step).outputs[joinOutput];
   return undefined;
 }
 
 async function takeCached(
   unit: Unit,
   deps: PipelinesDeps,
-  run: Run,
+  run: RunBasis,
   step: Step,
   hit: { readonly runId: string; readonly step: string; readonly outputs: Outputs },
 ): Promise<Step> {
@@ -116,24 +126,41 @@ async function takeCached(
   };
 }
 
+/** Starts steps: one tracking run for each command, one job each. */
+async function startSteps(
+  unit: Unit,
+  deps: PipelinesDeps,
+  run: RunBasis,
+  ready: readonly Step[],
+  steps: RunSteps,
+): Promise<readonly Step[]> {
+  const commands = ready.filter(({ kind }) => kind === 'command');
+  const { trackingRunId } = run;
+  const infos =
+    commands.length === 0 || trackingRunId === undefined
+      ? []
+      : await deps.tracking.createRuns(
+          unit,
+          { project: run.project, experimentName: run.pipeline, parentRunId: trackingRunId },
+          commands.map(({ name }) => ({
+            name: `${run.pipeline}/${name}`,
+            tags: [{ key: 'tidemill.step', value: stepReference(run.id, name) }],
+          })),
+        );
+  const tracked = new Map(commands.map(({ name }, index) => [name, infos[index]]));
+  const started: Step[] = [];
+  for (const step of ready) started.push(await startStep(unit, deps, run, step, steps, tracked.get(step.name)));
+  return started;
+}
+
 async function startStep(
   unit: Unit,
   deps: PipelinesDeps,
-  run: Run,
+  run: RunBasis,
   step: Step,
-  steps: ReadonlyMap<string, Step>,
+  steps: RunSteps,
+  tracked: RunInfo | undefined,
 ): Promise<Step> {
-  const created =
-    step.kind === 'command' && run.trackingRunId !== undefined
-      ? await deps.tracking.createRun(unit, {
-          project: run.project,
-          experimentName: run.pipeline,
-          name: `${run.pipeline}/${step.name}`,
-          parentRunId: run.trackingRunId,
-          tags: [{ key: 'tidemill.step', value: stepReference(run.id, step.name) }],
-        })
-      : undefined;
-  const tracked = created?.info;
   const spec = run.spec.steps[step.name];
   const jobId = await deps.jobs.submit(unit, {
     project: run.project,
@@ -166,7 +193,7 @@ async function startStep(
   };
 }
 
-async function reasonToRun(unit: Unit, run: Run, step: Step): Promise<string> {
+async function reasonToRun(unit: Unit, run: RunBasis, step: Step): Promise<string> {
   if (step.kind === 'register') return 'registers the model';
   if (!run.useCache) return 'the run was started without the cache';
   if (step.keyParts === undefined || !step.plan.cacheable) return 'it is not cached';
@@ -178,10 +205,10 @@ async function reasonToRun(unit: Unit, run: Run, step: Step): Promise<string> {
 
 function commandWork(
   deps: PipelinesDeps,
-  run: Run,
+  run: RunBasis,
   step: Step,
   spec: StepSpec,
-  steps: ReadonlyMap<string, Step>,
+  steps: RunSteps,
   tracked: RunInfo | undefined,
 ): JobWork {
   const inputs = Object.entries(spec.inputs ?? {}).map(([name, input]): CommandInput => {
@@ -223,10 +250,10 @@ function commandWork(
 }
 
 /** Reads the model's signature and the profile of the rows that it was trained on, before it is proposed. */
-function describeWork(run: Run, steps: ReadonlyMap<string, Step>): JobWork {
+function describeWork(run: RunBasis, steps: RunSteps): JobWork {
   const blob = (text: string): string => {
     const parsed = parseOutput(text);
-    return `blob:${parsed === undefined ? '' : (steps.get(parsed.step)?.outputs[parsed.output]?.sha256 ?? '')}`;
+    return `blob:${parsed === undefined ? '' : (steps.get(parsed.step).outputs[parsed.output]?.sha256 ?? '')}`;
   };
   const model = run.spec.model;
   return workerWork('describe-model', {
@@ -249,22 +276,25 @@ function toMegabytes(text: string): number {
   return Number.parseInt(text, 10) * (text.endsWith('Gi') ? 1024 : 1);
 }
 
-export async function retainOutputs(
+async function retainOutputs(
   unit: Unit,
   deps: Pick<PipelinesDeps, 'artifacts'>,
   project: string,
   owner: string,
   outputs: Outputs,
 ): Promise<void> {
-  for (const { sha256, sizeBytes, tree } of Object.values(outputs)) {
-    await deps.artifacts.retain(unit, { project, sha256, sizeBytes, owner });
-    for (const file of tree ?? [])
-      await deps.artifacts.retain(unit, { project, sha256: file.sha256, sizeBytes: file.sizeBytes, owner });
-  }
+  const files = Object.values(outputs).flatMap(({ sha256, sizeBytes, tree = [] }) => [{ sha256, sizeBytes }, ...tree]);
+  await deps.artifacts.retainAll(unit, { project, owner }, files);
 }
 
 /** Records the result of a step that ended well: what it made, where it came from, the cache, the event. */
-export async function settleStep(unit: Unit, deps: PipelinesDeps, run: Run, step: Step, made: Outputs): Promise<Step> {
+export async function settleStep(
+  unit: Unit,
+  deps: PipelinesDeps,
+  run: RunBasis,
+  step: Step,
+  made: Outputs,
+): Promise<Step> {
   const reference = stepReference(run.id, step.name);
   await retainOutputs(unit, deps, run.project, reference, made);
   const outputs: Record<string, StepOutput> = {};
@@ -298,7 +328,7 @@ export async function settleStep(unit: Unit, deps: PipelinesDeps, run: Run, step
   return { ...step, state: 'succeeded', outputs, endedMs: unit.nowMs };
 }
 
-export async function emitFinished(unit: Unit, run: Run, step: string, state: string): Promise<void> {
+export async function emitFinished(unit: Unit, run: RunBasis, step: string, state: string): Promise<void> {
   await unit.emit({
     type: 'step.finished',
     project: run.project,

@@ -1,5 +1,5 @@
 import type { RunState, StepState } from '#contracts/pipelines';
-import { isDone, isEnded, type Step } from './run-types.ts';
+import { isDone, isEnded } from './run-types.ts';
 
 /**
  * The life of a run: queued → running → succeeded | failed | cancelled. Of a step:
@@ -7,33 +7,45 @@ import { isDone, isEnded, type Step } from './run-types.ts';
  *   pending ──► running ──► succeeded | failed | cancelled
  *      │           └──► waiting ──► succeeded | failed        (its token is answered)
  *      ├──► cached                                            (an equal result stands in)
- *      └──► skipped                                           (what it needs did not succeed, or the run was cancelled)
+ *      └──► skipped                                           (what it needs did not succeed)
+ *      └──► cancelled                                         (the run was, and the step is not one that always runs)
  */
 export interface Readiness {
   /** Everything it needs has succeeded. */
-  readonly ready: readonly Step[];
+  readonly ready: readonly string[];
   /** Something it needs has ended otherwise, and is named. */
-  readonly blocked: readonly { readonly step: Step; readonly by: readonly string[] }[];
+  readonly blocked: readonly { readonly step: string; readonly by: readonly string[] }[];
 }
 
-/** @param always names of steps that run once everything they need has ended, however it ended */
-export function readiness(steps: readonly Step[], always: ReadonlySet<string>): Readiness {
-  const states = new Map<string, StepState>(steps.map((step) => [step.name, step.state]));
-  const ready: Step[] = [];
-  const blocked: { step: Step; by: readonly string[] }[] = [];
-  for (const step of steps) {
-    if (step.state !== 'pending') continue;
-    const needed = step.needs.map((name) => ({ name, state: states.get(name) ?? 'skipped' }));
-    const bad = needed.filter(({ state }) => isEnded(state) && !isDone(state)).map(({ name }) => name);
-    if (bad.length > 0 && !always.has(step.name)) blocked.push({ step, by: bad });
-    else if (needed.every(({ state }) => isEnded(state))) ready.push(step);
+/** What can be said now of those of the candidates that are pending. */
+export function readiness(
+  candidates: Iterable<string>,
+  run: {
+    readonly states: ReadonlyMap<string, StepState>;
+    readonly needs: ReadonlyMap<string, readonly string[]>;
+    /** Steps that run once everything they need has ended, however it ended. */
+    readonly always: ReadonlySet<string>;
+  },
+): Readiness {
+  const stateOf = (name: string): StepState => run.states.get(name) ?? 'skipped';
+  const ready: string[] = [];
+  const blocked: { step: string; by: readonly string[] }[] = [];
+  for (const step of candidates) {
+    if (stateOf(step) !== 'pending') continue;
+    const needs = run.needs.get(step) ?? [];
+    const bad = run.always.has(step) ? [] : needs.filter((name) => isEnded(stateOf(name)) && !isDone(stateOf(name)));
+    if (bad.length > 0) blocked.push({ step, by: bad });
+    else if (needs.every((name) => isEnded(stateOf(name)))) ready.push(step);
   }
   return { ready, blocked };
 }
 
-/** The state of a run by its steps; `running` while one has not ended. */
-export function runState(steps: readonly Pick<Step, 'state'>[], cancelled: boolean): RunState {
-  if (steps.some(({ state }) => !isEnded(state))) return 'running';
-  if (cancelled) return 'cancelled';
-  return steps.every(({ state }) => isDone(state)) ? 'succeeded' : 'failed';
+/** The state of a run by those of its steps; `running` while one has not ended. */
+export function runState(states: Iterable<StepState>, cancelled: boolean): RunState {
+  let state: RunState = 'succeeded';
+  for (const one of states) {
+    if (!isEnded(one)) return 'running';
+    if (!isDone(one)) state = 'failed';
+  }
+  return cancelled ? 'cancelled' : state;
 }

@@ -53,6 +53,8 @@ export interface Run {
   readonly project: string;
   readonly pipeline: string;
   readonly state: RunState;
+  /** It was cancelled, and what must still end has not yet. */
+  readonly cancelling: boolean;
   readonly trigger: string;
   readonly params: Readonly<Record<string, Json>>;
   readonly spec: PipelineSpec;
@@ -71,6 +73,9 @@ export interface Run {
   readonly createdMs: number;
   readonly endedMs: number | undefined;
 }
+
+/** What never changes of a run once it has begun. */
+export type RunBasis = Omit<Run, 'state' | 'cancelling' | 'result' | 'error' | 'endedMs'>;
 
 export const isEnded = (state: StepState): boolean => !['pending', 'running', 'waiting'].includes(state);
 export const isDone = (state: StepState): boolean => state === 'succeeded' || state === 'cached';

@@ -31,6 +31,23 @@ export async function putKeyValues(
     on conflict (${sql.ref(owner)}, ${sql.ref(key)}) ${action}`.execute(unit.query<TrackingTables>());
 }
 
+/** The same for several owners whose ids are texts; of an owner's equal keys the last counts. */
+export async function putKeyValuesOf(
+  unit: Unit,
+  { table, owner, key, value }: KeyValueTable,
+  owners: readonly { readonly id: string; readonly pairs: readonly Tag[] }[],
+): Promise<void> {
+  const rows = owners.flatMap(({ id, pairs }) =>
+    [...new Map(pairs.map((pair) => [pair.key, pair.value]))].map((pair) => [id, ...pair]),
+  );
+  const { columns, from } = jsonRows(unit, ['text', 'text', 'text'], rows);
+  await sql`insert into ${sql.table(table)} (${sql.ref(owner)}, ${sql.ref(key)}, ${sql.ref(value)})
+    select ${columns} from ${from} where true
+    on conflict (${sql.ref(owner)}, ${sql.ref(key)}) do update set ${sql.ref(value)} = excluded.${sql.ref(value)}`.execute(
+    unit.query<TrackingTables>(),
+  );
+}
+
 // PostgreSQL takes a bare parameter of a select list for a text
 const ownerCast = (unit: Unit, ownerId: string | number) =>
   unit.dialect === 'postgres' && typeof ownerId === 'number' ? sql`${ownerId}::bigint` : sql`${ownerId}`;

@@ -2,39 +2,53 @@ import { formatReference } from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
 import { findAnyExperimentRow, requireActive, takeExperimentRow } from './experiment-service.ts';
 import { findExperimentRowByName } from './experiment-store.ts';
-import { keyValueTables, putKeyValues } from './key-value-store.ts';
+import { keyValueTables, putKeyValues, putKeyValuesOf } from './key-value-store.ts';
 import { runNameFor } from './run-names.ts';
-import { findRunRow, insertRun, type RunWithExperiment, rowToRunInfo, toRuns, updateRun } from './run-store.ts';
+import {
+  endRun,
+  findRunRow,
+  insertRuns,
+  type RunWithExperiment,
+  rowToRunInfo,
+  toRuns,
+  updateRun,
+} from './run-store.ts';
 import type { TrackingDeps } from './tracking-deps.ts';
 import { trackingErrors } from './tracking-errors.ts';
 import { toRunTag } from './tracking-limits.ts';
-import type { ExperimentRow, RunRow, RunStatus } from './tracking-tables.ts';
+import { type ExperimentRow, endedStatuses, type RunRow, type RunStatus } from './tracking-tables.ts';
 import type { Run, RunInfo, Tag } from './tracking-types.ts';
 
 export const runNameTag = 'mlflow.runName';
 export const parentRunTag = 'mlflow.parentRunId';
-
-const ended: readonly RunStatus[] = ['FINISHED', 'FAILED', 'KILLED'];
 
 interface RunName {
   readonly project: string;
   readonly runId: string;
 }
 
-interface NewRun {
+/** What runs that are made together have in common. */
+interface CommonOfRuns {
   readonly project: string;
   /** One of both; neither means experiment 0. A name that is not there yet is made. */
   readonly experimentId?: string | undefined;
   readonly experimentName?: string | undefined;
-  readonly name?: string | undefined;
   readonly parentRunId?: string | undefined;
   readonly userId?: string | undefined;
-  readonly startMs?: number | undefined;
-  readonly tags?: readonly Tag[];
 }
+
+interface OneOfRuns {
+  readonly name?: string | undefined;
+  readonly startMs?: number | undefined;
+  readonly tags?: readonly Tag[] | undefined;
+}
+
+type NewRun = CommonOfRuns & OneOfRuns;
 
 export interface RunService {
   createRun(unit: Unit, input: NewRun): Promise<Run>;
+  /** Several at once, in as many statements as one takes. */
+  createRuns(unit: Unit, common: CommonOfRuns, runs: readonly OneOfRuns[]): Promise<readonly RunInfo[]>;
   /** The active or deleted run; undefined when there is none. */
   run(reader: Reader, project: string, runId: string): Promise<Run | undefined>;
   runInfo(reader: Reader, project: string, runId: string): Promise<RunInfo | undefined>;
@@ -66,7 +80,7 @@ async function getActiveRunRow(reader: Reader, project: string, runId: string): 
 }
 
 /** The name comes as a field, as a tag, or as both when they agree. */
-function nameOf(runId: string, input: NewRun): string {
+function nameOf(runId: string, input: OneOfRuns): string {
   const tag = input.tags?.findLast(({ key }) => key === runNameTag)?.value;
   if (input.name && tag !== undefined && tag !== input.name)
     throw trackingErrors.TRACKING_VALUE_INVALID(
@@ -76,13 +90,30 @@ function nameOf(runId: string, input: NewRun): string {
 }
 
 async function emitFinished(unit: Unit, row: RunWithExperiment, status: RunStatus): Promise<void> {
-  if (!ended.includes(status) || ended.includes(row.status)) return;
+  if (!endedStatuses.includes(status) || endedStatuses.includes(row.status)) return;
+  await emitEnd(unit, row.project, row.run_id, status);
+}
+
+async function emitEnd(unit: Unit, project: string, runId: string, status: RunStatus): Promise<void> {
   await unit.emit({
     type: 'tracking-run.finished',
-    project: row.project,
-    subject: formatReference('tracking-run', row.run_id),
-    data: { runId: row.run_id, status },
+    project,
+    subject: formatReference('tracking-run', runId),
+    data: { runId, status },
   });
+}
+
+/** A parent's id comes from clients too: what cannot be a reference makes no edge. */
+function toParentEdge({ run_id, parent_run_id }: RunRow) {
+  return parent_run_id === null || !/^\w[\w-]*$/.test(parent_run_id)
+    ? []
+    : [
+        {
+          from: formatReference('tracking-run', parent_run_id),
+          to: formatReference('tracking-run', run_id),
+          kind: 'caused',
+        },
+      ];
 }
 
 export function createRunService({
@@ -95,7 +126,7 @@ export function createRunService({
     input: { readonly project: string; readonly name: string },
   ) => Promise<string>;
 }): RunService {
-  async function experimentOf(unit: Unit, input: NewRun): Promise<ExperimentRow> {
+  async function experimentOf(unit: Unit, input: CommonOfRuns): Promise<ExperimentRow> {
     const { project, experimentId, experimentName } = input;
     if (experimentId !== undefined || experimentName === undefined)
       return takeExperimentRow(unit, project, experimentId ?? '0');
@@ -110,22 +141,22 @@ export function createRunService({
     return made;
   }
 
-  const service: RunService = {
-    async createRun(unit, input) {
-      const { project } = input;
-      const experiment = await experimentOf(unit, input);
-      requireActive(experiment);
+  async function createRuns(unit: Unit, common: CommonOfRuns, wanted: readonly OneOfRuns[]): Promise<readonly Run[]> {
+    const { project } = common;
+    const experiment = await experimentOf(unit, common);
+    requireActive(experiment);
+    const made = wanted.map((input) => {
       const runId = ids.hex32();
       const name = nameOf(runId, input);
       const tags = (input.tags ?? []).map((tag, index) => toRunTag(tag, `tags[${index}]`));
-      const parentRunId = input.parentRunId ?? tags.findLast(({ key }) => key === parentRunTag)?.value;
+      const parentRunId = common.parentRunId ?? tags.findLast(({ key }) => key === parentRunTag)?.value;
       const row: RunRow = {
         run_id: runId,
         project,
         experiment_key: experiment.experiment_key,
         name,
         status: 'RUNNING',
-        user_id: input.userId ?? '',
+        user_id: common.userId ?? '',
         start_ms: input.startMs ?? unit.nowMs,
         end_ms: null,
         lifecycle: 'active',
@@ -134,33 +165,49 @@ export function createRunService({
         parent_run_id: parentRunId ?? null,
         created_by: unit.context.actor,
       };
-      await insertRun(unit, row);
       const own = [
         { key: runNameTag, value: name },
         ...(parentRunId === undefined ? [] : [{ key: parentRunTag, value: parentRunId }]),
       ];
-      await putKeyValues(unit, keyValueTables.runTags, runId, [...tags, ...own]);
-      const subject = formatReference('tracking-run', runId);
-      if (parentRunId !== undefined && /^\w[\w-]*$/.test(parentRunId))
-        await lineage.record(unit, project, [
-          { from: formatReference('tracking-run', parentRunId), to: subject, kind: 'caused' },
-        ]);
+      const pairs = new Map([...tags, ...own].map(({ key, value }) => [key, value]));
+      return { row, tags: [...pairs].map(([key, value]) => ({ key, value })) };
+    });
+    const rows = made.map(({ row }) => row);
+    await insertRuns(unit, rows);
+    await putKeyValuesOf(
+      unit,
+      keyValueTables.runTags,
+      made.map(({ row, tags }) => ({ id: row.run_id, pairs: tags })),
+    );
+    await lineage.record(unit, project, rows.flatMap(toParentEdge));
+    for (const { run_id } of rows)
       await unit.emit({
         type: 'tracking-run.started',
         project,
-        subject,
-        data: { runId, experimentId: String(experiment.experiment_id) },
+        subject: formatReference('tracking-run', run_id),
+        data: { runId: run_id, experimentId: String(experiment.experiment_id) },
       });
-      const all = new Map([...tags, ...own].map(({ key, value }) => [key, value]));
-      return {
-        info: rowToRunInfo({ ...row, experiment_id: experiment.experiment_id }),
-        metrics: [],
-        params: [],
-        tags: [...all].map(([key, value]) => ({ key, value })),
-        datasets: [],
-        modelInputs: [],
-        modelOutputs: [],
-      };
+    return made.map(({ row, tags }) => ({
+      info: rowToRunInfo({ ...row, experiment_id: experiment.experiment_id }),
+      metrics: [],
+      params: [],
+      tags,
+      datasets: [],
+      modelInputs: [],
+      modelOutputs: [],
+    }));
+  }
+
+  const service: RunService = {
+    async createRun(unit, input) {
+      const { name, startMs, tags, ...common } = input;
+      const [run] = await createRuns(unit, common, [{ name, startMs, tags }]);
+      if (run === undefined) throw new Error('one run was asked for and none was made');
+      return run;
+    },
+
+    async createRuns(unit, common, runs) {
+      return (await createRuns(unit, common, runs)).map(({ info }) => info);
     },
 
     async run(reader, project, runId) {
@@ -187,10 +234,8 @@ export function createRunService({
     },
 
     async finishRun(unit, { project, runId, status }) {
-      const row = await getRunRow(unit, project, runId);
-      if (row.lifecycle !== 'active' || ended.includes(row.status)) return;
-      await updateRun(unit, runId, { status, end_ms: unit.nowMs });
-      await emitFinished(unit, row, status);
+      if (await endRun(unit, { project, runId, status })) await emitEnd(unit, project, runId, status);
+      else await getRunRow(unit, project, runId); // it has ended before, or is not there
     },
 
     async deleteRun(unit, { project, runId }) {

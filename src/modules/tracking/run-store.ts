@@ -4,7 +4,7 @@ import { inList } from '#platform/sql';
 import { listInputs, listRunModels } from './input-store.ts';
 import { keyValueTables, listKeyValues } from './key-value-store.ts';
 import { listLatestMetrics } from './metric-store.ts';
-import type { Lifecycle, RunRow, TrackingTables } from './tracking-tables.ts';
+import { endedStatuses, type Lifecycle, type RunRow, type RunStatus, type TrackingTables } from './tracking-tables.ts';
 import type { Run, RunInfo } from './tracking-types.ts';
 
 const runColumns = [
@@ -98,8 +98,33 @@ export async function toRuns(reader: Reader, rows: readonly RunWithExperiment[])
   }));
 }
 
-export async function insertRun(unit: Unit, row: RunRow): Promise<void> {
-  await unit.query<TrackingTables>().insertInto('tracking_runs').values(row).execute();
+/** Rows in one statement: bounds its parameters. */
+const rowsAtOnce = 200;
+
+export async function insertRuns(unit: Unit, rows: readonly RunRow[]): Promise<void> {
+  for (let at = 0; at < rows.length; at += rowsAtOnce)
+    await unit
+      .query<TrackingTables>()
+      .insertInto('tracking_runs')
+      .values(rows.slice(at, at + rowsAtOnce))
+      .execute();
+}
+
+/** Ends an active run; false when there is none, or it has ended. */
+export async function endRun(
+  unit: Unit,
+  end: { readonly project: string; readonly runId: string; readonly status: RunStatus },
+): Promise<boolean> {
+  const { numUpdatedRows } = await unit
+    .query<TrackingTables>()
+    .updateTable('tracking_runs')
+    .set({ status: end.status, end_ms: unit.nowMs })
+    .where('tracking_runs.run_id', '=', end.runId)
+    .where('tracking_runs.project', '=', end.project)
+    .where('tracking_runs.lifecycle', '=', 'active')
+    .where('tracking_runs.status', 'not in', endedStatuses)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
 }
 
 export async function updateRun(

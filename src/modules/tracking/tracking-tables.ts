@@ -1,5 +1,7 @@
 export type Lifecycle = 'active' | 'deleted';
 export type RunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED';
+/** A run in one of these stays as it is. */
+export const endedStatuses: readonly RunStatus[] = ['FINISHED', 'FAILED', 'KILLED'];
 export type LoggedModelStatus = 'LOGGED_MODEL_PENDING' | 'LOGGED_MODEL_READY' | 'LOGGED_MODEL_UPLOAD_FAILED';
 
 export interface ExperimentRow {

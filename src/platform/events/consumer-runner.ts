@@ -1,5 +1,5 @@
 import type { Database, Unit } from '../database/types.ts';
-import { isAppError } from '../errors.ts';
+import { isAppError, kindTable } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { consumerErrors } from './consumer-errors.ts';
 import { advanceConsumer, insertParked, listParkedSubjects, subjectKey, type TakenConsumer } from './consumer-store.ts';
@@ -33,6 +33,10 @@ export interface ConsumerRunner {
   retryParked(): Promise<number>;
   stop(): Promise<void>;
 }
+
+/** Whether a consumer wants events of this subject. */
+export const follows = ({ subjects }: Consumer, subject: string): boolean =>
+  subjects === undefined || subjects.some((beginning) => subject.startsWith(beginning));
 
 export function startConsumerRunner(
   deps: { readonly database: Database; readonly logger: Logger; readonly retry: RetryPolicy },
@@ -111,6 +115,25 @@ export function startConsumerRunner(
     logger.error({ consumer: name, event: event.id, type: event.type, subject: event.subject, error }, 'event parked');
   }
 
+  /** False when that failed too. */
+  async function giveUp(logged: LoggedEvent, reason: unknown): Promise<boolean> {
+    const { event } = logged;
+    try {
+      await database.write(contextOf(consumer, logged), async (unit) => {
+        await advance(unit, cursor, event.position);
+        await consumer.giveUp?.(unit, event, reason);
+      });
+    } catch (error) {
+      logger.warn({ consumer: name, event: event.id, type: event.type, err: error }, 'giving up on an event failed');
+      return false;
+    }
+    logger.error({ consumer: name, event: event.id, type: event.type, err: reason }, 'event given up');
+    cursor = event.position;
+    scanned = cursor;
+    failed = undefined;
+    return true;
+  }
+
   async function handleBatch(batch: readonly LoggedEvent[]): Promise<void> {
     const tries: Promise<void>[] = [];
     let from = cursor;
@@ -138,7 +161,11 @@ export function startConsumerRunner(
     // A database that is away says nothing about the event: such an attempt does not count.
     if (isAppError(reason) && reason.code.startsWith('DATABASE_')) return await pause(retry.longestWaitMs);
     failed = { position: event.position, attempts };
-    if (attempts >= retry.attempts || isAppError(reason, 'CAUSE_CHAIN_TOO_LONG')) {
+    const last = attempts >= retry.attempts || isAppError(reason, 'CAUSE_CHAIN_TOO_LONG');
+    if (consumer.giveUp !== undefined && (last || isFinal(reason))) {
+      if (await giveUp(logged, reason)) return;
+    }
+    if (last) {
       await park(logged, error, attempts);
       failed = undefined;
       return;
@@ -147,20 +174,26 @@ export function startConsumerRunner(
   }
 
   async function readOn(): Promise<void> {
-    const head = await selectHead(database.read);
+    // Asked before the events are read. What this process was told of on SQLite is committed, so there it is enough.
+    const head = database.dialect === 'sqlite' ? wanted : await selectHead(database.read);
     const limit = pipelined ? batchSize : Math.min(batchSize, 16);
-    const batch = await selectEvents(database.read, { types: consumer.types, afterPosition: scanned, limit });
+    const page = await selectEvents(database.read, { types: consumer.types, afterPosition: scanned, limit });
+    const batch = page.filter(({ event }) => follows(consumer, event.subject));
+    const seen = page.at(-1)?.event.position ?? head;
     if (batch.length === 0) {
-      if (head > scanned) scanned = head;
-      if (scanned < wanted) await pause(unsettledWaitMs);
+      if (seen > scanned) scanned = seen;
+      if (page.length === 0 && scanned < wanted) await pause(unsettledWaitMs);
       return;
     }
-    if (pipelined) return await handleBatch(batch);
-    for (const logged of batch) {
-      if (stopping.signal.aborted) return;
-      await handleBatch([logged]);
-      if (cursor !== logged.event.position) return;
-    }
+    if (pipelined) await handleBatch(batch);
+    else
+      for (const logged of batch) {
+        if (stopping.signal.aborted) return;
+        await handleBatch([logged]);
+        if (cursor !== logged.event.position) return;
+      }
+    // Behind the last of its own there are only others' events.
+    if (cursor === batch.at(-1)?.event.position && seen > scanned) scanned = seen;
   }
 
   async function serveRetries(): Promise<void> {
@@ -261,3 +294,7 @@ export function startConsumerRunner(
     },
   };
 }
+
+/** What is wrong is the event or what it speaks of, so that it would meet the same error again. */
+const isFinal = (reason: unknown): boolean =>
+  isAppError(reason) && !kindTable[reason.kind].retryable && reason.kind !== 'conflict' && reason.kind !== 'internal';

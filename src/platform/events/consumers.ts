@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Database, Unit } from '../database/types.ts';
 import type { Logger } from '../log.ts';
 import { consumerErrors } from './consumer-errors.ts';
-import { type ConsumerRunner, startConsumerRunner } from './consumer-runner.ts';
+import { type ConsumerRunner, follows, startConsumerRunner } from './consumer-runner.ts';
 import { listParked, type ParkedEvent, takeConsumer } from './consumer-store.ts';
 import type { EventLog } from './event-log.ts';
 import { beforeEverything } from './position.ts';
@@ -13,6 +13,8 @@ export interface Consumer {
   /** Its cursor's name: stable for ever. */
   readonly name: string;
   readonly types: readonly EventType[];
+  /** Beginnings of the subjects that it follows, `pipeline-step:`; all when left out. Others cost it no write. */
+  readonly subjects?: readonly string[];
   /** Where a consumer begins that the database has never seen. Default: at the beginning of the log. */
   readonly from?: 'beginning' | 'now';
   /**
@@ -22,6 +24,11 @@ export interface Consumer {
   handle?(unit: Unit, event: TidemillEvent): Promise<void>;
   /** The effect outside, at least once, before the cursor moves; the event's id is the idempotency key. */
   deliver?(event: TidemillEvent): Promise<void>;
+  /**
+   * What happens, in place of parking, to an event that cannot be handled: whoever waits for it is told. In the unit
+   * that moves the cursor. At once when the error says that the event itself is wrong, else after the last attempt.
+   */
+  giveUp?(unit: Unit, event: TidemillEvent, error: unknown): Promise<void>;
 }
 
 /** How often a failing event is tried before its subject is parked. */
@@ -77,9 +84,9 @@ export function createConsumers(deps: {
     for (const runner of runners)
       for (const type of runner.consumer.types) byType.set(type, [...(byType.get(type) ?? []), runner]);
     return (events) => {
-      for (const { type, position } of events) {
+      for (const { type, subject, position } of events) {
         if (position > heard) heard = position;
-        for (const runner of byType.get(type) ?? []) runner.wake(position);
+        for (const runner of byType.get(type) ?? []) if (follows(runner.consumer, subject)) runner.wake(position);
       }
     };
   }

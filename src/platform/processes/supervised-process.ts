@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { setMaxListeners } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync, statSync, watch } from 'node:fs';
+import { closeSync, type FSWatcher, mkdirSync, openSync, readFileSync, statSync, watch } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { defineErrors } from '../errors.ts';
@@ -52,6 +52,12 @@ export interface StartedProcess {
   readonly folder: string;
 }
 
+/** A process that this one started. */
+export interface OwnProcess extends StartedProcess {
+  /** Resolves when the wrapper is gone, so that its folder says how it ended. */
+  readonly gone: Promise<void>;
+}
+
 export type ProcessExit =
   | { readonly outcome: 'exited'; readonly code: number; readonly endedAtMs: number }
   | { readonly outcome: 'signalled'; readonly signal: NodeJS.Signals; readonly endedAtMs: number }
@@ -66,7 +72,7 @@ export function wrapCommand(folder: string, command: readonly string[]): readonl
  * Starts a command as leader of its own session and process group; resolves when it runs. The few small files are
  * written and read synchronously: that takes microseconds, where a trip through the thread pool costs more than the spawn.
  */
-export async function startProcess(options: StartOptions): Promise<StartedProcess> {
+export async function startProcess(options: StartOptions): Promise<OwnProcess> {
   const { command, cwd, env, folder } = options;
   mkdirSync(folder, { recursive: true });
   const log = openSync(options.logFile ?? join(folder, 'output.log'), 'a');
@@ -75,6 +81,7 @@ export async function startProcess(options: StartOptions): Promise<StartedProces
     const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', log, log] });
     child.unref();
     const { pid } = child;
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     // asked before anything is awaited: until then even a process that has ended is still there as our zombie's record
     const startTime = pid === undefined ? undefined : startTimeOf(pid);
     await new Promise<void>((resolve, reject) => {
@@ -84,7 +91,7 @@ export async function startProcess(options: StartOptions): Promise<StartedProces
       );
     });
     if (pid === undefined) throw processErrors.PROCESS_NOT_STARTED(command[0], 'it has no pid');
-    return { pid, startTime: startTime ?? 'ended', folder };
+    return { pid, startTime: startTime ?? 'ended', folder, gone };
   } finally {
     closeSync(log);
   }
@@ -102,15 +109,16 @@ export async function readExit(folder: string): Promise<ProcessExit | undefined>
 
 /**
  * Waits for the end of a folder's process, own child or adopted. `lost` when it is gone without having said how, which
- * is noticed within a second. Rejects with the signal's reason when aborted.
+ * is noticed within a second, of an own child at once. Rejects with the signal's reason when aborted.
+ * @param gone of an own child: it is waited for, and the folder is not watched
  */
-export async function watchExit(folder: string, signal: AbortSignal): Promise<ProcessExit> {
+export async function watchExit(folder: string, signal: AbortSignal, gone?: Promise<void>): Promise<ProcessExit> {
   signal.throwIfAborted();
   setMaxListeners(0, signal); // one shutdown signal is shared by every wait
   return await new Promise<ProcessExit>((resolve, reject) => {
     const finish = (settle: () => void) => {
       clearInterval(poll);
-      watcher.close();
+      watcher?.close();
       signal.removeEventListener('abort', abort);
       settle();
     };
@@ -123,12 +131,18 @@ export async function watchExit(folder: string, signal: AbortSignal): Promise<Pr
         finish(() => reject(error));
       }
     };
-    const watcher = watch(folder, (_event, name) => {
+    signal.addEventListener('abort', abort, { once: true });
+    let watcher: FSWatcher | undefined;
+    let poll: NodeJS.Timeout | undefined;
+    if (gone !== undefined) {
+      gone.then(() => finish(() => resolve(lastWords(folder)))).catch((error: unknown) => finish(() => reject(error)));
+      return;
+    }
+    watcher = watch(folder, (_event, name) => {
       if (name === null || name === 'exit.json') check();
     });
-    const poll = setInterval(check, pollMs); // some file systems do not tell, and a killed wrapper leaves no file
+    poll = setInterval(check, pollMs); // some file systems do not tell, and a killed wrapper leaves no file
     watcher.on('error', () => undefined); // the poll goes on
-    signal.addEventListener('abort', abort, { once: true });
     check();
   });
 }
@@ -141,7 +155,11 @@ function examine(folder: string): ProcessExit | undefined {
   const started = recordedProcess(folder);
   if (started !== undefined && isAlive(started.pid, started.startTime)) return undefined;
   if (started === undefined && isYoung(folder)) return undefined; // started, the wrapper is not there yet
-  // a process seen dead has written what it will ever write, so this time the answer stands
+  return lastWords(folder);
+}
+
+/** Of a process seen dead: it has written what it will ever write, so that this answer stands. */
+function lastWords(folder: string): ProcessExit {
   return readExitFile(join(folder, 'exit.json')) ?? readExitFile(join(folder, 'exit.json.part')) ?? { outcome: 'lost' };
 }
 
