@@ -1,7 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
-import { explainStep, listRuns } from '../src/contracts/pipelines.ts';
+import { cancelRun, explainStep, listRuns } from '../src/contracts/pipelines.ts';
 import { startTimeOf } from '../src/platform/processes.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
 import { openPipelineProject, stateOf, states } from './support/pipeline-project.ts';
@@ -211,6 +213,61 @@ pipelines:
     await expect.poll(() => readdirSync(join(server.home, 'attempts'))).toEqual(['logs']);
     await project.client.request(`/api/v1/runs/${id}/cancel`, { method: 'POST' }); // no effect on an ended run
     expect((await project.finished(id)).state).toBe('cancelled');
+  });
+
+  test('that is cancelled still runs the steps that always run, and ends after them', async () => {
+    const folder = await temporaryFolder();
+    const { project } = await open(`pipelines:
+  p:
+    steps:
+      long:  { run: 'echo up; sleep 600', outputs: [x] }
+      after: { run: 'true', needs: [long] }
+      tidy:  { run: 'echo tidy; until [ -e "$F/go" ]; do sleep 0.02; done', always: true, env: { F: '${folder}' } }
+`);
+    const { id } = await project.start();
+    await project.stepUntil(id, 'long', ({ state }) => state === 'running');
+    const cancelled = await project.client.call(cancelRun, { params: { runId: id } });
+    expect(cancelled).toMatchObject({ state: 'running', cancelling: true });
+    await project.stepUntil(id, 'tidy', ({ state }) => state === 'running');
+    // again, while it waits for its last step: no effect
+    expect((await project.client.call(cancelRun, { params: { runId: id } })).cancelling).toBe(true);
+    await writeFile(join(folder, 'go'), '');
+    const run = await project.finished(id);
+    expect(run).toMatchObject({ state: 'cancelled' });
+    expect(run.cancelling).toBeUndefined();
+    expect(states(run)).toEqual({ long: 'cancelled', after: 'cancelled', tidy: 'succeeded' });
+    expect(await project.log(id, 'tidy')).toBe('tidy\n');
+  });
+
+  test('whose result cannot be recorded fails with the reason, and does not wait for ever', async () => {
+    const { server, project } = await open(
+      `pipelines:
+  p:
+    steps:
+      make:  { run: 'cp none "$TIDEMILL_OUTPUT_ROWS"', outputs: { rows: dataset }, code: [none] }
+      after: { run: 'true', inputs: { rows: make.rows } }
+      tidy:  { run: 'true', always: true }
+`,
+      { none: 'a row' },
+    );
+    // a table that refuses what `datasets` writes, as a full or damaged one would
+    await server.platform.database.write({ actor: 'user:local' }, (unit) =>
+      sql`create trigger refuse before insert on dataset_versions begin select raise(abort, 'no room here'); end`.execute(
+        unit.query(),
+      ),
+    );
+    const run = await project.run();
+    expect(run.state).toBe('failed');
+    expect(states(run)).toEqual({ make: 'failed', after: 'skipped', tidy: 'succeeded' });
+    expect(run.steps[0]?.error).toMatchObject({
+      code: 'STEP_NOT_RECORDED',
+      message: expect.stringContaining('step "make" did its work, but its result could not be recorded') as string,
+    });
+    expect(await server.platform.consumers.listParked()).toEqual([]);
+    await server.platform.database.write({ actor: 'user:local' }, (unit) =>
+      sql`drop trigger refuse`.execute(unit.query()),
+    );
+    expect((await project.run()).state).toBe('succeeded');
   });
 
   test('shares the machine with another of the same pipeline, each with its own result', async () => {

@@ -589,7 +589,7 @@ CREATE TABLE pipeline_runs (
   error_message text,
   created_ms bigint not null,
   ended_ms bigint
-, cause_depth bigint, requested_by text);
+, cause_depth bigint, requested_by text, cancelling smallint not null default 0 check (cancelling in (0, 1)));
 
 CREATE INDEX pipeline_runs_pipeline on pipeline_runs (project, pipeline, id);
 

@@ -71,6 +71,7 @@ export function createModules(platform: Platform): Modules {
     folder: platform.path('attempts'),
     path: platform.environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
     capacity: { cpu: config.jobCpus, memoryMb: config.jobMemoryMb },
+    logDays: config.jobLogDays,
     worker: {
       processes: 1,
       tasksPerProcess: 4,

@@ -100,7 +100,9 @@ export const StepSpec = Type.Object(
     cache: Type.Optional(
       Type.Boolean({ default: true, description: 'whether an equal earlier step may stand in for it' }),
     ),
-    always: Type.Optional(Type.Boolean({ description: 'runs at the end, even when steps before it failed' })),
+    always: Type.Optional(
+      Type.Boolean({ description: 'runs at the end, even when steps before it failed or the run was cancelled' }),
+    ),
   },
   closed,
 );
@@ -192,6 +194,9 @@ export const RunView = Type.Object({
   id: Type.String(),
   pipeline: Type.String(),
   state: RunState,
+  cancelling: Type.Optional(
+    Type.Boolean({ description: 'cancelled, while its processes and the steps that always run come to their end' }),
+  ),
   trigger: Type.String({ description: 'what asked for it: user:local, trigger:<name>, cron:<name>' }),
   params: Type.Record(Type.String(), Type.Unknown()),
   inputs: Type.Array(Type.String(), {
@@ -306,7 +311,7 @@ export const cancelRun = defineOperation({
   id: 'runs.cancel',
   method: 'POST',
   path: '/api/v1/runs/:runId/cancel',
-  summary: 'Cancel a run: its running steps are ended.',
+  summary: 'Cancel a run: its running steps are ended, and the steps that always run come last.',
   permission: 'write',
   params: runParams,
   responses: { 200: RunView, 404: ErrorBody },

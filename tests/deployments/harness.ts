@@ -63,6 +63,7 @@ export async function startControl(options: ControlOptions) {
     folder: join(folder, 'attempts'),
     path: '/usr/bin:/bin',
     capacity: { cpu: 2, memoryMb: 2048 },
+    logDays: 90,
     worker: {
       processes: 1,
       tasksPerProcess: 4,

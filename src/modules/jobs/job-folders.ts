@@ -6,7 +6,7 @@ import type { Job } from './job-types.ts';
 /**
  * What jobs keep on disk, below one folder:
  *
- *   logs/<job>.log      the output of all attempts, one after another; stays
+ *   logs/<job>.log      the output of all attempts, one after another; kept for `jobLogDays`
  *   <job>-<fence>/      one attempt: record of the process, its copies, what it makes; gone once it is recorded
  *
  * The fence names an attempt, since it rises with every claim.

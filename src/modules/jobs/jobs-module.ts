@@ -13,6 +13,7 @@ import { createJobLoop } from './job-loop.ts';
 import type { Job, JobResult } from './job-types.ts';
 import { registerJobRoutes } from './jobs-routes.ts';
 import { createJobsService, emitFinished, type JobsApi } from './jobs-service.ts';
+import { removeOldLogs } from './log-retention.ts';
 import { createWorkerPool, type WorkerPoolOptions } from './worker-pool.ts';
 import { runWorkerTask } from './worker-runner.ts';
 
@@ -26,11 +27,16 @@ export interface JobsModuleDeps {
   /** Search path that steps get. */
   readonly path: string;
   readonly capacity: { readonly cpu: number; readonly memoryMb: number };
+  /** How many days the log of an ended job is kept. */
+  readonly logDays: number;
   readonly worker: Omit<WorkerPoolOptions, 'logger'>;
   readonly ensurePython: CommandRunnerDeps['ensurePython'];
   readonly artifacts: Pick<ArtifactsApi, 'retainAll'>;
   readonly identity: Pick<IdentityApi, 'issueToken' | 'revokeToken'>;
 }
+
+const dayMs = 24 * 3_600_000;
+const sweepEveryMs = 3_600_000;
 
 export interface JobsModule {
   readonly id: 'jobs';
@@ -83,6 +89,22 @@ export function createJobsModule(deps: JobsModuleDeps): JobsModule {
     await deps.artifacts.retainAll(unit, { project: job.project, owner: `job:${job.id}` }, files);
   }
 
+  let sweeper: NodeJS.Timeout | undefined;
+  let sweeping: Promise<void> | undefined;
+
+  function sweepLogs(): void {
+    sweeping ??= removeOldLogs(deps, deps.clock.nowMs() - deps.logDays * dayMs)
+      .then((removed) => {
+        if (removed > 0) deps.logger.info({ removed, days: deps.logDays }, 'old job logs removed');
+      })
+      .catch((error: unknown) =>
+        deps.logger.warn({ err: error }, 'old job logs were not removed; trying again in an hour'),
+      )
+      .finally(() => {
+        sweeping = undefined;
+      });
+  }
+
   const api = createJobsService({
     loop,
     pool,
@@ -95,8 +117,15 @@ export function createJobsModule(deps: JobsModuleDeps): JobsModule {
     api,
     consumers: [],
     routes: (app) => registerJobRoutes(app, { database: deps.database, jobs: api }),
-    start: () => loop.start(),
+    async start() {
+      await loop.start();
+      sweepLogs();
+      sweeper = setInterval(sweepLogs, sweepEveryMs);
+      sweeper.unref();
+    },
     async stop() {
+      clearInterval(sweeper);
+      await sweeping;
       await loop.stop();
       await pool.stop();
     },

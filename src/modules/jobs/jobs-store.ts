@@ -272,6 +272,18 @@ export async function listJobs(
   return rows.map(rowToJob);
 }
 
+/** Which of these jobs have not ended. */
+export async function listOpenIds(reader: Reader, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await reader
+    .query<JobsTables>()
+    .selectFrom('jobs')
+    .select('jobs.id')
+    .where(inList(reader, 'jobs.id', ids))
+    .where(inList(reader, 'jobs.state', ['queued', 'running']))
+    .execute();
+  return new Set(rows.map(({ id }) => id));
+}
+
 export async function countOpenJobs(reader: Reader, project: string): Promise<number> {
   const row = await reader
     .query<JobsTables>()

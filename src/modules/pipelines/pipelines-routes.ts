@@ -154,6 +154,7 @@ function toSummary(run: Run): RunSummary {
     id: run.id,
     pipeline: run.pipeline,
     state: run.state,
+    ...(run.cancelling && { cancelling: true }),
     trigger: run.trigger,
     params: { ...run.params },
     inputs: [...run.inputs],

@@ -167,7 +167,11 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
       const states = new Map(pending.map(({ name, state }) => [name, state]));
       const steps = createRunSteps(unit, id, { states, steps: pending });
       await advance(unit, deps, fixed, steps, fixed.names);
-      await insertSteps(unit, id, fixed.names.map((name) => steps.get(name)));
+      await insertSteps(
+        unit,
+        id,
+        fixed.names.map((name) => steps.get(name)),
+      );
       await runs.endIfOver(unit, { fixed, state: 'running', cancelling: false, steps });
       return id;
     },

@@ -113,6 +113,15 @@ export const settings = {
     reason: 'Memory of one worker process; what needs more spills to disk.',
     parse: parseInteger(128, 1e9),
   }),
+  jobLogDays: setting<number>({
+    environment: 'TIDEMILL_JOB_LOG_DAYS',
+    flag: 'job-log-days',
+    default: 90,
+    unit: 'days',
+    reason:
+      'How long the output of a job that has ended is kept; longer answers later questions, shorter frees disk. What it made is kept apart from it.',
+    parse: parseInteger(1, 36_500),
+  }),
   workerIdleMs: setting<number>({
     environment: 'TIDEMILL_WORKER_IDLE_MS',
     flag: 'worker-idle-ms',

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { beforeEach, expect, test } from 'vitest';
 import type { TidemillEvent } from '#contracts/event-types';
 import type { Database, Unit, WriteContext } from '../database.ts';
+import { defineErrors } from '../errors.ts';
 import { describeDatabases, type TestDatabase } from '../testing/database.ts';
 import { type Consumer, type Consumers, createConsumers } from './consumers.ts';
 import { createEventLog } from './event-log.ts';
@@ -73,6 +74,61 @@ describeDatabases('event consumers', (open) => {
     expect(await seenBy(database, 'one')).toEqual(log);
     expect(await seenBy(database, 'two')).toEqual(log);
     expect(await seenBy(database, 'none')).toEqual([]);
+    await consumers.stop();
+  });
+
+  test('a consumer of some subjects handles no others, and is not held up by them', async () => {
+    const consumers = await start({
+      name: 'some',
+      types: ['alert.resolved'],
+      subjects: ['alert:a/', 'alert:b/'],
+      handle: see('some'),
+    });
+    const subjects = ['alert:a/1', 'alert:c/2', 'alert:b/3', 'alert:c/4', 'alert:a', 'alert:c/5'];
+    for (const subject of subjects) await say(database, subject);
+    await consumers.idle();
+    expect(await seenBy(database, 'some')).toEqual(['alert:a/1', 'alert:b/3']);
+    await consumers.stop();
+  });
+
+  test('a consumer that gives up is told of the error, at once when the event itself is wrong, and parks nothing', async () => {
+    const wrong = defineErrors({ WRONG: { kind: 'invalid', message: () => 'wrong for ever' } });
+    const tries: string[] = [];
+    const consumers = await start({
+      name: 'giving',
+      types: ['alert.resolved'],
+      async handle(unit, event) {
+        tries.push(event.subject);
+        await see('giving')(unit, event);
+        if (event.subject === 'alert:wrong') throw wrong.WRONG();
+        if (event.subject === 'alert:broken') throw new Error('a mistake');
+      },
+      giveUp: (unit, event, error) =>
+        see('gave up')(unit, { ...event, subject: `${event.subject}: ${error instanceof Error ? error.message : ''}` }),
+    });
+    for (const subject of ['alert:wrong', 'alert:fine', 'alert:broken', 'alert:wrong']) await say(database, subject);
+    await consumers.idle();
+    expect(tries.filter((subject) => subject === 'alert:broken')).toHaveLength(retry.attempts);
+    expect(await seenBy(database, 'giving')).toEqual(['alert:fine']);
+    expect(await seenBy(database, 'gave up')).toEqual([
+      'alert:wrong: wrong for ever',
+      'alert:broken: a mistake',
+      'alert:wrong: wrong for ever',
+    ]);
+    expect(await consumers.listParked()).toEqual([]);
+    await consumers.stop();
+  });
+
+  test('an event that cannot even be given up is parked', async () => {
+    const consumers = await start({
+      name: 'stuck',
+      types: ['alert.resolved'],
+      handle: () => Promise.reject(new Error('no')),
+      giveUp: () => Promise.reject(new Error('not that either')),
+    });
+    await say(database, 'alert:a');
+    await consumers.idle();
+    expect(await consumers.listParked()).toMatchObject([{ subject: 'alert:a', error: 'no' }]);
     await consumers.stop();
   });
 
