@@ -22,7 +22,10 @@ interface View {
   readonly useCreated: boolean;
   readonly ttlMs: number | undefined;
   readonly knownAfterMs: number | undefined;
+  readonly source: (typeof sources)[number];
 }
+// One file, two, SQL, and one with a column that hides the number of its rows, so that the database joins alone.
+const sources = ['file', 'files', 'sql', 'hidden'] as const;
 
 /** Descending, null last; texts by code unit, as DuckDB's bytes for these letters. */
 function compareDown(x: number | string | null, y: number | string | null): number {
@@ -72,6 +75,7 @@ const view = fc.record({
   useCreated: fc.boolean(),
   ttlMs: duration,
   knownAfterMs: duration,
+  source: fc.constantFrom(...sources),
 });
 
 let folder: TaskFolder;
@@ -95,15 +99,28 @@ function tableOf(
   return `select ${select.join(', ')} from (values ${values}) as v(${names.map((name) => `"${name}"`).join(', ')}) limit ${rows.length}`;
 }
 
-function writeView(name: string, rows: readonly FeatureRow[]): Promise<string> {
+/** The view's rows as the task's input names them. */
+async function writeView(name: string, rows: readonly FeatureRow[], source: View['source']) {
+  if (source === 'files') {
+    const half = Math.floor(rows.length / 2);
+    const paths = [
+      await writeRows(`${name}-1.parquet`, rows.slice(0, half)),
+      await writeRows(`${name}-2.parquet`, rows.slice(half)),
+    ];
+    return { paths };
+  }
+  const path = await writeRows(`${name}.parquet`, rows, source === 'hidden' ? 'file_row_number' : undefined);
+  if (source === 'sql') return { sql: 'select * from given', inputs: [{ name: 'given', paths: [path] }] };
+  return { paths: [path] };
+}
+
+function writeRows(name: string, rows: readonly FeatureRow[], more?: string): Promise<string> {
   const columns = { k: 'varchar', j: 'integer', time: 'timestamp', created: 'timestamp', a: 'double', b: 'varchar' };
-  return folder.parquet(
-    name,
-    tableOf(
-      columns,
-      rows.map(({ k, j, time, created, a, b }) => [text(k), j, timestamp(time), timestamp(created), a, text(b)]),
-    ),
+  const table = tableOf(
+    columns,
+    rows.map(({ k, j, time, created, a, b }) => [text(k), j, timestamp(time), timestamp(created), a, text(b)]),
   );
+  return folder.parquet(name, more === undefined ? table : `select *, 7 as ${more} from (${table})`);
 }
 
 function writeSpine(name: string, rows: readonly SpineRow[], from: number): Promise<string> {
@@ -117,7 +134,7 @@ function writeSpine(name: string, rows: readonly SpineRow[], from: number): Prom
   );
 }
 
-test('the join equals brute force: ties, nulls, duplicates, exact bounds, several views, any order of the source', async () => {
+test('the join equals brute force: ties, nulls, duplicates, exact bounds, several views, any source and order', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(spineRow, { minLength: 1, maxLength: 20 }),
@@ -135,7 +152,7 @@ test('the join equals brute force: ties, nulls, duplicates, exact bounds, severa
           const rows = reverse ? item.rows.toReversed() : item.rows;
           made.push({
             name: `v${index}`,
-            paths: [await writeView(`view-${index}.parquet`, rows)],
+            ...(await writeView(`view-${index}`, rows, item.source)),
             entity: item.composite ? ['k', 'j'] : ['k'],
             time: 'time',
             ...(item.useCreated && { created: 'created' }),

@@ -144,6 +144,41 @@ describe('the join', () => {
   });
 });
 
+describe('rows that tie', () => {
+  const tie = async (count: number, created: string) => {
+    const path = await folder.parquet(
+      'tied.parquet',
+      `select 'EWR' as origin, timestamp '2013-01-01 09:00:00' as observed, ${created} as created, i as v from range(${count}) as r(i)`,
+    );
+    return (await joined({ paths: [path], created: 'created', columns: ['v'] })).values;
+  };
+
+  test('are compared by created as exactly as its type, and by values when there are many', async () => {
+    expect(await tie(10, `(case when i = 3 then '2013-01-02' end)::timestamp`)).toEqual([[3], [null]]);
+    expect(await tie(10, `(case i when 3 then 'infinity' when 4 then null else '-infinity' end)::timestamp`)).toEqual([
+      [3],
+      [null],
+    ]);
+    expect(await tie(10, `'2013-01-02 00:00:00.00000000' || (i * 7 % 10)`)).toEqual([[7], [null]]);
+    expect(await tie(10, `('2013-01-02 00:00:00.00000000' || (i * 7 % 10))::timestamp_ns`)).toEqual([[7], [null]]);
+    expect(await tie(10, `9007199254740992 + (i * 7 % 10)`)).toEqual([[7], [null]]);
+    expect(await tie(20_000, `null::timestamp`)).toEqual([[19_999], [null]]);
+  });
+
+  test('are right where times lie too far apart for doubles', async () => {
+    const path = await folder.parquet(
+      'far.parquet',
+      `select 'EWR' as origin, timestamp_ns '2012-01-01' + to_days((i // 2)::integer) as observed, i as v from range(1000) as r(i)`,
+    );
+    expect((await joined({ paths: [path], columns: ['v'] })).values).toEqual([[733], [null]]);
+    const old = await folder.parquet(
+      'old.parquet',
+      `select 'EWR' as origin, timestamp '0001-01-01' + to_microseconds(i) as observed, i as v from range(9) as r(i)`,
+    );
+    expect((await joined({ paths: [old], columns: ['v'] })).values).toEqual([[8], [null]]);
+  });
+});
+
 describe('a join that cannot be', () => {
   test('says which column is missing, and the nearest name', async () => {
     await expect(joined({ columns: ['tmp'] })).rejects.toMatchObject({

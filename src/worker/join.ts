@@ -1,6 +1,7 @@
 import type { WorkerTaskInput, WorkerTaskOutput } from '#contracts/worker';
 import { toJsonValue } from './json-value.ts';
-import { type MatchedView, matchView } from './match-view.ts';
+import type { MatchedView } from './match-plan.ts';
+import { matchView } from './match-view.ts';
 import { defineInputs } from './query.ts';
 import { type Session, withSession } from './session.ts';
 import { createRowsTable } from './spine-rows.ts';
@@ -25,7 +26,11 @@ export async function join(context: TaskContext, input: Join): Promise<WorkerTas
     read: [...('paths' in spine ? spine.paths : []), ...views.flatMap(pathsOf)],
     ...(outputPath !== undefined && { write: [outputPath] }),
   };
-  return withSession(context, access, async (session) => {
+  // A quarter of the memory is for arrays beside the database (`match-by-scan.ts`).
+  const memoryMb = context.memoryMb();
+  const databaseMb = Math.ceil(memoryMb * 0.75);
+  const arrayBytes = (memoryMb - databaseMb) * 1024 * 1024;
+  return withSession({ ...context, memoryMb: () => databaseMb }, access, async (session) => {
     if ('rows' in spine) await createRowsTable(session, spineTable, spine.rows, spine.at);
     else await session.run(`create temp table ${spineTable} as select * from ${readParquet(spine.paths)}`);
     const columns = await session.columns(spineTable);
@@ -33,7 +38,9 @@ export async function join(context: TaskContext, input: Join): Promise<WorkerTas
     const matches: MatchedView[] = [];
     for (const [index, view] of views.entries()) {
       const relation = await openView(session, view, index);
-      matches.push(await matchView(session, { view, relation, index, spine: columns, at, loose: 'rows' in spine }));
+      matches.push(
+        await matchView(session, { view, relation, index, spine: columns, at, loose: 'rows' in spine, arrayBytes }),
+      );
     }
     const features = matches.flatMap((match) => match.features);
     assertDistinct([...columns.map(({ name }) => name), ...features.map(({ output }) => output)]);
@@ -64,13 +71,10 @@ async function openView(session: Session, view: View, index: number): Promise<st
 }
 
 function selectOf(matches: readonly MatchedView[], ...before: readonly string[]): string {
-  const columns = matches.flatMap(({ table, features }) =>
-    features.map(({ column, output }) => `${table}.${quoteName(column)} as ${quoteName(output)}`),
+  const columns = matches.flatMap(({ features }) =>
+    features.map(({ expression, output }) => `${expression} as ${quoteName(output)}`),
   );
-  const joins = matches.map(
-    ({ table, relation }) => `left join ${relation} as ${table} on ${table}.r = ${spineTable}.rowid`,
-  );
-  return `select ${[...before, ...columns].join(', ')} from ${spineTable} ${joins.join(' ')} order by ${spineTable}.rowid`;
+  return `select ${[...before, ...columns].join(', ')} from ${spineTable} ${matches.map(({ joins }) => joins).join(' ')} order by ${spineTable}.rowid`;
 }
 
 async function readValues(session: Session, matches: readonly MatchedView[]) {
