@@ -6,12 +6,10 @@ import type { Client } from '../../sdk/index.ts';
 
 /** A year of flights, cut into the files that arrive day by day, kept aside until their day comes. */
 export interface Stock {
-  /** Days (YYYY-MM-DD, UTC) that have flights, in order. */
-  readonly days: readonly string[];
   /** Copies what has arrived by then into the project; answers whether there was such a file. */
   deliver(dataset: DatasetName, day: string): Promise<boolean>;
-  /** Digest of the day's flights. */
-  flightsOf(day: string): string | undefined;
+  /** Digests of the daily files of flights, by day. */
+  readonly flights: ReadonlyMap<string, string>;
 }
 
 export const datasetNames = ['flights', 'departures', 'weather'] as const;
@@ -58,10 +56,12 @@ export async function cutStock(
     };
     await Promise.all(Array.from({ length: 8 }, fetchOne));
   }
-  const days = [...digests.keys()].flatMap((key) => /^flights\/(.+)\.parquet$/.exec(key)?.[1] ?? []).toSorted();
+  const flights = [...digests].flatMap(([key, sha256]) => {
+    const day = /^flights\/(.+)\.parquet$/.exec(key)?.[1];
+    return day === undefined ? [] : [[day, sha256] as const];
+  });
   return {
-    days,
-    flightsOf: (day) => digests.get(`flights/${day}.parquet`),
+    flights: new Map(flights),
     async deliver(dataset, day) {
       if (!digests.has(`${dataset}/${day}.parquet`)) return false;
       const target = join(projectFolder, 'data', dataset);
