@@ -29,27 +29,33 @@ export async function cutStock(
   client: Client,
   folder: string,
   projectFolder: string,
-  options: { readonly share: number; readonly seed: number; readonly from: string; readonly until: string },
+  options: {
+    readonly share: number;
+    readonly seed: number;
+    readonly from: string;
+    readonly until: string;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Stock> {
-  const sources = await uploadSources(client);
+  const { signal } = options;
+  const sources = await uploadSources(client, signal);
   const digests = new Map<string, string>();
   for (const dataset of datasetNames) {
     const select = (await readFile(join(example, 'demo', `${dataset}.sql`), 'utf8'))
       .replaceAll('$share', String(options.share))
       .replaceAll('$seed', String(options.seed))
       .replaceAll(/--[^\n]*/g, '');
-    const { files } = await client.call(runQuery, {
-      body: {
-        sql: `select * from (${select}) where day >= date '${options.from}' and day < date '${options.until}'`,
-        inputs: sources,
-        partition: { by: 'day', name: '{value}.parquet' },
-      },
-    });
+    const body = {
+      sql: `select * from (${select}) where day >= date '${options.from}' and day < date '${options.until}'`,
+      inputs: sources,
+      partition: { by: 'day', name: '{value}.parquet' },
+    };
+    const { files } = await client.call(runQuery, { body }, { signal });
     await mkdir(join(folder, dataset), { recursive: true });
     const queue = [...files];
     const fetchOne = async (): Promise<void> => {
       for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
-        const bytes = await (await client.request(`/api/v1/artifacts/${file.sha256}`)).arrayBuffer();
+        const bytes = await (await client.request(`/api/v1/artifacts/${file.sha256}`, { signal })).arrayBuffer();
         await writeFile(join(folder, dataset, file.name), Buffer.from(bytes));
         digests.set(`${dataset}/${file.name}`, file.sha256);
       }
@@ -72,7 +78,7 @@ export async function cutStock(
   };
 }
 
-async function uploadSources(client: Client): Promise<{ name: string; sha256: string }[]> {
+async function uploadSources(client: Client, signal: AbortSignal): Promise<{ name: string; sha256: string }[]> {
   const { createHash } = await import('node:crypto');
   return Promise.all(
     ['flights', 'weather'].map(async (name) => {
@@ -80,6 +86,7 @@ async function uploadSources(client: Client): Promise<{ name: string; sha256: st
       const sha256 = createHash('sha256').update(bytes).digest('hex');
       await client.request(`/api/v1/artifacts/${sha256}`, {
         method: 'PUT',
+        signal,
         headers: { 'content-type': 'application/octet-stream' },
         body: new Blob([new Uint8Array(bytes)]),
       });

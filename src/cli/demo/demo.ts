@@ -73,7 +73,13 @@ async function replayLoop(
   const project = projectFolder(home);
   await copyExample(project);
   output.say(`cutting the year into daily files (share ${share}, seed ${seed})`);
-  const stock = await cutStock(client, stockFolder(home), project, { share, seed, from: begin, until });
+  const stock = await cutStock(client, stockFolder(home), project, {
+    share,
+    seed,
+    from: begin,
+    until,
+    signal: context.signal,
+  });
   const replay = await openReplay(client, {
     servingUrl: server.servingUrl ?? '',
     stock,

@@ -54,7 +54,7 @@ export async function openReplay(
     client,
     endpointUrl: `${servingUrl}/projects/${project.project}/v2/models/${endpoint}`,
     http: createHttpClient({ connections: requestsAtOnce, signal }),
-    timetable: createTimetable(client, stock.flights),
+    timetable: createTimetable(client, stock.flights, signal),
     sender: await createProjectSender(client, project),
   };
 }

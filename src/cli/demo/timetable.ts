@@ -12,20 +12,19 @@ export interface Timetable {
 const flightsAMonth = 100_000;
 
 /** Reads a month of daily files at once, when its first day is asked for. */
-export function createTimetable(client: Client, files: ReadonlyMap<string, string>): Timetable {
+export function createTimetable(client: Client, files: ReadonlyMap<string, string>, signal: AbortSignal): Timetable {
   const months = new Map<string, Promise<ReadonlyMap<string, readonly Fact[]>>>();
 
   async function read(month: string): Promise<ReadonlyMap<string, readonly Fact[]>> {
     const inputs = [...files].filter(([day]) => day.startsWith(month)).map(([name, sha256]) => ({ name, sha256 }));
     const days = inputs.map(({ name }) => `select '${name}' as day, row_number() over () as place, * from "${name}"`);
-    const { rows = [] } = await client.call(runQuery, {
-      body: {
-        sql: `select day, carrier, flight, origin, dest, strftime(time_hour at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ') as time_hour,
-          sched_dep_time, sched_arr_time, distance from (${days.join(' union all ')}) order by day, place`,
-        inputs,
-        rows: flightsAMonth,
-      },
-    });
+    const body = {
+      sql: `select day, carrier, flight, origin, dest, strftime(time_hour at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ') as time_hour,
+        sched_dep_time, sched_arr_time, distance from (${days.join(' union all ')}) order by day, place`,
+      inputs,
+      rows: flightsAMonth,
+    };
+    const { rows = [] } = await client.call(runQuery, { body }, { signal });
     const byDay = new Map<string, Fact[]>();
     for (const { day, ...fact } of rows as readonly Fact[]) {
       const known = byDay.get(String(day));
