@@ -1,5 +1,7 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,6 +13,7 @@ import { traceLineage } from '../src/contracts/lineage.ts';
 import { getPrediction } from '../src/contracts/predictions.ts';
 import { builtModule } from '../src/platform/testing/built-program.ts';
 import { type Client, createClient } from '../src/sdk/index.ts';
+import { temporaryFolder } from './support/control-plane.ts';
 
 const run = promisify(execFile);
 const tidemill = join(import.meta.dirname, '..', 'bin', 'tidemill');
@@ -64,6 +67,11 @@ describe('the demo, a tenth of the flights from January to August', () => {
     expect(alert?.subject).toBe('alert:late-arrival/performance');
     expect(items.slice(0, fired).some(({ type }) => type === 'window.closed')).toBe(true);
     expect(items[fired]?.cause).toBe(alert?.id);
+    // the window and the alert that it gave rise to are one unit
+    const window = items
+      .slice(0, fired)
+      .findLast(({ type, cause }) => type === 'window.closed' && cause === alert?.cause);
+    expect(window, 'the window of the alert').toBeDefined();
     // the run is made in the very unit that fires, so both follow from the alert
     const after = items.slice(items.findIndex(({ id }) => id === alert?.id)).map(({ type }) => type);
     let at = 0;
@@ -76,17 +84,70 @@ describe('the demo, a tenth of the flights from January to August', () => {
     expect(after).toContain('pipeline.run.finished');
   });
 
+  test('puts the first version in charge of everything before the first prediction, a later one by canary', async () => {
+    const { items } = await client.call(listEvents, {
+      query: {
+        type: [
+          'registry.alias.moved',
+          'rollout.started',
+          'rollout.advanced',
+          'rollout.completed',
+          'prediction.chunk.taken',
+        ],
+        order: 'asc',
+        limit: 500,
+      },
+    });
+    const factsOf = (type: string) =>
+      items.flatMap((event) => (event.type === type ? [event.data as Readonly<Record<string, unknown>>] : []));
+    const firstChunk = items.findIndex(({ type }) => type === 'prediction.chunk.taken');
+    expect(items.slice(0, firstChunk).map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['registry.alias.moved', 'rollout.completed']),
+    );
+    const [, later] = factsOf('registry.alias.moved');
+    expect(Number(later?.['to'])).toBeGreaterThan(1);
+    const rollout = factsOf('rollout.started').find(({ version }) => version === later?.['to'])?.['rolloutId'];
+    const percents = factsOf('rollout.advanced').flatMap(({ rolloutId, percent }) =>
+      rolloutId === rollout ? [percent] : [],
+    );
+    expect(percents).toEqual([50, 100]);
+    expect(factsOf('rollout.completed').map(({ rolloutId }) => rolloutId)).toContain(rollout);
+  });
+
+  test('has landed, logged and matched day by day, each an event', async () => {
+    const count = async (type: 'dataset.version.created' | 'prediction.settled' | 'truth.recorded' | 'window.closed') =>
+      (await client.call(listEvents, { query: { type: [type], order: 'asc', limit: 500 } })).items.length;
+    expect(await count('dataset.version.created')).toBe(500); // three a day, more than a page
+    expect(await count('prediction.settled')).toBeGreaterThan(170);
+    expect(await count('truth.recorded')).toBeGreaterThan(170);
+    expect(await count('window.closed')).toBeGreaterThan(170);
+  });
+
   test('tells the first proposal by its verdict', () => {
     const texts = report.happenings.map(({ text }) => text);
     expect(texts.some((text) => text.startsWith('gate: first'))).toBe(true);
     expect(texts.some((text) => text.startsWith('gate: passed'))).toBe(true);
   });
 
+  test('answers every row, and has each in the log once', async () => {
+    const { asked, refused } = report.predictions;
+    expect(refused).toBe(0);
+    let [logged, after] = [0, '0'];
+    for (;;) {
+      const { items } = await client.call(listEvents, {
+        query: { type: ['prediction.chunk.taken'], after, order: 'asc', limit: 500 },
+      });
+      for (const { data } of items) logged += (data as { readonly requests: number }).requests;
+      after = items.at(-1)?.position ?? after;
+      if (items.length < 500) break;
+    }
+    expect(logged).toBe(asked);
+  });
+
   test('serves almost every row with weather and delays', () => {
-    const { asked, lacking, refused } = report.predictions;
+    const { asked, lacking } = report.predictions;
     expect(asked).toBeGreaterThan(10_000);
     expect(lacking / asked).toBeLessThan(0.02);
-    expect(refused / asked).toBeLessThan(0.02);
   });
 
   test('serves the very vector that training saw for the same key', async () => {
@@ -135,4 +196,75 @@ describe('the demo, a tenth of the flights from January to August', () => {
     expect(below.some((ref) => ref.startsWith('prediction:'))).toBe(true);
     expect(below.some((ref) => ref.startsWith('alert:'))).toBe(true);
   });
+});
+
+describe('the demo, where it cannot go on', () => {
+  interface Ended {
+    readonly code: number | null;
+    readonly said: string;
+  }
+  function startDemo(home: string, flags: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+    const child = spawn(tidemill, ['demo', '--home', home, '--serving-port', '0', ...flags], {
+      env: { ...process.env, NO_COLOR: '1', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    const listeners = new Set<() => void>();
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+        for (const listener of listeners) listener();
+      });
+    const ended = new Promise<Ended>((resolve) => child.once('close', (code) => resolve({ code, said })));
+    const hears = (text: string) =>
+      new Promise<void>((resolve, reject) => {
+        const look = () => said.includes(text) && resolve();
+        listeners.add(look);
+        look();
+        void ended.then(() => reject(new Error(`it ended before it said "${text}": ${said}`)));
+      });
+    return { child, ended, hears };
+  }
+
+  beforeAll(() => builtModule('cli/main.js').then(() => undefined), longestMs);
+
+  test('says that a port is taken, and begins nothing', async () => {
+    const holder = createServer();
+    await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+    const { port } = holder.address() as AddressInfo;
+    const home = join(await temporaryFolder(), 'home');
+    const { code, said } = await startDemo(home, ['--port', String(port)]).ended;
+    holder.close();
+    expect(code).toBe(1);
+    expect(said).toBe(`error port: ${port} is in use by another program: stop it or choose another with --port\n`);
+    expect(existsSync(home)).toBe(false);
+  });
+
+  test('says that Python is missing, before it does anything', async () => {
+    const home = join(await temporaryFolder(), 'home');
+    const { code, said } = await startDemo(home, ['--port', '0'], { TIDEMILL_PYTHON: 'no-such-python' }).ended;
+    expect(code).toBe(1);
+    expect(said).toMatch(/^error Python: .*no-such-python.*\n$/);
+    expect(existsSync(home)).toBe(false);
+  });
+
+  test('Ctrl-C ends it with the server that it started; a second run says how to go on, --fresh starts over', async () => {
+    const home = join(await temporaryFolder(), 'home');
+    const demo = startDemo(home, ['--port', '0']);
+    await demo.hears('cutting the year');
+    demo.child.kill('SIGINT');
+    const interrupted = await demo.ended;
+    expect(interrupted.code).toBe(130);
+    expect(interrupted.said).toContain('The server is stopped. "tidemill demo --fresh" starts over');
+    expect(existsSync(join(home, 'running.json'))).toBe(false);
+
+    const second = await startDemo(home, ['--port', '0']).ended;
+    expect(second.code).toBe(5);
+    expect(second.said).toContain('"tidemill demo --fresh"');
+
+    const fresh = startDemo(home, ['--port', '0', '--fresh']);
+    await fresh.hears('cutting the year');
+    fresh.child.kill('SIGINT');
+    expect((await fresh.ended).code).toBe(130);
+  }, 120_000);
 });

@@ -77,7 +77,7 @@ export async function startControl(options: ControlOptions) {
     ...common,
     folder: join(folder, 'intake'),
     jobs: jobs.api,
-    datasets: { version: async () => undefined },
+    datasets: { version: async () => undefined, currentVersion: async () => undefined },
     artifacts: artifacts.api,
     lineage: lineage.api,
     alerts: alerts.api,

@@ -1,5 +1,7 @@
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { type CliEnvironment, CliError, createContext } from '../context.ts';
+import { type CliContext, type CliEnvironment, CliError, createContext } from '../context.ts';
 import { stopServer } from '../stop-server.ts';
 
 /** Chosen once: under 4 minutes on 2 cores once the Python environment stands, and every room has enough rows. */
@@ -13,7 +15,7 @@ export function createDemoCommand(world: CliEnvironment): Command {
     .option('--share <0..1>', 'part of the flights that are replayed', String(defaultShare))
     .option('--seed <number>', 'which of them', '1')
     .option('--until <day>', 'first day that is not replayed any more', '2013-09-01')
-    .option('--fresh', 'start over: takes an earlier demo in this home folder away')
+    .option('--fresh', 'start over: empties the home folder of an earlier demo')
     .option('--exit', 'stop the server at the end')
     .option('--port <number>', 'port of the API and the web page')
     .option('--serving-port <number>', 'port of predictions')
@@ -41,18 +43,21 @@ export function createDemoCommand(world: CliEnvironment): Command {
           import('../demo/demo.ts'),
           import('../demo/report.ts'),
         ]);
-        const report = await runDemo(context, {
-          share,
-          seed,
-          until: options.until,
-          fresh: options.fresh ?? false,
-          upFlags: [
-            ...(options.port === undefined ? [] : ['--port', options.port]),
-            ...(options.servingPort === undefined ? [] : ['--serving-port', options.servingPort]),
-          ],
-        });
-        context.output.result(report, () => printReport(report));
-        if (options.exit === true) await stopServer(context);
+        const upFlags = {
+          ...(options.port !== undefined && { port: options.port }),
+          ...(options.servingPort !== undefined && { servingPort: options.servingPort }),
+        };
+        const { until, fresh = false, exit = false } = options;
+        const report = await runDemo(context, { share, seed, until, fresh, exit, upFlags });
+        context.output.result(report, () => printReport(report, callOf(context)));
+        if (exit) await stopServer(context);
       },
     );
+}
+
+/** What to type in this folder to reach what the demo has left. */
+function callOf({ home, cwd }: CliContext): string {
+  const program = relative(cwd, fileURLToPath(new URL('../../../bin/tidemill', import.meta.url)));
+  const ours = home === join(cwd, '.tidemill') ? '' : ` --home ${home}`;
+  return `${program.startsWith('..') ? 'tidemill' : `./${program}`}${ours}`;
 }

@@ -6,12 +6,10 @@ import { packagePath } from '../package-path.ts';
 
 /** A year of flights, cut into the files that arrive day by day, kept aside until their day comes. */
 export interface Stock {
-  /** Days (YYYY-MM-DD, UTC) that have flights, in order. */
-  readonly days: readonly string[];
   /** Copies what has arrived by then into the project; answers whether there was such a file. */
   deliver(dataset: DatasetName, day: string): Promise<boolean>;
-  /** Digest of the day's flights. */
-  flightsOf(day: string): string | undefined;
+  /** Digests of the daily files of flights, by day. */
+  readonly flights: ReadonlyMap<string, string>;
 }
 
 export const datasetNames = ['flights', 'departures', 'weather'] as const;
@@ -31,37 +29,45 @@ export async function cutStock(
   client: Client,
   folder: string,
   projectFolder: string,
-  options: { readonly share: number; readonly seed: number; readonly from: string; readonly until: string },
+  options: {
+    readonly share: number;
+    readonly seed: number;
+    readonly from: string;
+    readonly until: string;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Stock> {
-  const sources = await uploadSources(client);
+  const { signal } = options;
+  const sources = await uploadSources(client, signal);
   const digests = new Map<string, string>();
   for (const dataset of datasetNames) {
     const select = (await readFile(join(example, 'demo', `${dataset}.sql`), 'utf8'))
       .replaceAll('$share', String(options.share))
       .replaceAll('$seed', String(options.seed))
       .replaceAll(/--[^\n]*/g, '');
-    const { files } = await client.call(runQuery, {
-      body: {
-        sql: `select * from (${select}) where day >= date '${options.from}' and day < date '${options.until}'`,
-        inputs: sources,
-        partition: { by: 'day', name: '{value}.parquet' },
-      },
-    });
+    const body = {
+      sql: `select * from (${select}) where day >= date '${options.from}' and day < date '${options.until}'`,
+      inputs: sources,
+      partition: { by: 'day', name: '{value}.parquet' },
+    };
+    const { files } = await client.call(runQuery, { body }, { signal });
     await mkdir(join(folder, dataset), { recursive: true });
     const queue = [...files];
     const fetchOne = async (): Promise<void> => {
       for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
-        const bytes = await (await client.request(`/api/v1/artifacts/${file.sha256}`)).arrayBuffer();
+        const bytes = await (await client.request(`/api/v1/artifacts/${file.sha256}`, { signal })).arrayBuffer();
         await writeFile(join(folder, dataset, file.name), Buffer.from(bytes));
         digests.set(`${dataset}/${file.name}`, file.sha256);
       }
     };
     await Promise.all(Array.from({ length: 8 }, fetchOne));
   }
-  const days = [...digests.keys()].flatMap((key) => /^flights\/(.+)\.parquet$/.exec(key)?.[1] ?? []).toSorted();
+  const flights = [...digests].flatMap(([key, sha256]) => {
+    const day = /^flights\/(.+)\.parquet$/.exec(key)?.[1];
+    return day === undefined ? [] : [[day, sha256] as const];
+  });
   return {
-    days,
-    flightsOf: (day) => digests.get(`flights/${day}.parquet`),
+    flights: new Map(flights),
     async deliver(dataset, day) {
       if (!digests.has(`${dataset}/${day}.parquet`)) return false;
       const target = join(projectFolder, 'data', dataset);
@@ -72,7 +78,7 @@ export async function cutStock(
   };
 }
 
-async function uploadSources(client: Client): Promise<{ name: string; sha256: string }[]> {
+async function uploadSources(client: Client, signal: AbortSignal): Promise<{ name: string; sha256: string }[]> {
   const { createHash } = await import('node:crypto');
   return Promise.all(
     ['flights', 'weather'].map(async (name) => {
@@ -80,6 +86,7 @@ async function uploadSources(client: Client): Promise<{ name: string; sha256: st
       const sha256 = createHash('sha256').update(bytes).digest('hex');
       await client.request(`/api/v1/artifacts/${sha256}`, {
         method: 'PUT',
+        signal,
         headers: { 'content-type': 'application/octet-stream' },
         body: new Blob([new Uint8Array(bytes)]),
       });

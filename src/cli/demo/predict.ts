@@ -1,7 +1,8 @@
-import { runQuery } from '#contracts/datasets';
 import { getFeatures } from '#contracts/features';
 import { servingHeaders } from '#contracts/serving';
 import type { Client } from '../../sdk/index.ts';
+import type { HttpAnswer, HttpClient } from './http-client.ts';
+import type { Fact } from './timetable.ts';
 
 /** One day of requests to the model, as an airline's booking page would send them. */
 export interface DayOfPredictions {
@@ -21,45 +22,38 @@ export interface PredictionSample {
   readonly key: readonly (string | number | null)[];
 }
 
-type Fact = Readonly<Record<string, string | number | null>>;
-interface ModelMetadata {
-  readonly inputs: readonly { readonly name: string; readonly datatype: string }[];
+interface ModelInput {
+  readonly name: string;
+  readonly datatype: string;
 }
 
-const flightsADay = 50_000;
-const requestsAtOnce = 8;
+export const requestsAtOnce = 8;
 const atColumn = 'time_hour';
 const keyColumns = ['carrier', 'flight', 'origin', 'time_hour'] as const;
 
 /** Looks the day's features up as of each flight's hour, then asks for a prediction of each flight. */
 export async function predictDay(
   client: Client,
+  http: HttpClient,
   options: {
-    readonly servingUrl: string;
-    readonly project: string;
-    readonly endpoint: string;
+    /** Where the endpoint answers, without /infer. */
+    readonly url: string;
     readonly views: readonly string[];
-    readonly flights: string;
+    readonly flights: readonly Fact[];
   },
 ): Promise<DayOfPredictions> {
-  const { rows: facts = [] } = await client.call(runQuery, {
-    body: {
-      sql: `select carrier, flight, origin, dest, strftime(time_hour at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ') as time_hour, sched_dep_time, sched_arr_time, distance from flights`,
-      inputs: [{ name: 'flights', sha256: options.flights }],
-      rows: flightsADay,
-    },
-  });
-  const flights = facts as readonly Fact[];
+  const { url, flights } = options;
   if (flights.length === 0) return { asked: 0, refused: 0, reason: undefined, lacking: 0, sample: undefined };
-  const found = await client.call(getFeatures, {
-    body: {
-      views: [...options.views],
-      at: atColumn,
-      rows: flights.map((flight) => ({ origin: String(flight['origin']), time_hour: String(flight['time_hour']) })),
-    },
-  });
-  const base = `${options.servingUrl}/projects/${options.project}/v2/models/${options.endpoint}`;
-  const { inputs } = (await (await ask(base)).json()) as ModelMetadata;
+  const [found, inputs] = await Promise.all([
+    client.call(getFeatures, {
+      body: {
+        views: [...options.views],
+        at: atColumn,
+        rows: flights.map((flight) => ({ origin: String(flight['origin']), time_hour: String(flight['time_hour']) })),
+      },
+    }),
+    readInputs(http, url),
+  ]);
   let refused = 0;
   let reason: string | undefined;
   let lacking = 0;
@@ -68,44 +62,43 @@ export async function predictDay(
   const one = async (): Promise<void> => {
     for (let at = next++; at < flights.length; at = next++) {
       const flight = flights[at] ?? {};
-      const features = Object.fromEntries(
-        found.columns.map((column, index) => [column, found.rows[at]?.[index] ?? null]),
-      );
-      if (Object.values(features).includes(null)) lacking += 1;
+      const features = new Map(found.columns.map((column, index) => [column, found.rows[at]?.[index] ?? null]));
+      if ([...features.values()].includes(null)) lacking += 1;
       const key = keyColumns.map((column) => flight[column] ?? null);
-      const answer = await fetch(`${base}/infer`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({
-          parameters: {
-            keys: [key],
-            event_times: String(flight[atColumn]),
-          },
-          inputs: inputs.map(({ name, datatype }) => ({
-            name,
-            datatype,
-            shape: [1, 1],
-            data: [toInput(datatype, name in features ? features[name] : flight[name])],
-          })),
-        }),
+      const answer = await http.postJson(`${url}/infer`, {
+        parameters: { keys: [key], event_times: String(flight[atColumn]) },
+        inputs: inputs.map(({ name, datatype }) => ({
+          name,
+          datatype,
+          shape: [1, 1],
+          data: [toInput(datatype, features.has(name) ? features.get(name) : flight[name])],
+        })),
       });
-      const body = (await answer.json()) as { readonly error?: string };
-      if (answer.ok) {
-        if (at === 0) sample = { prediction: answer.headers.get(servingHeaders.predictionId) ?? '', key };
+      if (answer.status === 200) {
+        if (at === 0) sample = { prediction: String(answer.headers[servingHeaders.predictionId]), key };
         continue;
       }
       refused += 1;
-      reason ??= `${answer.status}: ${body.error}`;
+      reason ??= `${answer.status}: ${errorOf(answer)}`;
     }
   };
   await Promise.all(Array.from({ length: requestsAtOnce }, one));
   return { asked: flights.length, refused, reason, lacking, sample };
 }
 
-async function ask(url: string): Promise<Response> {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}: ${await answer.text()}`);
-  return answer;
+/** By the model's own metadata: a client sends what the endpoint says that it takes. */
+async function readInputs(http: HttpClient, url: string): Promise<readonly ModelInput[]> {
+  const answer = await http.get(url);
+  if (answer.status !== 200) throw new Error(`${url} answered ${answer.status}: ${answer.text}`);
+  return (JSON.parse(answer.text) as { readonly inputs: readonly ModelInput[] }).inputs;
+}
+
+function errorOf({ text }: HttpAnswer): string {
+  try {
+    return String((JSON.parse(text) as { readonly error?: unknown }).error);
+  } catch {
+    return text;
+  }
 }
 
 /** Categories that are not known are the empty text, as in training; numbers that are not known are null. */

@@ -8,7 +8,9 @@ import { CliError } from '../context.ts';
 import { openProjectFolder } from '../workspace/project-folder.ts';
 import { createProjectSender, followIngestion, type ProjectSender } from '../workspace/send.ts';
 import { type DatasetName, datasetNames, nextDay, type Stock } from './demo-project.ts';
-import { type PredictionSample, predictDay } from './predict.ts';
+import { createHttpClient, type HttpClient } from './http-client.ts';
+import { type PredictionSample, predictDay, requestsAtOnce } from './predict.ts';
+import { createTimetable, type Timetable } from './timetable.ts';
 
 export const endpoint = 'late-arrival';
 const views = ['weather', 'origin_delays'] as const;
@@ -24,8 +26,11 @@ export interface Tally {
 
 export interface Replay {
   readonly client: Client;
-  readonly servingUrl: string;
+  /** Where the endpoint answers. */
+  readonly endpointUrl: string;
+  readonly http: HttpClient;
   readonly stock: Stock;
+  readonly timetable: Timetable;
   readonly folder: string;
   readonly sender: ProjectSender;
   readonly signal: AbortSignal;
@@ -42,8 +47,16 @@ export async function openReplay(
     say(line: string): void;
   },
 ): Promise<Replay> {
+  const { servingUrl, stock, signal } = options;
   const project = await openProjectFolder(options.folder);
-  return { ...options, client, sender: await createProjectSender(client, project) };
+  return {
+    ...options,
+    client,
+    endpointUrl: `${servingUrl}/projects/${project.project}/v2/models/${endpoint}`,
+    http: createHttpClient({ connections: requestsAtOnce, signal }),
+    timetable: createTimetable(client, stock.flights, signal),
+    sender: await createProjectSender(client, project),
+  };
 }
 
 /** Delivers the first months, declares the project, waits until the data is there. */
@@ -90,15 +103,9 @@ export async function replayDay(replay: Replay, day: string, tally: Tally): Prom
   await stock.deliver('weather', day);
   await stock.deliver('departures', day);
   await landAll(replay, ['weather', 'departures']);
-  const flights = stock.flightsOf(day);
-  if (flights !== undefined) {
-    const done = await predictDay(client, {
-      servingUrl: replay.servingUrl,
-      project: 'flights',
-      endpoint,
-      views,
-      flights,
-    });
+  const flights = await replay.timetable.of(day);
+  if (flights.length > 0) {
+    const done = await predictDay(client, replay.http, { url: replay.endpointUrl, views, flights });
     if (done.reason !== undefined && done.refused === done.asked)
       throw new CliError('DEMO_REFUSED', 1, `the endpoint refused all predictions of ${day}: ${done.reason}`);
     tally.asked += done.asked;

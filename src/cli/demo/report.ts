@@ -115,13 +115,40 @@ function inWords({ type, data }: EventOnWire): string {
   }
 }
 
-/** How far back the AUC of a weekly line looks: as far as the monitor's window. */
-const weekLooksBackDays = 28;
+/** How far back the AUC of a weekly line looks: as far as the monitor's window; a week alone has too few flights to tell. */
+const aucLooksBackDays = 28;
 /** The line shows no interval, so few resamples do. */
 const fewResamples = 10;
 
-/** A week in a line: how many predictions, how good (both models on the same rows), what drifts, what is open, what serves. */
-export async function weekLine(client: Client, from: string, until: string, asked: number): Promise<string> {
+const weekColumns = [
+  'week'.padEnd(16),
+  'predictions',
+  'AUC live',
+  'first',
+  'drifted',
+  'open alerts',
+  'triggered',
+  'serves',
+];
+const inColumns = (cells: readonly string[]): string =>
+  cells
+    .map((cell, at) => (at < 5 ? cell.padStart(weekColumns[at]?.length ?? 0) : cell.padEnd(Math.max(18, cell.length))))
+    .join('  ')
+    .trimEnd();
+
+export const weekHeading = `${inColumns(weekColumns)}\n(AUC: of the ${aucLooksBackDays} days until then, live and first model on the same flights; drifted: inputs unlike the training data)`;
+
+/** A week in a line: how many predictions, how good, what drifts, what is open, what was triggered, what serves. */
+export async function readWeek(
+  client: Client,
+  options: {
+    readonly from: string;
+    readonly until: string;
+    readonly asked: number;
+    readonly week: readonly Happening[];
+  },
+): Promise<string> {
+  const { from, until, asked, week } = options;
   const [{ status }, alerts, windows, compared] = await Promise.all([
     client.call(getDeployment, { params: { name: endpoint }, query: {} }),
     client.call(listAlerts, { query: { state: 'open' } }),
@@ -130,7 +157,7 @@ export async function weekLine(client: Client, from: string, until: string, aske
       params: { name: endpoint },
       query: {
         by: 'all',
-        from: `${nextDay(until, 1 - weekLooksBackDays)}T00:00:00Z`,
+        from: `${nextDay(until, 1 - aucLooksBackDays)}T00:00:00Z`,
         to: `${nextDay(until)}T00:00:00Z`,
         resamples: fewResamples,
       },
@@ -139,16 +166,18 @@ export async function weekLine(client: Client, from: string, until: string, aske
   const auc = compared.total?.auc;
   const serves = status.traffic
     .filter(({ basisPoints }) => basisPoints > 0)
-    .map(({ version, basisPoints }) => `v${version} ${basisPoints / 100} %`)
-    .join(' + ');
-  return [
-    `${from} … ${until}`,
-    `${String(asked).padStart(5)} predictions`,
-    `AUC of ${weekLooksBackDays} days live ${auc?.live.toFixed(3) ?? '–'} first ${auc?.shadow.toFixed(3) ?? '–'}`,
-    `drifted ${windows.items[0]?.drifted.length ?? 0}`,
-    `open alerts ${alerts.items.length}`,
-    `serves ${serves || 'nothing'}`,
-  ].join('  ');
+    .map(({ version, basisPoints }) => `v${version} ${basisPoints / 100} %`);
+  return inColumns([
+    `${from} … ${until.slice(5)}`,
+    String(asked),
+    three(auc?.live) ?? '–',
+    three(auc?.shadow) ?? '–',
+    String(windows.items[0]?.drifted.length ?? 0),
+    alerts.items.map(({ kind }) => kind).join(', ') || '–',
+    week.flatMap(({ type, text }) => (type === 'trigger.fired' ? [text.replace('trigger: ', '')] : [])).join(', ') ||
+      '–',
+    serves.join(' + ') || 'nothing',
+  ]);
 }
 
 const summer = { from: '2013-07-01' } as const;
@@ -196,8 +225,9 @@ const signed = (metric: Compared | undefined): string | undefined =>
   metric &&
   `${metric.difference >= 0 ? '+' : ''}${metric.difference.toFixed(3)} [${metric.lower.toFixed(3)}, ${metric.upper.toFixed(3)}]`;
 
-/** The table by month, then what happened when, then where to look. */
-export function printReport(report: DemoReport): string {
+/** The table by month, then what happened when, then where to look; `tidemill` is how it is called here. */
+export function printReport(report: DemoReport, tidemill: string): string {
+  const { asked, refused, lacking } = report.predictions;
   const table = formatTable(
     [...report.months, ...(report.julyAugust ? [report.julyAugust] : []), ...(report.total ? [report.total] : [])],
     [
@@ -218,13 +248,21 @@ export function printReport(report: DemoReport): string {
     .map(({ day, text }) => `  ${day}  ${text}`)
     .join('\n');
   return [
-    'The first model left alone beside the live one, on the same flights (difference = live - first, paired bootstrap over days):',
+    '',
+    `${asked} predictions in ${report.seconds} s, ${refused} refused; ${((100 * lacking) / Math.max(1, asked)).toFixed(1)} % of the rows lacked weather or delays.`,
+    '',
+    'The first model left alone beside the live one, on the same flights (difference = live - first, paired bootstrap over days;',
+    'a higher AUC and a lower log-loss are better):',
     '',
     table,
     '',
     'What happened when:',
     happened,
     '',
-    `Where to look: ${report.url} · tidemill lineage model:late-arrival@champion --project flights · tidemill alert list --project flights`,
+    'Where to look:',
+    `  ${report.url}`,
+    `  ${tidemill} lineage model:late-arrival@champion --project flights`,
+    `  ${tidemill} alert list --project flights`,
+    `  ${tidemill} down   ends both planes`,
   ].join('\n');
 }

@@ -26,6 +26,8 @@ import { listPacks } from './packs-store.ts';
 export interface DatasetsApi {
   /** A version with its parts; the current one when `at` is absent. Undefined when there is none. */
   version(reader: Reader, project: string, name: string, at?: number | string): Promise<DatasetVersion | undefined>;
+  /** Number of the current version, without its parts; undefined when there is none. */
+  currentVersion(reader: Reader, project: string, name: string): Promise<number | undefined>;
   /**
    * Takes in the files that a source matches now (their bytes are in the store). Answers the ingestion's id; undefined
    * when nothing is new. @throws DATASET_NOT_FOUND, DATASET_SOURCE_CHANGED, DATASET_SOURCE_MISSING, ARTIFACT_NOT_FOUND
@@ -60,6 +62,9 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
 
   return {
     version,
+    async currentVersion(reader, project, name) {
+      return (await findDataset(reader, project, name))?.currentVersion || undefined;
+    },
     missing,
     land: (unit, request) => ingestions.land(unit, request),
 

@@ -15,7 +15,7 @@ export interface PredictionsDeps {
   /** A folder of our own for deliveries that are being read; emptied at the start. */
   readonly folder: string;
   readonly jobs: Pick<JobsApi, 'runTask'>;
-  readonly datasets: Pick<DatasetsApi, 'version'>;
+  readonly datasets: Pick<DatasetsApi, 'version' | 'currentVersion'>;
   readonly artifacts: {
     retain(
       unit: Unit,

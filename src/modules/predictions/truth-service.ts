@@ -258,8 +258,8 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     if ((await listDirtyDays(reader, project, endpoint)).length > 0) return true;
     if (await hasUnmatchedParts(reader, project, endpoint)) return true;
     for (const { dataset, matchedVersion } of await listBindings(reader, project, { endpoint })) {
-      const current = await deps.datasets.version(reader, project, dataset);
-      if (current !== undefined && current.version > matchedVersion) return true;
+      const current = await deps.datasets.currentVersion(reader, project, dataset);
+      if (current !== undefined && current > matchedVersion) return true;
     }
     return false;
   }

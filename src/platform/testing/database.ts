@@ -85,7 +85,7 @@ async function cloneSqliteTemplate(): Promise<string> {
 
 const clonePostgresTemplate = async (): Promise<string> => await newPostgresUrl(await postgresTemplate());
 
-/** Each test process has its own migrated template: no process waits for another. */
+/** Each test process has its own server with a migrated template: no process waits for another. */
 let templateOfProcess: Promise<string> | undefined;
 function postgresTemplate(): Promise<string> {
   templateOfProcess ??= (async () => {

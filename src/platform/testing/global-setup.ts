@@ -11,7 +11,7 @@ declare module 'vitest' {
   }
 }
 
-/** One folder for the databases of a test run; the PostgreSQL server, if a test has started one, ends with the run. */
+/** One folder for the databases of a test run; the PostgreSQL servers that test processes have started end with the run. */
 export default function setup(project: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemill-tests-'));
   project.provide('databaseFolder', folder);

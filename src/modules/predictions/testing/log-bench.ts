@@ -192,7 +192,7 @@ export async function openBench(
         return (await runTask(task, await resolvePaths(input), context)) as never;
       },
     },
-    datasets: { version: async () => version },
+    datasets: { version: async () => version, currentVersion: async () => version?.version },
     artifacts: {
       retain: async (_unit, { sha256, owner }) => void held.set(sha256, owner),
       release: async (_unit, { sha256 }) => void held.delete(sha256 ?? ''),
