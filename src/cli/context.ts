@@ -44,6 +44,7 @@ interface GlobalOptions {
   readonly url?: string;
   readonly project?: string;
   readonly home?: string;
+  readonly tokenFile?: string;
   readonly json?: boolean;
 }
 
@@ -61,18 +62,37 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
     project,
     runningServer,
     async connect() {
-      const url = options.url ?? environment['TIDEMILL_URL'] ?? (await runningServer())?.url;
+      const given = options.url ?? environment['TIDEMILL_URL'];
+      const url = given ?? (await runningServer())?.url;
       if (url === undefined)
         throw new CliError(
           'NO_SERVER',
           6,
           `no server runs from ${home}: start one with "tidemill up", or name one with --url`,
         );
-      const token = environment['TIDEMILL_TOKEN'];
+      const tokenFile = options.tokenFile ?? environment['TIDEMILL_TOKEN_FILE'];
+      const token =
+        tokenFile === undefined
+          ? (environment['TIDEMILL_TOKEN'] ?? (given === undefined ? await readAdminToken(home) : undefined))
+          : await readTokenFile(resolve(world.cwd, tokenFile));
       const { createClient } = await import('../sdk/index.ts');
       return createClient({ url, ...(project !== undefined && { project }), ...(token !== undefined && { token }) });
     },
   };
+}
+
+async function readTokenFile(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CliError('TOKEN_FILE_UNREADABLE', 2, `the token cannot be read from ${path}: ${reason}`);
+  }
+}
+
+/** Who can read the home of a server with `--auth on` is its first admin; without that there is no such file. */
+async function readAdminToken(home: string): Promise<string | undefined> {
+  return await readTokenFile(join(home, 'admin-token')).catch(() => undefined);
 }
 
 async function readRunningServer(home: string): Promise<RunningServer | undefined> {

@@ -5,7 +5,7 @@ import { type CommandEntry, commands } from './command-list.ts';
 import { type CliEnvironment, CliError, createContext } from './context.ts';
 import { exitCodeOf } from './exit-code.ts';
 
-const valueOptions = ['--url', '--project', '--home'];
+const valueOptions = ['--url', '--project', '--home', '--token-file'];
 
 /**
  * Runs one command line and gives its exit code: 0 done, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 conflict,
@@ -40,6 +40,10 @@ function createProgram(world: CliEnvironment, version: string): Command {
     .option('--url <address>', 'the server (default: TIDEMILL_URL, else the one that runs from the home folder)')
     .option('--project <name>', 'the project (default: TIDEMILL_PROJECT, else "default")')
     .option('--home <folder>', 'Tidemill’s folder (default: TIDEMILL_HOME, else .tidemill)')
+    .option(
+      '--token-file <path>',
+      'file that holds the token (default: TIDEMILL_TOKEN_FILE, else TIDEMILL_TOKEN, else the admin-token of the home)',
+    )
     .option('--json', 'print the result as JSON');
   prepare(program, world);
   return program;
