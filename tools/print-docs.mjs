@@ -26,7 +26,7 @@ export async function printDocs(folder, extension) {
 async function findErrors(folder, extension) {
   const files = (await readdir(folder, { recursive: true }))
     .map((file) => file.replaceAll('\\', '/'))
-    .filter((file) => file.endsWith(extension) && !/\.test\.|\.d\.ts$|\/testing\//.test(file))
+    .filter((file) => file.endsWith(extension) && !/^program\/|\.test\.|\.d\.ts$|\/testing\//.test(file))
     .sort();
   const found = new Map();
   for (const file of files) {

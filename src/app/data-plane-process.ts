@@ -4,9 +4,9 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppError } from '#platform/errors';
 import { packagePath } from '#platform/package-path';
 import { isAlive, startTimeOf } from '#platform/processes';
+import { startErrors } from './start-errors.ts';
 
 /** The data plane of this host: a process of its own that goes on when the control plane crashes. */
 export interface DataPlaneProcess {
@@ -153,11 +153,7 @@ async function start(
   stdout?.destroy();
   child.unref();
   if (line === undefined || pid === undefined || startTime === undefined)
-    throw new AppError(
-      'DATA_PLANE_NOT_STARTED',
-      'unavailable',
-      `the data plane did not start on ${options.host}:${options.port}: is the port in use? Choose another with --serving-port; ${join(options.folder, 'stderr.log')} says more`,
-    );
+    throw startErrors.DATA_PLANE_NOT_STARTED(options.host, options.port, join(options.folder, 'stderr.log'));
   const { url } = JSON.parse(line) as { readonly url: string };
   return { pid, startTime, url, ended };
 }

@@ -3,12 +3,12 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RunningServer, runningServerFile } from '#contracts/running-server';
 import { type Config, loadConfig } from '#platform/config';
-import { AppError } from '#platform/errors';
 import { createLogger } from '#platform/log';
 import { createControlPlane } from './control-plane.ts';
 import type { RunningDataPlane } from './data-plane-process.ts';
 import { createDataPlaneSupervisor } from './data-plane-supervisor.ts';
 import { openPlatform } from './platform.ts';
+import { explainStart } from './start-errors.ts';
 import { readVersion } from './version.ts';
 
 export interface UpOptions {
@@ -33,8 +33,16 @@ const maskNothing: Mask = (line) => line;
 
 /** Runs both planes until the signal; stops them in order: the data plane hands its records over, then the rest ends. */
 export async function up(options: UpOptions): Promise<void> {
-  const { signal } = options;
   const config = loadConfig(options);
+  try {
+    await run(options, config);
+  } catch (error) {
+    throw explainStart(error, config);
+  }
+}
+
+async function run(options: UpOptions, config: Config): Promise<void> {
+  const { signal } = options;
   const version = readVersion();
   config.warnings.forEach((warning) => options.warn(warning));
   let mask = maskNothing; // until the module that knows the secrets is there
@@ -81,9 +89,7 @@ export async function up(options: UpOptions): Promise<void> {
   try {
     // it takes as long to start as the control plane itself, so it does that beside it: it asks again until we listen
     if (config.port !== 0) startDataPlane(control.urlAt(config.port));
-    const url = await control.start(startDataPlane).catch((error: unknown) => {
-      throw portError(error, config);
-    });
+    const url = await control.start(startDataPlane);
     const servingUrl = (await dataPlane)?.url;
     running = {
       url,
@@ -103,13 +109,4 @@ export async function up(options: UpOptions): Promise<void> {
     await rm(runningFile, { force: true });
     await control.stop();
   }
-}
-
-function portError(error: unknown, config: Config): unknown {
-  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EADDRINUSE') return error;
-  return new AppError(
-    'PORT_IN_USE',
-    'conflict',
-    `port ${config.port} on ${config.host} is in use; choose another with --port, or end what listens there`,
-  );
 }

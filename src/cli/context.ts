@@ -49,6 +49,7 @@ interface GlobalOptions {
   readonly url?: string;
   readonly project?: string;
   readonly home?: string;
+  readonly tokenFile?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -70,17 +71,20 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
     project,
     runningServer,
     async connect() {
-      const url =
-        options.url ??
-        environment['TIDEMILL_URL'] ??
-        (namedHome === undefined ? await nearestServer(cwd) : await runningServer())?.url;
+      const named = options.url ?? environment['TIDEMILL_URL'];
+      const serverHome = named === undefined && namedHome === undefined ? nearestHome(cwd, home) : home;
+      const url = named ?? (await readRunningServer(serverHome))?.url;
       if (url === undefined)
         throw new CliError(
           'NO_SERVER',
           6,
           `no server runs from ${home}${namedHome === undefined ? ' or a folder above' : ''}: start one with "tidemill up", or name one with --url`,
         );
-      const token = environment['TIDEMILL_TOKEN'];
+      const tokenFile = options.tokenFile ?? environment['TIDEMILL_TOKEN_FILE'];
+      const token =
+        tokenFile === undefined
+          ? (environment['TIDEMILL_TOKEN'] ?? (named === undefined ? await readAdminToken(serverHome) : undefined))
+          : await readTokenFile(resolve(cwd, tokenFile));
       const inProject = project ?? (await declaredProject(cwd));
       const { createClient } = await import('../sdk/index.ts');
       return createClient({
@@ -103,12 +107,10 @@ export function* foldersUpFrom(folder: string): Generator<string> {
 /** The names that the document of a project may have. */
 export const documentNames = ['tidemill.yaml', 'tidemill.yml'];
 
-async function nearestServer(cwd: string): Promise<RunningServer | undefined> {
-  for (const folder of foldersUpFrom(cwd)) {
-    const found = await readRunningServer(join(folder, defaultHome));
-    if (found !== undefined) return found;
-  }
-  return undefined;
+/** The nearest folder above in which a server runs; `home` where none does. */
+function nearestHome(cwd: string, home: string): string {
+  const homes = [...foldersUpFrom(cwd)].map((folder) => join(folder, defaultHome));
+  return homes.find((folder) => existsSync(join(folder, runningServerFile))) ?? home;
 }
 
 /** What the nearest tidemill.yaml calls its project: only this line is looked for, the server checks the rest. */
@@ -121,6 +123,20 @@ async function declaredProject(cwd: string): Promise<string | undefined> {
     )?.[2];
   }
   return undefined;
+}
+
+async function readTokenFile(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CliError('TOKEN_FILE_UNREADABLE', 2, `the token cannot be read from ${path}: ${reason}`);
+  }
+}
+
+/** Who can read the home of a server with `--auth on` is its first admin; without that there is no such file. */
+async function readAdminToken(home: string): Promise<string | undefined> {
+  return await readTokenFile(join(home, 'admin-token')).catch(() => undefined);
 }
 
 async function readRunningServer(home: string): Promise<RunningServer | undefined> {

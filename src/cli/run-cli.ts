@@ -7,7 +7,7 @@ import { exitCodeOf } from './exit-code.ts';
 import { addExamples } from './help-examples.ts';
 import { createProgram } from './program.ts';
 
-const valueOptions = ['--url', '--project', '--home'];
+const valueOptions = ['--url', '--project', '--home', '--token-file'];
 
 /**
  * Runs one command line and gives its exit code: 0 done, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 conflict,

@@ -96,7 +96,8 @@ function toDatabaseUrl(given: string | undefined, home: string, cwd: string): st
 }
 
 /** Variables that clients and steps use; they may stand in the server's environment too. */
-const foreign = /^TIDEMILL_(URL|TOKEN|PROJECT|PARAMS|INPUT_.*|OUTPUT_.*|RUN_.*|STEP_.*|TEST_.*|ATTEMPT.*|SECRET_.*)$/;
+const foreign =
+  /^TIDEMILL_(URL|TOKEN|TOKEN_FILE|PROJECT|PARAMS|INPUT_.*|OUTPUT_.*|RUN_.*|STEP_.*|TEST_.*|ATTEMPT.*|SECRET_.*)$/;
 
 function unknownVariables(environment: Readonly<Record<string, string | undefined>>): readonly string[] {
   const known = keys.map((key) => settings[key].environment as string);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { AppError } from './errors.ts';
 import { isAlive, startTimeOf } from './processes/process-identity.ts';
 
@@ -35,13 +35,19 @@ export function acquireLockFile(path: string, refuse: (holder: string) => AppErr
       const text = readIfThere(path);
       if (text === undefined) continue;
       const held = parseLock(text);
-      if (held !== undefined && isAlive(held.pid, held.startedAt)) throw refuse(`process ${held.pid}`);
+      if (held !== undefined && isAlive(held.pid, held.startedAt))
+        throw refuse(`process ${held.pid}, since ${sinceOf(path)}`);
       takeAway(path, text, `${draft}.stale`);
     }
     throw refuse('another process that starts at this moment');
   } finally {
     rmSync(draft, { force: true });
   }
+}
+
+/** When the lock was taken: its file is written once. */
+function sinceOf(path: string): string {
+  return statSync(path, { throwIfNoEntry: false })?.mtime.toISOString() ?? 'this moment';
 }
 
 function release(path: string, own: LockContent): void {

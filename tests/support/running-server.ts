@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +14,9 @@ const program = fileURLToPath(new URL('../../bin/tidemill', import.meta.url));
 /** One home folder and the two processes that a person starts on it with `tidemill up`. */
 export interface RunningPair {
   readonly home: string;
+  url(): string;
+  /** The first admin's, with `--auth on`. */
+  token(): string | undefined;
   /** Of the bare root. */
   client(): Client;
   /** Where predictions are asked for; it stays the same over all starts. */
@@ -26,8 +30,8 @@ export interface RunningPair {
   killDataPlane(): Promise<void>;
 }
 
-/** Started once; whatever runs of it is gone after the test. */
-export async function startPair(): Promise<RunningPair> {
+/** Started once, with more arguments of `up` when given; whatever runs of it is gone after the test. */
+export async function startPair(more: readonly string[] = []): Promise<RunningPair> {
   await builtModule('cli/main.js');
   const home = join(await temporaryFolder(), 'home');
   const serving = join(home, 'serving');
@@ -44,12 +48,19 @@ export async function startPair(): Promise<RunningPair> {
   };
   const pair: RunningPair = {
     home,
-    client: () => createClient({ url }),
+    client() {
+      const token = pair.token();
+      return createClient({ url, ...(token !== undefined && { token }) });
+    },
+    url: () => url,
+    token: () => readOrNothing(join(home, 'admin-token')),
     servingUrl: () => servingUrl,
     dataPlanePid: async () => (await findDataPlane(serving))?.pid,
     async up() {
       const ports = ['--port', portOf(url), '--serving-port', portOf(servingUrl)];
-      const child = spawn(program, ['up', '--json', '--home', home, ...ports], { stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(program, ['up', '--json', '--home', home, ...ports, ...more], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       control = child;
       let said = '';
       child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
@@ -77,3 +88,6 @@ export async function startPair(): Promise<RunningPair> {
 }
 
 const portOf = (url: string): string => new URL(url).port;
+
+const readOrNothing = (path: string): string | undefined =>
+  existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;

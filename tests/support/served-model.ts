@@ -70,7 +70,7 @@ export async function serveModel(pair: RunningPair): Promise<ServedModel> {
   const client = () => pair.client().inProject('flights');
   return {
     client,
-    ask: (eventTime) => askOnce(pair.servingUrl(), eventTime),
+    ask: (eventTime) => askOnce(pair.servingUrl(), pair.token(), eventTime),
     async flush() {
       const { done } = await client().call(flushDeployment, { params: { name }, body: { timeout: 60 } });
       if (!done) throw new Error('the data plane has not delivered within a minute');
@@ -104,10 +104,17 @@ async function waitUntilServed(client: Client): Promise<void> {
   throw new Error('the model is not served after half a minute');
 }
 
-async function askOnce(servingUrl: string, eventTime = '2026-01-01T00:00:00Z'): Promise<string> {
+async function askOnce(
+  servingUrl: string,
+  token: string | undefined,
+  eventTime = '2026-01-01T00:00:00Z',
+): Promise<string> {
   const answer = await fetch(`${servingUrl}/projects/flights/v2/models/${name}/infer`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: {
+      'content-type': 'application/json',
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    },
     body: JSON.stringify({
       parameters: { event_times: eventTime },
       inputs: [

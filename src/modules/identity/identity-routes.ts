@@ -146,7 +146,7 @@ function registerTokenRoutes(app: FastifyInstance, { database, api }: RouteDeps)
   );
 
   registerOperation(app, createToken, async ({ body, context }, answer) => {
-    const everywhere = body.allProjects === true;
+    const everywhere = body.allProjects === true || body.kind === 'replica'; // a pool serves every project
     if (everywhere) requireAdminOfAll(context.principal);
     const { issued, info } = await database.write(context.write, async (unit) => {
       const made = await api.issueToken(unit, {

@@ -25,7 +25,8 @@ export function toPrincipal(token: Token, user: User | undefined): Principal {
     return {
       id: `replica:${token.pool}/${token.name}`,
       scope: { ...scope, ...(token.pool !== undefined && { pool: token.pool }) },
-      can: (permission, asked) => inScope(asked) && (permission === 'replica' || permission === 'public'),
+      // a pool serves every project, so a token that is limited to one opens no pool
+      can: (permission) => permission === 'public' || (permission === 'replica' && project === undefined),
     };
   return { id: idOf(token, user), scope, can: userCan(token, user) };
 }
@@ -36,9 +37,13 @@ const idOf = (token: Token, user: User | undefined): string =>
 function userCan(token: Token, user: User | undefined): Principal['can'] {
   const own: RoleMap =
     user?.roles ?? new Map(token.role === undefined ? [] : [[token.project ?? allProjects, token.role]]);
+  const mayIn = (project: string, permission: Permission): boolean =>
+    (user === undefined || token.role === undefined || roleAllows(token.role, permission)) &&
+    roleAllows(roleIn(own, project), permission);
   return (permission: Permission, asked: string) => {
+    // a pool's spec and files are those of every project: who would see them is an admin of all, whatever the URL says
+    if (permission === 'replica') return token.project === undefined && mayIn(allProjects, permission);
     if (token.project !== undefined && token.project !== asked) return permission === 'public';
-    if (user !== undefined && token.role !== undefined && !roleAllows(token.role, permission)) return false;
-    return roleAllows(roleIn(own, asked), permission);
+    return mayIn(asked, permission);
   };
 }

@@ -1,9 +1,13 @@
+import { hostname } from 'node:os';
 import { Client, type ClientConfig } from 'pg';
 import { isAppError } from '../errors.ts';
 import { databaseErrors } from './database-errors.ts';
 
 /** 'tidemill' in ASCII, as a signed 64-bit number: one lock for each PostgreSQL database. */
 const lockKey = '8388346167744359532';
+
+/** As the other control plane is shown it; PostgreSQL keeps 63 bytes. */
+const ownName = (): string => `tidemill process ${process.pid} on ${hostname()}`.slice(0, 63);
 
 export interface PostgresLock {
   /** Throws when the lock was lost and could not be had back. */
@@ -27,7 +31,7 @@ export async function acquirePostgresLock(config: ClientConfig): Promise<Postgre
   let retry: NodeJS.Timeout | undefined;
 
   async function take(): Promise<void> {
-    const next = new Client({ ...config, keepAlive: true });
+    const next = new Client({ ...config, application_name: ownName(), keepAlive: true });
     next.on('error', () => undefined); // 'end' follows
     next.once('end', () => {
       if (client !== next) return;
@@ -38,7 +42,9 @@ export async function acquirePostgresLock(config: ClientConfig): Promise<Postgre
     await next.connect();
     const { rows } = await next.query<{ taken: boolean; holder: string | null; name: string }>(
       `select pg_try_advisory_lock(${lockKey}) as taken, current_database() as name,
-        (select 'connection of process ' || l.pid::text from pg_locks l join pg_database d on d.oid = l.database
+        (select coalesce(nullif(a.application_name, ''), 'connection ' || l.pid::text)
+            || to_char(a.backend_start at time zone 'UTC', '", since "YYYY-MM-DD"T"HH24:MI:SS"Z"')
+          from pg_locks l join pg_database d on d.oid = l.database join pg_stat_activity a on a.pid = l.pid
           where l.locktype = 'advisory' and l.granted and d.datname = current_database()
           and (l.classid::bigint << 32) + l.objid::bigint = ${lockKey} limit 1) as holder`,
     );
