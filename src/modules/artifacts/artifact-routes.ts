@@ -9,6 +9,7 @@ import {
   listArtifacts,
 } from '#contracts/artifacts';
 import { defaultPageLimit } from '#contracts/page';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { BlobStore } from '#platform/blobs';
 import type { Database } from '#platform/database';
 import { type RequestContext, registerOperation, registerRawRoute } from '#platform/http';
@@ -78,8 +79,8 @@ const toHoldView = (hold: Hold): ArtifactHoldView => ({
   sizeBytes: hold.sizeBytes,
   owner: hold.owner,
   ...(hold.name !== undefined && { name: hold.name }),
-  createdAt: new Date(hold.createdMs).toISOString(),
-  ...(hold.expiresMs !== undefined && { expiresAt: new Date(hold.expiresMs).toISOString() }),
+  createdAt: toRfc3339(hold.createdMs),
+  ...(hold.expiresMs !== undefined && { expiresAt: toRfc3339(hold.expiresMs) }),
 });
 
 function registerByteRoutes(app: FastifyInstance, { database, blobs, api }: RouteDeps): void {

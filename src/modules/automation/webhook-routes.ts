@@ -11,6 +11,7 @@ import {
   type WebhookView,
 } from '#contracts/automation';
 import { defaultPageLimit } from '#contracts/page';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
 import { isAppError } from '#platform/errors';
 import { registerOperation } from '#platform/http';
@@ -19,8 +20,6 @@ import { type Delivery, listDeliveriesBefore } from './delivery-store.ts';
 import type { WebhookAddresses } from './webhook-address.ts';
 import type { WebhookService } from './webhook-service.ts';
 import { listWebhooksBefore, type Webhook } from './webhook-store.ts';
-
-const toInstant = (ms: number): string => new Date(ms).toISOString();
 
 const toDeliveryView = (delivery: Delivery): DeliveryView => ({
   id: delivery.id,
@@ -32,9 +31,9 @@ const toDeliveryView = (delivery: Delivery): DeliveryView => ({
   attempts: delivery.attempts,
   ...(delivery.status !== undefined && { status: delivery.status }),
   ...(delivery.error !== undefined && { error: delivery.error }),
-  ...(delivery.nextAttemptMs !== undefined && { nextAt: toInstant(delivery.nextAttemptMs) }),
-  createdAt: toInstant(delivery.createdMs),
-  ...(delivery.endedMs !== undefined && { endedAt: toInstant(delivery.endedMs) }),
+  ...(delivery.nextAttemptMs !== undefined && { nextAt: toRfc3339(delivery.nextAttemptMs) }),
+  createdAt: toRfc3339(delivery.createdMs),
+  ...(delivery.endedMs !== undefined && { endedAt: toRfc3339(delivery.endedMs) }),
 });
 
 async function toView(reader: Reader, webhook: Webhook): Promise<WebhookView> {
@@ -45,11 +44,11 @@ async function toView(reader: Reader, webhook: Webhook): Promise<WebhookView> {
     url,
     types: [...types],
     enabled,
-    createdAt: toInstant(createdMs),
+    createdAt: toRfc3339(createdMs),
     ...(last !== undefined && {
       lastDelivery: {
         state: last.state,
-        at: toInstant(last.endedMs ?? last.createdMs),
+        at: toRfc3339(last.endedMs ?? last.createdMs),
         ...(last.status !== undefined && { status: last.status }),
       },
     }),

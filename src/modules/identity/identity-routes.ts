@@ -14,6 +14,7 @@ import {
   whoAmI,
 } from '#contracts/identity';
 import { defaultPageLimit } from '#contracts/page';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
 import { type Principal, type RequestContext, registerOperation } from '#platform/http';
 import { decodeCursor, encodeCursor } from '#platform/sql';
@@ -23,13 +24,11 @@ import { allProjects, permissions } from './permission-rules.ts';
 import { findToken, listTokensBefore, type Token } from './token-store.ts';
 import { listUsersAfter, type User } from './user-store.ts';
 
-const toInstant = (ms: number): string => new Date(ms).toISOString();
-
 const toUserView = (user: User, isShown: (project: string) => boolean): UserView => ({
   name: user.name,
   roles: [...user.roles].filter(([project]) => isShown(project)).map(([project, role]) => ({ project, role })),
   disabled: user.disabledMs !== undefined,
-  createdAt: toInstant(user.createdMs),
+  createdAt: toRfc3339(user.createdMs),
 });
 
 const toTokenView = (token: Token): TokenView => ({
@@ -42,9 +41,9 @@ const toTokenView = (token: Token): TokenView => ({
   ...(token.pool !== undefined && { pool: token.pool }),
   ...(token.attempt !== undefined && { attempt: token.attempt }),
   issuedBy: token.issuedBy,
-  createdAt: toInstant(token.createdMs),
-  ...(token.expiresMs !== undefined && { expiresAt: toInstant(token.expiresMs) }),
-  ...(token.revokedMs !== undefined && { revokedAt: toInstant(token.revokedMs) }),
+  createdAt: toRfc3339(token.createdMs),
+  ...(token.expiresMs !== undefined && { expiresAt: toRfc3339(token.expiresMs) }),
+  ...(token.revokedMs !== undefined && { revokedAt: toRfc3339(token.revokedMs) }),
 });
 
 const isAdminOfAll = (principal: Principal): boolean => principal.can('admin', allProjects);

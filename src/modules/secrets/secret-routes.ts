@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { defaultPageLimit } from '#contracts/page';
+import { toRfc3339 } from '#contracts/rfc3339';
 import { getSecret, listSecrets, putSecret, removeSecret, type SecretView } from '#contracts/secrets';
 import type { Database } from '#platform/database';
 import { registerOperation } from '#platform/http';
@@ -10,8 +11,8 @@ import type { Secret } from './secret-store.ts';
 const toView = (secret: Secret): SecretView => ({
   name: secret.name,
   grants: [...secret.grants],
-  createdAt: new Date(secret.createdMs).toISOString(),
-  updatedAt: new Date(secret.updatedMs).toISOString(),
+  createdAt: toRfc3339(secret.createdMs),
+  updatedAt: toRfc3339(secret.updatedMs),
 });
 
 export function registerSecretRoutes(
