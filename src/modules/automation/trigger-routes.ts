@@ -12,7 +12,7 @@ import { formatReference } from '#contracts/references';
 import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
 import { registerOperation } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import type { Firing } from './firing-store.ts';
 import type { AutomationApi } from './trigger-service.ts';
 import type { Trigger } from './trigger-store.ts';
@@ -52,12 +52,8 @@ export function registerTriggerRoutes(
       ...(cursor !== undefined && { after: String(decodeCursor(cursor)[0]) }),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: await Promise.all(shown.map((trigger) => toView(database.read, trigger))),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.name]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.name]);
+    return answer(200, { items: await Promise.all(shown.map((trigger) => toView(database.read, trigger))), ...more });
   });
 
   registerOperation(app, getTrigger, async ({ params, context }, answer) =>
@@ -85,11 +81,7 @@ export function registerTriggerRoutes(
       ...(cursor !== undefined && { beforeId: String(decodeCursor(cursor)[0]) }),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.map(toFiringView),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.id]);
+    return answer(200, { items: shown.map(toFiringView), ...more });
   });
 }

@@ -15,7 +15,7 @@ import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
 import { isAppError } from '#platform/errors';
 import { registerOperation } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import { type Delivery, listDeliveriesBefore } from './delivery-store.ts';
 import type { WebhookAddresses } from './webhook-address.ts';
 import type { WebhookService } from './webhook-service.ts';
@@ -82,12 +82,8 @@ export function registerWebhookRoutes(
       ...(cursor !== undefined && { beforeId: String(decodeCursor(cursor)[0]) }),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: await Promise.all(shown.map((webhook) => toView(read, webhook))),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.id]);
+    return answer(200, { items: await Promise.all(shown.map((webhook) => toView(read, webhook))), ...more });
   });
 
   registerOperation(app, getWebhook, async ({ params, context }, answer) =>
@@ -124,12 +120,8 @@ export function registerWebhookRoutes(
       ...(cursor !== undefined && { beforeId: String(decodeCursor(cursor)[0]) }),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.map(toDeliveryView),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.id]);
+    return answer(200, { items: shown.map(toDeliveryView), ...more });
   });
 
   registerOperation(app, retryDelivery, async ({ params, context }, answer) => {

@@ -17,7 +17,7 @@ import { defaultPageLimit } from '#contracts/page';
 import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
 import { type Principal, type RequestContext, registerOperation } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import { identityErrors } from './identity-errors.ts';
 import type { IdentityApi } from './identity-service.ts';
 import { allProjects, permissions } from './permission-rules.ts';
@@ -78,11 +78,10 @@ function registerUserRoutes(app: FastifyInstance, { database, api }: RouteDeps):
     const limit = query.limit ?? defaultPageLimit;
     const after = query.cursor === undefined ? undefined : String(decodeCursor(query.cursor)[0]);
     const page = await listUsersAfter(database.read, after, limit + 1);
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
+    const { shown, ...more } = toPage(page, limit, (last) => [last.name]);
     return answer(200, {
       items: shown.map((user) => toUserView(user, shownTo(context.principal, context.project))),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.name]) }),
+      ...more,
     });
   });
 
@@ -132,12 +131,8 @@ function registerTokenRoutes(app: FastifyInstance, { database, api }: RouteDeps)
       beforeId: query.cursor === undefined ? undefined : String(decodeCursor(query.cursor)[0]),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.map(toTokenView),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.id]);
+    return answer(200, { items: shown.map(toTokenView), ...more });
   });
 
   registerOperation(app, getToken, async ({ params, context }, answer) =>
