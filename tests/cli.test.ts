@@ -52,6 +52,11 @@ test('the program tells how it went by its exit code, with data on standard outp
     landings: [{ dataset: 'rows', state: 'published', version: 1 }],
   });
   expect(await run('apply --wait')).toEqual({ code: 0, out: 'Nothing to change.\n', err: '' });
+  await writeFile(join(folder, 'more.yaml'), document.replace('data/*.csv }', 'data/*.csv, time: a }'));
+  expect(await run('diff --file more.yaml --exit-code')).toMatchObject({
+    code: 1,
+    out: expect.stringContaining('~ change dataset:rows\n    time: nothing → "a"\n'),
+  });
   expect(await run('run good --wait')).toMatchObject({
     code: 0,
     out: expect.stringMatching(/^Run \S+ of good: succeeded\n$/),

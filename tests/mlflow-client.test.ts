@@ -36,20 +36,24 @@ afterAll(async () => {
   await database.close();
 });
 
+/** What a script prints last, as JSON; it runs against a project of the server. */
+async function runScript(script: string, project: string): Promise<unknown> {
+  const { stdout } = await run(python, [join('tests', 'python', script)], {
+    env: {
+      ...scrubEnvironment(process.env),
+      MLFLOW_TRACKING_URI: `${url}/projects/${project}`,
+      MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
+      GIT_PYTHON_REFRESH: 'quiet',
+    },
+    timeout: scriptMs,
+  });
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+}
+
 test(
   'an unmodified MLflow client logs, registers, searches and loads models back, in its own project',
   async () => {
-    const { stdout } = await run(python, [join('tests', 'python', 'mlflow_client.py')], {
-      env: {
-        ...scrubEnvironment(process.env),
-        MLFLOW_TRACKING_URI: `${url}/projects/flights`,
-        MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
-        GIT_PYTHON_REFRESH: 'quiet',
-      },
-      timeout: scriptMs,
-    });
-    const last = stdout.trim().split('\n').at(-1) ?? '';
-    expect(JSON.parse(last)).toEqual({
+    expect(await runScript('mlflow_client.py', 'flights')).toEqual({
       experiment: '1',
       same_predictions: true,
       alias_predicts: 2,
@@ -81,6 +85,36 @@ test(
     });
     expect(nodes.some(({ ref }) => ref.startsWith('tracking-run:'))).toBe(true);
     expect(await server.tracking.experimentByName(database.read, 'default', 'client')).toBeUndefined();
+  },
+  scriptMs,
+);
+
+test(
+  'registered_model_name registers each logged model as a version of its run, and errors carry the codes that clients match',
+  async () => {
+    const missing = 'RESOURCE_DOES_NOT_EXIST';
+    const invalid = 'INVALID_PARAMETER_VALUE';
+    expect(await runScript('mlflow_registered_model.py', 'registering')).toEqual({
+      registered: ['1', '2'],
+      runs: true,
+      status: ['READY', 'READY'],
+      names: ['late'],
+      latest: expect.anything(),
+      predicts: [0, 0, 0, 1, 1, 1],
+      errors: {
+        'missing run': missing,
+        'missing experiment': missing,
+        'missing model': missing,
+        'missing version': missing,
+        'missing alias': invalid, // as MLflow's own server says it
+        'model there already': 'RESOURCE_ALREADY_EXISTS',
+        'experiment there already': 'RESOURCE_ALREADY_EXISTS',
+        filter: invalid,
+        'metric name': invalid,
+      },
+    });
+    const { nodes } = await server.lineage.trace(database.read, 'registering', 'model:late@2', { direction: 'up' });
+    expect(nodes.some(({ ref }) => ref.startsWith('logged-model:'))).toBe(true);
   },
   scriptMs,
 );

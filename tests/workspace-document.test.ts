@@ -4,12 +4,19 @@ import { describe, expect, test } from 'vitest';
 import { openProjectFolder } from '../src/cli/workspace/project-folder.ts';
 import { createProjectSender, ensureProject } from '../src/cli/workspace/send.ts';
 import { diffWorkspace } from '../src/contracts/workspace.ts';
-import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
+import { startControlPlane, type TestControlPlane, temporaryFolder } from './support/control-plane.ts';
 
-async function problemsOf(text: string): Promise<readonly string[]> {
-  const { client } = await startControlPlane();
+type Files = Readonly<Record<string, string>>;
+
+async function problemsOf(
+  text: string,
+  files: Files = {},
+  server?: Pick<TestControlPlane, 'client'>,
+): Promise<readonly string[]> {
+  const { client } = server ?? (await startControlPlane());
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'tidemill.yaml'), text);
+  for (const [path, content] of Object.entries(files)) await writeFile(join(folder, path), content);
   const project = await openProjectFolder(folder);
   const own = await ensureProject(client, project.project);
   const snapshot = await (await createProjectSender(own, project)).snapshot();
@@ -63,4 +70,152 @@ pipelines:
       ),
     ]);
   });
+
+  test('of every other kind says what, where, and what was expected', async () => {
+    const server = await startControlPlane();
+    const found: (readonly [string, readonly string[]])[] = [];
+    for (const [text, , files] of wrongDocuments) found.push([text, await problemsOf(text, files, server)]);
+    expect(found).toEqual(
+      wrongDocuments.map(([text, lines]) => [text, lines.map((line) => expect.stringContaining(line) as string)]),
+    );
+  }, 60_000);
 });
+
+const base = 'project: p\ndatasets: { rows: { source: data/*.csv } }\n';
+const model = 'name: m, from: a.m, train: a.t, test: a.t, label: y, predicts: { kind: binary, score: s }';
+const steps = "steps: { a: { run: 'true', outputs: { m: model, t: dataset } } }";
+
+/** A document, the beginning of each line that it is refused with, and the files beside it. */
+const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] = [
+  ['', ['tidemill.yaml:1:1: the document is empty']],
+  ['- a\n', ['tidemill.yaml:1:1: a list is not right here; expected an object']],
+  ['project: p\n\tdatasets: {}\n', ['tidemill.yaml:2:1: this is not YAML']],
+  ['project: [p\n', ['tidemill.yaml:2:1: this is not YAML']],
+  ['project: a/b\n', ['tidemill.yaml:1:10: "a/b" has not the right form; expected a name']],
+  ['project: p\nproject: p\n', ['tidemill.yaml:2:1: "project" stands twice in the same mapping']],
+  [
+    'project: p\ndatasets:\n  rows: { source: a.csv }\n  rows: { source: b.csv }\n',
+    ['tidemill.yaml:4:3: "rows" stands twice in the same mapping'],
+  ],
+  ['project: p\nproyect: q\n', ['tidemill.yaml:2:1: unknown key "proyect"; expected project, include']],
+  ['datasets: {}\n', ['tidemill.yaml:1:1: "project" is missing']],
+  ['project: p\ndatasets: { rows: {} }\n', ['tidemill.yaml:2:19: "source" is missing']],
+  [
+    'project: p\ndatasets: { rows: { source: /etc/passwd } }\n',
+    ['tidemill.yaml:2:29: the source must lie inside the project'],
+  ],
+  [
+    'project: p\ndatasets: { rows: { source: a.csv, schema: fixd } }\n',
+    ['tidemill.yaml:2:44: "fixd" is not one of the values; expected fixed, grow; did you mean "fixed"?'],
+  ],
+  [
+    'project: p\ndatasets: { rows: { source: a.csv, checks: [{ column: a, regex: "(" }] } }\n',
+    ['tidemill.yaml:2:65: "(" is no regular expression'],
+  ],
+  [
+    'project: p\na: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n',
+    ['tidemill.yaml:1:1: its aliases cannot be followed'],
+  ],
+  // features
+  [
+    `${base}features: { v: { sql: features/v.sql, entity: e, time: t } }\n`,
+    ['tidemill.yaml:3:23: there is no file "features/v.sql"'],
+  ],
+  [
+    `${base}features: { v: { dataset: rows, entity: e, time: t, ttl: 3hours, columns: [a] } }\n`,
+    ['tidemill.yaml:3:58: "3hours" has not the right form; expected a duration: 90s, 3h, 28d'],
+  ],
+  // pipelines
+  [
+    `${base}pipelines: { p: { steps: { a: { run: 'true', timeout: soon } } } }\n`,
+    ['tidemill.yaml:3:55: "soon" has not the right form; expected a duration'],
+  ],
+  [
+    `${base}pipelines: { p: { steps: { a: { run: 'true', needs: [b] }, bb: { run: 'true' } } } }\n`,
+    ['tidemill.yaml:3:54: there is no step "b"'],
+  ],
+  [
+    `${base}pipelines: { p: { python: requirement.txt, steps: { a: { run: 'true' } } } }\n`,
+    [
+      'tidemill.yaml:3:27: there is no file "requirement.txt"; expected a requirements file; did you mean "requirements.txt"?',
+    ],
+    { 'requirements.txt': '' },
+  ],
+  [
+    `${base}pipelines: { p: { steps: { a: { run: 'true', inputs: { x: { spine: dataset:row, at: t, features: [w] } } } } } }\n`,
+    ['tidemill.yaml:3:68: there is no dataset "row"; did you mean "rows"?', 'there is no feature view "w"'],
+  ],
+  [
+    `${base}pipelines: { p: { ${steps}, model: { ${model}, gates: ["auc champion.auc"] } } }\n`,
+    ['the gate "auc champion.auc" cannot be read at character 5'],
+  ],
+  // deployments
+  [`${base}deployments: { d: { model: "m@champion" } }\n`, ['tidemill.yaml:3:28: "m@champion" has not the right form']],
+  [
+    `${base}deployments: { d: { model: "model:m@champion", rollout: { steps: [50, 10], each: { requests: 50 } } } }\n`,
+    ['tidemill.yaml:3:71: each step gives the new revision more', 'tidemill.yaml:3:71: the last step'],
+  ],
+  [
+    `${base}deployments: { d: { model: "model:m@champion", rollout: { steps: [100], each: { requests: 50 }, abort_when: "eror_rate > 1" } } }\n`,
+    [
+      'there is no metric "eror_rate"; expected comparisons joined by `or`: error_rate > 0.01 or latency_p99 > 250ms; did you mean "error_rate"?',
+    ],
+  ],
+  // monitors and triggers
+  [
+    `${base}deployments: { late: { model: "model:m@champion" } }\nmonitors: { lat: { truth: { dataset: row, key: [a], time: t, value: y } } }\n`,
+    [
+      'there is no deployment "lat" to watch; expected the name of a deployment',
+      'tidemill.yaml:4:38: there is no dataset "row"; did you mean "rows"?',
+    ],
+  ],
+  [
+    `${base}triggers: [{ on: "alert:late/performance", run: "pipeline:trian" }]\npipelines: { train: { ${steps} } }\n`,
+    [
+      'tidemill.yaml:3:18: nothing named "late" raises alerts',
+      'tidemill.yaml:3:49: "pipeline:trian" is not declared; did you mean "pipeline:train"?',
+    ],
+  ],
+  [
+    `${base}triggers: [{ cron: "never", run: "pipeline:train" }]\npipelines: { train: { ${steps} } }\n`,
+    ['tidemill.yaml:3:20: '],
+  ],
+  [
+    `${base}triggers: [{ cron: "@daily", cooldown: 3 weeks, run: "pipeline:train" }]\npipelines: { train: { ${steps} } }\n`,
+    ['tidemill.yaml:3:40: "3 weeks" has not the right form'],
+  ],
+  // include
+  [
+    `${base}include: [mor.yaml]\n`,
+    [
+      'tidemill.yaml:3:11: there is no file "mor.yaml"; expected a path inside the project, without * or ?; did you mean "more.yaml"?',
+    ],
+    { 'more.yaml': '' },
+  ],
+  [`${base}include: [more.yaml]\n`, ['more.yaml:1:2: this is not YAML'], { 'more.yaml': '{' }],
+  [
+    `${base}include: [more.yaml]\n`,
+    ['more.yaml:1:1: an included file is a mapping of sections; expected datasets'],
+    { 'more.yaml': 'abc' },
+  ],
+  [
+    `${base}include: [more.yaml]\n`,
+    ['more.yaml:2:1: "goal" stands in the document itself'],
+    { 'more.yaml': 'features: {}\ngoal: { statement: x }' },
+  ],
+  [
+    `${base}include: [more.yaml, more.yaml]\n`,
+    ['tidemill.yaml:3:22: "more.yaml" is included twice'],
+    { 'more.yaml': '' },
+  ],
+  [
+    `${base}include: [more.yaml]\n`,
+    ['more.yaml:1:13: dataset "rows" is declared twice, here and in tidemill.yaml:2:13'],
+    { 'more.yaml': 'datasets: { rows: { source: b.csv } }' },
+  ],
+  [
+    `${base}include: [more.yaml]\n`,
+    ['more.yaml:2:3: unknown key "rws"'],
+    { 'more.yaml': 'datasets: { x: { source: a,\n  rws: 1 } }' },
+  ],
+];

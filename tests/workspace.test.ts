@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -5,6 +6,7 @@ import { getDataset } from '../src/contracts/datasets.ts';
 import { getFeatureView } from '../src/contracts/features.ts';
 import { traceLineage } from '../src/contracts/lineage.ts';
 import { setGoal } from '../src/contracts/projects.ts';
+import { applyWorkspace, diffWorkspace } from '../src/contracts/workspace.ts';
 import { startControlPlane } from './support/control-plane.ts';
 import { createTestProject } from './support/project.ts';
 
@@ -41,6 +43,25 @@ describe('apply', () => {
     const client = await project.client();
     const graph = await client.call(traceLineage, { query: { ref: 'features:view', direction: 'up' } });
     expect(graph.nodes.map(({ ref }) => ref)).toContainEqual(expect.stringMatching(/^snapshot:/));
+  });
+
+  test('of something that is no snapshot is refused, whatever its bytes are', async () => {
+    const project = await start();
+    const client = await project.client();
+    const outside = { path: '../x', sha256: '0'.repeat(64), sizeBytes: 1 };
+    for (const [bytes, problem] of [
+      ['not JSON', 'it is no list of files'],
+      ['{"tree":2}', 'it is no list of files'],
+      [JSON.stringify({ tree: 1, files: [outside] }), '"../x" lies outside of its folder'],
+    ] as const) {
+      const snapshot = createHash('sha256').update(bytes).digest('hex');
+      await client.request(`/api/v1/artifacts/${snapshot}`, { method: 'PUT', body: bytes });
+      for (const operation of [diffWorkspace, applyWorkspace])
+        await expect(client.call(operation, { body: { snapshot } })).rejects.toMatchObject({
+          code: 'WORKSPACE_SNAPSHOT_UNREADABLE',
+          message: expect.stringContaining(problem),
+        });
+    }
   });
 
   test('takes a change of code alone: the SQL of a view changes with its file', async () => {

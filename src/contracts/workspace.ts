@@ -36,7 +36,12 @@ const Sent = {
   document: Type.Optional(Type.String({ default: 'tidemill.yaml', description: 'path of the document in the tree' })),
   prune: Type.Optional(Type.Boolean({ description: 'take away what the document no longer declares' })),
 };
-const errors = ['WORKSPACE_INVALID', 'WORKSPACE_PROJECT_MISMATCH', 'ARTIFACT_NOT_FOUND'] as const;
+const errors = [
+  'WORKSPACE_INVALID',
+  'WORKSPACE_SNAPSHOT_UNREADABLE',
+  'WORKSPACE_PROJECT_MISMATCH',
+  'ARTIFACT_NOT_FOUND',
+] as const;
 
 export const diffWorkspace = defineOperation({
   id: 'workspace.diff',

@@ -12,7 +12,7 @@ import {
   unlinkSync,
   utimesSync,
 } from 'node:fs';
-import { copyFile, type FileHandle, open, readdir, rm, stat, unlink } from 'node:fs/promises';
+import { copyFile, type FileHandle, open, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
@@ -41,6 +41,8 @@ export interface BlobStore {
   putFile(path: string, options?: { readonly move?: boolean }): Promise<BlobInfo>;
   /** `start` inclusive, `end` exclusive, clipped to the blob. BLOB_NOT_FOUND, BLOB_RANGE_INVALID. */
   openRead(sha256: string, range?: { readonly start: number; readonly end?: number }): Promise<Readable>;
+  /** All of it at once: for small blobs, manifests and texts. */
+  readAll(sha256: string): Promise<Buffer>;
   /** A local file with these bytes, for workers: read it, never write it. A remote store caches. */
   localPath(sha256: string): Promise<string>;
   stat(sha256: string): Promise<{ readonly sizeBytes: number } | undefined>;
@@ -179,6 +181,11 @@ export function createLocalBlobStore(folder: string): BlobStore {
       // createReadStream's end is inclusive; an empty range has no such form, so it reads nothing of an empty start
       if (end === range.start) return createReadStream(path, { start: sizeBytes });
       return createReadStream(path, { start: range.start, end: end - 1 });
+    },
+
+    async readAll(sha256) {
+      const { path } = await existing(sha256);
+      return await readFile(path);
     },
 
     async localPath(sha256) {

@@ -3,7 +3,18 @@ import { sql } from 'kysely';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Unit } from './database.ts';
 import { isAppError } from './errors.ts';
-import { contains, decodeCursor, encodeCursor, escapeLike, fromBit, inList, like, parseJson, toBit } from './sql.ts';
+import {
+  contains,
+  decodeCursor,
+  encodeCursor,
+  escapeLike,
+  fromBit,
+  inList,
+  like,
+  parseJson,
+  toBit,
+  toPage,
+} from './sql.ts';
 import { describeDatabases, type TestDatabase } from './testing/database.ts';
 
 interface Tables {
@@ -100,4 +111,12 @@ describe('cursors', () => {
 test('booleans are bits and JSON columns may be null', () => {
   expect([toBit(true), toBit(false), fromBit(1), fromBit(0)]).toEqual([1, 0, true, false]);
   expect([parseJson('{"a":1}'), parseJson(null)]).toEqual([{ a: 1 }, undefined]);
+});
+
+test('a page shows as many rows as asked for, and a cursor when there was one more', () => {
+  const rows = [{ id: 'a' }, { id: 'b' }, { id: 'c' }];
+  const { shown, next } = toPage(rows, 2, ({ id }) => [id]);
+  expect([shown, decodeCursor(next ?? '')]).toEqual([[{ id: 'a' }, { id: 'b' }], ['b']]);
+  expect(toPage(rows, 3, ({ id }) => [id])).toEqual({ shown: rows });
+  expect(toPage([], 3, () => [])).toEqual({ shown: [] });
 });

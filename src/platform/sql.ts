@@ -65,3 +65,17 @@ export function decodeCursor(text: string): readonly (string | number)[] {
   if (!sound) throw databaseErrors.CURSOR_INVALID();
   return parts as readonly (string | number)[];
 }
+
+/**
+ * One page of rows that were asked for with one more than the limit: that one is not shown, it says that more follow.
+ * `keyOf` gives the sort columns of a row, for the cursor.
+ */
+export function toPage<Row>(
+  rows: readonly Row[],
+  limit: number,
+  keyOf: (row: Row) => readonly (string | number)[],
+): { readonly shown: readonly Row[]; readonly next?: string } {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return { shown, ...(rows.length > limit && last !== undefined && { next: encodeCursor(keyOf(last)) }) };
+}

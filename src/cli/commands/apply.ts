@@ -83,8 +83,29 @@ export function differenceLines(differences: readonly ResourceDifference[], colo
   } as const;
   return differences
     .filter(({ change, drifted }) => change !== 'unchanged' || drifted)
-    .map(
-      ({ change, resource, drifted }) =>
-        `${marks[change] || '  drift '} ${resource}${change === 'absent' ? ' is not declared; --prune takes it away' : ''}${drifted ? ' (changed elsewhere since the last apply)' : ''}`,
-    );
+    .flatMap(({ change, resource, drifted, before, after }) => [
+      `${marks[change] || '  drift '} ${resource}${change === 'absent' ? ' is not declared; --prune takes it away' : ''}${drifted ? ' (changed elsewhere since the last apply)' : ''}`,
+      ...(change === 'change' ? fieldLines(before, after).map((line) => `    ${line}`) : []),
+    ]);
+}
+
+/** What changes inside a resource: a line for each field that is not the same, by its path. */
+function fieldLines(before: unknown, after: unknown, path = ''): readonly string[] {
+  if (JSON.stringify(before) === JSON.stringify(after)) return [];
+  if (!isRecord(before) || !isRecord(after))
+    return [`${path === '' ? '' : `${path}: `}${inWords(before)} → ${inWords(after)}`];
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) =>
+    fieldLines(before[key], after[key], path === '' ? key : `${path}.${key}`),
+  );
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const mostCharacters = 80;
+
+function inWords(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  const text = JSON.stringify(value);
+  return text.length > mostCharacters ? `${text.slice(0, mostCharacters - 1)}…` : text;
 }

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { globToRegExp } from '#contracts/glob';
+import { namePattern } from '#contracts/references';
 import { CliError, documentNames, foldersUpFrom } from '../context.ts';
 
 /** A folder with a tidemill.yaml, as the client sees it before the server has read the document. */
@@ -16,6 +17,8 @@ export interface ProjectFolder {
   /** Sources of the declared datasets by name; read loosely, the server checks. */
   readonly sources: Readonly<Record<string, string>>;
 }
+
+const isName = new RegExp(namePattern);
 
 /**
  * Finds the document: the file given, else the one in this folder or the nearest above.
@@ -45,7 +48,8 @@ export async function openProjectFolder(cwd: string, file?: string, project?: st
   return {
     folder: dirname(path),
     document: path.slice(dirname(path).length + 1),
-    project: declared,
+    // what is no name is said by the server, with its place
+    project: isName.test(declared) ? declared : 'default',
     sources: Object.fromEntries(sources),
   };
 }

@@ -4,7 +4,7 @@ import { parseDuration } from '#contracts/duration';
 import { defaultPageLimit } from '#contracts/page';
 import type { Database } from '#platform/database';
 import { registerOperation } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import { type AlertsApi, referenceOf } from './alert-service.ts';
 import type { Alert } from './alert-store.ts';
 
@@ -42,12 +42,8 @@ export function registerAlertRoutes(
       ...(cursor !== undefined && { beforeId: String(decodeCursor(cursor)[0]) }),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.map(toView),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.id]);
+    return answer(200, { items: shown.map(toView), ...more });
   });
 
   registerOperation(app, getAlert, async ({ params, context }, answer) =>

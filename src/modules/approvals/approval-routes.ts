@@ -10,7 +10,7 @@ import {
 import { defaultPageLimit } from '#contracts/page';
 import type { Database } from '#platform/database';
 import { registerOperation } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import type { ApprovalsApi } from './approval-service.ts';
 import type { Approval } from './approval-store.ts';
 
@@ -38,12 +38,8 @@ export function registerApprovalRoutes(
       ...(cursor !== undefined && { beforeId: String(decodeCursor(cursor)[0]) }),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.map(toView),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.id]);
+    return answer(200, { items: shown.map(toView), ...more });
   });
 
   registerOperation(app, getApproval, async ({ params, context }, answer) =>

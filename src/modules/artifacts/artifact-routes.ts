@@ -9,10 +9,11 @@ import {
   listArtifacts,
 } from '#contracts/artifacts';
 import { defaultPageLimit } from '#contracts/page';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { BlobStore } from '#platform/blobs';
 import type { Database } from '#platform/database';
 import { type RequestContext, registerOperation, registerRawRoute } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import type { ArtifactCollector } from './artifact-collector.ts';
 import { type ArtifactsApi, retainUpload } from './artifact-service.ts';
 import { artifactErrors } from './artifacts-errors.ts';
@@ -43,12 +44,8 @@ export function registerArtifactRoutes(app: FastifyInstance, deps: RouteDeps): v
       after: sha256 === undefined ? undefined : { sha256: String(sha256), owner: String(owner) },
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.map(toHoldView),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.sha256, last.owner]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.sha256, last.owner]);
+    return answer(200, { items: shown.map(toHoldView), ...more });
   });
 
   registerOperation(app, getArtifact, async ({ params, context }, answer) => {
@@ -78,8 +75,8 @@ const toHoldView = (hold: Hold): ArtifactHoldView => ({
   sizeBytes: hold.sizeBytes,
   owner: hold.owner,
   ...(hold.name !== undefined && { name: hold.name }),
-  createdAt: new Date(hold.createdMs).toISOString(),
-  ...(hold.expiresMs !== undefined && { expiresAt: new Date(hold.expiresMs).toISOString() }),
+  createdAt: toRfc3339(hold.createdMs),
+  ...(hold.expiresMs !== undefined && { expiresAt: toRfc3339(hold.expiresMs) }),
 });
 
 function registerByteRoutes(app: FastifyInstance, { database, blobs, api }: RouteDeps): void {

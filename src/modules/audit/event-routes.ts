@@ -11,7 +11,7 @@ import { defaultPageLimit } from '#contracts/page';
 import type { Consumers, EventLog } from '#platform/events';
 import { httpErrors, openEventStream, registerOperation, registerRawRoute } from '#platform/http';
 import type { Logger } from '#platform/log';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import { feedEvents } from './event-feed.ts';
 
 export const toEventOnWire = (event: StoredEvent): EventOnWire => ({
@@ -49,12 +49,8 @@ export function registerEventRoutes(
       limit: limit + 1,
       order,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.map(toEventOnWire),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.position]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.position]);
+    return answer(200, { items: shown.map(toEventOnWire), ...more });
   });
 
   registerRawRoute(app, {

@@ -9,14 +9,13 @@ import {
 } from '#contracts/automation';
 import { defaultPageLimit } from '#contracts/page';
 import { formatReference } from '#contracts/references';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
 import { registerOperation } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import type { Firing } from './firing-store.ts';
 import type { AutomationApi } from './trigger-service.ts';
 import type { Trigger } from './trigger-store.ts';
-
-const toInstant = (ms: number): string => new Date(ms).toISOString();
 
 const toFiringView = (firing: Firing): FiringView => ({
   id: firing.id,
@@ -26,8 +25,8 @@ const toFiringView = (firing: Firing): FiringView => ({
   causeSubject: firing.causeSubject,
   ...(firing.runId !== undefined && { run: formatReference('run', firing.runId) }),
   ...(firing.reason !== undefined && { reason: firing.reason }),
-  clockAt: toInstant(firing.clockMs),
-  at: toInstant(firing.atMs),
+  clockAt: toRfc3339(firing.clockMs),
+  at: toRfc3339(firing.atMs),
 });
 
 export function registerTriggerRoutes(
@@ -41,8 +40,8 @@ export function registerTriggerRoutes(
       name,
       spec,
       generation,
-      declaredAt: toInstant(declaredMs),
-      ...(nextFireMs !== undefined && { nextAt: toInstant(nextFireMs) }),
+      declaredAt: toRfc3339(declaredMs),
+      ...(nextFireMs !== undefined && { nextAt: toRfc3339(nextFireMs) }),
       ...(last !== undefined && { lastFiring: toFiringView(last) }),
     };
   }
@@ -53,12 +52,8 @@ export function registerTriggerRoutes(
       ...(cursor !== undefined && { after: String(decodeCursor(cursor)[0]) }),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: await Promise.all(shown.map((trigger) => toView(database.read, trigger))),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.name]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.name]);
+    return answer(200, { items: await Promise.all(shown.map((trigger) => toView(database.read, trigger))), ...more });
   });
 
   registerOperation(app, getTrigger, async ({ params, context }, answer) =>
@@ -86,11 +81,7 @@ export function registerTriggerRoutes(
       ...(cursor !== undefined && { beforeId: String(decodeCursor(cursor)[0]) }),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.map(toFiringView),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.id]);
+    return answer(200, { items: shown.map(toFiringView), ...more });
   });
 }

@@ -59,7 +59,7 @@ function* checkAction(spec: TriggerSpec, document: WorkspaceDocument): Iterable<
   const pipeline = pipelineOf(document, spec);
   if (pipeline === undefined) {
     const known = namesIn(document, 'pipelines').map((name) => `pipeline:${name}`);
-    yield { path: ['run'], message: `${spec.run} is not declared`, known };
+    yield { path: ['run'], message: `"${spec.run}" is not declared`, known };
     return;
   }
   const known = Object.keys(pipeline.params ?? {});
@@ -86,7 +86,7 @@ function* checkOn(spec: TriggerSpec, document: WorkspaceDocument): Iterable<Spec
   const makers = makersOf(spec, document);
   const known = namesIn(document, 'datasets');
   if (kind === 'dataset' && makers.length === 0 && !known.includes(name))
-    yield { path: ['on'], message: `${on} is not declared`, known: known.map((one) => `dataset:${one}`) };
+    yield { path: ['on'], message: `"${on}" is not declared`, known: known.map((one) => `dataset:${one}`) };
   const started = nameIn(run);
   const circle = makers.map((maker) => wayBack(started, maker, document)).find((way) => way !== undefined);
   if (circle === undefined) return;

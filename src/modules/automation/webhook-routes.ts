@@ -11,16 +11,15 @@ import {
   type WebhookView,
 } from '#contracts/automation';
 import { defaultPageLimit } from '#contracts/page';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
 import { isAppError } from '#platform/errors';
 import { registerOperation } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import { type Delivery, listDeliveriesBefore } from './delivery-store.ts';
 import type { WebhookAddresses } from './webhook-address.ts';
 import type { WebhookService } from './webhook-service.ts';
 import { listWebhooksBefore, type Webhook } from './webhook-store.ts';
-
-const toInstant = (ms: number): string => new Date(ms).toISOString();
 
 const toDeliveryView = (delivery: Delivery): DeliveryView => ({
   id: delivery.id,
@@ -32,9 +31,9 @@ const toDeliveryView = (delivery: Delivery): DeliveryView => ({
   attempts: delivery.attempts,
   ...(delivery.status !== undefined && { status: delivery.status }),
   ...(delivery.error !== undefined && { error: delivery.error }),
-  ...(delivery.nextAttemptMs !== undefined && { nextAt: toInstant(delivery.nextAttemptMs) }),
-  createdAt: toInstant(delivery.createdMs),
-  ...(delivery.endedMs !== undefined && { endedAt: toInstant(delivery.endedMs) }),
+  ...(delivery.nextAttemptMs !== undefined && { nextAt: toRfc3339(delivery.nextAttemptMs) }),
+  createdAt: toRfc3339(delivery.createdMs),
+  ...(delivery.endedMs !== undefined && { endedAt: toRfc3339(delivery.endedMs) }),
 });
 
 async function toView(reader: Reader, webhook: Webhook): Promise<WebhookView> {
@@ -45,11 +44,11 @@ async function toView(reader: Reader, webhook: Webhook): Promise<WebhookView> {
     url,
     types: [...types],
     enabled,
-    createdAt: toInstant(createdMs),
+    createdAt: toRfc3339(createdMs),
     ...(last !== undefined && {
       lastDelivery: {
         state: last.state,
-        at: toInstant(last.endedMs ?? last.createdMs),
+        at: toRfc3339(last.endedMs ?? last.createdMs),
         ...(last.status !== undefined && { status: last.status }),
       },
     }),
@@ -83,12 +82,8 @@ export function registerWebhookRoutes(
       ...(cursor !== undefined && { beforeId: String(decodeCursor(cursor)[0]) }),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: await Promise.all(shown.map((webhook) => toView(read, webhook))),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.id]);
+    return answer(200, { items: await Promise.all(shown.map((webhook) => toView(read, webhook))), ...more });
   });
 
   registerOperation(app, getWebhook, async ({ params, context }, answer) =>
@@ -125,12 +120,8 @@ export function registerWebhookRoutes(
       ...(cursor !== undefined && { beforeId: String(decodeCursor(cursor)[0]) }),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.map(toDeliveryView),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.id]);
+    return answer(200, { items: shown.map(toDeliveryView), ...more });
   });
 
   registerOperation(app, retryDelivery, async ({ params, context }, answer) => {

@@ -13,6 +13,7 @@ import {
   previewDataset,
 } from '#contracts/datasets';
 import { defaultPageLimit } from '#contracts/page';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { Reader } from '#platform/database';
 import { nearestName } from '#platform/errors';
 import { registerOperation } from '#platform/http';
@@ -135,8 +136,6 @@ async function getOwnIngestion(reader: Reader, project: string, id: string): Pro
   if (found?.project !== project) throw datasetsErrors.INGESTION_NOT_FOUND(id);
   return found;
 }
-
-const toRfc3339 = (ms: number): string => new Date(ms).toISOString();
 
 async function readView(reader: Reader, dataset: Dataset): Promise<DatasetView> {
   const { project, name, currentVersion } = dataset;

@@ -115,7 +115,7 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
       if (found.profileSha256 !== undefined)
         return {
           version: found.version,
-          profile: JSON.parse(await readText(await deps.blobs.openRead(found.profileSha256))) as unknown,
+          profile: JSON.parse((await deps.blobs.readAll(found.profileSha256)).toString('utf8')) as unknown,
         };
       const profile = await deps.jobs.runTask('profile', { paths: found.parts.map(({ sha256 }) => `blob:${sha256}`) });
       const blob = await deps.blobs.putStream(Readable.from([Buffer.from(JSON.stringify(profile))]));
@@ -186,10 +186,4 @@ async function missing(reader: Reader, project: string, name: string, at?: numbe
   const names = (await listDatasets(reader, project)).map((dataset) => dataset.name);
   if (!names.includes(name)) return datasetsErrors.DATASET_NOT_FOUND(name, nearestName(name, names));
   return datasetsErrors.DATASET_VERSION_NOT_FOUND(name, String(at ?? 'yet: land its data first'));
-}
-
-async function readText(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
 }

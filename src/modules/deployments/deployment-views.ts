@@ -1,4 +1,5 @@
 import type { DeploymentView, RevisionView } from '#contracts/deployments';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { Reader } from '#platform/database';
 import { addCounters, type Counters, failuresOf, noCounters } from './counters.ts';
 import { isCurrent, statusOf } from './deployment-status.ts';
@@ -9,8 +10,6 @@ import { findReportedEndpoint, type Liveness } from './live-replicas.ts';
 import { findPool } from './pool-store.ts';
 import { listReplicas, listRevisionCounters } from './replica-store.ts';
 import { findRevisions } from './revision-store.ts';
-
-const toRfc3339 = (ms: number): string => new Date(ms).toISOString();
 
 export async function viewDeployment(
   reader: Reader,

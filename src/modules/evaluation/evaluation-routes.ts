@@ -3,7 +3,7 @@ import { type EvaluationView, getEvaluation, listEvaluations } from '#contracts/
 import { defaultPageLimit } from '#contracts/page';
 import type { Database } from '#platform/database';
 import { registerOperation } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import { evaluationErrors } from './evaluation-errors.ts';
 import { type Evaluation, findEvaluation, listEvaluations as listStored } from './evaluation-store.ts';
 
@@ -16,11 +16,8 @@ export function registerEvaluationRoutes(app: FastifyInstance, { database }: { r
       ...(query.model !== undefined && { model: query.model }),
       ...(query.cursor !== undefined && { beforeId: String(decodeCursor(query.cursor)[0]) }),
     });
-    const last = found.at(limit - 1);
-    return answer(200, {
-      items: found.slice(0, limit).map(toView),
-      ...(found.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
-    });
+    const { shown, ...more } = toPage(found, limit, (last) => [last.id]);
+    return answer(200, { items: shown.map(toView), ...more });
   });
 
   registerOperation(app, getEvaluation, async ({ params, context }, answer) => {

@@ -14,22 +14,21 @@ import {
   whoAmI,
 } from '#contracts/identity';
 import { defaultPageLimit } from '#contracts/page';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
 import { type Principal, type RequestContext, registerOperation } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import { identityErrors } from './identity-errors.ts';
 import type { IdentityApi } from './identity-service.ts';
 import { allProjects, permissions } from './permission-rules.ts';
 import { findToken, listTokensBefore, type Token } from './token-store.ts';
 import { listUsersAfter, type User } from './user-store.ts';
 
-const toInstant = (ms: number): string => new Date(ms).toISOString();
-
 const toUserView = (user: User, isShown: (project: string) => boolean): UserView => ({
   name: user.name,
   roles: [...user.roles].filter(([project]) => isShown(project)).map(([project, role]) => ({ project, role })),
   disabled: user.disabledMs !== undefined,
-  createdAt: toInstant(user.createdMs),
+  createdAt: toRfc3339(user.createdMs),
 });
 
 const toTokenView = (token: Token): TokenView => ({
@@ -42,9 +41,9 @@ const toTokenView = (token: Token): TokenView => ({
   ...(token.pool !== undefined && { pool: token.pool }),
   ...(token.attempt !== undefined && { attempt: token.attempt }),
   issuedBy: token.issuedBy,
-  createdAt: toInstant(token.createdMs),
-  ...(token.expiresMs !== undefined && { expiresAt: toInstant(token.expiresMs) }),
-  ...(token.revokedMs !== undefined && { revokedAt: toInstant(token.revokedMs) }),
+  createdAt: toRfc3339(token.createdMs),
+  ...(token.expiresMs !== undefined && { expiresAt: toRfc3339(token.expiresMs) }),
+  ...(token.revokedMs !== undefined && { revokedAt: toRfc3339(token.revokedMs) }),
 });
 
 const isAdminOfAll = (principal: Principal): boolean => principal.can('admin', allProjects);
@@ -79,11 +78,10 @@ function registerUserRoutes(app: FastifyInstance, { database, api }: RouteDeps):
     const limit = query.limit ?? defaultPageLimit;
     const after = query.cursor === undefined ? undefined : String(decodeCursor(query.cursor)[0]);
     const page = await listUsersAfter(database.read, after, limit + 1);
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
+    const { shown, ...more } = toPage(page, limit, (last) => [last.name]);
     return answer(200, {
       items: shown.map((user) => toUserView(user, shownTo(context.principal, context.project))),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.name]) }),
+      ...more,
     });
   });
 
@@ -133,12 +131,8 @@ function registerTokenRoutes(app: FastifyInstance, { database, api }: RouteDeps)
       beforeId: query.cursor === undefined ? undefined : String(decodeCursor(query.cursor)[0]),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.map(toTokenView),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.id]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.id]);
+    return answer(200, { items: shown.map(toTokenView), ...more });
   });
 
   registerOperation(app, getToken, async ({ params, context }, answer) =>

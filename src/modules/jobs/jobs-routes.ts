@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { cancelJob, getJob, getJobLog, type JobView, listJobs } from '#contracts/jobs';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
 import { registerOperation } from '#platform/http';
 import { decodeCursor, encodeCursor } from '#platform/sql';
@@ -73,8 +74,4 @@ function toView(job: Job): JobView {
     ...(job.startedMs !== undefined && { startedAt: toRfc3339(job.startedMs) }),
     ...(job.endedMs !== undefined && { endedAt: toRfc3339(job.endedMs) }),
   };
-}
-
-function toRfc3339(ms: number): string {
-  return new Date(ms).toISOString();
 }

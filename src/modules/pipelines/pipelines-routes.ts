@@ -12,6 +12,7 @@ import {
   type StepView,
   startRun,
 } from '#contracts/pipelines';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { BlobStore } from '#platform/blobs';
 import type { Database, Reader } from '#platform/database';
 import { nearestName } from '#platform/errors';
@@ -146,8 +147,6 @@ export function registerPipelineRoutes(
     });
   });
 }
-
-const toRfc3339 = (ms: number): string => new Date(ms).toISOString();
 
 function toSummary(run: Run): RunSummary {
   return {

@@ -24,9 +24,7 @@ export async function readSnapshot(
   digest: string,
 ): Promise<NonNullable<RunRequest['code']>> {
   await artifacts.assertReadable(database.read, project, digest);
-  const chunks: Buffer[] = [];
-  for await (const chunk of await blobs.openRead(digest)) chunks.push(chunk as Buffer);
-  const manifest = parse(Buffer.concat(chunks).toString('utf8'));
+  const manifest = parse((await blobs.readAll(digest)).toString('utf8'));
   compiled ??= compileCheck();
   if (!compiled.Check(manifest)) throw pipelinesErrors.SNAPSHOT_UNREADABLE(digest, 'it is no list of files');
   const outside = manifest.files.find(({ path }) => !isInsidePath(path));

@@ -3,7 +3,7 @@ import { defaultPageLimit } from '#contracts/page';
 import { createProject, getProject, listProjects, type ProjectView, setGoal } from '#contracts/projects';
 import type { Database } from '#platform/database';
 import { registerOperation } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import type { ProjectsApi } from './project-service.ts';
 import type { Project } from './project-store.ts';
 import { projectErrors } from './projects-errors.ts';
@@ -22,12 +22,8 @@ export function registerProjectRoutes(
     const limit = query.limit ?? defaultPageLimit;
     const after = query.cursor === undefined ? undefined : String(decodeCursor(query.cursor)[0]);
     const page = await api.list(database.read, { ...(after !== undefined && { after }), limit: limit + 1 });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.filter(({ name }) => context.principal.can('read', name)).map(toView),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.name]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.name]);
+    return answer(200, { items: shown.filter(({ name }) => context.principal.can('read', name)).map(toView), ...more });
   });
 
   registerOperation(app, getProject, async ({ params, context }, answer) => {

@@ -12,20 +12,19 @@ import {
   removeModelAlias,
   setModelAlias,
 } from '#contracts/registry';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
 import { registerOperation } from '#platform/http';
 import type { RegistryApi } from './registry-api.ts';
 import { registryErrors } from './registry-errors.ts';
 import type { ModelVersion, Promotion, RegisteredModel } from './registry-types.ts';
 
-const toInstant = (ms: number) => new Date(ms).toISOString();
-
 function toModelView(model: RegisteredModel): RegisteredModelView {
   return {
     name: model.name,
     description: model.description,
-    createdAt: toInstant(model.createdMs),
-    updatedAt: toInstant(model.updatedMs),
+    createdAt: toRfc3339(model.createdMs),
+    updatedAt: toRfc3339(model.updatedMs),
     tags: [...model.tags],
     aliases: [...model.aliases],
   };
@@ -50,7 +49,7 @@ function toVersionView(version: ModelVersion): ModelVersionView {
     ...(version.runRef !== undefined && { run: version.runRef }),
     ...(version.trackingRunId !== undefined && { trackingRun: version.trackingRunId }),
     createdBy: version.createdBy,
-    createdAt: toInstant(version.createdMs),
+    createdAt: toRfc3339(version.createdMs),
   };
 }
 
@@ -64,8 +63,8 @@ function toPromotionView(promotion: Promotion): PromotionView {
     ...(promotion.previousVersion !== undefined && { previousVersion: promotion.previousVersion }),
     reason: promotion.reason,
     createdBy: promotion.createdBy,
-    createdAt: toInstant(promotion.createdMs),
-    ...(promotion.endedMs !== undefined && { endedAt: toInstant(promotion.endedMs) }),
+    createdAt: toRfc3339(promotion.createdMs),
+    ...(promotion.endedMs !== undefined && { endedAt: toRfc3339(promotion.endedMs) }),
     checks: promotion.checks.map((check) => ({
       name: check.name,
       state: check.state,
@@ -73,7 +72,7 @@ function toPromotionView(promotion: Promotion): PromotionView {
       ...(check.evidence !== undefined && { evidence: check.evidence }),
       ...(check.approvalId !== undefined && { approvalId: check.approvalId }),
       ...(check.decidedBy !== undefined && { decidedBy: check.decidedBy }),
-      ...(check.decidedMs !== undefined && { decidedAt: toInstant(check.decidedMs) }),
+      ...(check.decidedMs !== undefined && { decidedAt: toRfc3339(check.decidedMs) }),
     })),
   };
 }

@@ -1,17 +1,18 @@
 import type { FastifyInstance } from 'fastify';
 import { defaultPageLimit } from '#contracts/page';
+import { toRfc3339 } from '#contracts/rfc3339';
 import { getSecret, listSecrets, putSecret, removeSecret, type SecretView } from '#contracts/secrets';
 import type { Database } from '#platform/database';
 import { registerOperation } from '#platform/http';
-import { decodeCursor, encodeCursor } from '#platform/sql';
+import { decodeCursor, toPage } from '#platform/sql';
 import type { SecretsApi } from './secret-service.ts';
 import type { Secret } from './secret-store.ts';
 
 const toView = (secret: Secret): SecretView => ({
   name: secret.name,
   grants: [...secret.grants],
-  createdAt: new Date(secret.createdMs).toISOString(),
-  updatedAt: new Date(secret.updatedMs).toISOString(),
+  createdAt: toRfc3339(secret.createdMs),
+  updatedAt: toRfc3339(secret.updatedMs),
 });
 
 export function registerSecretRoutes(
@@ -24,12 +25,8 @@ export function registerSecretRoutes(
       ...(query.cursor !== undefined && { after: String(decodeCursor(query.cursor)[0]) }),
       limit: limit + 1,
     });
-    const shown = page.slice(0, limit);
-    const last = shown.at(-1);
-    return answer(200, {
-      items: shown.map(toView),
-      ...(page.length > limit && last !== undefined && { next: encodeCursor([last.name]) }),
-    });
+    const { shown, ...more } = toPage(page, limit, (last) => [last.name]);
+    return answer(200, { items: shown.map(toView), ...more });
   });
 
   registerOperation(app, getSecret, async ({ params, context }, answer) =>

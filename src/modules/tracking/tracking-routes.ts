@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { toRfc3339 } from '#contracts/rfc3339';
 import {
   type ExperimentView,
   getExperiment,
@@ -14,15 +15,13 @@ import type { TrackingApi } from './tracking-api.ts';
 import { trackingErrors } from './tracking-errors.ts';
 import type { Experiment, Run } from './tracking-types.ts';
 
-const toInstant = (ms: number) => new Date(ms).toISOString();
-
 function toExperimentView(experiment: Experiment): ExperimentView {
   return {
     id: experiment.experimentId,
     name: experiment.name,
     lifecycle: experiment.lifecycle,
     artifactLocation: experiment.artifactLocation,
-    createdAt: toInstant(experiment.createdMs),
+    createdAt: toRfc3339(experiment.createdMs),
     tags: [...experiment.tags],
   };
 }
@@ -39,14 +38,14 @@ function toRunView({ info, metrics, params, tags }: Run): TrackingRunView {
     name: info.name,
     status: info.status,
     user: info.userId,
-    startedAt: toInstant(info.startMs),
-    ...(info.endMs !== undefined && { endedAt: toInstant(info.endMs) }),
+    startedAt: toRfc3339(info.startMs),
+    ...(info.endMs !== undefined && { endedAt: toRfc3339(info.endMs) }),
     ...(info.parentRunId !== undefined && { parentRunId: info.parentRunId }),
     metrics: metrics.map(({ key, value, step, timestampMs }) => ({
       key,
       value: toWireNumber(value),
       step,
-      at: toInstant(timestampMs),
+      at: toRfc3339(timestampMs),
     })),
     params: [...params],
     tags: [...tags],

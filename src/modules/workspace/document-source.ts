@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
 import type { DocumentProblem } from '#contracts/workspace';
 
 export type DocumentPath = readonly (string | number)[];
@@ -20,14 +20,21 @@ export function readDocument(file: string, text: string): DocumentSource {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
+  const read: ReadValue = document.errors.length > 0 ? { value: undefined } : toValue(document);
   return {
     file,
-    value: document.errors.length > 0 ? undefined : document.toJS({ maxAliasCount: 100 }),
-    problems: document.errors.map((error) => ({
-      file,
-      ...at(error.pos[0]),
-      message: `this is not YAML: ${error.message}`,
-    })),
+    value: read.value,
+    problems: [
+      ...document.errors.map((error) => ({
+        file,
+        ...at(error.pos[0]),
+        message:
+          error.code === 'DUPLICATE_KEY'
+            ? `"${keyAt(text, error.pos)}" stands twice in the same mapping`
+            : `this is not YAML: ${error.message}`,
+      })),
+      ...(read.problem !== undefined ? [{ file, line: 1, column: 1, message: read.problem }] : []),
+    ],
     positionOf(path, of = 'value') {
       let node: Node | null = document.contents;
       let offset = node?.range?.[0] ?? 0;
@@ -53,3 +60,23 @@ export function readDocument(file: string, text: string): DocumentSource {
     },
   };
 }
+
+/** Aliases that refer to aliases can make a small text enormous. */
+const mostAliases = 100;
+
+interface ReadValue {
+  readonly value: unknown;
+  readonly problem?: string;
+}
+
+function toValue(document: Document): ReadValue {
+  try {
+    return { value: document.toJS({ maxAliasCount: mostAliases }) as unknown };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { value: undefined, problem: `its aliases cannot be followed (${reason}); write out what they stand for` };
+  }
+}
+
+const keyAt = (text: string, [from]: readonly [number, number]): string =>
+  /^["']?([^"':\s]+)/.exec(text.slice(from))?.[1] ?? '';

@@ -31,7 +31,15 @@ export function parseWorkspaceDocument(
     };
   const main = readDocument(path, text);
   if (main.problems.length > 0) return { ok: false, problems: main.problems };
-  const sources = [main, ...included(main, readText)];
+  if (main.value === null)
+    return {
+      ok: false,
+      problems: [
+        { file: path, line: 1, column: 1, message: 'the document is empty', expected: 'project: <name>, and sections' },
+      ],
+    };
+  const known = kinds.map(({ section }) => section);
+  const sources = [main, ...included(main, readText, files, known)];
   const broken = sources.flatMap(({ problems }) => problems);
   if (broken.length > 0) return { ok: false, problems: broken };
   checker ??= createSchemaChecker(documentSchema());
@@ -56,19 +64,56 @@ export function parseWorkspaceDocument(
   return { ok: true, document, goal };
 }
 
-function included(main: DocumentSource, readText: (path: string) => string | undefined): readonly DocumentSource[] {
+/** An included file holds sections only: the project, its goal and what is included are said once, in the document. */
+function included(
+  main: DocumentSource,
+  readText: (path: string) => string | undefined,
+  files: readonly string[],
+  sections: readonly string[],
+): readonly DocumentSource[] {
   const paths = (main.value as { readonly include?: unknown } | null)?.include;
   if (!Array.isArray(paths)) return [];
-  return paths.map((path, index): DocumentSource => {
-    const text = readText(String(path));
-    if (text !== undefined) return readDocument(String(path), text);
-    const problem = {
-      file: main.file,
-      ...main.positionOf(['include', index]),
-      message: `there is no file "${String(path)}"`,
-    };
-    return { file: String(path), value: {}, problems: [problem], positionOf: () => ({ line: 1, column: 1 }) };
+  return paths.map(String).map((path, index, all): DocumentSource => {
+    const refuse = (message: string, hint: Partial<DocumentProblem> = {}): DocumentSource => ({
+      file: path,
+      value: {},
+      problems: [{ file: main.file, ...main.positionOf(['include', index]), message, ...hint }],
+      positionOf: () => ({ line: 1, column: 1 }),
+    });
+    if (path === main.file || all.indexOf(path) < index) return refuse(`"${path}" is included twice`);
+    const text = readText(path);
+    if (text === undefined) {
+      const nearest = nearestName(path, files);
+      return refuse(`there is no file "${path}"`, {
+        expected: 'a path inside the project, without * or ?',
+        ...(nearest !== undefined && { nearest }),
+      });
+    }
+    const source = readDocument(path, text);
+    return { ...source, problems: [...source.problems, ...sectionsOnly(source, sections)] };
   });
+}
+
+function sectionsOnly(source: DocumentSource, sections: readonly string[]): readonly DocumentProblem[] {
+  const { value } = source;
+  if (value === undefined || value === null) return [];
+  if (typeof value !== 'object' || Array.isArray(value))
+    return [
+      {
+        file: source.file,
+        ...source.positionOf([]),
+        message: 'an included file is a mapping of sections',
+        expected: sections.join(', '),
+      },
+    ];
+  return ['project', 'goal', 'include']
+    .filter((key) => key in value)
+    .map((key) => ({
+      file: source.file,
+      ...source.positionOf([key], 'key'),
+      message: `"${key}" stands in the document itself, not in what it includes`,
+      expected: sections.join(', '),
+    }));
 }
 
 interface Owner {
@@ -91,11 +136,12 @@ function mergeSections(sources: readonly DocumentSource[], kinds: readonly Resou
           )
         : Object.entries(value).map(([name, spec]) => [name, spec, [kind.section, name]] as const);
       for (const [name, spec, path] of entries) {
-        if (owners.has(`${kind.section}/${name}`))
+        const other = owners.get(`${kind.section}/${name}`);
+        if (other !== undefined)
           problems.push({
             file: source.file,
-            ...source.positionOf(path),
-            message: `${kind.kind} "${name}" is declared twice`,
+            ...source.positionOf(path, 'key'),
+            message: `${kind.kind} "${name}" is declared twice, here and in ${placeOf(other)}`,
           });
         owners.set(`${kind.section}/${name}`, { source, path });
         sections[kind.section] = { ...sections[kind.section], [name]: spec };
@@ -124,4 +170,9 @@ function toProblem(
     ...(problem.expected !== undefined && problem.expected !== '' && { expected: problem.expected }),
     ...(nearest !== undefined && { nearest }),
   };
+}
+
+function placeOf({ source, path }: Owner): string {
+  const { line, column } = source.positionOf(path, 'key');
+  return `${source.file}:${line}:${column}`;
 }

@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
+import { durationPattern } from '#contracts/duration';
 import type { DocumentPath } from './document-source.ts';
 
 /** What a schema finds wrong, in words, one entry for each thing to mend. */
@@ -112,7 +113,7 @@ function toProblem(error: ErrorObject): readonly SchemaProblem[] {
           path,
           of,
           message: `${inWords(error.data)} has not the right form`,
-          expected: schema?.description ?? `a text like ${String(params['pattern'])}`,
+          expected: formOf(String(params['pattern']), schema),
         },
       ];
     case 'propertyNames':
@@ -128,6 +129,12 @@ function toProblem(error: ErrorObject): readonly SchemaProblem[] {
     default:
       return [{ path, of, message: `${inWords(error.data)} ${error.message ?? 'is not valid'}` }];
   }
+}
+
+/** What a field means does not say how a duration is written. */
+function formOf(pattern: string, schema: SchemaNode | undefined): string {
+  if (pattern === durationPattern) return 'a duration: 90s, 3h, 28d';
+  return schema?.description ?? `a text like ${pattern}`;
 }
 
 function describe(schema: SchemaNode | undefined, type: string): string {

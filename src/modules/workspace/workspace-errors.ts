@@ -14,6 +14,11 @@ export const workspaceErrors = defineErrors({
     details: (problems: readonly DocumentProblem[]) => ({ problems }),
     help: 'Each line names file, line and column; mend them all, then apply again. Nothing has been changed.',
   },
+  WORKSPACE_SNAPSHOT_UNREADABLE: {
+    kind: 'invalid',
+    message: (digest: string, problem: string) =>
+      `${digest} is no snapshot of a project: ${problem}; send the digest of a tree manifest, as "tidemill apply" does`,
+  },
   WORKSPACE_PROJECT_MISMATCH: {
     kind: 'invalid',
     message: (declared: string, addressed: string) =>

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { toRfc3339 } from '#contracts/rfc3339';
 import { applyWorkspace, diffWorkspace, getWorkspace } from '#contracts/workspace';
 import { registerOperation } from '#platform/http';
 import { printJsonSchema } from './document-schema.ts';
@@ -38,7 +39,7 @@ export function createWorkspaceModule(deps: WorkspaceDeps): WorkspaceModule {
         const applied = await findSnapshot(deps.database.read, context.project);
         return answer(200, {
           schema: printJsonSchema(),
-          ...(applied && { snapshot: applied.snapshot, appliedAt: new Date(applied.appliedMs).toISOString() }),
+          ...(applied && { snapshot: applied.snapshot, appliedAt: toRfc3339(applied.appliedMs) }),
         });
       });
     },

@@ -1,6 +1,7 @@
+import { Compile } from 'typebox/compile';
 import type { GoalSpec } from '#contracts/projects';
 import { formatReference } from '#contracts/references';
-import { encodeTree, type TreeManifest } from '#contracts/tree';
+import { encodeTree, isInsidePath, TreeManifest } from '#contracts/tree';
 import type { ResourceDifference } from '#contracts/workspace';
 import type { ArtifactsApi } from '#modules/artifacts';
 import type { LineageApi } from '#modules/lineage';
@@ -47,7 +48,7 @@ const largestTextBytes = 256 * 1024;
 export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
   async function read(sent: Sent): Promise<{ snapshot: Snapshot; document: WorkspaceDocument; goal: unknown }> {
     await deps.artifacts.assertReadable(deps.database.read, sent.project, sent.snapshot);
-    const manifest = JSON.parse((await readBlob(deps.blobs, sent.snapshot)).toString('utf8')) as TreeManifest;
+    const manifest = readManifest(sent.snapshot, await deps.blobs.readAll(sent.snapshot));
     const digests = [...new Set(manifest.files.map(({ sha256 }) => sha256))];
     const [missing] = await deps.artifacts.missing(deps.database.read, sent.project, digests);
     if (missing !== undefined) await deps.artifacts.assertReadable(deps.database.read, sent.project, missing);
@@ -187,6 +188,25 @@ function sourcesOf(document: WorkspaceDocument): Applied['sources'] {
   }));
 }
 
+const compileCheck = () => Compile(TreeManifest);
+let compiled: ReturnType<typeof compileCheck> | undefined; // at first use: start-up need not pay for it
+
+/** A caller may name any digest that the project holds: only a list of files is a snapshot. */
+function readManifest(digest: string, bytes: Buffer): TreeManifest {
+  let found: unknown;
+  try {
+    found = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw workspaceErrors.WORKSPACE_SNAPSHOT_UNREADABLE(digest, 'it is no list of files');
+  }
+  compiled ??= compileCheck();
+  if (!compiled.Check(found)) throw workspaceErrors.WORKSPACE_SNAPSHOT_UNREADABLE(digest, 'it is no list of files');
+  const outside = found.files.find(({ path }) => !isInsidePath(path));
+  if (outside !== undefined)
+    throw workspaceErrors.WORKSPACE_SNAPSHOT_UNREADABLE(digest, `"${outside.path}" lies outside of its folder`);
+  return found;
+}
+
 const readsAtOnce = 16;
 
 async function readTexts(blobs: BlobStore, files: TreeManifest['files']): Promise<ReadonlyMap<string, string>> {
@@ -194,18 +214,12 @@ async function readTexts(blobs: BlobStore, files: TreeManifest['files']): Promis
   const queue = files.filter(({ sizeBytes }) => sizeBytes <= largestTextBytes);
   const one = async (): Promise<void> => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const bytes = await readBlob(blobs, file.sha256);
+      const bytes = await blobs.readAll(file.sha256);
       if (!bytes.includes(0)) texts.set(file.path, bytes.toString('utf8'));
     }
   };
   await Promise.all(Array.from({ length: readsAtOnce }, one));
   return texts;
-}
-
-async function readBlob(blobs: BlobStore, sha256: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of await blobs.openRead(sha256)) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
 }
 
 /** Equal as JSON, whatever the order of keys. */

@@ -38,6 +38,7 @@ export function blobStoreContract(label: string, open: () => Promise<BlobStore>)
       const info = await store.putStream(chunks(bytes, 7_777), { sha256: sha256(bytes) });
       expect(info).toEqual({ sha256: sha256(bytes), sizeBytes: bytes.length });
       expect((await readAll(await store.openRead(info.sha256))).equals(bytes)).toBe(true);
+      expect((await store.readAll(info.sha256)).equals(bytes)).toBe(true);
       expect(await store.stat(info.sha256)).toEqual({ sizeBytes: bytes.length });
     });
 
@@ -111,6 +112,7 @@ export function blobStoreContract(label: string, open: () => Promise<BlobStore>)
     test('says so when a blob is not there, and removes what may not be there', async () => {
       const store = await open();
       expect(await store.stat(absent)).toBeUndefined();
+      await expect(store.readAll(absent)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' });
       await expect(store.openRead(absent)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND', kind: 'not_found' });
       await expect(store.localPath(absent)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' });
       await store.remove(absent);

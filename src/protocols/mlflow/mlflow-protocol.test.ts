@@ -352,6 +352,16 @@ describeDatabases('the MLflow protocol', (open) => {
     expect((await call('DELETE', 'registered-models/delete', { name: 'n' })).status).toBe(200);
     await post('registered-models/create', { name: 'p', tags: [{ key: 'mlflow.prompt.is_prompt', value: 'true' }] });
     expect((await get('registered-models/search')).body).toEqual({});
+    await post('registered-models/create', { name: 'plain' });
+    const named = async (filter: string) => {
+      const { body } = await get('registered-models/search', { filter });
+      return ((body as { registered_models?: { name: string }[] }).registered_models ?? []).map(({ name }) => name);
+    };
+    // as the Python client asks when it is asked for everything
+    expect(await named("tag.`mlflow.prompt.is_prompt` != 'true'")).toEqual(['plain']);
+    expect(await named("name LIKE 'pl%' AND tag.`mlflow.prompt.is_prompt` != 'true'")).toEqual(['plain']);
+    expect(await named("tag.`mlflow.prompt.is_prompt` != 'true' AND name = 'x'")).toEqual([]);
+    expect(await named("tag.`mlflow.prompt.is_prompt` = 'true'")).toEqual(['p']);
   });
 
   test('the files of a proposed version are downloaded through its alias, which only approvers move by hand', async () => {

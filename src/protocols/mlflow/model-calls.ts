@@ -8,8 +8,24 @@ const prefix = '/2.0/mlflow/registered-models';
 
 /** Prompts live in the registry as models with this tag, and show only to searches that name it. */
 export const promptTag = 'mlflow.prompt.is_prompt';
-export const exceptPrompts = (filter: string | undefined) =>
-  filter?.includes(promptTag) ? undefined : { key: promptTag, value: 'true' };
+const noPrompts =
+  /(?:^|\s+and\s+)tags?\.[`"]?mlflow\.prompt\.is_prompt[`"]?\s*(?:!=\s*'true'|=\s*'false')\s*(?=$|and\s)/i;
+
+/**
+ * What clients send when they want models alone, "is_prompt != 'true'", means models without the tag as well, which the
+ * grammar's own `!=` leaves out: the clause is taken out of the filter and prompts are excepted.
+ */
+export function exceptPrompts(filter: string | undefined) {
+  const rest = filter
+    ?.replace(noPrompts, '')
+    .replace(/^\s*and\s+/i, '')
+    .trim();
+  const searchesPrompts = rest?.includes(promptTag) === true;
+  return {
+    filter: rest === '' ? undefined : rest,
+    exceptTag: searchesPrompts ? undefined : { key: promptTag, value: 'true' },
+  };
+}
 
 /** A version as clients send it: a text or a number. */
 export function parseVersion(text: string): number {
@@ -122,8 +138,7 @@ export function modelCalls({ database, registry }: MlflowDeps): readonly MlflowC
         const limit = fields.bounded('max_results', { preset: 100, maximum: 1000 });
         const offset = decodePageToken(fields.text('page_token'));
         const orderBy = fields.texts('order_by');
-        const exceptTag = exceptPrompts(filter);
-        const query = { project, filter, orderBy, limit, offset, exceptTag };
+        const query = { project, ...exceptPrompts(filter), orderBy, limit, offset };
         const { items, more } = await registry.searchModels(database.read, query);
         const latest = await registry.latestVersions(database.read, items);
         return {

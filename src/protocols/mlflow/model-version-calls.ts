@@ -129,8 +129,7 @@ export function modelVersionCalls(deps: MlflowDeps): readonly MlflowCall[] {
         const limit = fields.bounded('max_results', { preset: 10_000, maximum: 200_000 });
         const offset = decodePageToken(fields.text('page_token'));
         const orderBy = fields.texts('order_by');
-        const exceptTag = exceptPrompts(filter);
-        const query = { project, filter, orderBy, limit, offset, exceptTag };
+        const query = { project, ...exceptPrompts(filter), orderBy, limit, offset };
         const { items, more } = await registry.searchVersions(database.read, query);
         return {
           ...list(
