@@ -3,11 +3,15 @@ import { expect, test } from 'vitest';
 import { createAlertsModule } from '#modules/alerts';
 import { createLineageModule } from '#modules/lineage';
 import { listAlerts } from '../src/contracts/alerts.ts';
+import { decideApproval, listApprovals } from '../src/contracts/approvals.ts';
+import { fireTrigger } from '../src/contracts/automation.ts';
 import type { DeploymentSpec } from '../src/contracts/deployment-spec.ts';
 import type { TidemillEvent } from '../src/contracts/event-types.ts';
 import type { StoredEvent } from '../src/contracts/events.ts';
+import { createToken, createUser } from '../src/contracts/identity.ts';
 import { listRuns, startRun } from '../src/contracts/pipelines.ts';
-import type { Client } from '../src/sdk/index.ts';
+import { listPromotions } from '../src/contracts/registry.ts';
+import { type Client, createClient } from '../src/sdk/index.ts';
 import { createFakeReplica } from './deployments/fake-replica.ts';
 import { startControlPlane, type TestControlPlane } from './support/control-plane.ts';
 import { createTestProject } from './support/project.ts';
@@ -20,8 +24,8 @@ datasets:
   flights: { source: data/*.csv, time: time_hour }
 `;
 
-async function open(document: string) {
-  const server = await startControlPlane();
+async function open(document: string, options: { readonly auth?: 'on' } = {}) {
+  const server = await startControlPlane(options);
   const folder = await createTestProject(server.client, flights + document);
   await folder.write('model.onnx', await modelBytes());
   await folder.write('data/flights.csv', flightRows);
@@ -34,8 +38,16 @@ async function open(document: string) {
 async function quiet(server: TestControlPlane): Promise<void> {
   for (;;) {
     await server.platform.consumers.idle();
-    const { items } = await server.client.inProject(project).call(listRuns, { query: { state: 'running' } });
-    if (items.length === 0) return;
+    const own = server.client.inProject(project);
+    const [running, { items }] = [
+      await own.call(listRuns, { query: { state: 'running' } }),
+      await own.call(listPromotions, { query: {} }),
+    ];
+    // a run waits for its gates; an approval is waited for by nobody
+    const judged = items.every(({ checks }) =>
+      checks.every(({ name, state }) => state !== 'pending' || name.startsWith('approval:')),
+    );
+    if (running.items.length === 0 && judged) return;
     await delay(20);
   }
 }
@@ -157,4 +169,50 @@ test('pipelines that start each other are stopped, and an alert says so', async 
   const { items } = await client.call(listRuns, { query: { limit: 200 } });
   expect(items.length).toBeGreaterThan(4);
   expect(items.length).toBeLessThan(16);
+});
+
+/** A new person with a token of their own. */
+async function hire(server: TestControlPlane, name: string, role: 'editor' | 'approver'): Promise<Client> {
+  const admin = server.client.inProject(project);
+  await admin.call(createUser, { body: { name, role } });
+  const { token } = await admin.call(createToken, { body: { name: 'laptop', user: name } });
+  return createClient({ url: server.url, project, token });
+}
+
+test('whoever started a run, by hand or by a trigger, cannot approve what it proposes', async () => {
+  const { server, folder, client } = await open(
+    `pipelines:
+  train:${copyingPipeline('late', ', approvals: [risk]')}
+triggers:
+  - { name: nightly, cron: "0 3 1 1 *", run: pipeline:train, params: { mark: "00000002" } }
+`,
+    { auth: 'on' },
+  );
+  expect(folder).toBeDefined();
+  const [ada, bob] = [await hire(server, 'ada', 'approver'), await hire(server, 'bob', 'approver')];
+  const pending = async () => {
+    await quiet(server);
+    const { items } = await client.call(listApprovals, { query: { state: 'pending' } });
+    if (items.length !== 1 || items[0] === undefined) throw new Error(`${items.length} requests for approval`);
+    return items[0];
+  };
+  const grant = (who: Client, approvalId: string) =>
+    who.call(decideApproval, { params: { approvalId }, body: { granted: true, reason: 'it looks well' } });
+
+  const run = await ada.call(startRun, { params: { name: 'train' }, body: {} });
+  expect(run.trigger).toBe('user:ada');
+  const first = await pending();
+  expect(first.requestedBy).toBe('user:ada');
+  await expect(grant(ada, first.id)).rejects.toMatchObject({ code: 'SECOND_PERSON_REQUIRED' });
+  await grant(bob, first.id);
+  await quiet(server);
+  const [promotion] = (await client.call(listPromotions, { query: {} })).items;
+  expect(promotion).toMatchObject({ state: 'completed', createdBy: 'user:ada' });
+  expect(promotion?.checks.at(-1)).toMatchObject({ name: 'approval:risk', decidedBy: 'user:bob' });
+
+  await bob.call(fireTrigger, { params: { name: 'nightly' } });
+  const second = await pending();
+  expect(second.requestedBy).toBe('user:bob');
+  await expect(grant(bob, second.id)).rejects.toMatchObject({ code: 'SECOND_PERSON_REQUIRED' });
+  await grant(ada, second.id);
 });

@@ -74,7 +74,8 @@ const refusals = ['PIPELINE_NOT_FOUND', 'PIPELINE_PARAM_UNKNOWN', 'PIPELINE_INPU
 export function createTriggerService(deps: Pick<AutomationDeps, 'pipelines' | 'lineage'>): TriggerService {
   async function startRun(
     unit: Unit,
-    { project, name, spec }: Trigger,
+    { project, name, spec, declaredBy }: Trigger,
+    cause: Cause,
   ): Promise<{ runId: string } | { reason: string }> {
     try {
       const runId = await deps.pipelines.run(unit, {
@@ -85,11 +86,13 @@ export function createTriggerService(deps: Pick<AutomationDeps, 'pipelines' | 'l
       });
       return { runId };
     } catch (error) {
+    const requestedBy = cause.byHand === true ? unit.context.actor : declaredBy;
       if (!refusals.some((code) => isAppError(error, code))) throw error;
       return { reason: error instanceof Error ? error.message : String(error) };
     }
   }
 
+        ...(requestedBy !== undefined && { requestedBy }),
   async function settle(unit: Unit, trigger: Trigger, cause: Cause): Promise<Firing> {
     const { project, name } = trigger;
     const known = await findFiring(unit, project, name, cause.id);
@@ -173,6 +176,7 @@ export function createTriggerService(deps: Pick<AutomationDeps, 'pipelines' | 'l
       });
     },
   };
+        declaredBy: unit.context.actor,
   return service;
 }
 

@@ -39,6 +39,8 @@ interface CheckDecision {
   /** One word or sentence for people: `pass`, `first`, `fail`. */
   readonly verdict: string;
   readonly evidence?: Json | undefined;
+  /** The person behind the decision when a loop carries it; default the unit's actor. */
+  readonly decidedBy?: string | undefined;
 }
 
 export interface PromotionService {
@@ -50,7 +52,15 @@ export interface PromotionService {
   ): Promise<Promotion>;
   /** Rejects what is open for a version that goes away. */
   rejectOpen(unit: Unit, project: string, model: string, version: number, reason: string): Promise<void>;
-  decideApproval(unit: Unit, approvalId: string, granted: boolean, reason: string): Promise<void>;
+  decideApproval(
+    unit: Unit,
+    decision: {
+      readonly approvalId: string;
+      readonly granted: boolean;
+      readonly reason: string;
+      readonly decidedBy: string;
+    },
+  ): Promise<void>;
 }
 
 async function getPromotion(reader: Reader, project: string, promotionId: string): Promise<Promotion> {
@@ -185,7 +195,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
         run_link: '',
         description: '',
         stage: 'None',
-        created_by: unit.context.actor,
+        created_by: proposal.requestedBy ?? unit.context.actor,
         created_ms: unit.nowMs,
         updated_ms: unit.nowMs,
         deleted_ms: null,
@@ -232,7 +242,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
       return { version, promotionId: await openPromotion(unit, model.model_key, proposal, version), existed: true };
     },
 
-    async decideCheck(unit, { project, promotionId, check, satisfied, verdict, evidence }) {
+    async decideCheck(unit, { project, promotionId, check, satisfied, verdict, evidence, decidedBy }) {
       const promotion = await getPromotion(unit, project, promotionId);
       const found = promotion.checks.find(({ name }) => name === check);
       if (found === undefined)
@@ -242,7 +252,8 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
           promotion.checks.map(({ name }) => name).join(', ') || 'nothing',
         );
       // A second decision changes nothing: the first one stands with its evidence.
-      if (!(await decidePendingCheck(unit, promotionId, check, { satisfied, verdict, evidence }))) return promotion;
+      const decision = { satisfied, verdict, evidence, decidedBy: decidedBy ?? unit.context.actor };
+      if (!(await decidePendingCheck(unit, promotionId, check, decision))) return promotion;
       await unit.emit({
         type: 'promotion.check.decided',
         project,
@@ -281,7 +292,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
         await reject(unit, promotion, reason);
     },
 
-    async decideApproval(unit, approvalId, granted, reason) {
+    async decideApproval(unit, { approvalId, granted, reason, decidedBy }) {
       const found = await findPromotionByApproval(unit, approvalId);
       if (found === undefined) return; // a request of another module
       await service.decideCheck(unit, {
@@ -291,6 +302,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
         satisfied: granted,
         verdict: granted ? 'granted' : 'refused',
         evidence: { approvalId, reason },
+        decidedBy,
       });
     },
   };

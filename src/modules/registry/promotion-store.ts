@@ -202,7 +202,12 @@ export async function decidePendingCheck(
   unit: Unit,
   promotionId: string,
   check: string,
-  decision: { readonly satisfied: boolean; readonly verdict: string; readonly evidence: Json | undefined },
+  decision: {
+    readonly satisfied: boolean;
+    readonly verdict: string;
+    readonly evidence: Json | undefined;
+    readonly decidedBy: string;
+  },
 ): Promise<boolean> {
   const result = await unit
     .query<RegistryTables>()
@@ -211,7 +216,7 @@ export async function decidePendingCheck(
       state: decision.satisfied ? 'satisfied' : 'refused',
       verdict: decision.verdict,
       evidence: decision.evidence === undefined ? null : JSON.stringify(decision.evidence),
-      decided_by: unit.context.actor,
+      decided_by: decision.decidedBy,
       decided_ms: unit.nowMs,
     })
     .where('registry_promotion_checks.promotion_id', '=', promotionId)

@@ -59,7 +59,8 @@ export function createRegistryModule(deps: RegistryDeps): RegistryModule {
         types: ['approval.decided'],
         async handle(unit, event) {
           if (event.type !== 'approval.decided') return;
-          await promotions.decideApproval(unit, event.data.approvalId, event.data.granted, event.data.reason);
+          const { approvalId, granted, reason } = event.data;
+          await promotions.decideApproval(unit, { approvalId, granted, reason, decidedBy: event.actor });
         },
       },
     ],
