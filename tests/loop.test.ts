@@ -3,19 +3,22 @@ import { expect, test } from 'vitest';
 import { createAlertsModule } from '#modules/alerts';
 import { createLineageModule } from '#modules/lineage';
 import { listAlerts } from '../src/contracts/alerts.ts';
-import { decideApproval, listApprovals } from '../src/contracts/approvals.ts';
+import { decideApproval, listApprovals, setApprovalPolicy } from '../src/contracts/approvals.ts';
 import { fireTrigger } from '../src/contracts/automation.ts';
 import type { DeploymentSpec } from '../src/contracts/deployment-spec.ts';
+import { listEvaluations } from '../src/contracts/evaluation.ts';
 import type { TidemillEvent } from '../src/contracts/event-types.ts';
 import type { StoredEvent } from '../src/contracts/events.ts';
 import { createToken, createUser } from '../src/contracts/identity.ts';
-import { listRuns, startRun } from '../src/contracts/pipelines.ts';
-import { listPromotions } from '../src/contracts/registry.ts';
+import { traceLineage } from '../src/contracts/lineage.ts';
+import { getRun, listRuns, startRun } from '../src/contracts/pipelines.ts';
+import { getModel, listPromotions } from '../src/contracts/registry.ts';
 import { type Client, createClient } from '../src/sdk/index.ts';
 import { createFakeReplica } from './deployments/fake-replica.ts';
 import { startControlPlane, type TestControlPlane } from './support/control-plane.ts';
 import { createTestProject } from './support/project.ts';
-import { copyingPipeline, flightRows, modelBytes } from './support/served-model.ts';
+import { startPair } from './support/running-server.ts';
+import { copyingPipeline, flightRows, modelBytes, serveModel } from './support/served-model.ts';
 
 /** The control plane whole, as `up` runs it; a replica is real as far as its reports go. */
 const project = 'flights';
@@ -45,7 +48,10 @@ async function quiet(server: TestControlPlane): Promise<void> {
     ];
     // a run waits for its gates; an approval is waited for by nobody
     const judged = items.every(({ checks }) =>
-      checks.every(({ name, state }) => state !== 'pending' || name.startsWith('approval:')),
+      checks.every(
+        ({ name, state, approvalId }) =>
+          state !== 'pending' || approvalId !== undefined || name.startsWith('approval:'),
+      ),
     );
     if (running.items.length === 0 && judged) return;
     await delay(20);
@@ -216,3 +222,113 @@ triggers:
   await expect(grant(bob, second.id)).rejects.toMatchObject({ code: 'SECOND_PERSON_REQUIRED' });
   await grant(ada, second.id);
 });
+
+const comparing = (more = ''): string =>
+  `pipelines:\n  train:${copyingPipeline('late', more).replace('auc > 0.6', 'auc >= champion.auc')}`;
+
+async function allowSelfApproval(client: Client, ...policies: readonly string[]): Promise<void> {
+  for (const name of policies) await client.call(setApprovalPolicy, { params: { name }, body: { selfApproval: true } });
+}
+
+/** Trains another version and waits for what comes of it. */
+async function train(server: TestControlPlane, mark: string) {
+  const client = server.client.inProject(project);
+  const { id } = await client.call(startRun, { params: { name: 'train' }, body: { params: { mark } } });
+  await quiet(server);
+  return await client.call(getRun, { params: { runId: id }, query: {} });
+}
+
+test('a version that waited for its approval is compared with the champion of today, and approved on that', async () => {
+  const { server, client } = await open(comparing(', approvals: [risk]'));
+  await allowSelfApproval(client, 'risk');
+  const requests = async () => (await client.call(listApprovals, { query: { state: 'pending' } })).items;
+  const grant = async (approvalId: string | undefined) => {
+    const body = { granted: true, reason: 'it looks well' };
+    await client.call(decideApproval, { params: { approvalId: approvalId ?? '' }, body });
+    await quiet(server);
+  };
+  const evaluations = async () =>
+    (await client.call(listEvaluations, { query: {} })).items.map(
+      ({ version, championVersion, verdict }) => `${version} against ${championVersion}: ${verdict}`,
+    );
+  const champion = async () => (await client.call(getModel, { params: { model: 'late' } })).aliases;
+
+  await train(server, '00000001');
+  await grant((await requests())[0]?.id);
+  await train(server, '00000002');
+  await train(server, '00000003');
+  const [third, second] = await requests();
+  expect(await evaluations()).toEqual(['3 against 1: passed', '2 against 1: passed', '1 against undefined: first']);
+  await grant(second?.id);
+  expect(await champion()).toEqual([{ alias: 'champion', version: 2 }]);
+  expect((await evaluations())[0]).toBe('3 against 2: passed');
+  const [again, ...others] = await requests();
+  expect(others).toEqual([]);
+  expect(again?.subject).toBe(third?.subject);
+  await expect(grant(third?.id)).rejects.toMatchObject({ code: 'APPROVAL_DECIDED' }); // on stale evidence
+  await grant(again?.id);
+  expect(await champion()).toEqual([{ alias: 'champion', version: 3 }]);
+});
+
+test('a champion that cannot be scored leaves the gate to a person, who sees why', async () => {
+  const { server, client } = await open(comparing());
+  await allowSelfApproval(client, 'gate-override');
+  const mlflow = (path: string, body: object) =>
+    client.request(`/api/2.0/mlflow/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  await mlflow('registered-models/create', { name: 'late' });
+  await mlflow('model-versions/create', { name: 'late', source: 's3://elsewhere/model' });
+  await mlflow('registered-models/alias', { name: 'late', alias: 'champion', version: '1' });
+
+  const run = await train(server, '00000001');
+  expect(run).toMatchObject({ state: 'succeeded', result: { version: 2, verdict: 'undecided' } });
+  const promotion = async () => (await client.call(listPromotions, { query: {} })).items[0];
+  expect(await promotion()).toMatchObject({
+    state: 'open',
+    checks: [{ name: 'gate:auc >= champion.auc', state: 'pending', verdict: 'undecidable' }],
+  });
+  const [evaluation] = (await client.call(listEvaluations, { query: {} })).items;
+  expect(evaluation).toMatchObject({
+    championVersion: 1,
+    verdict: 'undecided',
+    gates: [{ reason: 'the champion, version 1, cannot be compared with: it has no file that can be scored' }],
+  });
+  const [request] = (await client.call(listApprovals, { query: { state: 'pending' } })).items;
+  expect(request?.policy).toBe('gate-override');
+  await client.call(decideApproval, {
+    params: { approvalId: request?.id ?? '' },
+    body: { granted: true, reason: 'compared by hand' },
+  });
+  await quiet(server);
+  expect(await promotion()).toMatchObject({
+    state: 'completed',
+    checks: [
+      { state: 'satisfied', verdict: 'granted', decidedBy: 'user:local', evidence: { before: { decision: {} } } },
+    ],
+  });
+});
+
+test('a prediction leads to the data that trained its model and to who approved it', async () => {
+  const pair = await startPair();
+  let approval = '';
+  const model = await serveModel(pair, {
+    more: ', approvals: [risk]',
+    async proposed(client) {
+      await allowSelfApproval(client, 'risk');
+      const [request] = (await client.call(listApprovals, { query: { state: 'pending' } })).items;
+      approval = request?.id ?? '';
+      const body = { granted: true, reason: 'it looks well' };
+      await client.call(decideApproval, { params: { approvalId: approval }, body });
+    },
+  });
+  const prediction = await model.ask();
+  await model.flush();
+  const up = await model.client().call(traceLineage, { query: { ref: `prediction:${prediction}`, direction: 'up' } });
+  const above = up.nodes.map(({ ref }) => ref);
+  expect(above).toContain(`approval:${approval}`);
+  expect(above).toContain('dataset:flights@1');
+  expect(above).toContain('model:late@1');
+}, 120_000);

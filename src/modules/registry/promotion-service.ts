@@ -1,3 +1,4 @@
+import { gateOverridePolicy } from '#contracts/evaluation';
 import { formatReference } from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
 import { moveAlias } from './alias-service.ts';
@@ -6,11 +7,12 @@ import { ensureModel } from './model-service.ts';
 import { findModelRow, updateModel } from './model-store.ts';
 import {
   decidePendingCheck,
+  deferPendingCheck,
   endPromotion,
   findLatestPromotion,
   findPromotion,
-  findPromotionByApproval,
   insertPromotion,
+  listChecksByApproval,
   listOpenPromotions,
   setCheckApproval,
 } from './promotion-store.ts';
@@ -18,6 +20,7 @@ import type { RegistryDeps } from './registry-deps.ts';
 import { registryErrors } from './registry-errors.ts';
 import { recordEdges } from './registry-lineage.ts';
 import type { Json, Promotion, PromotionCheck, Proposal, ProposedVersion } from './registry-types.ts';
+import { approvalPrefix } from './reopen-comparisons.ts';
 import { findVersionRow, findVersionRowByDigest, insertVersion } from './version-store.ts';
 
 /*
@@ -27,10 +30,10 @@ import { findVersionRow, findVersionRowByDigest, insertVersion } from './version
  *     └──── a check refused, the version deleted, or a newer version promoted ──► rejected
  *
  * The alias moves in the unit that satisfies the last check. Approvals are asked for once everything else is
- * satisfied, so that an approver sees the evidence.
+ * satisfied, so that an approver sees the evidence. When the alias moves meanwhile, comparisons with what it named wait
+ * again, and approvals with them (`reopen-comparisons.ts`). A gate that numbers cannot decide stays open until a person
+ * has decided it, under the policy `gate-override`.
  */
-const approvalPrefix = 'approval:';
-
 interface CheckDecision {
   readonly project: string;
   readonly promotionId: string;
@@ -46,6 +49,8 @@ interface CheckDecision {
 export interface PromotionService {
   proposeVersion(unit: Unit, proposal: Proposal): Promise<ProposedVersion>;
   decideCheck(unit: Unit, decision: CheckDecision): Promise<Promotion>;
+  /** Numbers cannot decide a check: it stays open until a person grants or refuses it, with this evidence before them. */
+  deferCheck(unit: Unit, deferral: Omit<CheckDecision, 'satisfied' | 'decidedBy'>): Promise<void>;
   revertPromotion(
     unit: Unit,
     input: { readonly project: string; readonly promotionId: string; readonly reason: string },
@@ -121,7 +126,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
       subject: formatReference('model', model.name, version),
       data: { promotionId, model: model.name, version, alias },
     });
-    await moveAlias(unit, model, alias, version, 'promoted', promotionId);
+    await moveAlias({ approvals }, unit, model, alias, version, 'promoted', promotionId);
   }
 
   /** Takes an open promotion as far as its checks allow. */
@@ -264,6 +269,18 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
       return getPromotion(unit, project, promotionId);
     },
 
+    async deferCheck(unit, { project, promotionId, check, verdict, evidence }) {
+      const promotion = await getPromotion(unit, project, promotionId);
+      if (promotion.state !== 'open') return;
+      const approvalId = await approvals.request(unit, {
+        project,
+        subject: formatReference('promotion', promotionId),
+        policy: gateOverridePolicy,
+        requestedBy: promotion.createdBy,
+      });
+      await deferPendingCheck(unit, promotionId, check, { verdict, evidence, approvalId });
+    },
+
     async revertPromotion(unit, { project, promotionId, reason }) {
       const promotion = await getPromotion(unit, project, promotionId);
       if (promotion.state === 'rolled-back') return promotion;
@@ -281,7 +298,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
       if ((await findAliasRow(unit, model.model_key, alias))?.version === version) {
         const previous =
           previousVersion === undefined ? undefined : await findVersionRow(unit, model.model_key, previousVersion);
-        await moveAlias(unit, model, alias, previous?.version, 'rolled-back', promotionId);
+        await moveAlias({ approvals }, unit, model, alias, previous?.version, 'rolled-back', promotionId);
       }
       return getPromotion(unit, project, promotionId);
     },
@@ -293,17 +310,19 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
     },
 
     async decideApproval(unit, { approvalId, granted, reason, decidedBy }) {
-      const found = await findPromotionByApproval(unit, approvalId);
-      if (found === undefined) return; // a request of another module
-      await service.decideCheck(unit, {
-        project: found.project,
-        promotionId: found.promotionId,
-        check: found.check,
-        satisfied: granted,
-        verdict: granted ? 'granted' : 'refused',
-        evidence: { approvalId, reason },
-        decidedBy,
-      });
+      // None: a request of another module.
+      for (const { project, promotionId, check } of await listChecksByApproval(unit, approvalId)) {
+        const before = (await getPromotion(unit, project, promotionId)).checks.find(({ name }) => name === check);
+        await service.decideCheck(unit, {
+          project,
+          promotionId,
+          check,
+          satisfied: granted,
+          verdict: granted ? 'granted' : 'refused',
+          evidence: { approvalId, reason, ...(before?.evidence !== undefined && { before: before.evidence }) },
+          decidedBy,
+        });
+      }
     },
   };
   return service;

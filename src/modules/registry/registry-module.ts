@@ -28,6 +28,7 @@ export function createRegistryModule(deps: RegistryDeps): RegistryModule {
     ...createVersionService(deps, rejectOpen),
     proposeVersion: (unit, proposal) => promotions.proposeVersion(unit, proposal),
     decideCheck: (unit, decision) => promotions.decideCheck(unit, decision),
+    deferCheck: (unit, deferral) => promotions.deferCheck(unit, deferral),
     revertPromotion: (unit, input) => promotions.revertPromotion(unit, input),
     model: findModel,
     models: listModels,
