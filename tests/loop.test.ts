@@ -3,15 +3,22 @@ import { expect, test } from 'vitest';
 import { createAlertsModule } from '#modules/alerts';
 import { createLineageModule } from '#modules/lineage';
 import { listAlerts } from '../src/contracts/alerts.ts';
+import { decideApproval, listApprovals, setApprovalPolicy } from '../src/contracts/approvals.ts';
+import { fireTrigger } from '../src/contracts/automation.ts';
 import type { DeploymentSpec } from '../src/contracts/deployment-spec.ts';
+import { listEvaluations } from '../src/contracts/evaluation.ts';
 import type { TidemillEvent } from '../src/contracts/event-types.ts';
 import type { StoredEvent } from '../src/contracts/events.ts';
-import { listRuns, startRun } from '../src/contracts/pipelines.ts';
-import type { Client } from '../src/sdk/index.ts';
+import { createToken, createUser } from '../src/contracts/identity.ts';
+import { traceLineage } from '../src/contracts/lineage.ts';
+import { getRun, listRuns, startRun } from '../src/contracts/pipelines.ts';
+import { getModel, listPromotions } from '../src/contracts/registry.ts';
+import { type Client, createClient } from '../src/sdk/index.ts';
 import { createFakeReplica } from './deployments/fake-replica.ts';
 import { startControlPlane, type TestControlPlane } from './support/control-plane.ts';
 import { createTestProject } from './support/project.ts';
-import { copyingPipeline, flightRows, modelBytes } from './support/served-model.ts';
+import { startPair } from './support/running-server.ts';
+import { copyingPipeline, flightRows, modelBytes, serveModel } from './support/served-model.ts';
 
 /** The control plane whole, as `up` runs it; a replica is real as far as its reports go. */
 const project = 'flights';
@@ -20,8 +27,8 @@ datasets:
   flights: { source: data/*.csv, time: time_hour }
 `;
 
-async function open(document: string) {
-  const server = await startControlPlane();
+async function open(document: string, options: { readonly auth?: 'on' } = {}) {
+  const server = await startControlPlane(options);
   const folder = await createTestProject(server.client, flights + document);
   await folder.write('model.onnx', await modelBytes());
   await folder.write('data/flights.csv', flightRows);
@@ -34,8 +41,19 @@ async function open(document: string) {
 async function quiet(server: TestControlPlane): Promise<void> {
   for (;;) {
     await server.platform.consumers.idle();
-    const { items } = await server.client.inProject(project).call(listRuns, { query: { state: 'running' } });
-    if (items.length === 0) return;
+    const own = server.client.inProject(project);
+    const [running, { items }] = [
+      await own.call(listRuns, { query: { state: 'running' } }),
+      await own.call(listPromotions, { query: {} }),
+    ];
+    // a run waits for its gates; an approval is waited for by nobody
+    const judged = items.every(({ checks }) =>
+      checks.every(
+        ({ name, state, approvalId }) =>
+          state !== 'pending' || approvalId !== undefined || name.startsWith('approval:'),
+      ),
+    );
+    if (running.items.length === 0 && judged) return;
     await delay(20);
   }
 }
@@ -158,3 +176,159 @@ test('pipelines that start each other are stopped, and an alert says so', async 
   expect(items.length).toBeGreaterThan(4);
   expect(items.length).toBeLessThan(16);
 });
+
+/** A new person with a token of their own. */
+async function hire(server: TestControlPlane, name: string, role: 'editor' | 'approver'): Promise<Client> {
+  const admin = server.client.inProject(project);
+  await admin.call(createUser, { body: { name, role } });
+  const { token } = await admin.call(createToken, { body: { name: 'laptop', user: name } });
+  return createClient({ url: server.url, project, token });
+}
+
+test('whoever started a run, by hand or by a trigger, cannot approve what it proposes', async () => {
+  const { server, folder, client } = await open(
+    `pipelines:
+  train:${copyingPipeline('late', ', approvals: [risk]')}
+triggers:
+  - { name: nightly, cron: "0 3 1 1 *", run: pipeline:train, params: { mark: "00000002" } }
+`,
+    { auth: 'on' },
+  );
+  expect(folder).toBeDefined();
+  const [ada, bob] = [await hire(server, 'ada', 'approver'), await hire(server, 'bob', 'approver')];
+  const pending = async () => {
+    await quiet(server);
+    const { items } = await client.call(listApprovals, { query: { state: 'pending' } });
+    if (items.length !== 1 || items[0] === undefined) throw new Error(`${items.length} requests for approval`);
+    return items[0];
+  };
+  const grant = (who: Client, approvalId: string) =>
+    who.call(decideApproval, { params: { approvalId }, body: { granted: true, reason: 'it looks well' } });
+
+  const run = await ada.call(startRun, { params: { name: 'train' }, body: {} });
+  expect(run.trigger).toBe('user:ada');
+  const first = await pending();
+  expect(first.requestedBy).toBe('user:ada');
+  await expect(grant(ada, first.id)).rejects.toMatchObject({ code: 'SECOND_PERSON_REQUIRED' });
+  await grant(bob, first.id);
+  await quiet(server);
+  const [promotion] = (await client.call(listPromotions, { query: {} })).items;
+  expect(promotion).toMatchObject({ state: 'completed', createdBy: 'user:ada' });
+  expect(promotion?.checks.at(-1)).toMatchObject({ name: 'approval:risk', decidedBy: 'user:bob' });
+
+  await bob.call(fireTrigger, { params: { name: 'nightly' } });
+  const second = await pending();
+  expect(second.requestedBy).toBe('user:bob');
+  await expect(grant(bob, second.id)).rejects.toMatchObject({ code: 'SECOND_PERSON_REQUIRED' });
+  await grant(ada, second.id);
+});
+
+const comparing = (more = ''): string =>
+  `pipelines:\n  train:${copyingPipeline('late', more).replace('auc > 0.6', 'auc >= champion.auc')}`;
+
+async function allowSelfApproval(client: Client, ...policies: readonly string[]): Promise<void> {
+  for (const name of policies) await client.call(setApprovalPolicy, { params: { name }, body: { selfApproval: true } });
+}
+
+/** Trains another version and waits for what comes of it. */
+async function train(server: TestControlPlane, mark: string) {
+  const client = server.client.inProject(project);
+  const { id } = await client.call(startRun, { params: { name: 'train' }, body: { params: { mark } } });
+  await quiet(server);
+  return await client.call(getRun, { params: { runId: id }, query: {} });
+}
+
+test('a version that waited for its approval is compared with the champion of today, and approved on that', async () => {
+  const { server, client } = await open(comparing(', approvals: [risk]'));
+  await allowSelfApproval(client, 'risk');
+  const requests = async () => (await client.call(listApprovals, { query: { state: 'pending' } })).items;
+  const grant = async (approvalId: string | undefined) => {
+    const body = { granted: true, reason: 'it looks well' };
+    await client.call(decideApproval, { params: { approvalId: approvalId ?? '' }, body });
+    await quiet(server);
+  };
+  const evaluations = async () =>
+    (await client.call(listEvaluations, { query: {} })).items.map(
+      ({ version, championVersion, verdict }) => `${version} against ${championVersion}: ${verdict}`,
+    );
+  const champion = async () => (await client.call(getModel, { params: { model: 'late' } })).aliases;
+
+  await train(server, '00000001');
+  await grant((await requests())[0]?.id);
+  await train(server, '00000002');
+  await train(server, '00000003');
+  const [third, second] = await requests();
+  expect(await evaluations()).toEqual(['3 against 1: passed', '2 against 1: passed', '1 against undefined: first']);
+  await grant(second?.id);
+  expect(await champion()).toEqual([{ alias: 'champion', version: 2 }]);
+  expect((await evaluations())[0]).toBe('3 against 2: passed');
+  const [again, ...others] = await requests();
+  expect(others).toEqual([]);
+  expect(again?.subject).toBe(third?.subject);
+  await expect(grant(third?.id)).rejects.toMatchObject({ code: 'APPROVAL_DECIDED' }); // on stale evidence
+  await grant(again?.id);
+  expect(await champion()).toEqual([{ alias: 'champion', version: 3 }]);
+});
+
+test('a champion that cannot be scored leaves the gate to a person, who sees why', async () => {
+  const { server, client } = await open(comparing());
+  await allowSelfApproval(client, 'gate-override');
+  const mlflow = (path: string, body: object) =>
+    client.request(`/api/2.0/mlflow/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  await mlflow('registered-models/create', { name: 'late' });
+  await mlflow('model-versions/create', { name: 'late', source: 's3://elsewhere/model' });
+  await mlflow('registered-models/alias', { name: 'late', alias: 'champion', version: '1' });
+
+  const run = await train(server, '00000001');
+  expect(run).toMatchObject({ state: 'succeeded', result: { version: 2, verdict: 'undecided' } });
+  const promotion = async () => (await client.call(listPromotions, { query: {} })).items[0];
+  expect(await promotion()).toMatchObject({
+    state: 'open',
+    checks: [{ name: 'gate:auc >= champion.auc', state: 'pending', verdict: 'undecidable' }],
+  });
+  const [evaluation] = (await client.call(listEvaluations, { query: {} })).items;
+  expect(evaluation).toMatchObject({
+    championVersion: 1,
+    verdict: 'undecided',
+    gates: [{ reason: 'the champion, version 1, cannot be compared with: it has no file that can be scored' }],
+  });
+  const [request] = (await client.call(listApprovals, { query: { state: 'pending' } })).items;
+  expect(request?.policy).toBe('gate-override');
+  await client.call(decideApproval, {
+    params: { approvalId: request?.id ?? '' },
+    body: { granted: true, reason: 'compared by hand' },
+  });
+  await quiet(server);
+  expect(await promotion()).toMatchObject({
+    state: 'completed',
+    checks: [
+      { state: 'satisfied', verdict: 'granted', decidedBy: 'user:local', evidence: { before: { decision: {} } } },
+    ],
+  });
+});
+
+test('a prediction leads to the data that trained its model and to who approved it', async () => {
+  const pair = await startPair();
+  let approval = '';
+  const model = await serveModel(pair, {
+    more: ', approvals: [risk]',
+    async proposed(client) {
+      await allowSelfApproval(client, 'risk');
+      const [request] = (await client.call(listApprovals, { query: { state: 'pending' } })).items;
+      approval = request?.id ?? '';
+      const body = { granted: true, reason: 'it looks well' };
+      await client.call(decideApproval, { params: { approvalId: approval }, body });
+    },
+  });
+  const prediction = await model.ask();
+  await model.flush();
+  const up = await model.client().call(traceLineage, { query: { ref: `prediction:${prediction}`, direction: 'up' } });
+  const above = up.nodes.map(({ ref }) => ref);
+  expect(above).toContain(`approval:${approval}`);
+  expect(above).toContain('dataset:flights@1');
+  expect(above).toContain('model:late@1');
+}, 120_000);

@@ -411,6 +411,8 @@ CREATE INDEX evaluations_model on evaluations (project, model, id);
 
 CREATE INDEX evaluations_project on evaluations (project, id);
 
+CREATE INDEX evaluations_promotion on evaluations (project, promotion_id, id);
+
 CREATE TABLE events (
   position integer not null primary key,
   id text not null unique,

@@ -15,7 +15,15 @@ export const alertsEvents = defineEvents({
     monitor: Type.Optional(Type.String()),
     model: Type.Optional(Type.String()),
     version: Type.Optional(Type.Integer()),
+    clockMs: Type.Optional(Type.Integer({ description: "of the sighting, on the subject's own clock" })),
     evidence: Type.Unknown(),
+  }),
+  'alert.seen': Type.Object({
+    alertId: Type.String(),
+    fingerprint: Type.String(),
+    kind: Type.String(),
+    count: Type.Integer({ description: 'how often it was seen while open, this time included' }),
+    clockMs: Type.Integer({ description: "of the sighting, on the subject's own clock" }),
   }),
   'alert.resolved': Type.Object({
     alertId: Type.String(),

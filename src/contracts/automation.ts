@@ -54,7 +54,8 @@ export const TriggerSpec = Type.Object(
     cooldown: Type.Optional(
       Type.String({
         pattern: durationPattern,
-        description: "after it fired it keeps still for so long, on the endpoint's clock for an alert: 21d",
+        description:
+          "after it fired it keeps still for so long, on the endpoint's clock for an alert; then it fires again while the incident stays open: 21d",
       }),
     ),
   },

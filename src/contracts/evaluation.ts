@@ -14,6 +14,12 @@ export const evaluationEvents = defineEvents({
   }),
 });
 
+/** Whether a required check of a promotion, `gate:auc > champion.auc`, depends on what the alias names. */
+export const comparesWithChampion = (check: string): boolean => /^gate:.*\bchampion\./s.test(check);
+
+/** The policy of the approvals by which a person decides gates that numbers cannot decide. */
+export const gateOverridePolicy = 'gate-override';
+
 /** A number with what is known of its uncertainty. */
 export const MetricValue = Type.Object({
   value: Type.Number(),
@@ -33,6 +39,7 @@ export const EvaluationResult = Type.Object({
   positives: Type.Integer(),
   candidate: MetricSuite,
   champion: Type.Optional(MetricSuite),
+  championError: Type.Optional(Type.String({ description: 'why the champion could not be scored on these rows' })),
   difference: Type.Optional(
     Type.Record(Type.String(), MetricValue, { description: 'candidate minus champion on the same rows, paired' }),
   ),
@@ -46,6 +53,7 @@ export const GateDecision = Type.Object({
   left: Type.Optional(Type.Number()),
   right: Type.Optional(Type.Number()),
   reason: Type.String(),
+  waitsFor: Type.Optional(Type.Enum(['person'], { description: 'the numbers cannot decide it; a person has to' })),
 });
 export type GateDecision = Static<typeof GateDecision>;
 
@@ -57,7 +65,9 @@ export const EvaluationView = Type.Object({
   championVersion: Type.Optional(Type.Integer()),
   promotionId: Type.String(),
   state: Type.Enum(['pending', 'decided', 'failed']),
-  verdict: Type.Optional(Type.String({ description: 'first: there was no champion; passed; failed; error' })),
+  verdict: Type.Optional(
+    Type.String({ description: 'first: there was no champion; passed; failed; undecided: a person has to; error' }),
+  ),
   test: Type.Optional(Type.String({ description: 'the rows, as a dataset version' })),
   label: Type.String(),
   result: Type.Optional(EvaluationResult),

@@ -207,7 +207,9 @@ export const RunView = Type.Object({
       model: Type.String(),
       version: Type.Integer(),
       verdict: Type.Optional(
-        Type.String({ description: 'first, passed, failed, or existed (an equal version was there)' }),
+        Type.String({
+          description: 'first, passed, failed, undecided (a person has to), or existed (an equal version was there)',
+        }),
       ),
     }),
   ),

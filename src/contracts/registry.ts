@@ -25,6 +25,14 @@ export const registryEvents = defineEvents({
     satisfied: Type.Boolean(),
     verdict: Type.String(),
   }),
+  'promotion.reopened': Type.Object({
+    promotionId: Type.String(),
+    model: Type.String(),
+    version: Type.Integer(),
+    alias: Type.String(),
+    checks: Type.Array(Type.String(), { description: 'checks that are decided anew' }),
+    reason: Type.String(),
+  }),
   'promotion.completed': Type.Object({
     promotionId: Type.String(),
     model: Type.String(),

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import type { MetricSuite, MetricValue } from '#contracts/evaluation';
 import type { WorkerTaskInput, WorkerTaskOutput } from '#contracts/worker';
+import { isAppError } from '#platform/errors';
 import { type ClassificationMetrics, classificationMetrics } from '#statistics/classification';
 import type { Estimate } from '#statistics/intervals';
 import { pairedBootstrap } from '#statistics/paired';
-import { type ScoredRows, scoreRows } from './score-rows.ts';
-import { withSession } from './session.ts';
+import { type ScoredRows, type ScoreRequest, scoreRows } from './score-rows.ts';
+import { type Session, withSession } from './session.ts';
 import { readParquet } from './sql-quote.ts';
 import type { TaskContext } from './task-context.ts';
 import { workerErrors } from './worker-errors.ts';
@@ -24,11 +25,25 @@ export async function evaluate(context: TaskContext, input: Evaluate): Promise<R
       cluster: input.cluster,
     };
     const candidate = await scoreRows(session, { ...rows, modelPath: input.candidate });
-    const champion =
-      input.champion === undefined ? undefined : await scoreRows(session, { ...rows, modelPath: input.champion });
+    const scored =
+      input.champion === undefined ? {} : await tryToScore(session, { ...rows, modelPath: input.champion });
     const user = input.metricsPath === undefined ? {} : await readMetrics(input.metricsPath);
-    return { ...compare(candidate, champion, input), user };
+    const { champion, championError } = scored;
+    return { ...compare(candidate, champion, input), ...(championError !== undefined && { championError }), user };
   });
+}
+
+/** What is wrong with the champion (a column that the rows no longer have) is no fault of the candidate. */
+async function tryToScore(
+  session: Session,
+  request: ScoreRequest,
+): Promise<{ readonly champion?: ScoredRows; readonly championError?: string }> {
+  try {
+    return { champion: await scoreRows(session, request) };
+  } catch (error) {
+    if (!isAppError(error) || error.kind !== 'invalid') throw error;
+    return { championError: error.message };
+  }
 }
 
 function compare(candidate: ScoredRows, champion: ScoredRows | undefined, input: Evaluate): Omit<Result, 'user'> {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, onTestFinished } from 'vitest';
@@ -15,7 +15,7 @@ beforeAll(async () => void (await builtModule('worker/main.js')), 180_000);
 export interface TestControlPlane {
   readonly home: string;
   readonly url: string;
-  /** Of the bare root: the project `default`. */
+  /** Of the bare root: the project `default`. With `auth: on` the first admin's. */
   readonly client: Client;
   readonly platform: Platform;
   readonly control: ControlPlane;
@@ -30,7 +30,7 @@ export async function temporaryFolder(): Promise<string> {
 
 /** The very control plane that `up` runs, on a free port, with a home of its own; stopped after the test. */
 export async function startControlPlane(
-  options: { readonly databaseUrl?: string; readonly home?: string } = {},
+  options: { readonly databaseUrl?: string; readonly home?: string; readonly auth?: 'on' } = {},
 ): Promise<TestControlPlane> {
   await builtModule('worker/main.js'); // workers are processes of the built program
   const home = options.home ?? (await temporaryFolder());
@@ -39,6 +39,7 @@ export async function startControlPlane(
       home,
       port: '0',
       servingPort: '0',
+      ...(options.auth !== undefined && { auth: options.auth }),
       ...(options.databaseUrl !== undefined && { databaseUrl: options.databaseUrl }),
     },
     environment: {},
@@ -50,5 +51,6 @@ export async function startControlPlane(
   const control = { ...created, stop: () => (stopping ??= created.stop()) };
   const url = await control.start();
   onTestFinished(() => control.stop());
-  return { home, url, client: createClient({ url }), platform, control };
+  const token = options.auth === 'on' ? (await readFile(join(home, 'admin-token'), 'utf8')).trim() : undefined;
+  return { home, url, client: createClient({ url, ...(token !== undefined && { token }) }), platform, control };
 }

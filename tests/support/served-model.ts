@@ -32,11 +32,11 @@ export const copyingPipeline = (model: string, more = ''): string => `
     model: { name: ${model}, from: fit.model, train: fit.test, test: fit.test, label: "late > 0", predicts: { kind: binary, score: score }, gates: ["auc > 0.6"]${more} }
 `;
 
-const document = `project: flights
+const documentOf = (more: string): string => `project: flights
 datasets:
   flights: { source: data/*.csv, time: time_hour }
 pipelines:
-  train:${copyingPipeline(name)}
+  train:${copyingPipeline(name, more)}
 deployments:
   ${name}: { model: "model:${name}@champion", clock: event }
 monitors:
@@ -55,8 +55,16 @@ export interface ServedModel {
   logged(): Promise<ReadonlyMap<string, number>>;
 }
 
-export async function serveModel(pair: RunningPair): Promise<ServedModel> {
-  const project = await createTestProject(pair.client(), document);
+export async function serveModel(
+  pair: RunningPair,
+  options: {
+    /** More of the pipeline's model block. */
+    readonly more?: string;
+    /** What happens after the run that proposed the model. */
+    readonly proposed?: (client: Client) => Promise<void>;
+  } = {},
+): Promise<ServedModel> {
+  const project = await createTestProject(pair.client(), documentOf(options.more ?? ''));
   await project.write('model.onnx', await modelBytes());
   await project.write('data/flights.csv', flightRows);
   await project.apply();
@@ -65,6 +73,7 @@ export async function serveModel(pair: RunningPair): Promise<ServedModel> {
   const { id } = await first.call(startRun, { params: { name: 'train' }, body: {} });
   const run = await first.call(getRun, { params: { runId: id }, query: { wait: 60 } });
   if (run.state !== 'succeeded') throw new Error(`the run has ${run.state}: ${JSON.stringify(run)}`);
+  await options.proposed?.(first);
   await waitUntilServed(first);
 
   const client = () => pair.client().inProject('flights');

@@ -22,7 +22,8 @@ import { alertErrors } from './alerts-errors.ts';
  *   (none) --first sighting--> open --resolve--> resolved --sighting, cool-down over--> a new incident
  *                              open --sighting--> open, counted, with the newest evidence
  *
- * `alert.opened` is written once for each incident: at its first sighting that no silence covers.
+ * `alert.opened` is written once for each incident: at its first sighting that no silence covers; `alert.seen` at each one
+ * after it, so that what could do nothing about it the first time hears that it goes on.
  */
 export interface Sighting {
   readonly project: string;
@@ -183,6 +184,19 @@ async function count(unit: Unit, alert: Alert, sighting: Sighting): Promise<void
   };
   await updateSighting(unit, seen);
   if (announced && !alert.announced) await announce(unit, seen);
+  else if (!isSilenced(unit, alert.silencedUntilMs))
+    await unit.emit({
+      type: 'alert.seen',
+      project: alert.project,
+      subject: referenceOf(alert),
+      data: {
+        alertId: alert.id,
+        fingerprint: alert.fingerprint,
+        kind: alert.kind,
+        count: seen.count,
+        clockMs: seen.clockMs,
+      },
+    });
 }
 
 async function announce(unit: Unit, alert: Alert): Promise<void> {
@@ -200,6 +214,7 @@ async function announce(unit: Unit, alert: Alert): Promise<void> {
       ...(subject?.kind === 'monitor' && { monitor: subject.name }),
       ...(alert.model !== undefined && { model: alert.model }),
       ...(alert.version !== undefined && { version: alert.version }),
+      clockMs: alert.clockMs,
       evidence: alert.evidence ?? null,
     },
   });

@@ -66,6 +66,12 @@ describeDatabases('alerts', (open) => {
         data: { monitor: 'late', model: 'late', version: 1, severity: 'critical', evidence: { auc: 0.61 } },
       },
     ]);
+    expect(await log.list({ types: ['alert.seen'], limit: 10 })).toMatchObject([
+      {
+        subject: 'alert:late/performance',
+        data: { alertId: first.alertId, count: 2, clockMs: database.clock.nowMs() },
+      },
+    ]);
     const { nodes } = await lineage.trace(database.read, project, 'alert:late/performance', { direction: 'up' });
     expect(nodes.map(({ ref }) => ref)).toEqual([
       'alert:late/performance',
@@ -113,7 +119,7 @@ describeDatabases('alerts', (open) => {
     database.clock.advance(2 * hourMs);
     expect((await see()).alertId).toBe(quiet.alertId);
     await see();
-    expect(await events()).toEqual(['alert.opened', 'alert.silenced', 'alert.resolved', 'alert.opened']);
+    expect(await events()).toEqual(['alert.opened', 'alert.silenced', 'alert.resolved', 'alert.opened', 'alert.seen']);
     expect(await api.get(database.read, project, quiet.alertId)).toMatchObject({ count: 3, announced: true });
   });
 

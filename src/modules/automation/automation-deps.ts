@@ -1,9 +1,10 @@
+import type { RunState } from '#contracts/pipelines';
 import type { AlertsApi } from '#modules/alerts';
 import type { LineageApi } from '#modules/lineage';
 import type { PipelinesApi } from '#modules/pipelines';
 import type { SecretsApi } from '#modules/secrets';
 import type { Clock } from '#platform/clock';
-import type { Database } from '#platform/database';
+import type { Database, Reader } from '#platform/database';
 import type { Logger } from '#platform/log';
 
 /** What `automation` needs of its neighbours, no more. */
@@ -11,7 +12,9 @@ export interface AutomationDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly pipelines: Pick<PipelinesApi, 'run'>;
+  readonly pipelines: Pick<PipelinesApi, 'run'> & {
+    get(reader: Reader, project: string, runId: string): Promise<{ readonly run: { readonly state: RunState } }>;
+  };
   readonly lineage: Pick<LineageApi, 'record'>;
   readonly alerts: Pick<AlertsApi, 'get' | 'open' | 'resolve'>;
   readonly secrets: Pick<SecretsApi, 'put' | 'reveal' | 'remove'>;

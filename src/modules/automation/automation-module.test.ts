@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { TriggerSpec } from '#contracts/automation';
+import type { RunState } from '#contracts/pipelines';
 import { createAlertsModule } from '#modules/alerts';
 import { createLineageModule } from '#modules/lineage';
 import { createSecretsModule } from '#modules/secrets';
@@ -60,6 +61,7 @@ describeDatabases('automation', (open) => {
     });
     const runs: { readonly trigger: string; readonly params: unknown; readonly cause: string | undefined }[] = [];
     let refuse = false;
+    let runState: RunState = 'succeeded';
     const module = createAutomationModule({
       database,
       clock: database.clock,
@@ -76,6 +78,7 @@ describeDatabases('automation', (open) => {
           unit.afterCommit(() => runs.push({ trigger, params, cause })); // a unit may be run again
           return unit.newId();
         },
+        get: async () => ({ run: { state: runState } }),
       },
     });
     const app = await openTestServer();
@@ -103,7 +106,8 @@ describeDatabases('automation', (open) => {
       consumers,
       log,
       runs,
-      refuseRuns: () => (refuse = true),
+      refuseRuns: (refused = true) => (refuse = refused),
+      runsAre: (state: RunState) => (runState = state),
       get: async (path: string) => (await app.inject(addressOf(path))).json(),
       send: (method: 'POST' | 'PATCH' | 'DELETE', path: string, payload?: object, headers = {}) =>
         app.inject({ method, url: addressOf(path), headers, ...(payload !== undefined && { payload }) }),
@@ -179,6 +183,62 @@ describeDatabases('automation', (open) => {
     await openAlert(april + 21 * dayMs);
     await consumers.idle();
     expect(runs).toHaveLength(2);
+  });
+
+  test('an incident that stays open fires again after the cool-down; what is let pass is told once', async () => {
+    const { declare, openAlert, consumers, runs, get, log } = await setUp();
+    await declare(retrain);
+    const april = Date.UTC(2013, 3, 10);
+    const seeOn = async (day: number) => {
+      await openAlert(april + day * dayMs, 'monitor:late/performance');
+      await consumers.idle();
+    };
+    for (let day = 0; day < 21; day += 1) await seeOn(day);
+    expect(runs).toHaveLength(1);
+    const states = async () => (await get('/firings')).items.map(({ state }: { readonly state: string }) => state);
+    expect(await states()).toEqual(['suppressed', 'fired']);
+    for (let day = 21; day < 45; day += 1) await seeOn(day);
+    expect(runs).toHaveLength(3);
+    expect(await states()).toEqual(['suppressed', 'fired', 'suppressed', 'fired', 'suppressed', 'fired']);
+    expect((await log.list({ types: ['trigger.suppressed'], limit: 99 })).length).toBe(3);
+    // each run is of the sighting that led to it
+    const seen = await log.list({ types: ['alert.opened', 'alert.seen'], limit: 99, order: 'asc' });
+    expect(runs.map(({ cause }) => seen.findIndex(({ id }) => id === cause))).toEqual([0, 21, 42]);
+  });
+
+  test('without a cool-down of its own an open incident fires once a day, and not beside the run before', async () => {
+    const { declare, openAlert, consumers, runs, runsAre, get } = await setUp();
+    await declare({ on: 'alert:late/performance', run: 'pipeline:train' });
+    const april = Date.UTC(2013, 3, 10);
+    const seeAfter = async (days: number) => {
+      await openAlert(april + days * dayMs, 'monitor:late/performance');
+      await consumers.idle();
+      return runs.length;
+    };
+    expect(await seeAfter(0)).toBe(1);
+    expect(await seeAfter(0.5)).toBe(1);
+    expect(await seeAfter(1)).toBe(2);
+    runsAre('running');
+    expect(await seeAfter(2)).toBe(2);
+    expect((await get('/firings')).items[0]).toMatchObject({
+      state: 'suppressed',
+      reason: expect.stringMatching(/^run:.*, which it started before, is not over$/),
+    });
+    runsAre('failed');
+    expect(await seeAfter(3)).toBe(3);
+  });
+
+  test('a pipeline that could not start is tried again when the incident is seen again', async () => {
+    const { declare, openAlert, consumers, runs, refuseRuns, get } = await setUp();
+    await declare(retrain);
+    refuseRuns();
+    for (const day of [0, 1, 2]) await openAlert(Date.UTC(2013, 3, 10 + day), 'monitor:late/performance');
+    await consumers.idle();
+    expect((await get('/firings')).items).toMatchObject([{ state: 'failed' }]);
+    refuseRuns(false);
+    await openAlert(Date.UTC(2013, 3, 13), 'monitor:late/performance');
+    await consumers.idle();
+    expect(runs).toHaveLength(1);
   });
 
   test('a dataset version and a moved alias fire; a rollback and what happened before the trigger do not', async () => {

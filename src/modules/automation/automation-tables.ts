@@ -10,6 +10,7 @@ export interface AutomationTables {
     readonly next_fire_ms: number | null;
     readonly generation: number;
     readonly declared_ms: number;
+    readonly declared_by: string | null;
   };
   readonly automation_firings: {
     readonly id: string;

@@ -75,6 +75,22 @@ export async function findLastCooling(reader: Reader, project: string, trigger: 
   return row && rowToFiring(row);
 }
 
+/** The newest one, whatever came of it; with `fired` the newest that started a run. */
+export async function findLastFiring(
+  reader: Reader,
+  project: string,
+  trigger: string,
+  only?: 'fired',
+): Promise<Firing | undefined> {
+  let query = select(reader, project)
+    .where('automation_firings.trigger_name', '=', trigger)
+    .orderBy('automation_firings.id', 'desc')
+    .limit(1);
+  if (only !== undefined) query = query.where('automation_firings.state', '=', only);
+  const row = await query.executeTakeFirst();
+  return row && rowToFiring(row);
+}
+
 export interface FiringFilter {
   readonly project: string;
   readonly trigger?: string;

@@ -11,14 +11,19 @@ export function createTriggerConsumer(
 ): Consumer {
   return {
     name: 'automation.triggers',
-    types: ['alert.opened', 'dataset.version.created', 'registry.alias.moved'],
+    types: ['alert.opened', 'alert.seen', 'dataset.version.created', 'registry.alias.moved'],
     async handle(unit: Unit, event) {
       const { id, project, subject, atMs } = event;
       switch (event.type) {
         case 'alert.opened': {
           // the incident knows the clock of what it is about: event time in a replay
-          const { clockMs } = await alerts.get(unit, project, event.data.alertId);
-          return await triggers.hear(unit, project, subject, { id, subject, clockMs }, atMs);
+          const clockMs = event.data.clockMs ?? (await alerts.get(unit, project, event.data.alertId)).clockMs;
+          return await triggers.hear(unit, project, subject, { id, subject, clockMs, comesAgain: true }, atMs);
+        }
+        case 'alert.seen': {
+          const { clockMs } = event.data;
+          const cause = { id, subject, clockMs, comesAgain: true, isRepeat: true };
+          return await triggers.hear(unit, project, subject, cause, atMs);
         }
         case 'dataset.version.created': {
           const on = formatReference('dataset', event.data.dataset);

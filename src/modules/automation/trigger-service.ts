@@ -11,6 +11,7 @@ import {
   type FiringFilter,
   findFiring,
   findLastCooling,
+  findLastFiring,
   insertFiring,
   listFiringsBefore,
 } from './firing-store.ts';
@@ -29,8 +30,12 @@ import {
  *
  *   cause known already            -> nothing: a cause fires a trigger at most once
  *   within the cool-down           -> suppressed, with the reason
+ *   its last run is not over       -> suppressed (an alert alone: it is seen again)
  *   the pipeline cannot be started -> failed, with the reason
  *   else                           -> fired: the run is queued, its cause is in the lineage
+ *
+ * An incident that stays open is seen again with each window, and each sighting is a cause: a run that failed, a candidate
+ * that was refused, a canary that was aborted are not the end. What is held back for the same reason is told once.
  */
 export interface Cause {
   /** Names it for ever: id of the event, `cron:<instant>`, `hand:<request id>`. */
@@ -39,6 +44,10 @@ export interface Cause {
   readonly subject: string;
   /** On its own clock: event time in a replay. */
   readonly clockMs: number;
+  /** It comes again while it lasts (an alert), so it may be let pass. */
+  readonly comesAgain?: boolean;
+  /** It has come before. */
+  readonly isRepeat?: boolean;
   /** A person knows what they do: no cool-down holds them back, and none begins. */
   readonly byHand?: boolean;
 }
@@ -74,13 +83,16 @@ const refusals = ['PIPELINE_NOT_FOUND', 'PIPELINE_PARAM_UNKNOWN', 'PIPELINE_INPU
 export function createTriggerService(deps: Pick<AutomationDeps, 'pipelines' | 'lineage'>): TriggerService {
   async function startRun(
     unit: Unit,
-    { project, name, spec }: Trigger,
+    { project, name, spec, declaredBy }: Trigger,
+    cause: Cause,
   ): Promise<{ runId: string } | { reason: string }> {
+    const requestedBy = cause.byHand === true ? unit.context.actor : declaredBy;
     try {
       const runId = await deps.pipelines.run(unit, {
         project,
         pipeline: parseReference(spec.run)?.name ?? spec.run,
         trigger: formatReference('trigger', name),
+        ...(requestedBy !== undefined && { requestedBy }),
         ...(spec.params !== undefined && { params: spec.params }),
       });
       return { runId };
@@ -90,13 +102,24 @@ export function createTriggerService(deps: Pick<AutomationDeps, 'pipelines' | 'l
     }
   }
 
+  async function reasonToWait(unit: Unit, trigger: Trigger, cause: Cause): Promise<string | undefined> {
+    const cooling = await coolingReason(unit, trigger, cause);
+    if (cooling !== undefined || cause.comesAgain !== true) return cooling;
+    const { project, name } = trigger;
+    const runId = (await findLastFiring(unit, project, name, 'fired'))?.runId;
+    if (runId === undefined) return undefined;
+    const { run } = await deps.pipelines.get(unit, project, runId);
+    const isOver = run.state !== 'queued' && run.state !== 'running';
+    return isOver ? undefined : `${formatReference('run', runId)}, which it started before, is not over`;
+  }
+
   async function settle(unit: Unit, trigger: Trigger, cause: Cause): Promise<Firing> {
     const { project, name } = trigger;
     const known = await findFiring(unit, project, name, cause.id);
     if (known !== undefined) return known;
     const subject = formatReference('trigger', name);
-    const cooling = cause.byHand === true ? undefined : await coolingReason(unit, trigger, cause);
-    const started = cooling === undefined ? await startRun(unit, trigger) : { reason: cooling };
+    const held = cause.byHand === true ? undefined : await reasonToWait(unit, trigger, cause);
+    const started = held === undefined ? await startRun(unit, trigger, cause) : { reason: held };
     const fired = 'runId' in started;
     const firing: Firing = {
       id: unit.newId(),
@@ -104,12 +127,13 @@ export function createTriggerService(deps: Pick<AutomationDeps, 'pipelines' | 'l
       trigger: name,
       cause: cause.id,
       causeSubject: cause.subject,
-      state: fired ? 'fired' : cooling === undefined ? 'failed' : 'suppressed',
+      state: fired ? 'fired' : held === undefined ? 'failed' : 'suppressed',
       runId: fired ? started.runId : undefined,
       reason: fired ? undefined : started.reason,
       clockMs: cause.clockMs,
       atMs: unit.nowMs,
     };
+    if (cause.isRepeat === true && isSame(await findLastFiring(unit, project, name), firing)) return firing;
     await insertFiring(unit, firing, fired && cause.byHand !== true);
     if (!fired) {
       const data = { trigger: name, causeSubject: cause.subject, reason: started.reason };
@@ -152,6 +176,7 @@ export function createTriggerService(deps: Pick<AutomationDeps, 'pipelines' | 'l
         nextFireMs: sameTimes ? before?.nextFireMs : nextFireMs(spec, unit.nowMs),
         generation: (before?.generation ?? 0) + 1,
         declaredMs: before?.declaredMs ?? unit.nowMs,
+        declaredBy: unit.context.actor,
       });
     },
 
@@ -179,12 +204,24 @@ export function createTriggerService(deps: Pick<AutomationDeps, 'pipelines' | 'l
 const nextFireMs = ({ cron, zone }: TriggerSpec, nowMs: number): number | undefined =>
   cron === undefined ? undefined : createCronTimes(cron, zone).nextMs(nowMs);
 
+/** Nothing new: what is held back for one reason is told once, not with every window. */
+const isSame = (last: Firing | undefined, { state, reason, causeSubject }: Firing): boolean =>
+  last !== undefined &&
+  state !== 'fired' &&
+  last.state === state &&
+  last.reason === reason &&
+  last.causeSubject === causeSubject;
+
+/** How long an incident is left alone that stays open after it fired a trigger without a cool-down of its own. */
+const repeatAfter = '1d';
+
 /** Why a cause is let pass. A clock that went far back is that of another replay: nothing cools then. */
 async function coolingReason(unit: Unit, { project, name, spec }: Trigger, cause: Cause): Promise<string | undefined> {
-  const cooldownMs = parseDuration(spec.cooldown ?? '');
+  const cooldown = spec.cooldown ?? (cause.isRepeat === true ? repeatAfter : '');
+  const cooldownMs = parseDuration(cooldown);
   if (cooldownMs === undefined) return undefined;
   const last = await findLastCooling(unit, project, name);
   if (last === undefined || Math.abs(cause.clockMs - last.clockMs) >= cooldownMs) return undefined;
   const until = new Date(last.clockMs + cooldownMs).toISOString();
-  return `it fired at ${new Date(last.clockMs).toISOString()} and keeps still until ${until} (cooldown ${spec.cooldown})`;
+  return `it fired at ${new Date(last.clockMs).toISOString()} and keeps still until ${until} (cooldown ${cooldown})`;
 }

@@ -11,6 +11,8 @@ export interface Trigger {
   readonly nextFireMs: number | undefined;
   readonly generation: number;
   readonly declaredMs: number;
+  /** Who declared it last. */
+  readonly declaredBy: string | undefined;
 }
 
 type TriggerRow = AutomationTables['automation_triggers'];
@@ -22,6 +24,7 @@ const rowToTrigger = (row: Omit<TriggerRow, 'on_reference'>): Trigger => ({
   nextFireMs: row.next_fire_ms ?? undefined,
   generation: row.generation,
   declaredMs: row.declared_ms,
+  declaredBy: row.declared_by ?? undefined,
 });
 
 const select = (reader: Reader) =>
@@ -35,6 +38,7 @@ const select = (reader: Reader) =>
       'automation_triggers.next_fire_ms',
       'automation_triggers.generation',
       'automation_triggers.declared_ms',
+      'automation_triggers.declared_by',
     ]);
 
 export async function findTrigger(reader: Reader, project: string, name: string): Promise<Trigger | undefined> {
@@ -92,12 +96,13 @@ export async function findNextFireMs(reader: Reader): Promise<number | undefined
 }
 
 export async function putTrigger(unit: Unit, trigger: Trigger): Promise<void> {
-  const { project, name, spec, nextFireMs, generation, declaredMs } = trigger;
+  const { project, name, spec, nextFireMs, generation, declaredMs, declaredBy } = trigger;
   const changed = {
     spec: JSON.stringify(spec),
     on_reference: spec.on ?? null,
     next_fire_ms: nextFireMs ?? null,
     generation,
+    declared_by: declaredBy ?? null,
   };
   await unit
     .query<AutomationTables>()

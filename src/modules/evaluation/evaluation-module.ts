@@ -27,6 +27,14 @@ export function createEvaluationModule(deps: EvaluationDeps & { readonly databas
           if (job.tag === 'evaluation.judge') await service.jobFinished(unit, job);
         },
       },
+      {
+        name: 'evaluation.champions',
+        types: ['promotion.reopened'],
+        async handle(unit, event) {
+          if (event.type !== 'promotion.reopened') return;
+          await service.promotionReopened(unit, event.project, event.data.promotionId);
+        },
+      },
     ],
     routes: (app) => registerEvaluationRoutes(app, deps),
   };

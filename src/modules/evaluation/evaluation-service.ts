@@ -1,8 +1,17 @@
-import type { EvaluationResult } from '#contracts/evaluation';
+import { comparesWithChampion, type EvaluationResult } from '#contracts/evaluation';
+import type { WorkerTaskInput } from '#contracts/worker';
 import { type Job, type JobsApi, type Json, workerWork } from '#modules/jobs';
 import type { RegistryApi } from '#modules/registry';
-import type { Unit } from '#platform/database';
-import { type Evaluation, endEvaluation, findEvaluation, insertEvaluation } from './evaluation-store.ts';
+import type { Reader, Unit } from '#platform/database';
+import { evaluationErrors } from './evaluation-errors.ts';
+import {
+  type Evaluation,
+  endEvaluation,
+  findEvaluation,
+  findLatestEvaluation,
+  insertEvaluation,
+  type NewEvaluation,
+} from './evaluation-store.ts';
 import { decideGate, overallVerdict } from './gate-rules.ts';
 
 export interface Judgement {
@@ -32,8 +41,10 @@ export interface EvaluationApi {
 
 export interface EvaluationDeps {
   readonly jobs: Pick<JobsApi, 'submit' | 'get'>;
-  readonly registry: Pick<RegistryApi, 'version' | 'alias' | 'decideCheck'>;
+  readonly registry: Pick<RegistryApi, 'version' | 'alias' | 'decideCheck' | 'deferCheck'>;
 }
+
+type EvaluateInput = WorkerTaskInput<'evaluate'>;
 
 /** How the worker's numbers are compared: paired, on the same rows. */
 const resamples = 500;
@@ -41,47 +52,72 @@ const seed = 20130101;
 
 export function createEvaluationService({ jobs, registry }: EvaluationDeps): EvaluationApi & {
   jobFinished(unit: Unit, job: Job): Promise<void>;
+  /** The alias names another version: what was compared with the one before is judged again. */
+  promotionReopened(unit: Unit, project: string, promotionId: string): Promise<void>;
 } {
+  /** What the alias names beside the version itself. */
+  async function championOf(
+    reader: Reader,
+    { project, model, version, alias }: Pick<Evaluation, 'project' | 'model' | 'version' | 'alias'>,
+  ): Promise<{ readonly version: number; readonly digest: string | undefined } | undefined> {
+    const current = await registry.alias(reader, project, model, alias);
+    if (current === undefined || current.version === version) return undefined;
+    return {
+      version: current.version,
+      digest: (await registry.version(reader, project, model, current.version))?.digest,
+    };
+  }
+
+  async function begin(
+    unit: Unit,
+    evaluation: Omit<NewEvaluation, 'id' | 'jobId' | 'championVersion'>,
+    { champion: _, ...input }: EvaluateInput,
+  ): Promise<string> {
+    const champion = await championOf(unit, evaluation);
+    const id = unit.newId();
+    const jobId = await jobs.submit(unit, {
+      project: evaluation.project,
+      owner: `promotion:${evaluation.promotionId}`,
+      tag: 'evaluation.judge',
+      data: { evaluationId: id },
+      work: workerWork('evaluate', {
+        ...input,
+        ...(champion?.digest !== undefined && { champion: `blob:${champion.digest}` }),
+      }),
+    });
+    await insertEvaluation(unit, { ...evaluation, id, jobId, championVersion: champion?.version });
+    return id;
+  }
+
+  /** The same rows and gates, against what the alias names now. */
+  async function beginAgain(unit: Unit, evaluation: Evaluation): Promise<void> {
+    const { work } = await jobs.get(unit, evaluation.jobId);
+    if (work.kind !== 'worker') return;
+    await begin(unit, evaluation, work.input as unknown as EvaluateInput);
+  }
+
   return {
-    async judge(unit, judgement) {
-      const { project, model, version, alias } = judgement;
-      const candidate = await registry.version(unit, project, model, version);
-      const current = await registry.alias(unit, project, model, alias);
-      const champion =
-        current === undefined || current.version === version
-          ? undefined
-          : await registry.version(unit, project, model, current.version);
-      const id = unit.newId();
-      const jobId = await jobs.submit(unit, {
-        project,
-        owner: `promotion:${judgement.promotionId}`,
-        tag: 'evaluation.judge',
-        data: { evaluationId: id },
-        work: workerWork('evaluate', {
+    async judge(unit, { predicts, metrics, test, ...judgement }) {
+      const candidate = await registry.version(unit, judgement.project, judgement.model, judgement.version);
+      return await begin(
+        unit,
+        { ...judgement, testReference: test.reference },
+        {
           candidate: `blob:${candidate?.digest ?? ''}`,
-          ...(champion?.digest !== undefined && { champion: `blob:${champion.digest}` }),
-          testPaths: [`blob:${judgement.test.sha256}`],
+          testPaths: [`blob:${test.sha256}`],
           label: judgement.label,
-          score: judgement.predicts.score,
-          ...(judgement.metrics !== undefined && { metricsPath: `blob:${judgement.metrics}` }),
+          score: predicts.score,
+          ...(metrics !== undefined && { metricsPath: `blob:${metrics}` }),
           resamples,
           seed,
-        }),
-      });
-      await insertEvaluation(unit, {
-        id,
-        project,
-        promotionId: judgement.promotionId,
-        model,
-        version,
-        alias,
-        championVersion: champion?.version,
-        gates: judgement.gates,
-        testReference: judgement.test.reference,
-        label: judgement.label,
-        jobId,
-      });
-      return id;
+        },
+      );
+    },
+
+    async promotionReopened(unit, project, promotionId) {
+      const evaluation = await findLatestEvaluation(unit, project, promotionId);
+      // One that is under way sees for itself that the champion has changed.
+      if (evaluation !== undefined && evaluation.state !== 'pending') await beginAgain(unit, evaluation);
     },
 
     async jobFinished(unit, job) {
@@ -100,18 +136,33 @@ export function createEvaluationService({ jobs, registry }: EvaluationDeps): Eva
   };
 
   async function decide(unit: Unit, evaluation: Evaluation, result: EvaluationResult): Promise<void> {
-    const decisions = evaluation.gates.map((gate) => decideGate(gate, result));
-    const verdict = overallVerdict(decisions, result.champion !== undefined);
+    const { championVersion, gates } = evaluation;
+    const compares = gates.some((gate) => comparesWithChampion(`gate:${gate}`));
+    if (compares && (await championOf(unit, evaluation))?.version !== championVersion) {
+      const { code, message } = evaluationErrors.EVALUATION_SUPERSEDED(evaluation.alias);
+      const error = { code, message };
+      if (await endEvaluation(unit, evaluation.id, { state: 'failed', verdict: 'superseded', decisions: [], error }))
+        await beginAgain(unit, evaluation);
+      return;
+    }
+    const decisions = gates.map((gate) => decideGate(gate, result, championVersion));
+    const verdict = overallVerdict(decisions, championVersion !== undefined);
     if (!(await endEvaluation(unit, evaluation.id, { state: 'decided', verdict, result, decisions }))) return;
-    for (const decision of decisions)
-      await registry.decideCheck(unit, {
+    for (const decision of decisions) {
+      const check = {
         project: evaluation.project,
         promotionId: evaluation.promotionId,
         check: `gate:${decision.gate}`,
-        satisfied: decision.verdict === 'first' || decision.verdict === 'passed',
         verdict: decision.verdict,
         evidence: JSON.parse(JSON.stringify({ evaluation: evaluation.id, decision, result })) as Json,
-      });
+      };
+      if (decision.waitsFor === 'person') await registry.deferCheck(unit, check);
+      else
+        await registry.decideCheck(unit, {
+          ...check,
+          satisfied: decision.verdict === 'first' || decision.verdict === 'passed',
+        });
+    }
     await emitDecided(unit, evaluation, verdict, result.n);
   }
 

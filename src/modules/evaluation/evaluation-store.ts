@@ -69,23 +69,22 @@ function rowToEvaluation(row: EvaluationTables['evaluations']): Evaluation {
   };
 }
 
-export async function insertEvaluation(
-  unit: Unit,
-  evaluation: Pick<
-    Evaluation,
-    | 'id'
-    | 'project'
-    | 'promotionId'
-    | 'model'
-    | 'version'
-    | 'alias'
-    | 'championVersion'
-    | 'gates'
-    | 'testReference'
-    | 'label'
-    | 'jobId'
-  >,
-): Promise<void> {
+export type NewEvaluation = Pick<
+  Evaluation,
+  | 'id'
+  | 'project'
+  | 'promotionId'
+  | 'model'
+  | 'version'
+  | 'alias'
+  | 'championVersion'
+  | 'gates'
+  | 'testReference'
+  | 'label'
+  | 'jobId'
+>;
+
+export async function insertEvaluation(unit: Unit, evaluation: NewEvaluation): Promise<void> {
   await unit
     .query<EvaluationTables>()
     .insertInto('evaluations')
@@ -149,6 +148,24 @@ export async function findEvaluation(reader: Reader, id: string): Promise<Evalua
     .selectFrom('evaluations')
     .select(columns)
     .where('evaluations.id', '=', id)
+    .executeTakeFirst();
+  return row && rowToEvaluation(row);
+}
+
+/** The newest of a promotion. */
+export async function findLatestEvaluation(
+  reader: Reader,
+  project: string,
+  promotionId: string,
+): Promise<Evaluation | undefined> {
+  const row = await reader
+    .query<EvaluationTables>()
+    .selectFrom('evaluations')
+    .select(columns)
+    .where('evaluations.project', '=', project)
+    .where('evaluations.promotion_id', '=', promotionId)
+    .orderBy('evaluations.id', 'desc')
+    .limit(1)
     .executeTakeFirst();
   return row && rowToEvaluation(row);
 }

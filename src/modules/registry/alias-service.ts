@@ -2,7 +2,9 @@ import { formatReference } from '#contracts/references';
 import type { AliasMoveReason } from '#contracts/registry';
 import type { Unit } from '#platform/database';
 import { deleteAlias, findAliasRow, putAlias } from './alias-store.ts';
+import type { RegistryDeps } from './registry-deps.ts';
 import type { ModelRow } from './registry-tables.ts';
+import { reopenComparisons } from './reopen-comparisons.ts';
 
 const reserved = /^(?:latest|v\d+)$/i;
 
@@ -13,6 +15,7 @@ export function isAlias(text: string): boolean {
 
 /** Moves, sets or (with `to` undefined) removes an alias, and says so. Nothing happens when it is there already. */
 export async function moveAlias(
+  deps: Pick<RegistryDeps, 'approvals'>,
   unit: Unit,
   model: ModelRow,
   alias: string,
@@ -44,4 +47,5 @@ export async function moveAlias(
       reason,
     },
   });
+  await reopenComparisons(deps, unit, model, alias, to);
 }

@@ -83,7 +83,7 @@ export interface ModelService {
 }
 
 export function createModelService(
-  { ids, artifacts }: RegistryDeps,
+  { approvals, ids, artifacts }: RegistryDeps,
   rejectOpen: (unit: Unit, project: string, model: string, version: number, reason: string) => Promise<void>,
 ): ModelService {
   return {
@@ -120,7 +120,7 @@ export function createModelService(
     async deleteModel(unit, { project, model }) {
       const row = await getModelRow(unit, project, model);
       for (const { alias } of await listAliasRows(unit, [row.model_key]))
-        await moveAlias(unit, row, alias, undefined, 'removed');
+        await moveAlias({ approvals }, unit, row, alias, undefined, 'removed');
       for (const { version } of await listVersionRows(unit, row.model_key)) {
         await rejectOpen(unit, project, model, version, 'the model was deleted');
         await updateVersion(unit, row.model_key, version, { deleted_ms: unit.nowMs });
@@ -149,11 +149,11 @@ export function createModelService(
       const known = await listVersionRows(unit, row.model_key);
       if (!known.some((candidate) => candidate.version === version))
         throw registryErrors.MODEL_VERSION_NOT_FOUND(model, String(version));
-      await moveAlias(unit, row, alias, version, 'set');
+      await moveAlias({ approvals }, unit, row, alias, version, 'set');
     },
 
     async deleteAlias(unit, { project, model, alias }) {
-      await moveAlias(unit, await getModelRow(unit, project, model), alias, undefined, 'removed');
+      await moveAlias({ approvals }, unit, await getModelRow(unit, project, model), alias, undefined, 'removed');
     },
   };
 }

@@ -1,3 +1,4 @@
+import { gateOverridePolicy } from '#contracts/evaluation';
 import { formatReference } from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
 import { moveAlias } from './alias-service.ts';
@@ -6,11 +7,12 @@ import { ensureModel } from './model-service.ts';
 import { findModelRow, updateModel } from './model-store.ts';
 import {
   decidePendingCheck,
+  deferPendingCheck,
   endPromotion,
   findLatestPromotion,
   findPromotion,
-  findPromotionByApproval,
   insertPromotion,
+  listChecksByApproval,
   listOpenPromotions,
   setCheckApproval,
 } from './promotion-store.ts';
@@ -18,6 +20,7 @@ import type { RegistryDeps } from './registry-deps.ts';
 import { registryErrors } from './registry-errors.ts';
 import { recordEdges } from './registry-lineage.ts';
 import type { Json, Promotion, PromotionCheck, Proposal, ProposedVersion } from './registry-types.ts';
+import { approvalPrefix } from './reopen-comparisons.ts';
 import { findVersionRow, findVersionRowByDigest, insertVersion } from './version-store.ts';
 
 /*
@@ -27,10 +30,10 @@ import { findVersionRow, findVersionRowByDigest, insertVersion } from './version
  *     └──── a check refused, the version deleted, or a newer version promoted ──► rejected
  *
  * The alias moves in the unit that satisfies the last check. Approvals are asked for once everything else is
- * satisfied, so that an approver sees the evidence.
+ * satisfied, so that an approver sees the evidence. When the alias moves meanwhile, comparisons with what it named wait
+ * again, and approvals with them (`reopen-comparisons.ts`). A gate that numbers cannot decide stays open until a person
+ * has decided it, under the policy `gate-override`.
  */
-const approvalPrefix = 'approval:';
-
 interface CheckDecision {
   readonly project: string;
   readonly promotionId: string;
@@ -39,18 +42,30 @@ interface CheckDecision {
   /** One word or sentence for people: `pass`, `first`, `fail`. */
   readonly verdict: string;
   readonly evidence?: Json | undefined;
+  /** The person behind the decision when a loop carries it; default the unit's actor. */
+  readonly decidedBy?: string | undefined;
 }
 
 export interface PromotionService {
   proposeVersion(unit: Unit, proposal: Proposal): Promise<ProposedVersion>;
   decideCheck(unit: Unit, decision: CheckDecision): Promise<Promotion>;
+  /** Numbers cannot decide a check: it stays open until a person grants or refuses it, with this evidence before them. */
+  deferCheck(unit: Unit, deferral: Omit<CheckDecision, 'satisfied' | 'decidedBy'>): Promise<void>;
   revertPromotion(
     unit: Unit,
     input: { readonly project: string; readonly promotionId: string; readonly reason: string },
   ): Promise<Promotion>;
   /** Rejects what is open for a version that goes away. */
   rejectOpen(unit: Unit, project: string, model: string, version: number, reason: string): Promise<void>;
-  decideApproval(unit: Unit, approvalId: string, granted: boolean, reason: string): Promise<void>;
+  decideApproval(
+    unit: Unit,
+    decision: {
+      readonly approvalId: string;
+      readonly granted: boolean;
+      readonly reason: string;
+      readonly decidedBy: string;
+    },
+  ): Promise<void>;
 }
 
 async function getPromotion(reader: Reader, project: string, promotionId: string): Promise<Promotion> {
@@ -111,7 +126,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
       subject: formatReference('model', model.name, version),
       data: { promotionId, model: model.name, version, alias },
     });
-    await moveAlias(unit, model, alias, version, 'promoted', promotionId);
+    await moveAlias({ approvals }, unit, model, alias, version, 'promoted', promotionId);
   }
 
   /** Takes an open promotion as far as its checks allow. */
@@ -185,7 +200,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
         run_link: '',
         description: '',
         stage: 'None',
-        created_by: unit.context.actor,
+        created_by: proposal.requestedBy ?? unit.context.actor,
         created_ms: unit.nowMs,
         updated_ms: unit.nowMs,
         deleted_ms: null,
@@ -232,7 +247,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
       return { version, promotionId: await openPromotion(unit, model.model_key, proposal, version), existed: true };
     },
 
-    async decideCheck(unit, { project, promotionId, check, satisfied, verdict, evidence }) {
+    async decideCheck(unit, { project, promotionId, check, satisfied, verdict, evidence, decidedBy }) {
       const promotion = await getPromotion(unit, project, promotionId);
       const found = promotion.checks.find(({ name }) => name === check);
       if (found === undefined)
@@ -242,7 +257,8 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
           promotion.checks.map(({ name }) => name).join(', ') || 'nothing',
         );
       // A second decision changes nothing: the first one stands with its evidence.
-      if (!(await decidePendingCheck(unit, promotionId, check, { satisfied, verdict, evidence }))) return promotion;
+      const decision = { satisfied, verdict, evidence, decidedBy: decidedBy ?? unit.context.actor };
+      if (!(await decidePendingCheck(unit, promotionId, check, decision))) return promotion;
       await unit.emit({
         type: 'promotion.check.decided',
         project,
@@ -251,6 +267,18 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
       });
       if (promotion.state === 'open') await advance(unit, await getPromotion(unit, project, promotionId));
       return getPromotion(unit, project, promotionId);
+    },
+
+    async deferCheck(unit, { project, promotionId, check, verdict, evidence }) {
+      const promotion = await getPromotion(unit, project, promotionId);
+      if (promotion.state !== 'open') return;
+      const approvalId = await approvals.request(unit, {
+        project,
+        subject: formatReference('promotion', promotionId),
+        policy: gateOverridePolicy,
+        requestedBy: promotion.createdBy,
+      });
+      await deferPendingCheck(unit, promotionId, check, { verdict, evidence, approvalId });
     },
 
     async revertPromotion(unit, { project, promotionId, reason }) {
@@ -270,7 +298,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
       if ((await findAliasRow(unit, model.model_key, alias))?.version === version) {
         const previous =
           previousVersion === undefined ? undefined : await findVersionRow(unit, model.model_key, previousVersion);
-        await moveAlias(unit, model, alias, previous?.version, 'rolled-back', promotionId);
+        await moveAlias({ approvals }, unit, model, alias, previous?.version, 'rolled-back', promotionId);
       }
       return getPromotion(unit, project, promotionId);
     },
@@ -281,17 +309,20 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
         await reject(unit, promotion, reason);
     },
 
-    async decideApproval(unit, approvalId, granted, reason) {
-      const found = await findPromotionByApproval(unit, approvalId);
-      if (found === undefined) return; // a request of another module
-      await service.decideCheck(unit, {
-        project: found.project,
-        promotionId: found.promotionId,
-        check: found.check,
-        satisfied: granted,
-        verdict: granted ? 'granted' : 'refused',
-        evidence: { approvalId, reason },
-      });
+    async decideApproval(unit, { approvalId, granted, reason, decidedBy }) {
+      // None: a request of another module.
+      for (const { project, promotionId, check } of await listChecksByApproval(unit, approvalId)) {
+        const before = (await getPromotion(unit, project, promotionId)).checks.find(({ name }) => name === check);
+        await service.decideCheck(unit, {
+          project,
+          promotionId,
+          check,
+          satisfied: granted,
+          verdict: granted ? 'granted' : 'refused',
+          evidence: { approvalId, reason, ...(before?.evidence !== undefined && { before: before.evidence }) },
+          decidedBy,
+        });
+      }
     },
   };
   return service;

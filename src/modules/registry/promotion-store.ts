@@ -157,11 +157,12 @@ export async function listOpenPromotions(
   return withChecks(reader, await select.orderBy('registry_promotions.promotion_id').execute());
 }
 
-export async function findPromotionByApproval(
+/** The checks that an approval decides: one, or every gate that waits for a person. */
+export async function listChecksByApproval(
   reader: Reader,
   approvalId: string,
-): Promise<{ readonly promotionId: string; readonly project: string; readonly check: string } | undefined> {
-  const row = await reader
+): Promise<readonly { readonly promotionId: string; readonly project: string; readonly check: string }[]> {
+  const rows = await reader
     .query<RegistryTables>()
     .selectFrom('registry_promotion_checks')
     .innerJoin('registry_promotions', 'registry_promotions.promotion_id', 'registry_promotion_checks.promotion_id')
@@ -171,8 +172,9 @@ export async function findPromotionByApproval(
       'registry_promotions.project',
     ])
     .where('registry_promotion_checks.approval_id', '=', approvalId)
-    .executeTakeFirst();
-  return row && { promotionId: row.promotion_id, project: row.project, check: row.check_name };
+    .orderBy('registry_promotion_checks.ordinal')
+    .execute();
+  return rows.map((row) => ({ promotionId: row.promotion_id, project: row.project, check: row.check_name }));
 }
 
 /** Ends a promotion that is in state `from`; false when it is not, and then nothing changes. */
@@ -202,7 +204,12 @@ export async function decidePendingCheck(
   unit: Unit,
   promotionId: string,
   check: string,
-  decision: { readonly satisfied: boolean; readonly verdict: string; readonly evidence: Json | undefined },
+  decision: {
+    readonly satisfied: boolean;
+    readonly verdict: string;
+    readonly evidence: Json | undefined;
+    readonly decidedBy: string;
+  },
 ): Promise<boolean> {
   const result = await unit
     .query<RegistryTables>()
@@ -211,7 +218,7 @@ export async function decidePendingCheck(
       state: decision.satisfied ? 'satisfied' : 'refused',
       verdict: decision.verdict,
       evidence: decision.evidence === undefined ? null : JSON.stringify(decision.evidence),
-      decided_by: unit.context.actor,
+      decided_by: decision.decidedBy,
       decided_ms: unit.nowMs,
     })
     .where('registry_promotion_checks.promotion_id', '=', promotionId)
@@ -219,6 +226,45 @@ export async function decidePendingCheck(
     .where('registry_promotion_checks.state', '=', 'pending')
     .executeTakeFirst();
   return Number(result.numUpdatedRows) === 1;
+}
+
+/** Makes checks wait again, as if nothing had been decided. */
+export async function reopenChecks(unit: Unit, promotionId: string, checks: readonly string[]): Promise<void> {
+  await unit
+    .query<RegistryTables>()
+    .updateTable('registry_promotion_checks')
+    .set({
+      state: 'pending',
+      verdict: '',
+      evidence: null,
+      approval_id: null,
+      decided_by: null,
+      decided_ms: null,
+    })
+    .where('registry_promotion_checks.promotion_id', '=', promotionId)
+    .where(inList(unit, 'registry_promotion_checks.check_name', checks))
+    .execute();
+}
+
+/** What is known of a check that goes on waiting, for a person now. */
+export async function deferPendingCheck(
+  unit: Unit,
+  promotionId: string,
+  check: string,
+  what: { readonly verdict: string; readonly evidence: Json | undefined; readonly approvalId: string },
+): Promise<void> {
+  await unit
+    .query<RegistryTables>()
+    .updateTable('registry_promotion_checks')
+    .set({
+      verdict: what.verdict,
+      evidence: what.evidence === undefined ? null : JSON.stringify(what.evidence),
+      approval_id: what.approvalId,
+    })
+    .where('registry_promotion_checks.promotion_id', '=', promotionId)
+    .where('registry_promotion_checks.check_name', '=', check)
+    .where('registry_promotion_checks.state', '=', 'pending')
+    .execute();
 }
 
 export async function setCheckApproval(

@@ -16,7 +16,7 @@ interface PageQuery {
 export interface RegistryApi
   extends ModelService,
     VersionService,
-    Pick<PromotionService, 'proposeVersion' | 'decideCheck' | 'revertPromotion'> {
+    Pick<PromotionService, 'proposeVersion' | 'decideCheck' | 'deferCheck' | 'revertPromotion'> {
   model(reader: Reader, project: string, model: string): Promise<RegisteredModel | undefined>;
   models(reader: Reader, project: string, page: PageQuery): Promise<Page<RegisteredModel>>;
   /** `at`: a number, an alias, or `latest`. */

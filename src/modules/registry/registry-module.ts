@@ -28,6 +28,7 @@ export function createRegistryModule(deps: RegistryDeps): RegistryModule {
     ...createVersionService(deps, rejectOpen),
     proposeVersion: (unit, proposal) => promotions.proposeVersion(unit, proposal),
     decideCheck: (unit, decision) => promotions.decideCheck(unit, decision),
+    deferCheck: (unit, deferral) => promotions.deferCheck(unit, deferral),
     revertPromotion: (unit, input) => promotions.revertPromotion(unit, input),
     model: findModel,
     models: listModels,
@@ -59,7 +60,8 @@ export function createRegistryModule(deps: RegistryDeps): RegistryModule {
         types: ['approval.decided'],
         async handle(unit, event) {
           if (event.type !== 'approval.decided') return;
-          await promotions.decideApproval(unit, event.data.approvalId, event.data.granted, event.data.reason);
+          const { approvalId, granted, reason } = event.data;
+          await promotions.decideApproval(unit, { approvalId, granted, reason, decidedBy: event.actor });
         },
       },
     ],

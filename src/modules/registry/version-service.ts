@@ -68,7 +68,7 @@ async function getRows(unit: Unit, { project, model, version }: VersionName): Pr
 }
 
 export function createVersionService(
-  { artifacts, lineage }: RegistryDeps,
+  { approvals, artifacts, lineage }: RegistryDeps,
   rejectOpen: (unit: Unit, project: string, model: string, version: number, reason: string) => Promise<void>,
 ): VersionService {
   return {
@@ -131,7 +131,7 @@ export function createVersionService(
       const [row] = await getRows(unit, input);
       const { project, model, version } = input;
       for (const alias of await listAliasRows(unit, [row.model_key]))
-        if (alias.version === version) await moveAlias(unit, row, alias.alias, undefined, 'removed');
+        if (alias.version === version) await moveAlias({ approvals }, unit, row, alias.alias, undefined, 'removed');
       await rejectOpen(unit, project, model, version, 'the version was deleted');
       await updateVersion(unit, row.model_key, version, { deleted_ms: unit.nowMs, updated_ms: unit.nowMs });
       await updateModel(unit, row.model_key, { updated_ms: unit.nowMs });

@@ -189,7 +189,15 @@ export function createRolloutsService(deps: Omit<RolloutsDeps, 'database' | 'eve
       { from: formatReference('revision', revision), to: reference, kind: 'rolled-out' },
       ...(rollout.promotionId === undefined
         ? []
-        : [{ from: formatReference('promotion', rollout.promotionId), to: reference, kind: 'caused' }]),
+        : [
+            { from: formatReference('promotion', rollout.promotionId), to: reference, kind: 'caused' },
+            // From a prediction a walk goes up through the revision: who approved what answered it is found there.
+            {
+              from: formatReference('promotion', rollout.promotionId),
+              to: formatReference('revision', revision),
+              kind: 'admitted',
+            },
+          ]),
       { from: reference, to: formatReference('deployment', name), kind: 'changed' },
     ]);
     await unit.emit({

@@ -1,0 +1,1 @@
+create index evaluations_promotion on evaluations (project, promotion_id, id);
