@@ -44,7 +44,7 @@ export const ReplicaReport = Type.Object({
       name: Type.String(),
       state: Type.Enum(['waiting', 'loading', 'ready', 'degraded', 'failed'], {
         description:
-          'waiting: no model yet; ready: serves what the observed spec says; degraded: serves its last good state; failed: serves nothing',
+          'waiting: no model yet; ready: serves what the observed spec says; degraded: something of it failed, `serving` says what answers; failed: nothing answers',
       }),
       error: Type.Optional(Type.String()),
       serving: Type.Array(Type.Object({ revision: Type.String(), basisPoints: Type.Integer() }), {

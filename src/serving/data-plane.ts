@@ -129,10 +129,10 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
       await delivery.stop();
       await reporter.stop();
       await within(1_000, reporter.reportNow());
+      client.close(); // ends what is still being fetched
       await table.close();
       await runtime.close();
       await spool.close();
-      client.close();
     },
   };
 }

@@ -22,6 +22,8 @@ export interface FakeControlPlane {
   publish(change: { readonly endpoints?: readonly SpecEndpoint[]; readonly flush?: number }): DeploymentSpec;
   /** Holds the file and describes it as a revision. */
   revision(id: string, path: string, more?: Partial<SpecRevision>): SpecRevision;
+  /** Keeps whoever asks for the bytes of a revision waiting, until the answer is called. */
+  holdFiles(revision: SpecRevision): () => void;
   /** Waits for a report (that may have come already) of which this is true. */
   reported(isIt: (report: ReplicaReport) => boolean): Promise<ReplicaReport>;
   /** Answers deliveries with this status instead of taking them; undefined takes them again. */
@@ -43,6 +45,7 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
   const reports: ReplicaReport[] = [];
   const lostOffsets: { epoch: string; from: number; to: number }[] = [];
   const cursors = new Map<string, number>();
+  const held = new Map<string, Promise<void>>();
   let refusal: number | undefined;
   let specWaiters: (() => void)[] = [];
   let reportWaiters: { isIt: (report: ReplicaReport) => boolean; resolve: (report: ReplicaReport) => void }[] = [];
@@ -55,6 +58,7 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
     if (url.pathname === `/data-plane/pools/${pool}/spec`)
       return answerSpec(request, response, Number(url.searchParams.get('wait')));
     if (parts[2] === 'files') {
+      await held.get(parts[3] ?? '');
       const file = files.get(parts[3] ?? '');
       return file === undefined ? send(response, 404) : send(response, 200, file);
     }
@@ -129,6 +133,14 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
         files: [{ path: basename(path), digest, sizeBytes: bytes.length }],
         ...more,
       };
+    },
+    holdFiles(revision) {
+      let release = () => {};
+      const holding = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      for (const { digest } of revision.files) held.set(digest, holding);
+      return release;
     },
     reported(isIt) {
       const last = reports.at(-1);
