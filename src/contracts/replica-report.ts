@@ -47,6 +47,9 @@ export const ReplicaReport = Type.Object({
           'waiting: no model yet; ready: serves what the observed spec says; degraded: something of it failed, `serving` says what answers; failed: nothing answers',
       }),
       error: Type.Optional(Type.String()),
+      dropped: Type.Optional(
+        Type.Integer({ description: 'records of its answers that were lost since the boot; default 0' }),
+      ),
       serving: Type.Array(Type.Object({ revision: Type.String(), basisPoints: Type.Integer() }), {
         description: 'the traffic as it is split now',
       }),

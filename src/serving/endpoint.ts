@@ -33,6 +33,9 @@ export interface Endpoint {
   readonly state: EndpointState;
   readonly error: string | undefined;
   readonly records: ReadonlyMap<string, RevisionRecord>;
+  /** Records of its answers that could not be kept. */
+  readonly dropped: number;
+  drop(): void;
   /** Takes over a newer description; resolves when it is in force or has failed. */
   follow(spec: SpecEndpoint): Promise<void>;
   /** Stops answering and frees all models. */
@@ -69,6 +72,7 @@ export function createEndpoint(
   let retryTimer: NodeJS.Timeout | undefined;
   let waiting: (() => void)[] = [];
   let removed = false;
+  let dropped = 0;
   const records = new Map<string, RevisionRecord>();
   const live = new Map<string, LiveRevision>();
   const loading = new Map<string, Promise<void>>();
@@ -204,6 +208,12 @@ export function createEndpoint(
       return error;
     },
     records,
+    get dropped() {
+      return dropped;
+    },
+    drop() {
+      dropped += 1;
+    },
     follow(next) {
       spec = next;
       forgetFailures(({ final }, id) => !final || !next.revisions.some((revision) => revision.id === id));
