@@ -3,6 +3,7 @@ import { appendFileSync, readdirSync, readFileSync, truncateSync } from 'node:fs
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
+import type { PredictionRecord } from '#contracts/prediction-record';
 import type { ReplicaReport } from '#contracts/replica-report';
 import { decodeFrames } from '#contracts/spool-frame';
 import { builtModule } from '#platform/testing/built-program';
@@ -388,6 +389,32 @@ test(
 );
 
 test(
+  'a frame that the control plane cannot read is set aside and declared lost, and delivery goes on',
+  async () => {
+    const control = await aControlPlane();
+    const [r1] = revisions(control);
+    control.publish({ endpoints: [anEndpoint([r1])] });
+    const home = aHome();
+    const plane = await aPlane(control, home);
+    await ready(control, 1);
+    const distanceOf = ({ inputs }: PredictionRecord) => Number(inputs[2]?.data[0]);
+    control.refuseRecords((record) => [4, 9].includes(distanceOf(record)));
+    for (let turn = 0; turn < 10; turn += 1) await post(plane.infer, columnsBody(turn));
+    await flush(control, 1);
+    expect(control.records.map(distanceOf)).toEqual([0, 1, 2, 3, 5, 6, 7, 8]);
+    const source = `r/${plane.boot}`;
+    expect(control.lostOffsets).toEqual([
+      { epoch: source, from: 4, to: 5 },
+      { epoch: source, from: 9, to: 10 },
+    ]);
+    const kept = readdirSync(join(home, 'refused')).toSorted();
+    const frames = kept.flatMap((name) => decodeFrames(readFileSync(join(home, 'refused', name))).frames);
+    expect(frames.map(({ record }) => distanceOf(record))).toEqual([4, 9]);
+  },
+  buildTimeoutMs,
+);
+
+test(
   'a full spool loses and counts, or refuses, as the endpoint says',
   async () => {
     const control = await aControlPlane();
@@ -411,6 +438,9 @@ test(
     expect([await call('strict'), await call('m'), await call('silent')]).toEqual([503, 200, 200]);
     const report = await control.reported(({ spool }) => spool.dropped >= 4);
     expect(report.spool.bytes).toBeLessThanOrEqual(2_000);
+    const droppedAt = (name: string) => report.endpoints.find((one) => one.name === name)?.dropped;
+    // The strict endpoint answered nothing that it could not keep.
+    expect(['m', 'strict', 'silent'].map(droppedAt)).toEqual([report.spool.dropped - 1, undefined, undefined]);
   },
   buildTimeoutMs,
 );

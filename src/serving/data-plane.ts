@@ -49,6 +49,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
     spool,
     client,
     replica,
+    refusedFolder: join(home, 'refused'),
     logger,
     paceMs: options.deliverEveryMs,
     chunkBytes: 4 * 1024 ** 2,

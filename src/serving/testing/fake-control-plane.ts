@@ -28,6 +28,8 @@ export interface FakeControlPlane {
   reported(isIt: (report: ReplicaReport) => boolean): Promise<ReplicaReport>;
   /** Answers deliveries with this status instead of taking them; undefined takes them again. */
   refuseDeliveries(status: number | undefined): void;
+  /** Cannot read the frames of these records, as a real intake whose worker finds no record in them. */
+  refuseRecords(isUnreadable: (record: PredictionRecord) => boolean): void;
   /** Forgets how far a replica had come, as a restored database would. */
   forgetCursors(): void;
   /** Stops listening; connections are cut. */
@@ -47,6 +49,7 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
   const cursors = new Map<string, number>();
   const held = new Map<string, Promise<void>>();
   let refusal: number | undefined;
+  let isUnreadable = (_record: PredictionRecord): boolean => false;
   let specWaiters: (() => void)[] = [];
   let reportWaiters: { isIt: (report: ReplicaReport) => boolean; resolve: (report: ReplicaReport) => void }[] = [];
 
@@ -97,9 +100,12 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
     }
     const { frames, stopped } = decodeFrames(body);
     if (stopped !== 'end' || frames.some(({ offset }, index) => offset !== next + index)) return send(response, 400);
-    records.push(...frames.map(({ record }) => record));
-    cursors.set(source, next + frames.length);
-    send(response, 200, JSON.stringify({ next: next + frames.length }));
+    const bad = frames.findIndex(({ record }) => isUnreadable(record));
+    if (bad === 0) return send(response, 400, JSON.stringify({ error: { code: 'SPOOL_FRAME_BAD', message: 'no' } }));
+    const taken = bad === -1 ? frames : frames.slice(0, bad);
+    records.push(...taken.map(({ record }) => record));
+    cursors.set(source, next + taken.length);
+    send(response, 200, JSON.stringify({ next: next + taken.length }));
   }
 
   let server = listenWith(answer);
@@ -149,6 +155,9 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
     },
     refuseDeliveries(status) {
       refusal = status;
+    },
+    refuseRecords(isIt) {
+      isUnreadable = isIt;
     },
     forgetCursors: () => cursors.clear(),
     async goAway() {
