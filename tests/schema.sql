@@ -764,7 +764,7 @@ CREATE TABLE prediction_spools (
   next_offset bigint not null,
   wanted_offset bigint not null,
   lost bigint not null,
-  updated_ms bigint not null,
+  updated_ms bigint not null, behind_since_ms bigint,
   primary key (replica, epoch)
 );
 

@@ -147,7 +147,9 @@ export const PredictionLogView = Type.Object({
   settledAt: Type.Optional(
     Type.String({ format: 'date-time', description: 'event time up to which all is in the log' }),
   ),
-  caughtUp: Type.Boolean({ description: 'all that live replicas reported as written has been taken' }),
+  caughtUp: Type.Boolean({
+    description: 'all that the live replicas that answer here reported as written has been taken',
+  }),
   truthWaiting: Type.Integer({ description: 'truths that wait for their prediction' }),
   truthUnmatched: Type.Integer({ description: 'truths that waited for 30 days in vain' }),
   truthPending: Type.Boolean({ description: 'truth or late records are still to be matched' }),

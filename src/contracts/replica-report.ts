@@ -44,9 +44,12 @@ export const ReplicaReport = Type.Object({
       name: Type.String(),
       state: Type.Enum(['waiting', 'loading', 'ready', 'degraded', 'failed'], {
         description:
-          'waiting: no model yet; ready: serves what the observed spec says; degraded: serves its last good state; failed: serves nothing',
+          'waiting: no model yet; ready: serves what the observed spec says; degraded: something of it failed, `serving` says what answers; failed: nothing answers',
       }),
       error: Type.Optional(Type.String()),
+      dropped: Type.Optional(
+        Type.Integer({ description: 'records of its answers that were lost since the boot; default 0' }),
+      ),
       serving: Type.Array(Type.Object({ revision: Type.String(), basisPoints: Type.Integer() }), {
         description: 'the traffic as it is split now',
       }),

@@ -12,7 +12,8 @@ export const dataPlanePaths = {
   /**
    * PUT frames (spool-frame.ts) whose first offset is `from`. The receiver wants offset `next` of (replica, epoch), 0 for
    * an epoch that it does not know, and answers `{ "next": n }`:
-   * 200 taken, durably, up to n; 409 `from` is not `next`, send from n; 429 or 503 (Retry-After) later.
+   * 200 taken, durably, up to n; 409 `from` is not `next`, send from n; 429 or 503 (Retry-After) later. 400 with the code
+   * SPOOL_FRAME_BAD: the first frame is none; a sender that is told so again and again sets it aside and declares it lost.
    * With `lost=1` the sender no longer has what lies between `next` and `from`: the receiver records the gap, alerts, and
    * takes the frames as if `from` had been wanted.
    */

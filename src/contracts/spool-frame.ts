@@ -123,7 +123,7 @@ export function decodeFrames(source: Uint8Array): DecodedFrames {
   for (;;) {
     const probe = probeFrame(bytes, at, true);
     if (probe.state !== 'whole') return { frames, readBytes: at, stopped: probe.state };
-    const record = readRecord(bytes, at + frameHeaderBytes, probe.end);
+    const record = findRecord(bytes, at + frameHeaderBytes, probe.end);
     if (record === undefined) return { frames, readBytes: at, stopped: 'bad' };
     frames.push({ offset: probe.offset, record });
     at = probe.end;
@@ -135,11 +135,19 @@ type WireEnvelope = PredictionEnvelope & {
   readonly outputs: readonly TensorHeader[];
 };
 
+/** A checksum vouches for what was written, not for who wrote it: content of another form is damage too. */
+function findRecord(bytes: Buffer, body: number, end: number): PredictionRecord | undefined {
+  try {
+    return readRecord(bytes, body, end);
+  } catch {
+    return undefined;
+  }
+}
+
 function readRecord(bytes: Buffer, body: number, end: number): PredictionRecord | undefined {
   const start = body + bodyHeaderBytes;
   const tensorsAt = start + bytes.readUInt32LE(body + 8);
   if (tensorsAt > end) return undefined;
-  // The checksum has vouched for these bytes: they are what a data plane wrote.
   const envelope = JSON.parse(bytes.toString('utf8', start, tensorsAt)) as WireEnvelope;
   let at = tensorsAt;
   const read = (header: TensorHeader): Tensor => {

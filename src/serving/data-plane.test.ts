@@ -3,6 +3,8 @@ import { appendFileSync, readdirSync, readFileSync, truncateSync } from 'node:fs
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
+import type { PredictionRecord } from '#contracts/prediction-record';
+import type { ReplicaReport } from '#contracts/replica-report';
 import { decodeFrames } from '#contracts/spool-frame';
 import { builtModule } from '#platform/testing/built-program';
 import { type FakeControlPlane, startFakeControlPlane } from './testing/fake-control-plane.ts';
@@ -251,6 +253,83 @@ test(
   buildTimeoutMs,
 );
 
+const servingOf = ({ endpoints }: ReplicaReport) =>
+  endpoints[0]?.serving.map(({ revision, basisPoints }) => `${revision} ${basisPoints}`).join(', ');
+const split = (first: string, second: string) => [
+  { revision: first, basisPoints: 9_000 },
+  { revision: second, basisPoints: 1_000 },
+];
+
+test(
+  'a shadow or a next revision that fails stands in the way of no change of traffic, and is reported',
+  async () => {
+    const control = await aControlPlane();
+    const [r1, r2] = revisions(control);
+    const bad = control.revision('bad', fixture('make-fixtures.py'));
+    control.publish({ endpoints: [anEndpoint([r1])] });
+    await aPlane(control, aHome());
+    await ready(control, 1);
+    control.publish({
+      endpoints: [anEndpoint([r1, r2, bad], { traffic: split('r1', 'r2'), shadows: [{ revision: 'bad' }] })],
+    });
+    const report = await control.reported(
+      (one) => servingOf(one) === 'r1 9000, r2 1000' && one.endpoints[0]?.state === 'degraded',
+    );
+    expect(report.endpoints[0]?.error).toContain('revision "bad"');
+    control.publish({ endpoints: [anEndpoint([r2, bad])] });
+    await control.reported((one) => servingOf(one) === 'r2 10000' && one.endpoints[0]?.state === 'degraded');
+  },
+  buildTimeoutMs,
+);
+
+test(
+  'a revision whose bytes are slow to come holds up neither the traffic beside it nor a newer spec',
+  async () => {
+    const control = await aControlPlane();
+    const [r1, r2] = revisions(control);
+    const slow = control.revision('slow', fixture('gather.onnx'));
+    const release = control.holdFiles(slow);
+    control.publish({ endpoints: [anEndpoint([r1, slow], { shadows: [{ revision: 'slow' }] })] });
+    const plane = await aPlane(control, aHome());
+    const first = await control.reported((one) => servingOf(one) === 'r1 10000');
+    expect(first.endpoints[0]?.state).toBe('loading');
+    expect(scores(await post(plane.infer, columnsBody(1)))).toBe(2);
+    control.publish({ endpoints: [anEndpoint([r2, slow])] });
+    await control.reported((one) => servingOf(one) === 'r2 10000');
+    control.publish({ endpoints: [anEndpoint([r2])] });
+    await ready(control, 3);
+    release();
+    const gone = await control.reported(({ endpoints }) => {
+      const own = endpoints[0]?.revisions.find(({ revision }) => revision === 'slow');
+      return own?.state === 'unloaded';
+    });
+    expect(servingOf(gone)).toBe('r2 10000');
+  },
+  buildTimeoutMs,
+);
+
+test(
+  'a start that finds one revision of the split broken answers by the others, and says so until it is mended',
+  async () => {
+    const control = await aControlPlane();
+    const [r1, r2] = revisions(control);
+    const bad = control.revision('bad', fixture('make-fixtures.py'));
+    control.publish({ endpoints: [anEndpoint([r1, bad], { traffic: split('r1', 'bad') })] });
+    const plane = await aPlane(control, aHome());
+    const report = await control.reported(({ endpoints }) => endpoints[0]?.state === 'degraded');
+    expect(servingOf(report)).toBe('r1 10000');
+    expect(report.endpoints[0]?.error).toContain('revision "bad"');
+    for (let turn = 0; turn < 20; turn += 1) expect((await post(plane.infer, columnsBody(turn))).status).toBe(200);
+    control.publish({ endpoints: [anEndpoint([r1, r2], { traffic: split('r1', 'r2') })] });
+    await ready(control, 2);
+    expect(servingOf(await control.reported(() => true))).toBe('r1 9000, r2 1000');
+    control.publish({ endpoints: [anEndpoint([bad], { name: 'lost' })] });
+    const lost = await control.reported(({ endpoints }) => endpoints[0]?.state === 'failed');
+    expect(servingOf(lost)).toBe('');
+  },
+  buildTimeoutMs,
+);
+
 test(
   'serving goes on while the control plane is away, a restart needs it not, and all is delivered when it is back',
   async () => {
@@ -310,6 +389,32 @@ test(
 );
 
 test(
+  'a frame that the control plane cannot read is set aside and declared lost, and delivery goes on',
+  async () => {
+    const control = await aControlPlane();
+    const [r1] = revisions(control);
+    control.publish({ endpoints: [anEndpoint([r1])] });
+    const home = aHome();
+    const plane = await aPlane(control, home);
+    await ready(control, 1);
+    const distanceOf = ({ inputs }: PredictionRecord) => Number(inputs[2]?.data[0]);
+    control.refuseRecords((record) => [4, 9].includes(distanceOf(record)));
+    for (let turn = 0; turn < 10; turn += 1) await post(plane.infer, columnsBody(turn));
+    await flush(control, 1);
+    expect(control.records.map(distanceOf)).toEqual([0, 1, 2, 3, 5, 6, 7, 8]);
+    const source = `r/${plane.boot}`;
+    expect(control.lostOffsets).toEqual([
+      { epoch: source, from: 4, to: 5 },
+      { epoch: source, from: 9, to: 10 },
+    ]);
+    const kept = readdirSync(join(home, 'refused')).toSorted();
+    const frames = kept.flatMap((name) => decodeFrames(readFileSync(join(home, 'refused', name))).frames);
+    expect(frames.map(({ record }) => distanceOf(record))).toEqual([4, 9]);
+  },
+  buildTimeoutMs,
+);
+
+test(
   'a full spool loses and counts, or refuses, as the endpoint says',
   async () => {
     const control = await aControlPlane();
@@ -333,6 +438,9 @@ test(
     expect([await call('strict'), await call('m'), await call('silent')]).toEqual([503, 200, 200]);
     const report = await control.reported(({ spool }) => spool.dropped >= 4);
     expect(report.spool.bytes).toBeLessThanOrEqual(2_000);
+    const droppedAt = (name: string) => report.endpoints.find((one) => one.name === name)?.dropped;
+    // The strict endpoint answered nothing that it could not keep.
+    expect(['m', 'strict', 'silent'].map(droppedAt)).toEqual([report.spool.dropped - 1, undefined, undefined]);
   },
   buildTimeoutMs,
 );

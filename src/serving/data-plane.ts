@@ -49,6 +49,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
     spool,
     client,
     replica,
+    refusedFolder: join(home, 'refused'),
     logger,
     paceMs: options.deliverEveryMs,
     chunkBytes: 4 * 1024 ** 2,
@@ -129,10 +130,10 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
       await delivery.stop();
       await reporter.stop();
       await within(1_000, reporter.reportNow());
+      client.close(); // ends what is still being fetched
       await table.close();
       await runtime.close();
       await spool.close();
-      client.close();
     },
   };
 }

@@ -15,12 +15,14 @@ export interface ServingState {
 export type EndpointState = 'waiting' | 'loading' | 'ready' | 'degraded' | 'failed';
 
 /**
- * One endpoint of the spec. Access, limits and capture follow the newest spec at once; traffic, shadows and revisions
- * follow it when every revision that it describes has been loaded:
+ * One endpoint of the spec. Access, limits and capture follow the newest spec at once; traffic follows it as soon as all
+ * of its own revisions are loaded, shadows and revisions kept warm join when they are:
  *
- *   waiting ──(traffic named)──► loading ──(all loaded)──► ready ──(new spec)──► loading …
- *                                   └──(one failed)──► degraded (last good state) or failed (there is none)
+ *   waiting ──(traffic named)──► loading ──(all loaded)──► ready ──(new spec)──► …
+ *                                   └──(one failed)──► degraded or failed (nothing answers)
  *
+ * Degraded is: another revision than those of the traffic failed, which then is split as the spec says; or one of the
+ * traffic did, and the last good state stands. Where there is none, after a start, what is loaded answers for the rest.
  * A failure that may pass (files cannot be fetched) is tried again; one of the model itself is final for that revision.
  */
 export interface Endpoint {
@@ -31,6 +33,9 @@ export interface Endpoint {
   readonly state: EndpointState;
   readonly error: string | undefined;
   readonly records: ReadonlyMap<string, RevisionRecord>;
+  /** Records of its answers that could not be kept. */
+  readonly dropped: number;
+  drop(): void;
   /** Takes over a newer description; resolves when it is in force or has failed. */
   follow(spec: SpecEndpoint): Promise<void>;
   /** Stops answering and frees all models. */
@@ -39,12 +44,19 @@ export interface Endpoint {
 
 export type LoadRevision = (
   spec: SpecRevision,
-  endpoint: SpecEndpoint,
+  /** The endpoint as it is described at the time of asking. */
+  endpoint: () => SpecEndpoint,
   record: RevisionRecord,
 ) => Promise<LiveRevision>;
 
 const firstRetryMs = 1_000;
 const maxRetryMs = 30_000;
+const whole = 10_000;
+
+interface Failure {
+  readonly reason: string;
+  readonly final: boolean;
+}
 
 export function createEndpoint(
   first: SpecEndpoint,
@@ -52,16 +64,19 @@ export function createEndpoint(
 ): Endpoint {
   let spec = first;
   let serving: ServingState | undefined;
+  /** Stands for a split that could not be had: the next one that is better takes its place. */
+  let isMakeshift = false;
   let state: EndpointState = first.traffic.length === 0 ? 'waiting' : 'loading';
   let error: string | undefined;
   let retryMs = firstRetryMs;
   let retryTimer: NodeJS.Timeout | undefined;
-  let working: Promise<void> | undefined;
-  let followed: SpecEndpoint | undefined;
+  let waiting: (() => void)[] = [];
   let removed = false;
+  let dropped = 0;
   const records = new Map<string, RevisionRecord>();
   const live = new Map<string, LiveRevision>();
-  const finalFailures = new Map<string, string>();
+  const loading = new Map<string, Promise<void>>();
+  const failures = new Map<string, Failure>();
 
   function setState(next: EndpointState, reason?: string): void {
     if (state === next && error === reason) return;
@@ -76,66 +91,71 @@ export function createEndpoint(
     return known;
   }
 
-  async function ensure(
-    revision: SpecRevision,
-  ): Promise<{ readonly reason: string; readonly final: boolean } | undefined> {
-    if (live.has(revision.id)) return undefined;
-    const broken = finalFailures.get(revision.id);
-    if (broken !== undefined) return { reason: `revision "${revision.id}": ${broken}`, final: true };
+  async function load(revision: SpecRevision): Promise<void> {
     const record = recordOf(revision.id);
     record.state = 'loading';
     record.error = undefined;
     try {
-      live.set(revision.id, await deps.load(revision, spec, record));
+      live.set(revision.id, await deps.load(revision, () => spec, record));
       record.state = 'ready';
-      return undefined;
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       const final = !isAppError(cause, 'CONTROL_PLANE_UNREACHABLE') && !isAppError(cause, 'FILE_DIGEST_MISMATCH');
-      if (final) finalFailures.set(revision.id, reason);
+      failures.set(revision.id, { reason: `revision "${revision.id}": ${reason}`, final });
       record.state = 'failed';
       record.error = reason;
-      return { reason: `revision "${revision.id}": ${reason}`, final };
-    } finally {
-      deps.changed();
     }
+    loading.delete(revision.id);
+    deps.changed();
+    adjust();
   }
 
-  async function reconcile(): Promise<void> {
-    while (followed !== spec && !removed) {
-      const wanted = spec;
-      followed = wanted;
-      const problem = findEndpointProblem(wanted);
-      if (problem !== undefined) {
-        setState(serving === undefined ? 'failed' : 'degraded', problem);
-        continue;
-      }
-      if (wanted.revisions.some(({ id }) => !live.has(id)) && serving === undefined && wanted.traffic.length > 0)
-        setState('loading');
-      const failures = (await Promise.all(wanted.revisions.map(ensure))).filter((failure) => failure !== undefined);
-      if (spec !== wanted || removed) continue;
-      // With nothing to keep, an endpoint whose traffic is whole starts without the shadow that failed.
-      const answering = wanted.traffic.every(({ revision, basisPoints }) => basisPoints === 0 || live.has(revision));
-      if (failures.length === 0 || (serving === undefined && answering && wanted.traffic.length > 0)) swap(wanted);
-      if (failures.length === 0) {
-        retryMs = firstRetryMs;
-        setState(wanted.traffic.length === 0 ? 'waiting' : 'ready');
-        continue;
-      }
-      setState(serving === undefined ? 'failed' : 'degraded', failures[0]?.reason);
-      if (failures.some(({ final }) => !final)) scheduleRetry();
-    }
-    working = undefined;
+  /** Loads what the spec describes and is not there; what failed stays so until it is forgotten. */
+  function loadMissing(): void {
+    for (const revision of spec.revisions)
+      if (!live.has(revision.id) && !loading.has(revision.id) && !failures.has(revision.id))
+        loading.set(revision.id, load(revision));
+  }
+
+  /** Brings what is served as near to the spec as what is loaded allows; after each spec and each load that ended. */
+  function adjust(): void {
+    if (removed) return;
+    const problem = findEndpointProblem(spec);
+    if (problem === undefined) follow();
+    else setState(serving === undefined ? 'failed' : 'degraded', problem);
+    if (problem === undefined && spec.revisions.some(({ id }) => loading.has(id))) return;
+    for (const resolve of waiting) resolve();
+    waiting = [];
+  }
+
+  function follow(): void {
+    const wanted = spec.traffic.filter(({ basisPoints }) => basisPoints > 0).map(({ revision }) => revision);
+    if (wanted.every((id) => live.has(id))) swap(false);
+    else if ((serving === undefined || isMakeshift) && !wanted.some((id) => loading.has(id))) swap(true);
+    letGo();
+    const failed = spec.revisions.flatMap(({ id }) => failures.get(id) ?? []);
+    const isLoading = spec.revisions.some(({ id }) => loading.has(id));
+    if (failed[0] !== undefined && !isLoading)
+      setState(serving === undefined ? 'failed' : 'degraded', failed[0].reason);
+    else if (!isLoading) setState(spec.traffic.length === 0 ? 'waiting' : 'ready');
+    else if (serving === undefined && spec.traffic.length > 0) setState('loading');
+    if (isLoading) return;
+    if (failed.some(({ final }) => !final)) scheduleRetry();
+    else retryMs = firstRetryMs;
   }
 
   function scheduleRetry(): void {
     clearTimeout(retryTimer);
     retryTimer = setTimeout(() => {
-      followed = undefined;
-      working ??= reconcile();
+      forgetFailures(({ final }) => !final);
+      loadMissing();
     }, retryMs);
     retryTimer.unref();
     retryMs = Math.min(maxRetryMs, retryMs * 2);
+  }
+
+  function forgetFailures(isOver: (failure: Failure, id: string) => boolean): void {
+    for (const [id, failure] of failures) if (isOver(failure, id)) failures.delete(id);
   }
 
   function find(id: string): readonly LiveRevision[] {
@@ -143,29 +163,33 @@ export function createEndpoint(
     return found === undefined ? [] : [found];
   }
 
-  function swap(wanted: SpecEndpoint): void {
-    const revisions = new Map(wanted.revisions.flatMap(({ id }) => find(id).map((found) => [id, found] as const)));
+  function swap(makeshift: boolean): void {
+    const shares = spec.traffic.flatMap(({ revision, basisPoints }) =>
+      find(revision).map((target) => ({ target, basisPoints })),
+    );
+    const traffic = makeshift ? spread(shares) : shares;
+    isMakeshift = makeshift;
     serving =
-      wanted.traffic.length === 0
+      traffic.length === 0
         ? undefined
         : {
-            traffic: wanted.traffic.flatMap(({ revision, basisPoints }) =>
-              find(revision).map((target) => ({ target, basisPoints })),
-            ),
-            shadows: wanted.shadows.flatMap(({ revision, sampleRate = 1 }) =>
+            traffic,
+            shadows: spec.shadows.flatMap(({ revision, sampleRate = 1 }) =>
               find(revision).map((found) => ({ revision: found, sampleRate })),
             ),
-            sticky: wanted.sticky,
-            revisions,
+            sticky: spec.sticky,
+            revisions: new Map(spec.revisions.flatMap(({ id }) => find(id).map((found) => [id, found] as const))),
           };
     deps.changed();
+  }
+
+  /** Frees what neither the spec nor what is served names. */
+  function letGo(): void {
     for (const [id, revision] of live) {
-      if (revisions.has(id)) continue;
+      if (serving?.revisions.has(id) === true || spec.revisions.some((described) => described.id === id)) continue;
       live.delete(id);
       void revision.drain().finally(deps.changed);
     }
-    for (const id of finalFailures.keys())
-      if (!wanted.revisions.some((revision) => revision.id === id)) finalFailures.delete(id);
   }
 
   return {
@@ -184,18 +208,38 @@ export function createEndpoint(
       return error;
     },
     records,
+    get dropped() {
+      return dropped;
+    },
+    drop() {
+      dropped += 1;
+    },
     follow(next) {
       spec = next;
-      working ??= reconcile();
-      return working;
+      forgetFailures(({ final }, id) => !final || !next.revisions.some((revision) => revision.id === id));
+      if (findEndpointProblem(next) === undefined) loadMissing();
+      const inForce = new Promise<void>((resolve) => waiting.push(resolve));
+      adjust();
+      return inForce;
     },
     async remove() {
       removed = true;
       clearTimeout(retryTimer);
       serving = undefined;
-      await working;
+      for (const resolve of waiting) resolve();
+      await Promise.all(loading.values());
       await Promise.all([...live.values()].map((revision) => revision.drain()));
       live.clear();
     },
   };
+}
+
+/** The shares of what is there, scaled up so that they are the whole again. */
+function spread(shares: readonly Share<LiveRevision>[]): readonly Share<LiveRevision>[] {
+  const total = shares.reduce((sum, { basisPoints }) => sum + basisPoints, 0);
+  if (total === 0) return [];
+  const scaled = shares.map((share) => ({ ...share, basisPoints: Math.floor((share.basisPoints * whole) / total) }));
+  const lost = whole - scaled.reduce((sum, { basisPoints }) => sum + basisPoints, 0);
+  const at = scaled.findIndex(({ basisPoints }) => basisPoints > 0);
+  return scaled.map((share, index) => (index === at ? { ...share, basisPoints: share.basisPoints + lost } : share));
 }

@@ -116,6 +116,7 @@ export function createInferenceCore(deps: {
             capture.durability === 'fsync',
           );
           if (result === 'lost' && refuseUnrecorded) throw servingErrors.SPOOL_FULL();
+          if (result === 'lost') endpoint.drop();
         }
         if (failure !== undefined) throw failure;
         counters.answered(rows, durationUs, greatest(facts.eventTimesMs));

@@ -48,7 +48,8 @@ const defaultMaxBatchRows = 256;
 /** Fetches, verifies, loads and warms up one revision. Throws with the reason when any of it fails. */
 export async function loadRevision(options: {
   readonly spec: SpecRevision;
-  readonly endpoint: SpecEndpoint;
+  /** The endpoint as it is described at the time of asking: its limits follow the newest spec. */
+  readonly endpoint: () => SpecEndpoint;
   readonly record: RevisionRecord;
   readonly files: FileStore;
   readonly runtime: Runtime;
@@ -62,8 +63,12 @@ export async function loadRevision(options: {
     await warmUp(model, signature, spec.warmup, logger);
     const batcher = createBatcher(model, signature, {
       maxRows: spec.maxBatchRows ?? defaultMaxBatchRows,
-      maxQueued: endpoint.limits?.maxQueued ?? 1_024,
-      timeoutMs: endpoint.limits?.timeoutMs ?? 10_000,
+      get maxQueued() {
+        return endpoint().limits?.maxQueued ?? 1_024;
+      },
+      get timeoutMs() {
+        return endpoint().limits?.timeoutMs ?? 10_000;
+      },
     });
     return {
       id: spec.id,
@@ -77,7 +82,7 @@ export async function loadRevision(options: {
         record.state = 'draining';
         await batcher.idle();
         await model.unload();
-        record.state = 'unloaded';
+        if (record.state === 'draining') record.state = 'unloaded'; // else it has been loaded again meanwhile
       },
     };
   } catch (error) {

@@ -89,7 +89,8 @@ export function createShadowQueue(deps: {
       status: failure === undefined ? 'ok' : 'error',
       ...(failure !== undefined && { error: failure }),
     };
-    await spool.append(prepareRecord(envelope, known, outputs), false);
+    const result = await spool.append(prepareRecord(envelope, known, outputs), false);
+    if (result === 'lost') endpoint.drop();
   }
 
   return {

@@ -1,6 +1,9 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { dataPlanePaths } from '#contracts/serving';
+import { probeFrame } from '#contracts/spool-frame';
 import type { Logger } from '#platform/log';
-import { type ControlClient, retryAfterMs } from './control-client.ts';
+import { type ControlAnswer, type ControlClient, retryAfterMs } from './control-client.ts';
 import type { Spool } from './spool.ts';
 import { readChunk, type Segment, type SpoolEpoch } from './spool-segments.ts';
 
@@ -8,6 +11,8 @@ export interface DeliveryOptions {
   readonly spool: Spool;
   readonly client: ControlClient;
   readonly replica: string;
+  /** Where frames are kept that the control plane cannot read. */
+  readonly refusedFolder: string;
   readonly logger: Logger;
   /** How long records gather before they are sent, unless a chunk is full or a flush asks. */
   readonly paceMs: number;
@@ -24,14 +29,17 @@ export interface SpoolDelivery {
 
 const firstBackoffMs = 200;
 const maxBackoffMs = 10_000;
+/** What was damaged on the way only is well the next time. */
+const triesOfBadFrame = 3;
 
 export function createSpoolDelivery(options: DeliveryOptions): SpoolDelivery {
-  const { spool, client, replica, logger, paceMs, chunkBytes } = options;
+  const { spool, client, replica, refusedFolder, logger, paceMs, chunkBytes } = options;
   const stopping = new AbortController();
   let wake: (() => void) | undefined;
   let flushes: { readonly epoch: SpoolEpoch; readonly upTo: number; readonly resolve: () => void }[] = [];
   let backoffMs = 0;
   let place: { segment: Segment; offset: number; position: number } | undefined;
+  let refused = { frame: '', times: 0 };
   let loop: Promise<void> | undefined;
 
   const waitingBytes = () => spool.bytes - (place?.segment.open === true ? place.position : 0);
@@ -111,10 +119,31 @@ export function createSpoolDelivery(options: DeliveryOptions): SpoolDelivery {
       await spool.markDelivered(epoch, answer.next);
       return chunk.frames.length;
     }
+    if (answer.isBad) return dealWithBad(epoch, chunk.from, chunk.frames);
     if (answer.waitMs !== undefined) await sleep(answer.waitMs);
     if (answer.status !== 429 && answer.status !== 503)
       logger.warn({ status: answer.status, epoch: epoch.id, from: chunk.from }, 'the control plane refused a delivery');
     return -1;
+  }
+
+  /** One record that nobody can read must not hold up all that come after it. */
+  async function dealWithBad(epoch: SpoolEpoch, offset: number, frames: Buffer): Promise<number> {
+    const frame = `${epoch.id}-${offset}`;
+    refused = { frame, times: refused.frame === frame ? refused.times + 1 : 1 };
+    if (refused.times < triesOfBadFrame) return -1;
+    const probe = probeFrame(frames, 0, false);
+    const path = join(refusedFolder, `${frame}.frame`);
+    await mkdir(refusedFolder, { recursive: true });
+    await writeFile(path, probe.state === 'whole' ? frames.subarray(0, probe.end) : frames);
+    const answer = await put(epoch, offset + 1, Buffer.alloc(0), true);
+    if (answer.status !== 200 || answer.next === undefined) return -1;
+    logger.error(
+      { path, epoch: epoch.id, offset },
+      'the control plane cannot read a prediction record: it is set aside',
+    );
+    place = undefined;
+    await spool.markDelivered(epoch, answer.next);
+    return frames.length;
   }
 
   async function put(epoch: SpoolEpoch, from: number, frames: Buffer, lost: boolean) {
@@ -127,7 +156,7 @@ export function createSpoolDelivery(options: DeliveryOptions): SpoolDelivery {
       signal: stopping.signal,
     });
     const next = answer.status === 200 || answer.status === 409 ? readNext(answer.body) : undefined;
-    return { status: answer.status, next, waitMs: retryAfterMs(answer) };
+    return { status: answer.status, next, isBad: isBadFrame(answer), waitMs: retryAfterMs(answer) };
   }
 
   return {
@@ -158,6 +187,19 @@ function isBehind(epoch: SpoolEpoch): boolean {
 
 function isGone({ segments }: SpoolEpoch, offset: number): boolean {
   return !segments.some(({ firstOffset, nextOffset }) => firstOffset <= offset && offset < nextOffset);
+}
+
+function isBadFrame({ status, body }: ControlAnswer): boolean {
+  return status === 400 && codeOf(body) === 'SPOOL_FRAME_BAD';
+}
+
+function codeOf(body: Buffer): unknown {
+  try {
+    const { error } = JSON.parse(body.toString()) as { readonly error?: { readonly code?: unknown } };
+    return error?.code;
+  } catch {
+    return undefined; // an answer of something between us and the control plane
+  }
 }
 
 function readNext(body: Buffer): number | undefined {

@@ -152,6 +152,32 @@ describeDatabases('deployments', (open) => {
     expect(body.items).toMatchObject([{ id: revision, version: 1, requests: 18, errors: 2 }]);
   });
 
+  test('records that a data plane could not keep open an incident of their endpoint, once for each report', async () => {
+    await control.apply('late', follows());
+    await control.apply('early', follows());
+    const spec = await control.spec();
+    const replica = createFakeReplica('a');
+    const reportLoss = async (dropped: number) => {
+      const report = replica.report(spec);
+      const endpoints = report.endpoints.map((one) => ({ ...one, ...(one.name === 'late' && { dropped }) }));
+      await control.report({ ...report, endpoints });
+    };
+    const incident = (name: string) => control.alerts.findOpen(database.read, project, `predictions:dropped:${name}`);
+    await reportLoss(0);
+    expect(await incident('late')).toBeUndefined();
+    for (const dropped of [3, 3, 5]) await reportLoss(dropped);
+    expect(await incident('late')).toMatchObject({
+      kind: 'lost-predictions',
+      subject: 'deployment:late',
+      title: expect.stringContaining('2 prediction records of late are lost'),
+      count: 2,
+    });
+    replica.reboot('boot-2');
+    await reportLoss(4);
+    expect((await incident('late'))?.count).toBe(3);
+    expect(await incident('early')).toBeUndefined();
+  });
+
   test('a report that is none is refused with the place', async () => {
     await control.spec();
     const report = createFakeReplica('a').report(await control.spec());

@@ -44,5 +44,5 @@ export interface DeploymentsDeps {
     /** Digests of the tokens that may read a project now, with whom they stand for and when they end. */
     readerTokens(reader: Reader, project: string, nowMs: number): Promise<readonly CallerToken[]>;
   };
-  readonly predictions: Pick<PredictionsApi, 'registerRevision' | 'reportProgress'>;
+  readonly predictions: Pick<PredictionsApi, 'registerRevision' | 'reportProgress' | 'reportLoss'>;
 }

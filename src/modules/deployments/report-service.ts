@@ -3,7 +3,7 @@ import type { Unit } from '#platform/database';
 import type { Counters } from './counters.ts';
 import type { Replica, Revision } from './deployment-types.ts';
 import type { DeploymentsDeps } from './deployments-deps.ts';
-import { type Liveness, readinessOf } from './live-replicas.ts';
+import { findReportedEndpoint, type Liveness, readinessOf } from './live-replicas.ts';
 import { findPool } from './pool-store.ts';
 import { beginEpoch } from './publication.ts';
 import { listBootCounters, listReplicas, putCounters, putReplica, type StoredCounters } from './replica-store.ts';
@@ -50,6 +50,7 @@ export function createReportService(
     const now = toReplica(report, unit.nowMs);
     await putReplica(unit, now);
     await emitChanges(unit, before, now);
+    await tellLoss(unit, sameBoot ? before : undefined, now);
     if (now.observed?.epoch === pool.epoch && now.observed.generation > pool.generation)
       await beginEpoch(unit, pool.pool, now.flushed);
     const live = [...known.filter(({ replica }) => replica !== now.replica), now].filter(deps.liveness.isLive);
@@ -63,6 +64,16 @@ export function createReportService(
     for (const { project, name } of report.endpoints)
       for (const observer of observers)
         await observer(unit, { project, deployment: name, flushDone, flushAskedMs: pool.flushAskedMs });
+  }
+
+  /** What was lost since the last report of the same start. */
+  async function tellLoss(unit: Unit, before: Replica | undefined, now: Replica): Promise<void> {
+    for (const { project, name, dropped = 0 } of now.endpoints) {
+      const known = (before && findReportedEndpoint(before, project, name)?.dropped) ?? 0;
+      if (dropped <= known) continue;
+      const records = dropped - known;
+      await deps.predictions.reportLoss(unit, { project, endpoint: name, replica: now.replica, records });
+    }
   }
 
   return { take, observe: (observer) => void observers.push(observer) };

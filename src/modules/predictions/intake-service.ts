@@ -9,6 +9,7 @@ import { dayMs } from '#contracts/worker-predictions';
 import type { BlobInfo } from '#platform/blobs';
 import type { Unit, WriteContext } from '#platform/database';
 import { ensureEndpoint, listEndpoints, listRevisionsNamed } from './endpoint-store.ts';
+import { tellGap } from './loss.ts';
 import type { LoggedRevision } from './predictions-api.ts';
 import { logOwner, type PredictionsDeps } from './predictions-deps.ts';
 import { predictionsErrors } from './predictions-errors.ts';
@@ -134,7 +135,7 @@ export function createIntake(deps: PredictionsDeps): {
   ): Promise<boolean> {
     const lost = firstOffset - cursor.from;
     if (!(await advanceCursor(unit, cursor, lost))) return false;
-    if (lost > 0) await tellLoss(unit, cursor, firstOffset);
+    if (lost > 0) await tellGap(unit, deps.alerts, { ...cursor, to: firstOffset });
     for (const file of files) await insertFile(unit, cursor, file);
     await settle(unit);
     return true;
@@ -170,29 +171,6 @@ export function createIntake(deps: PredictionsDeps): {
         source: `${cursor.replica}/${cursor.epoch}`,
         nextOffset: cursor.to,
       },
-    });
-  }
-
-  async function tellLoss(
-    unit: Unit,
-    { replica, epoch, from }: { readonly replica: string; readonly epoch: string; readonly from: number },
-    to: number,
-  ): Promise<void> {
-    const project = 'default';
-    await unit.emit({
-      type: 'prediction.chunk.lost',
-      project,
-      subject: `pool:${replica}`,
-      data: { replica, epoch, fromOffset: from, toOffset: to },
-    });
-    await deps.alerts.open(unit, {
-      project,
-      fingerprint: `predictions:lost:${replica}`,
-      kind: 'lost-predictions',
-      severity: 'critical',
-      title: `${to - from} prediction records of data plane ${replica} are lost`,
-      subject: `pool:${replica}`,
-      evidence: { replica, epoch, fromOffset: from, toOffset: to },
     });
   }
 

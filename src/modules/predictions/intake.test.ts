@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { encodeFrames } from '#contracts/spool-frame';
+import { encodeFrames, writeFrame } from '#contracts/spool-frame';
 import { builtModule } from '#platform/testing/built-program';
 import { describeDatabases } from '#platform/testing/database';
 import { replicaLiveMs } from './progress-service.ts';
@@ -78,7 +78,7 @@ describeDatabases('intake of predictions', (open) => {
     const bench = await openBench(await open());
     const late = encodeFrames([aRecord({ id: 9, atMs: start })], 5);
     expect(await bench.send(5, late, true)).toEqual({ outcome: 'taken', next: 6 });
-    expect(bench.alerts).toEqual(['predictions:lost:one']);
+    expect(bench.alerts).toEqual(['default predictions:lost:one']); // whose records they were nobody knows
   });
 
   test('keeps a row whose event time lies in the future under the time of receipt', async () => {
@@ -149,5 +149,69 @@ describeDatabases('intake of predictions', (open) => {
     const before = await settled();
     await bench.module.upkeep.settle();
     expect(await settled()).toBe(before);
+  });
+
+  test('a replica that does not deliver holds back its own endpoints alone', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.deliver([{ id: 1, atMs: start }]);
+    const stuck = { replica: 'two', project: 'flights', endpoint: 'gates' };
+    await bench.report(start + hour, 5, stuck);
+    await bench.report(start + hour);
+    const { api } = bench.module;
+    expect(await api.watermark(bench.database.read, project, endpoint)).toBe(start + hour);
+    expect((await api.progress(bench.database.read, project, endpoint))?.caughtUp).toBe(true);
+    // It answers at this endpoint too: now its records are waited for.
+    await bench.report(start + 2 * hour, 6, { replica: 'two' });
+    await bench.report(start + 3 * hour);
+    expect(await api.watermark(bench.database.read, project, endpoint)).toBe(start + hour);
+    expect((await api.progress(bench.database.read, project, endpoint))?.caughtUp).toBe(false);
+  });
+
+  test('a live replica that stays behind for minutes is told of where it answers, until it has caught up', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.report(start, 2, { project: 'flights' });
+    await bench.report(start, 2);
+    bench.database.clock.advance(4 * 60_000);
+    await bench.report(start, 3);
+    expect(bench.alerts).toEqual([]);
+    await bench.deliver([{ id: 1, atMs: start }]); // two more are wanted
+    bench.database.clock.advance(61_000);
+    for (let turn = 0; turn < 3; turn += 1) await bench.report(start, 3);
+    const behind = ['default predictions:behind:one', 'flights predictions:behind:one'];
+    expect(bench.alerts).toEqual(behind);
+    await bench.deliver([
+      { id: 2, atMs: start },
+      { id: 3, atMs: start },
+    ]);
+    for (let turn = 0; turn < 2; turn += 1) await bench.report(start);
+    expect(bench.alerts).toEqual([...behind, ...behind.map((line) => `${line} resolved`)]);
+    await bench.report(start, 4);
+    bench.database.clock.advance(60_000);
+    await bench.report(start, 4);
+    expect(bench.alerts).toHaveLength(4);
+  });
+
+  test('a loss is told in every project that the replica answers for', async () => {
+    const bench = await openBench(await open());
+    for (const where of ['flights', 'trains']) await bench.report(start, 0, { project: where });
+    await bench.send(2, encodeFrames([aRecord({ id: 9, atMs: start })], 2), true);
+    expect(bench.alerts).toEqual(['flights predictions:lost:one', 'trains predictions:lost:one']);
+  });
+
+  test('a frame whose content is no record is refused as one, whatever its checksum says', async () => {
+    const bench = await openBench(await open());
+    const text = '{"version":1,';
+    const frame = Buffer.alloc(20 + text.length);
+    writeFrame(frame, 0, 0, {
+      envelope: text,
+      envelopeBytes: text.length,
+      tensors: [],
+      sizeBytes: frame.length,
+    });
+    await expect(bench.send(0, frame)).rejects.toMatchObject({ code: 'SPOOL_FRAME_BAD' });
+    expect(await bench.send(1, Buffer.alloc(0), true)).toEqual({ outcome: 'taken', next: 1 });
+    expect(await bench.send(1, encodeFrames([aRecord({ id: 2, atMs: start })], 1))).toMatchObject({ next: 2 });
   });
 });

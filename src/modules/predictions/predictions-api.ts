@@ -100,6 +100,13 @@ export interface PushedValue {
   readonly observedMs: number;
 }
 
+export interface DroppedRecords {
+  readonly project: string;
+  readonly endpoint: string;
+  readonly replica: string;
+  readonly records: number;
+}
+
 /** The door of `predictions`. */
 export interface PredictionsApi {
   /** In the unit that makes the revision. The same one again changes nothing but `replay`. */
@@ -107,6 +114,8 @@ export interface PredictionsApi {
   revisions(reader: Reader, project: string, endpoint: string): Promise<readonly LoggedRevision[]>;
   /** Event time and written offsets of a replica; moves the watermarks. Older reports than the last one change nothing. */
   reportProgress(unit: Unit, report: ReplicaReport): Promise<void>;
+  /** Records that a replica could not keep, while it answered all the same. */
+  reportLoss(unit: Unit, loss: DroppedRecords): Promise<void>;
   /** Undefined for an endpoint without revisions. */
   progress(reader: Reader, project: string, endpoint: string): Promise<LogProgress | undefined>;
   /** Greatest event time up to which everything answered is in the log. */

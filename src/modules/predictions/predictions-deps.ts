@@ -3,7 +3,7 @@ import type { JobsApi } from '#modules/jobs';
 import type { EdgeResolver } from '#modules/lineage';
 import type { BlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
-import type { Database, Unit } from '#platform/database';
+import type { Database, Reader, Unit } from '#platform/database';
 import type { Logger } from '#platform/log';
 
 /** What `predictions` needs of its neighbours, no more. */
@@ -47,6 +47,11 @@ export interface PredictionsDeps {
         readonly evidence: unknown;
       },
     ): Promise<unknown>;
+    resolve(
+      unit: Unit,
+      incident: { readonly project: string; readonly fingerprint: string; readonly reason: string },
+    ): Promise<unknown>;
+    findOpen(reader: Reader, project: string, fingerprint: string): Promise<object | undefined>;
   };
 }
 

@@ -6,12 +6,13 @@ import { sumCounts } from './counts-read.ts';
 import { ensureEndpoint, findEndpoint, insertRevision, listRevisions } from './endpoint-store.ts';
 import { createIntake } from './intake-service.ts';
 import { createLookup } from './lookup-service.ts';
+import { tellDropped } from './loss.ts';
 import type { PredictionsApi } from './predictions-api.ts';
 import type { PredictionsDeps } from './predictions-deps.ts';
 import { registerPredictionRoutes } from './predictions-routes.ts';
 import { replicaLiveMs, reportProgress } from './progress-service.ts';
 import { listSegments, type Segment, sizeOfLog } from './segment-store.ts';
-import { isBehind } from './spool-store.ts';
+import { listBehind } from './spool-store.ts';
 import { createTruthService } from './truth-service.ts';
 import { deleteBinding, findBinding, listBindings, putBinding } from './truth-store.ts';
 import { createUpkeep, type Upkeep } from './upkeep-service.ts';
@@ -44,14 +45,17 @@ export function createPredictionsModule(deps: PredictionsDeps): PredictionsModul
       await insertRevision(unit, revision);
     },
     revisions: listRevisions,
-    reportProgress,
+    reportProgress: (unit, report) => reportProgress(unit, deps.alerts, report),
+    reportLoss: (unit, loss) => tellDropped(unit, deps.alerts, loss),
     async progress(reader, project, endpoint) {
       const found = await findEndpoint(reader, project, endpoint);
       if (found === undefined) return undefined;
       return {
         ...(await sizeOfLog(reader, project, endpoint)),
         settledMs: found.settledMs,
-        caughtUp: !(await isBehind(reader, clock.nowMs() - replicaLiveMs)),
+        caughtUp: !(await listBehind(reader, clock.nowMs() - replicaLiveMs)).some(
+          (one) => one.project === project && one.endpoint === endpoint,
+        ),
         truthWaiting: await countWaiting(reader, project, endpoint),
         truthUnmatched: found.unmatched,
         truthPending: await truth.isPending(reader, project, endpoint),

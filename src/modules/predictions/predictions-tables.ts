@@ -41,6 +41,7 @@ export interface SpoolRow {
   wanted_offset: number;
   lost: number;
   updated_ms: number;
+  behind_since_ms: number | null;
 }
 
 export interface ReplicaRow {

@@ -23,13 +23,31 @@ export async function advanceCursor(
   await unit
     .query<PredictionsTables>()
     .insertInto('prediction_spools')
-    .values({ replica, epoch, next_offset: 0, wanted_offset: 0, lost: 0, updated_ms: unit.nowMs })
+    .values({
+      replica,
+      epoch,
+      next_offset: 0,
+      wanted_offset: 0,
+      lost: 0,
+      updated_ms: unit.nowMs,
+      behind_since_ms: null,
+    })
     .onConflict((conflict) => conflict.columns(['replica', 'epoch']).doNothing())
     .execute();
   const { numUpdatedRows } = await unit
     .query<PredictionsTables>()
     .updateTable('prediction_spools')
-    .set((set) => ({ next_offset: to, lost: set('lost', '+', lost), updated_ms: unit.nowMs }))
+    .set((set) => ({
+      next_offset: to,
+      lost: set('lost', '+', lost),
+      updated_ms: unit.nowMs,
+      behind_since_ms: set
+        .case()
+        .when('prediction_spools.wanted_offset', '>', to)
+        .then(set.ref('prediction_spools.behind_since_ms'))
+        .else(null)
+        .end(),
+    }))
     .where('prediction_spools.replica', '=', replica)
     .where('prediction_spools.epoch', '=', epoch)
     .where('prediction_spools.next_offset', '=', from)
@@ -55,18 +73,25 @@ export async function setWanted(
           wanted_offset: next,
           lost: 0,
           updated_ms: unit.nowMs,
+          behind_since_ms: next > 0 ? unit.nowMs : null,
         })),
       )
       .onConflict((conflict) =>
-        conflict
-          .columns(['replica', 'epoch'])
-          .doUpdateSet((set) => ({ wanted_offset: set.ref('excluded.wanted_offset') })),
+        conflict.columns(['replica', 'epoch']).doUpdateSet((set) => ({
+          wanted_offset: set.ref('excluded.wanted_offset'),
+          behind_since_ms: set
+            .case()
+            .when('excluded.wanted_offset', '>', set.ref('prediction_spools.next_offset'))
+            .then(set.fn.coalesce('prediction_spools.behind_since_ms', set.cast<number>(set.val(unit.nowMs), 'bigint')))
+            .else(null)
+            .end(),
+        })),
       )
       .execute();
   let gone = unit
     .query<PredictionsTables>()
     .updateTable('prediction_spools')
-    .set((set) => ({ wanted_offset: set.ref('prediction_spools.next_offset') }))
+    .set((set) => ({ wanted_offset: set.ref('prediction_spools.next_offset'), behind_since_ms: null }))
     .where('prediction_spools.replica', '=', replica)
     .whereRef('prediction_spools.wanted_offset', '>', 'prediction_spools.next_offset');
   if (epochs.length > 0)
@@ -78,18 +103,48 @@ export async function setWanted(
   await gone.execute();
 }
 
-/** Whether a replica that reported at `sinceMs` or later has written more than has been taken. */
-export async function isBehind(reader: Reader, sinceMs: number): Promise<boolean> {
-  const row = await reader
+/**
+ * Endpoints with a replica that reported at `sinceMs` or later and has written more than has been taken. A replica that
+ * never answered at an endpoint keeps nothing of it back.
+ */
+export async function listBehind(
+  reader: Reader,
+  sinceMs: number,
+): Promise<readonly { readonly project: string; readonly endpoint: string }[]> {
+  return reader
     .query<PredictionsTables>()
     .selectFrom('prediction_spools')
     .innerJoin('prediction_replicas', 'prediction_replicas.replica', 'prediction_spools.replica')
-    .select('prediction_spools.epoch')
+    .innerJoin('prediction_progress', 'prediction_progress.replica', 'prediction_spools.replica')
+    .select(['prediction_progress.project', 'prediction_progress.endpoint'])
     .where('prediction_replicas.reported_ms', '>=', sinceMs)
     .whereRef('prediction_spools.wanted_offset', '>', 'prediction_spools.next_offset')
-    .limit(1)
+    .distinct()
+    .execute();
+}
+
+/** Since when a replica has had records that were not taken; undefined when all is taken. */
+export async function findBehindSince(reader: Reader, replica: string): Promise<number | undefined> {
+  const row = await reader
+    .query<PredictionsTables>()
+    .selectFrom('prediction_spools')
+    .select((select) => select.fn.min<number | null>('prediction_spools.behind_since_ms').as('since_ms'))
+    .where('prediction_spools.replica', '=', replica)
     .executeTakeFirst();
-  return row !== undefined;
+  return row?.since_ms ?? undefined;
+}
+
+/** Projects with an endpoint at which a replica has answered; `default` when there is none yet. */
+export async function listProjectsOf(reader: Reader, replica: string): Promise<readonly string[]> {
+  const rows = await reader
+    .query<PredictionsTables>()
+    .selectFrom('prediction_progress')
+    .select('prediction_progress.project')
+    .where('prediction_progress.replica', '=', replica)
+    .distinct()
+    .orderBy('prediction_progress.project')
+    .execute();
+  return rows.length === 0 ? ['default'] : rows.map(({ project }) => project);
 }
 
 /** False for a report that is not newer than the last one. */

@@ -1,7 +1,7 @@
 import { advanceTruth, findEndpoint } from './endpoint-store.ts';
 import type { PredictionsDeps } from './predictions-deps.ts';
 import { replicaLiveMs, settleQuiet } from './progress-service.ts';
-import { isBehind, listQuiet } from './spool-store.ts';
+import { listQuiet } from './spool-store.ts';
 import { deleteExpired, listExpired } from './waiting-store.ts';
 
 /** What time alone brings about in the log, without a record or a truth that comes. */
@@ -26,9 +26,7 @@ export function createUpkeep(deps: Pick<PredictionsDeps, 'database' | 'clock' | 
   let running: Promise<void> = Promise.resolve();
 
   async function settle(): Promise<void> {
-    const nowMs = clock.nowMs();
-    if ((await listQuiet(database.read, nowMs - replicaLiveMs)).length === 0) return;
-    if (await isBehind(database.read, nowMs - replicaLiveMs)) return;
+    if ((await listQuiet(database.read, clock.nowMs() - replicaLiveMs)).length === 0) return;
     await database.write(context, settleQuiet);
   }
 

@@ -22,10 +22,14 @@ export interface FakeControlPlane {
   publish(change: { readonly endpoints?: readonly SpecEndpoint[]; readonly flush?: number }): DeploymentSpec;
   /** Holds the file and describes it as a revision. */
   revision(id: string, path: string, more?: Partial<SpecRevision>): SpecRevision;
+  /** Keeps whoever asks for the bytes of a revision waiting, until the answer is called. */
+  holdFiles(revision: SpecRevision): () => void;
   /** Waits for a report (that may have come already) of which this is true. */
   reported(isIt: (report: ReplicaReport) => boolean): Promise<ReplicaReport>;
   /** Answers deliveries with this status instead of taking them; undefined takes them again. */
   refuseDeliveries(status: number | undefined): void;
+  /** Cannot read the frames of these records, as a real intake whose worker finds no record in them. */
+  refuseRecords(isUnreadable: (record: PredictionRecord) => boolean): void;
   /** Forgets how far a replica had come, as a restored database would. */
   forgetCursors(): void;
   /** Stops listening; connections are cut. */
@@ -43,7 +47,9 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
   const reports: ReplicaReport[] = [];
   const lostOffsets: { epoch: string; from: number; to: number }[] = [];
   const cursors = new Map<string, number>();
+  const held = new Map<string, Promise<void>>();
   let refusal: number | undefined;
+  let isUnreadable = (_record: PredictionRecord): boolean => false;
   let specWaiters: (() => void)[] = [];
   let reportWaiters: { isIt: (report: ReplicaReport) => boolean; resolve: (report: ReplicaReport) => void }[] = [];
 
@@ -55,6 +61,7 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
     if (url.pathname === `/data-plane/pools/${pool}/spec`)
       return answerSpec(request, response, Number(url.searchParams.get('wait')));
     if (parts[2] === 'files') {
+      await held.get(parts[3] ?? '');
       const file = files.get(parts[3] ?? '');
       return file === undefined ? send(response, 404) : send(response, 200, file);
     }
@@ -93,9 +100,12 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
     }
     const { frames, stopped } = decodeFrames(body);
     if (stopped !== 'end' || frames.some(({ offset }, index) => offset !== next + index)) return send(response, 400);
-    records.push(...frames.map(({ record }) => record));
-    cursors.set(source, next + frames.length);
-    send(response, 200, JSON.stringify({ next: next + frames.length }));
+    const bad = frames.findIndex(({ record }) => isUnreadable(record));
+    if (bad === 0) return send(response, 400, JSON.stringify({ error: { code: 'SPOOL_FRAME_BAD', message: 'no' } }));
+    const taken = bad === -1 ? frames : frames.slice(0, bad);
+    records.push(...taken.map(({ record }) => record));
+    cursors.set(source, next + taken.length);
+    send(response, 200, JSON.stringify({ next: next + taken.length }));
   }
 
   let server = listenWith(answer);
@@ -130,6 +140,14 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
         ...more,
       };
     },
+    holdFiles(revision) {
+      let release = () => {};
+      const holding = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      for (const { digest } of revision.files) held.set(digest, holding);
+      return release;
+    },
     reported(isIt) {
       const last = reports.at(-1);
       if (last !== undefined && isIt(last)) return Promise.resolve(last);
@@ -137,6 +155,9 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
     },
     refuseDeliveries(status) {
       refusal = status;
+    },
+    refuseRecords(isIt) {
+      isUnreadable = isIt;
     },
     forgetCursors: () => cursors.clear(),
     async goAway() {

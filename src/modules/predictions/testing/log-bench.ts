@@ -111,20 +111,27 @@ export function aRecord(given: Given): PredictionRecord {
   };
 }
 
+interface Reporting {
+  readonly replica: string;
+  readonly project: string;
+  readonly endpoint: string;
+}
+
 export interface LogBench {
   readonly database: TestDatabase;
   readonly module: PredictionsModule;
   readonly consumers: Consumers;
   readonly deps: PredictionsDeps;
   readonly held: Map<string, string>;
+  /** Sightings and ends of incidents, as `<project> <fingerprint>`, `<project> <fingerprint> resolved`. */
   readonly alerts: string[];
   /** `live`: on the wall clock; else a replay. */
   register(revision: string, version: number, live?: 'live'): Promise<void>;
   send(from: number, bytes: Uint8Array, lost?: boolean): Promise<{ outcome: string; next: number }>;
   /** Sends records as the next offsets of the spool. */
   deliver(records: readonly Given[]): Promise<void>;
-  /** What the replica would report now, with everything written so far. */
-  report(greatestMs: number, next?: number): Promise<void>;
+  /** What a replica would report now, with everything written so far. */
+  report(greatestMs: number, next?: number, by?: Partial<Reporting>): Promise<void>;
   /** A new part of the dataset `flights` from SQL; the event that tells of it. */
   land(select: string): Promise<void>;
   bind(): Promise<void>;
@@ -198,7 +205,14 @@ export async function openBench(
       release: async (_unit, { sha256 }) => void held.delete(sha256 ?? ''),
     },
     lineage: { record: async () => undefined, registerResolver: () => undefined },
-    alerts: { open: async (_unit, { fingerprint }) => void alerts.push(fingerprint) },
+    alerts: {
+      open: async (_unit, { project: where, fingerprint }) => void alerts.push(`${where} ${fingerprint}`),
+      resolve: async (_unit, { project: where, fingerprint }) => void alerts.push(`${where} ${fingerprint} resolved`),
+      findOpen: async (_reader, where, fingerprint) =>
+        alerts.findLast((line) => line.startsWith(`${where} ${fingerprint}`))?.endsWith(' resolved') === false
+          ? {}
+          : undefined,
+    },
   };
   const module = createPredictionsModule(deps);
   await module.start();
@@ -248,9 +262,12 @@ export async function openBench(
       expect(answer).toEqual({ outcome: 'taken', next: next + records.length });
       next = answer.next;
     },
-    async report(greatestMs, written = next) {
+    async report(greatestMs, written = next, by = {}) {
       sequence += 1;
-      await database.write(actor, (unit) => module.api.reportProgress(unit, aReport(sequence, greatestMs, written)));
+      const reporting = { replica: 'one', project, endpoint, ...by };
+      await database.write(actor, (unit) =>
+        module.api.reportProgress(unit, aReport(sequence, greatestMs, written, reporting)),
+      );
       await consumers.idle();
     },
     async land(select) {
@@ -322,11 +339,11 @@ export async function openBench(
   return bench;
 }
 
-function aReport(sequence: number, greatestMs: number, next: number): ReplicaReport {
+function aReport(sequence: number, greatestMs: number, next: number, by: Reporting): ReplicaReport {
   const counters = { requests: 0, rows: 0, errors: {}, latencyCounts: [], latencySumUs: 0 };
   return {
     version: 1,
-    replica: 'one',
+    replica: by.replica,
     pool: 'default',
     boot: 'b1',
     sequence,
@@ -336,8 +353,8 @@ function aReport(sequence: number, greatestMs: number, next: number): ReplicaRep
     flushed: 0,
     endpoints: [
       {
-        project,
-        name: endpoint,
+        project: by.project,
+        name: by.endpoint,
         state: 'ready',
         serving: [],
         revisions: [
