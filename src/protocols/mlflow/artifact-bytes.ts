@@ -41,7 +41,10 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
   async function receive(request: FastifyRequest, { project, write }: RequestContext): Promise<void> {
     const path = pathOf(request);
     // Bytes first, then the unit that names them: dying in between leaves unreferenced bytes only.
-    const stored = await blobs.putStream(request.body instanceof Readable ? request.body : Readable.from([]));
+    const stored = await blobs.putStream(
+      request.body instanceof Readable ? request.body : Readable.from([]),
+      deps.uploadLimitBytes === undefined ? {} : { maxBytes: deps.uploadLimitBytes },
+    );
     await database.write(write, (unit) => tracking.putArtifact(unit, { project, path, ...stored }));
   }
 
