@@ -37,6 +37,7 @@ export async function createControlPlane(
       await modules.projects.api.get(platform.database.read, project);
     },
     onDenied: (denial) => modules.audit.api.recordDenied(denial),
+    onSensitive: (read) => modules.audit.api.recordRead(read),
     ...(options.checkAnswers !== undefined && { checkAnswers: options.checkAnswers }),
   });
   for (const module of modules.all) {

@@ -143,6 +143,7 @@ function registerByteRoutes(app: FastifyInstance, { database, blobs, api, upload
     method: ['GET', 'HEAD'],
     path: artifactPath,
     permission: 'read',
+    sensitive: 'artifact',
     handle: download,
   });
 }

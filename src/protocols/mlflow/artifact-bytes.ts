@@ -66,6 +66,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
       method: 'GET',
       path: `${prefix}${artifactProxy}/artifacts/*`,
       permission: 'read',
+      sensitive: 'project',
       renderError: renderMlflowError,
       handle: async (request, reply, { project }) => {
         const path = pathOf(request);
@@ -78,6 +79,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
     method: 'GET',
     path: '/get-artifact',
     permission: 'read',
+    sensitive: 'project',
     renderError: renderMlflowError,
     handle: async (request, reply, { project }) => {
       const { run_id: runId, run_uuid: oldId } = request.query as Record<string, string | undefined>;
@@ -93,6 +95,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
     method: 'GET',
     path: '/model-versions/get-artifact',
     permission: 'read',
+    sensitive: 'project',
     renderError: renderMlflowError,
     handle: async (request, reply, { project }) => {
       const path = requireSoundPath(queryOf(request, 'path'));
