@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { getFeatures } from '../src/contracts/features.ts';
+import { getFeatures, getFeatureView } from '../src/contracts/features.ts';
 import { getRun, startRun } from '../src/contracts/pipelines.ts';
 import { startControlPlane } from './support/control-plane.ts';
 import { createTestProject, type TestProject } from './support/project.ts';
@@ -120,6 +120,39 @@ describe('features as of an instant', () => {
     await expect(ask('weather', { at: row.at })).rejects.toMatchObject({
       code: 'FEATURE_ROW_INVALID',
       message: expect.stringContaining('"origin"'),
+    });
+  });
+
+  test('among rows of one time that which was written last counts, where the view says when that was', async () => {
+    const { client: root } = await startControlPlane();
+    const corrected = (created: string) => `project: sky
+datasets:
+  weather: { source: data/weather/*.csv, time: at }
+features:
+  weather: { dataset: weather, entity: origin, time: at, ${created}columns: [temp] }
+`;
+    const project = await createTestProject(root, corrected(''));
+    // the correction is the lower value: without "created" the greater one counts
+    await project.write(
+      'data/weather/1.csv',
+      'origin,at,temp,written\nJFK,2013-01-01T05:00:00Z,9,2013-01-01T05:10:00Z\nJFK,2013-01-01T05:00:00Z,1,2013-01-01T06:00:00Z\n',
+    );
+    await project.apply();
+    await project.land('weather');
+    const client = await project.client();
+    const ask = async () =>
+      (
+        await client.call(getFeatures, {
+          body: { views: ['weather'], at: 'at', rows: [{ origin: 'JFK', at: '2013-01-01T07:00:00Z' }] },
+        })
+      ).rows;
+    expect(await ask()).toEqual([[9]]);
+    await project.write('tidemill.yaml', corrected('created: written, '));
+    await project.apply();
+    expect(await ask()).toEqual([[1]]);
+    expect(await client.call(getFeatureView, { params: { name: 'weather' } })).toMatchObject({
+      spec: { created: 'written' },
+      generation: 2,
     });
   });
 });

@@ -3,6 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
+import { listAlerts } from '../src/contracts/alerts.ts';
+import { listDatasets } from '../src/contracts/datasets.ts';
 import { cancelRun, explainStep, listRuns } from '../src/contracts/pipelines.ts';
 import { startTimeOf } from '../src/platform/processes.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
@@ -123,6 +125,45 @@ describe('a run', () => {
     expect(await project.log(run.id, 'bad')).toBe('one\ntwo\n');
     // a failed result is not kept
     expect(states(await project.run())).toMatchObject({ bad: 'failed', beside: 'cached' });
+  });
+
+  test('says that an output declared a dataset is no Parquet, and leaves no version', async () => {
+    const { project } = await open(`pipelines:
+  p:
+    steps:
+      csv:  { run: 'echo a,b > "$TIDEMILL_OUTPUT_ROWS"', outputs: { rows: dataset } }
+      none: { run: ': > "$TIDEMILL_OUTPUT_ROWS"', outputs: { rows: dataset } }
+      cut:  { run: 'printf PAR1and.more > "$TIDEMILL_OUTPUT_ROWS"', outputs: { rows: dataset } }
+`);
+    const run = await project.run();
+    expect(states(run)).toEqual({ csv: 'failed', none: 'failed', cut: 'failed' });
+    const expected = 'output "rows" is declared a dataset, which is one Parquet file, but the step made ';
+    expect(run.steps.map(({ error }) => error)).toEqual(
+      [
+        'a file of 4 bytes that begins with "a,b."',
+        'an empty file',
+        'a Parquet file that is cut off after 12 bytes',
+      ].map((found) => ({ code: 'STEP_OUTPUT_NOT_PARQUET', message: `${expected}${found}` })),
+    );
+    expect((await project.client.call(listDatasets, {})).items).toEqual([]);
+  });
+
+  test('alerts when a dataset that a step made turns out unreadable', async () => {
+    const { project } = await open(`pipelines:
+  p:
+    steps:
+      a: { run: 'printf "PAR1 no footer here \\004\\000\\000\\000PAR1" > "$TIDEMILL_OUTPUT_ROWS"', outputs: { rows: dataset } }
+`);
+    await project.run();
+    const alerts = async () => (await project.client.call(listAlerts, {})).items;
+    await expect.poll(alerts, { timeout: 30_000 }).toMatchObject([
+      {
+        kind: 'quality',
+        severity: 'critical',
+        title: 'p.a.rows: version 1 cannot be read',
+        subject: 'dataset:p.a.rows@1',
+      },
+    ]);
   });
 
   test('says which output a step did not make, or made wrong', async () => {

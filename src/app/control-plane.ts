@@ -15,7 +15,7 @@ export interface ControlPlane {
   urlAt(port: number): string;
   /** Listens, then starts modules and consumers. Resolves with the URL, which `onListening` hears first. */
   start(onListening?: (url: string) => void): Promise<string>;
-  /** Stops in the reverse order; requests under way are answered first. */
+  /** Stops in the reverse order; requests under way are answered first, those beyond `stopTimeoutMs` are cut off. */
   stop(): Promise<void>;
 }
 
@@ -37,6 +37,7 @@ export async function createControlPlane(
       await modules.projects.api.get(platform.database.read, project);
     },
     onDenied: (denial) => modules.audit.api.recordDenied(denial),
+    onSensitive: (read) => modules.audit.api.recordRead(read),
     ...(options.checkAnswers !== undefined && { checkAnswers: options.checkAnswers }),
   });
   for (const module of modules.all) {
@@ -66,7 +67,8 @@ export async function createControlPlane(
       return url;
     },
     async stop() {
-      await app.close();
+      const impatient = setTimeout(() => app.server.closeAllConnections(), config.stopTimeoutMs);
+      await app.close().finally(() => clearTimeout(impatient));
       await consumers.stop();
       for (const module of modules.all.toReversed()) await module.stop?.();
       await platform.close();

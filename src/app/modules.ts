@@ -59,7 +59,7 @@ export function createModules(platform: Platform): Modules {
     adminTokenFile: platform.path('admin-token'),
   });
   const lineage = createLineageModule(common);
-  const artifacts = createArtifactsModule(common);
+  const artifacts = createArtifactsModule({ ...common, uploadLimitBytes: config.uploadLimitBytes });
   const secrets = createSecretsModule({ ...common, keyFile: platform.path('secret.key') });
   const audit = createAuditModule({ ...common, log: events, consumers: platform.consumers });
   const approvals = createApprovalsModule({ ...common, lineage: lineage.api });
@@ -162,7 +162,12 @@ export function createModules(platform: Platform): Modules {
     alerts: alerts.api,
     lineage: lineage.api,
   });
-  const mlflow = createMlflowProtocol({ ...common, tracking: tracking.api, registry: registry.api });
+  const mlflow = createMlflowProtocol({
+    ...common,
+    tracking: tracking.api,
+    registry: registry.api,
+    uploadLimitBytes: config.uploadLimitBytes,
+  });
 
   const kinds = [
     datasets.kind,

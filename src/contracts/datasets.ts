@@ -281,6 +281,7 @@ export const runQuery = defineOperation({
   summary:
     'Run one SELECT over datasets and uploaded Parquet files, as a job; its result is one file, or one for each value of a column.',
   permission: 'write',
+  sensitive: 'project',
   body: Type.Object(
     {
       sql: Type.String({ minLength: 1, description: 'DuckDB SQL; tables are the names of the inputs' }),

@@ -16,6 +16,9 @@ const common = {
     description: 'column or columns that rows are looked up by',
   }),
   time: Type.String({ description: 'column that says when a row became true' }),
+  created: Type.Optional(
+    Type.String({ description: 'column that says when a row was written: among rows of equal time the latest counts' }),
+  ),
   ttl: Type.Optional(
     Type.String({
       pattern: durationPattern,

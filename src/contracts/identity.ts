@@ -129,6 +129,7 @@ export const listTokens = defineOperation({
   path: '/api/v1/tokens',
   summary: 'List the tokens of this project (for admins of all projects: every token), newest first.',
   permission: 'admin',
+  sensitive: 'project',
   query: Type.Object({ ...pageFields, kind: Type.Optional(TokenKind) }, { additionalProperties: false }),
   responses: { 200: pageOf(Token) },
 });

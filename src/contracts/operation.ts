@@ -7,6 +7,9 @@ import type { Static, TObject, TSchema } from 'typebox';
  */
 export type Permission = 'public' | 'read' | 'write' | 'approve' | 'admin' | 'step' | 'replica';
 
+/** Whose data a sensitive request reads. */
+export type SensitiveKind = 'project' | 'prediction' | 'artifact';
+
 /** What one HTTP operation is: the server registers it, the client calls it, the CLI reads its help, OpenAPI prints it. */
 export interface OperationShape {
   /** Stable name, `<module>.<verb>`: `datasets.list`. */
@@ -16,6 +19,11 @@ export interface OperationShape {
   /** One sentence, shown in OpenAPI and in the command's help. */
   readonly summary: string;
   readonly permission: Permission;
+  /**
+   * The answer holds what nobody should read unseen: each request is written to the audit log, under the reference of
+   * this kind that the first parameter of the path names (`project`: under the project's).
+   */
+  readonly sensitive?: SensitiveKind;
   readonly params?: TObject;
   readonly query?: TObject;
   readonly body?: TSchema;

@@ -135,6 +135,7 @@ export const getPrediction = defineOperation({
   path: '/api/v1/predictions/:predictionId',
   summary: 'Show one prediction: what was asked and answered, by which model version, and what really happened.',
   permission: 'read',
+  sensitive: 'prediction',
   params: Type.Object({ predictionId: Type.String({ minLength: 1, maxLength: 100 }) }),
   responses: { 200: PredictionView, 404: ErrorBody },
   errors: ['PREDICTION_NOT_FOUND'],

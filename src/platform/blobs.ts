@@ -70,6 +70,7 @@ export const blobErrors = defineErrors({
   BLOB_TOO_LARGE: {
     kind: 'too_large',
     message: (maxBytes: number) => `the upload is larger than the ${maxBytes} bytes that are allowed`,
+    help: 'Send a smaller file, or start the server with a larger `--upload-limit-bytes`.',
   },
   BLOB_RANGE_INVALID: {
     kind: 'invalid',

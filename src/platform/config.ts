@@ -60,7 +60,6 @@ export function loadConfig(sources: ConfigSources = {}): Config {
     ...raw,
     home,
     databaseUrl: toDatabaseUrl(raw.databaseUrl, home, cwd),
-    dataRoots: raw.dataRoots.map((root) => resolve(cwd, root)),
     warnings: unknownVariables(environment),
   };
 }

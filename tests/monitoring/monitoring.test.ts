@@ -145,6 +145,16 @@ describeDatabases('monitoring', (open) => {
     expect(await openAlerts(bench)).toEqual(['performance critical']);
   });
 
+  test('closes no thousands of empty windows for one stray event time of long ago', async () => {
+    const bench = await openWatched(await open());
+    await bench.apply({ performance: spec.performance, drift: 'off' });
+    const longAgo = start - 3650 * day;
+    await bench.deliver([{ id: 9999, atMs: longAgo }]);
+    for (let at = 0; at < 3; at += 1) await bench.playDay(at, { good: true });
+    const ends = (await windowsOf(bench)).map(({ endMs }) => endMs);
+    expect(ends).toEqual([start + 2 * day, start + day, longAgo + 3 * day, longAgo + 2 * day, longAgo + day]);
+  });
+
   test('compares the live model with its shadow on the same rows, the same for the same seed', async () => {
     const bench = await openWatched(await open());
     await bench.apply(spec);

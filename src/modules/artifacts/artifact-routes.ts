@@ -28,6 +28,7 @@ interface RouteDeps {
   readonly blobs: BlobStore;
   readonly api: ArtifactsApi;
   readonly collector: ArtifactCollector;
+  readonly uploadLimitBytes?: number;
 }
 
 export function registerArtifactRoutes(app: FastifyInstance, deps: RouteDeps): void {
@@ -79,12 +80,15 @@ const toHoldView = (hold: Hold): ArtifactHoldView => ({
   ...(hold.expiresMs !== undefined && { expiresAt: toRfc3339(hold.expiresMs) }),
 });
 
-function registerByteRoutes(app: FastifyInstance, { database, blobs, api }: RouteDeps): void {
+function registerByteRoutes(app: FastifyInstance, { database, blobs, api, uploadLimitBytes }: RouteDeps): void {
   async function upload(request: FastifyRequest, reply: FastifyReply, context: RequestContext): Promise<unknown> {
     const sha256 = digestOf(request);
     // The bytes are read even when they are here already: whoever knows only the digest has no right to them.
     const source = request.body instanceof Readable ? request.body : Readable.from([]);
-    const info = await blobs.putStream(source, { sha256 });
+    const info = await blobs.putStream(source, {
+      sha256,
+      ...(uploadLimitBytes !== undefined && { maxBytes: uploadLimitBytes }),
+    });
     await database.write(context.write, (unit) => retainUpload(unit, { project: context.project, ...info }));
     if ((await blobs.stat(sha256)) === undefined) throw artifactErrors.ARTIFACT_REMOVING(sha256);
     return await reply.status(201).send(info);
@@ -136,6 +140,7 @@ function registerByteRoutes(app: FastifyInstance, { database, blobs, api }: Rout
     method: ['GET', 'HEAD'],
     path: artifactPath,
     permission: 'read',
+    sensitive: 'artifact',
     handle: download,
   });
 }

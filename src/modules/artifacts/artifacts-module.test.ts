@@ -22,7 +22,9 @@ const project = 'flights';
 const base = '/projects/flights/api/v1/artifacts';
 
 describeDatabases('artifacts', (open) => {
-  async function setUp(options: { principal?: Principal; wrap?: (blobs: BlobStore) => BlobStore } = {}) {
+  async function setUp(
+    options: { principal?: Principal; wrap?: (blobs: BlobStore) => BlobStore; uploadLimitBytes?: number } = {},
+  ) {
     const database = await open();
     // Blobs carry the real time of their files: the clock begins beyond whatever this test writes.
     database.clock.advance(Date.now() + 60_000 - database.clock.nowMs());
@@ -31,7 +33,7 @@ describeDatabases('artifacts', (open) => {
     const local = createLocalBlobStore(folder);
     const blobs = options.wrap?.(local) ?? local;
     const logger = createLogger({ level: 'silent' });
-    const module = createArtifactsModule({ database, blobs, clock: database.clock, logger });
+    const module = createArtifactsModule({ database, blobs, clock: database.clock, logger, ...options });
     const app = await openTestServer({ authenticate: async () => options.principal ?? aPrincipal() });
     module.routes(app);
     const { api } = module;
@@ -115,6 +117,17 @@ describeDatabases('artifacts', (open) => {
     });
     await retain('private', 'model:m@1', 'default');
     expect((await app.inject(`/api/v1/artifacts/${sha('private')}`)).body).toBe('private');
+  });
+
+  test('an upload beyond the limit is refused by its name, and nothing of it stays', async () => {
+    const { upload, digests } = await setUp({ uploadLimitBytes: 10 });
+    expect((await upload('0123456789')).statusCode).toBe(201);
+    const refused = await upload('0123456789a');
+    expect([refused.statusCode, refused.json().error]).toMatchObject([
+      413,
+      { code: 'BLOB_TOO_LARGE', message: 'the upload is larger than the 10 bytes that are allowed' },
+    ]);
+    expect(await digests()).toEqual([sha('0123456789')]);
   });
 
   test('says which digests have to be uploaded', async () => {

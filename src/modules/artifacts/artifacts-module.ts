@@ -13,6 +13,8 @@ export interface ArtifactsDeps {
   readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Largest upload. Default: no limit. */
+  readonly uploadLimitBytes?: number;
   /** How often the server collects by itself. Default 10 minutes. */
   readonly collectEveryMs?: number;
 }

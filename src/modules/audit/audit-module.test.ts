@@ -49,6 +49,7 @@ describeDatabases('audit', (open) => {
     const app = await openTestServer({
       authenticate: async () => caller,
       onDenied: module.api.recordDenied,
+      onSensitive: module.api.recordRead,
     });
     module.routes(app);
     return {

@@ -55,8 +55,10 @@ export function createAuditModule(deps: AuditDeps): AuditModule {
 
   const api: AuditApi = {
     recordDenied: denials.record,
-    recordRead: (unit, { project, subject, operation, requestId }) =>
-      unit.emit({ type: 'request.read', project, subject, data: { operation, requestId } }),
+    recordRead: ({ principal, project, subject, operation, requestId }) =>
+      database.write({ actor: principal, cause: requestId }, (unit) =>
+        unit.emit({ type: 'request.read', project, subject, data: { operation, requestId } }),
+      ),
     seal,
     verify: (anchor) => verifyChain({ read: database.read, log }, anchor),
   };

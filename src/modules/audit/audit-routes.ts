@@ -65,13 +65,11 @@ export function registerAuditRoutes(
     method: 'GET',
     path: auditExportPath,
     permission: 'admin',
-    async handle(request, reply, { principal, project, requestId, write }) {
+    sensitive: 'project',
+    async handle(request, reply, { principal, project }) {
       const { allProjects } = request.query as { readonly allProjects?: string };
       const everything = allProjects === 'true';
       if (everything) requireAdminOfAll(principal);
-      await database.write(write, (unit) =>
-        api.recordRead(unit, { project, subject: `project:${project}`, operation: 'audit.export', requestId }),
-      );
       const lines = exportLines(database.read, log, everything ? undefined : project);
       return await reply
         .type('application/x-ndjson; charset=utf-8')

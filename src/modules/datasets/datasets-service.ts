@@ -129,7 +129,7 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
     async jobFinished(unit, job) {
       if (job.tag === 'datasets.land') await ingestions.jobFinished(unit, job);
       if (job.tag === 'datasets.pack') await packFinished(unit, deps, job);
-      if (job.tag !== 'datasets.describe' || job.state !== 'succeeded' || job.result === undefined) return;
+      if (job.tag !== 'datasets.describe') return;
       const {
         name,
         version: number,
@@ -139,11 +139,25 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
         readonly version: number;
         readonly parts: number;
       };
+      const fingerprint = `dataset:${name}/describe`;
+      if (job.state !== 'succeeded' || job.result === undefined) {
+        await deps.alerts.open(unit, {
+          project: job.project,
+          fingerprint,
+          kind: 'quality',
+          severity: 'critical',
+          title: `${name}: version ${number} cannot be read`,
+          subject: `dataset:${name}@${number}`,
+          evidence: { version: number, job: job.id, error: job.error },
+        });
+        return;
+      }
       const { rows, columns } = job.result.output as unknown as {
         readonly rows: number;
         readonly columns: readonly Column[];
       };
       await putDescription(unit, job.project, name, number, { rows, columns });
+      await deps.alerts.resolve(unit, { project: job.project, fingerprint, reason: `version ${number} was read` });
       await unit.emit({
         type: 'dataset.version.created',
         project: job.project,

@@ -126,6 +126,7 @@ function toJoinView(view: FeatureView, versions: readonly DatasetVersion[], rang
     name: view.name,
     entity: typeof spec.entity === 'string' ? [spec.entity] : [...spec.entity],
     time: spec.time,
+    ...(spec.created !== undefined && { created: spec.created }),
     ...(ttlMs !== undefined && { ttlMs }),
     ...(knownAfterMs !== undefined && { knownAfterMs }),
     ...(spec.columns !== undefined && { columns: [...spec.columns] }),

@@ -6,6 +6,7 @@ import type { OutputKind } from '#contracts/jobs';
 import { encodeTree, type TreeFile } from '#contracts/tree';
 import type { BlobInfo, BlobStore } from '#platform/blobs';
 import { outputPath, outputVariable } from './attempt-folder.ts';
+import { notParquet } from './check-parquet.ts';
 import type { JobFile } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
 
@@ -14,7 +15,7 @@ import { jobsErrors } from './jobs-errors.ts';
  * A journal beside the outputs says of each file that it is about to be moved, then what it became: a server that is
  * killed in between finds the rest when it comes back. Whoever was killed inside the one move has lost that file, and
  * with it the attempt.
- * @throws STEP_OUTPUT_MISSING, STEP_OUTPUT_KIND, STEP_OUTPUT_LINK, ATTEMPT_LOST
+ * @throws STEP_OUTPUT_MISSING, STEP_OUTPUT_KIND, STEP_OUTPUT_NOT_PARQUET, STEP_OUTPUT_LINK, ATTEMPT_LOST
  */
 export async function collectOutputs(
   folder: string,
@@ -32,6 +33,8 @@ export async function collectOutputs(
       if (found === undefined) throw jobsErrors.STEP_OUTPUT_MISSING(name, outputVariable(name));
       if (kind === 'dir' ? !found.isDirectory() : !found.isFile())
         throw jobsErrors.STEP_OUTPUT_KIND(name, kind === 'dir' ? 'folder' : 'file', describe(found));
+      const instead = kind === 'dataset' ? await notParquet(path) : undefined;
+      if (instead !== undefined) throw jobsErrors.STEP_OUTPUT_NOT_PARQUET(name, instead);
       if (kind !== 'dir') return [name, { ...(await keep(path, name)), kind }];
       return [name, await storeFolder(path, name, blobs, keep)];
     }),

@@ -12,6 +12,12 @@ export const jobsErrors = defineErrors({
     message: (name: string, expected: string, found: string) =>
       `output "${name}" should be a ${expected} but the step made a ${found}`,
   },
+  STEP_OUTPUT_NOT_PARQUET: {
+    kind: 'invalid',
+    message: (name: string, found: string) =>
+      `output "${name}" is declared a dataset, which is one Parquet file, but the step made ${found}`,
+    help: 'Write Parquet (pandas: `to_parquet`), or declare the output as another kind: `file`, `json`.',
+  },
   STEP_OUTPUT_LINK: {
     kind: 'invalid',
     message: (name: string, path: string) =>

@@ -12,7 +12,7 @@ export interface MonitoringDeps {
   readonly events: Pick<EventLog, 'tail'>;
   readonly predictions: Pick<
     PredictionsApi,
-    'bindTruth' | 'unbindTruth' | 'counts' | 'progress' | 'revisions' | 'rows' | 'watermark'
+    'bindTruth' | 'unbindTruth' | 'counts' | 'firstEvent' | 'progress' | 'revisions' | 'rows' | 'watermark'
   >;
   /** Which model an endpoint follows. */
   readonly deployments: Pick<DeploymentsApi, 'find'>;

@@ -44,14 +44,29 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
   async function standing(reader: Reader, monitor: Monitor): Promise<Standing> {
     const progress = await predictions.progress(reader, monitor.project, monitor.deployment);
     const settledMs = progress?.settledMs;
-    const nextEndMs = progress === undefined ? undefined : nextEndOf(monitor, progress);
-    if (progress === undefined || nextEndMs === undefined)
-      return { settledMs, nextEndMs: undefined, closesAtMs: undefined, waitingFor: 'deployment' };
+    const none = { settledMs, nextEndMs: undefined, closesAtMs: undefined };
+    const earliestMs = progress === undefined ? undefined : earliestEndOf(monitor, progress);
+    if (progress === undefined || earliestMs === undefined) return { ...none, waitingFor: 'deployment' };
+    const nextEndMs = await firstWithRows(reader, monitor, earliestMs);
+    if (nextEndMs === undefined) return { ...none, waitingFor: progress.truthPending ? 'truth' : 'time' };
     const { lateMs, truthDelayMs } = toSettings(monitor.spec);
     const closesAtMs = nextEndMs + lateMs + truthDelayMs;
     const isDue = settledMs !== undefined && settledMs >= closesAtMs;
     const waitingFor = progress.truthPending ? 'truth' : isDue ? 'window' : progress.caughtUp ? 'time' : 'records';
     return { settledMs, nextEndMs, closesAtMs, waitingFor };
+  }
+
+  /**
+   * The end of the first window that has rows, from `earliestMs` on: one stray event time of long ago, or a quiet year,
+   * makes no thousands of empty windows. A window that rows have just left is closed, once.
+   */
+  async function firstWithRows(reader: Reader, monitor: Monitor, earliestMs: number): Promise<number | undefined> {
+    const { project, deployment: endpoint } = monitor;
+    const { windowMs, drift } = toSettings(monitor.spec);
+    const fromMs = earliestMs - dayMs - Math.max(windowMs, drift?.windowMs ?? 0);
+    const firstMs = await predictions.firstEvent(reader, { project, endpoint, fromMs, toMs: endOfTime });
+    if (firstMs === undefined) return undefined;
+    return Math.max(earliestMs, floorDay(firstMs) + dayMs);
   }
 
   async function champion(reader: Reader, project: string, deployment: string): Promise<Champion | undefined> {
@@ -261,10 +276,12 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
 export const performanceFingerprint = (monitor: string): string => `monitor:${monitor}/performance`;
 export const driftFingerprint = (monitor: string): string => `monitor:${monitor}/drift`;
 
+const endOfTime = 8_640_000_000_000_000;
+
 const floorDay = (atMs: number): number => Math.floor(atMs / dayMs) * dayMs;
 
 /** The first day is the one of the first prediction, or of the declaration when that came later. */
-function nextEndOf(monitor: Monitor, { firstEventMs }: LogProgress): number | undefined {
+function earliestEndOf(monitor: Monitor, { firstEventMs }: LogProgress): number | undefined {
   if (monitor.lastEndMs !== undefined) return monitor.lastEndMs + dayMs;
   if (firstEventMs === undefined) return undefined;
   return floorDay(Math.max(firstEventMs, monitor.fromMs ?? 0)) + dayMs;

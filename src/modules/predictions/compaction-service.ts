@@ -111,7 +111,10 @@ function mergeHours(counts: readonly HourCounts[]): readonly HourCounts[] {
         ...first,
         rows: group.reduce((sum, { rows }) => sum + rows, 0),
         errors: group.reduce((sum, { errors }) => sum + errors, 0),
-        columns: first.columns.map((_, place) => add(({ columns }) => columns[place] ?? [])),
+        // a file that came before its revision was registered has no columns
+        columns: Array.from({ length: Math.max(...group.map(({ columns }) => columns.length)) }, (_, place) =>
+          add(({ columns }) => columns[place] ?? []),
+        ),
         score: add(({ score }) => score),
       },
     ];

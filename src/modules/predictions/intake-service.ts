@@ -14,7 +14,7 @@ import type { LoggedRevision } from './predictions-api.ts';
 import { logOwner, type PredictionsDeps } from './predictions-deps.ts';
 import { predictionsErrors } from './predictions-errors.ts';
 import { settle } from './progress-service.ts';
-import { insertCounts, insertSegment } from './segment-store.ts';
+import { insertCounts, insertSegment, listSegmentsOfDays } from './segment-store.ts';
 import { advanceCursor, findCursor } from './spool-store.ts';
 import { hasPartsBetween, markDirty } from './truth-store.ts';
 import { listWaiting } from './waiting-store.ts';
@@ -156,8 +156,15 @@ export function createIntake(deps: PredictionsDeps): {
       const counts = file.counts.filter(({ hourMs }) => Math.floor(hourMs / dayMs) * dayMs === day.dayMs);
       await insertCounts(unit, id, counts);
       const span = { project, endpoint, fromMs: day.dayMs, toMs: day.dayMs + dayMs };
+      // a shadow's answer may come after the truth of the primary's: nothing waits for it any more
+      const isShadowed = counts.some(({ role }) => role === 'shadow');
       const waiting = { ...span, fromId: day.minId, toId: day.maxId, fromMs: day.minEventMs, toMs: day.maxEventMs };
-      if ((await hasPartsBetween(unit, span)) || (await listWaiting(unit, waiting)).length > 0) late.push(day.dayMs);
+      if (
+        (await hasPartsBetween(unit, span)) ||
+        (await listWaiting(unit, waiting)).length > 0 ||
+        (isShadowed && (await listSegmentsOfDays(unit, project, endpoint, 'truth', [day.dayMs])).length > 0)
+      )
+        late.push(day.dayMs);
     }
     await markDirty(unit, project, endpoint, late);
     await unit.emit({

@@ -121,6 +121,8 @@ export interface PredictionsApi {
   /** Greatest event time up to which everything answered is in the log. */
   watermark(reader: Reader, project: string, endpoint: string): Promise<number | undefined>;
   rows(reader: Reader, range: EventRange): Promise<LogSnapshot>;
+  /** Event time of the first row on the days that the range touches; undefined when there is none. */
+  firstEvent(reader: Reader, range: EventRange): Promise<number | undefined>;
   /** Counts by (revision, role); both bounds are whole hours. */
   counts(reader: Reader, range: EventRange & { readonly role?: PredictionRole }): Promise<readonly RevisionCounts[]>;
   /** Binds, or changes what is bound: then all parts are matched again. */

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Consumer } from '#platform/events';
 import { createCompaction } from './compaction-service.ts';
 import { sumCounts } from './counts-read.ts';
-import { ensureEndpoint, findEndpoint, insertRevision, listRevisions } from './endpoint-store.ts';
+import { advanceTruth, ensureEndpoint, findEndpoint, insertRevision, listRevisions } from './endpoint-store.ts';
 import { createIntake } from './intake-service.ts';
 import { createLookup } from './lookup-service.ts';
 import { tellDropped } from './loss.ts';
@@ -11,7 +11,7 @@ import type { PredictionsApi } from './predictions-api.ts';
 import type { PredictionsDeps } from './predictions-deps.ts';
 import { registerPredictionRoutes } from './predictions-routes.ts';
 import { replicaLiveMs, reportProgress } from './progress-service.ts';
-import { listSegments, type Segment, sizeOfLog } from './segment-store.ts';
+import { findFirstEvent, listSegments, type Segment, sizeOfLog } from './segment-store.ts';
 import { listBehind } from './spool-store.ts';
 import { createTruthService } from './truth-service.ts';
 import { deleteBinding, findBinding, listBindings, putBinding } from './truth-store.ts';
@@ -70,12 +70,16 @@ export function createPredictionsModule(deps: PredictionsDeps): PredictionsModul
         truths: distinctFiles(await listSegments(reader, range, 'truth')),
       };
     },
+    firstEvent: findFirstEvent,
     counts: sumCounts,
     async bindTruth(unit, binding) {
       const known = await findBinding(unit, binding.project, binding.name);
       if (known !== undefined && isSame(known, binding)) return;
       await ensureEndpoint(unit, binding.project, binding.endpoint);
       await putBinding(unit, binding);
+      // a match that is under way reads by what was bound before: it must begin again
+      const endpoint = await findEndpoint(unit, binding.project, binding.endpoint);
+      if (endpoint !== undefined) await advanceTruth(unit, endpoint);
       await unit.emit({
         type: 'truth.bound',
         project: binding.project,
@@ -124,6 +128,7 @@ export function createPredictionsModule(deps: PredictionsDeps): PredictionsModul
     routes: (app) =>
       registerPredictionRoutes(app, {
         database,
+        clock,
         api,
         lookup,
         take: (context, delivery) => intake.take(context, delivery),

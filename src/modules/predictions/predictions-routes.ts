@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { encodeKey } from '#contracts/entity-key';
 import { getPrediction, getPredictionLog, type PushedTruths, pushTruth } from '#contracts/predictions';
+import type { Clock } from '#platform/clock';
 import type { Database } from '#platform/database';
 import { registerOperation, registerRawRoute } from '#platform/http';
 import type { Delivery, DeliveryAnswer } from './intake-service.ts';
@@ -11,6 +12,7 @@ import { predictionsErrors } from './predictions-errors.ts';
 
 interface RouteDeps {
   readonly database: Database;
+  readonly clock: Clock;
   readonly api: PredictionsApi;
   readonly lookup: Lookup;
   readonly take: (context: { readonly actor: string }, delivery: Delivery) => Promise<DeliveryAnswer>;
@@ -19,7 +21,7 @@ interface RouteDeps {
 const plainName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
 
 export function registerPredictionRoutes(app: FastifyInstance, deps: RouteDeps): void {
-  const { database, api, lookup } = deps;
+  const { database, clock, api, lookup } = deps;
 
   registerRawRoute(app, {
     id: 'data-plane.spool',
@@ -48,7 +50,7 @@ export function registerPredictionRoutes(app: FastifyInstance, deps: RouteDeps):
   });
 
   registerOperation(app, pushTruth, async ({ body, context }, answer) => {
-    const nowMs = Date.now();
+    const nowMs = clock.nowMs();
     const truths = body.truths.map((truth, index) => toPushed(truth, index, nowMs));
     const result = await api.pushTruth(context.write, { project: context.project, endpoint: body.deployment, truths });
     return result.waiting > 0 ? answer(202, result) : answer(200, result);

@@ -129,6 +129,27 @@ export async function listDays(
   return rows.map((row) => row.day_ms);
 }
 
+/** Event time of the first row on the days that the range touches. */
+export async function findFirstEvent(
+  reader: Reader,
+  { project, endpoint, fromMs, toMs }: EventRange,
+): Promise<number | undefined> {
+  const row = await reader
+    .query<PredictionsTables>()
+    .selectFrom('prediction_segments')
+    .select('prediction_segments.min_event_ms')
+    .where('prediction_segments.project', '=', project)
+    .where('prediction_segments.endpoint', '=', endpoint)
+    .where('prediction_segments.kind', '=', 'rows')
+    .where('prediction_segments.day_ms', '>', fromMs - dayMs)
+    .where('prediction_segments.day_ms', '<', toMs)
+    .orderBy('prediction_segments.day_ms')
+    .orderBy('prediction_segments.min_event_ms')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.min_event_ms;
+}
+
 export interface LogSize {
   readonly rows: number;
   readonly files: number;

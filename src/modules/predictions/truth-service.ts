@@ -140,9 +140,10 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     const recorded = await database.write(context, async (unit) => {
       if (!(await recordJoin(unit, endpoint, joined))) return false;
       await upsertWaiting(unit, project, name, lastOfEach(waiting), unit.nowMs + waitingMs);
-      // Rows that came while the worker read: they did not know of these truths.
+      // Rows that came while the worker read: they did not know of these truths. One day's file that compaction has made
+      // meanwhile may hold such rows too.
       const after = waiting.length === 0 ? [] : await candidateSegmentsIn(unit, project, name, truths);
-      await markDirty(unit, project, name, daysOf(after.filter(({ id, level }) => level === 0 && !known.has(id))));
+      await markDirty(unit, project, name, daysOf(after.filter(({ id }) => !known.has(id))));
       await tell(unit, endpoint, joined.output, waiting.length);
       return true;
     });

@@ -1,9 +1,12 @@
 import { beforeAll, expect, test } from 'vitest';
 import { builtModule } from '#platform/testing/built-program';
 import { describeDatabases } from '#platform/testing/database';
+import { createCompaction } from './compaction-service.ts';
 import type { PushedValue } from './predictions-api.ts';
+import type { PredictionsDeps } from './predictions-deps.ts';
 import { listSegments } from './segment-store.ts';
 import { day, endpoint, idOf, type LogBench, openBench, project, start } from './testing/log-bench.ts';
+import { createTruthService, type TruthService } from './truth-service.ts';
 
 const hour = 3_600_000;
 beforeAll(() => builtModule('worker/tasks.js').then(() => undefined), 120_000);
@@ -18,6 +21,21 @@ const push = (bench: LogBench, ...truths: readonly PushedValue[]) =>
   bench.module.api.pushTruth(context, { project, endpoint, truths });
 const primary = async (bench: LogBench, fromMs = start, toMs = start + day) =>
   (await bench.module.api.counts(bench.database.read, { project, endpoint, fromMs, toMs, role: 'primary' }))[0];
+
+/** A truth service of its own, during whose first reading of the log something else happens. */
+function interrupted(bench: LogBench, meanwhile: () => Promise<unknown>): TruthService {
+  let once: (() => Promise<unknown>) | undefined = meanwhile;
+  const jobs: PredictionsDeps['jobs'] = {
+    async runTask(task, input) {
+      const output = await bench.deps.jobs.runTask(task, input);
+      const work = task === 'log-truth' ? once : undefined;
+      if (work !== undefined) once = undefined;
+      await work?.();
+      return output;
+    },
+  };
+  return createTruthService({ ...bench.deps, jobs });
+}
 
 /** A row of the dataset `flights`; its key in predictions is `["<flight>","<time_hour>"]`. */
 const flight = (name: string, atMs: number, delay: number | null): string =>
@@ -107,6 +125,63 @@ describeDatabases('truth', (open) => {
     bench.database.clock.advance(1);
     await bench.module.upkeep.expireTruth();
     expect(await progress()).toMatchObject({ truthWaiting: 0, truthUnmatched: 1 });
+  });
+
+  test('finds a row that came, and was compacted, while its pushed truth was looked for', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.deliver([
+      { id: 1, atMs: start },
+      { id: 9, atMs: start },
+    ]);
+    const service = interrupted(bench, async () => {
+      await bench.deliver([{ id: 5, atMs: start }]);
+      await createCompaction(bench.deps).compactDays(context, project, endpoint, start + 2 * day);
+    });
+    expect(await service.pushTruth(context, { project, endpoint, truths: [byId(5, 1, 100)] })).toMatchObject({
+      waiting: 1,
+    });
+    await bench.consumers.idle();
+    expect(await primary(bench)).toMatchObject({ rows: 3, labelled: 1 });
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ truthWaiting: 0 });
+  });
+
+  test("counts a shadow's answer that comes after the truth of the primary's", async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.deliver([{ id: 1, atMs: start, score: 0.875 }]);
+    await push(bench, byId(1, 1, 100));
+    await bench.deliver([{ id: 2, atMs: start, score: 0.25, shadowOf: 1 }]);
+    await bench.consumers.idle();
+    const range = { project, endpoint, fromMs: start, toMs: start + day };
+    const [shadow] = await bench.module.api.counts(bench.database.read, { ...range, role: 'shadow' });
+    expect(shadow).toMatchObject({ rows: 1, labelled: 1 });
+    expect(shadow?.labels.positives[250]).toBe(1);
+  });
+
+  test('begins again when what is bound changes while it is read', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.deliver([{ id: 1, atMs: start + hour, key: keyOf('UA1', start + hour), score: 0.875 }]);
+    await bench.bind();
+    await bench.consumers.stop();
+    await bench.land(flight('UA1', start + hour, 10));
+    const service = interrupted(bench, () =>
+      bench.database.write(context, (unit) =>
+        bench.module.api.bindTruth(unit, {
+          project,
+          name: endpoint,
+          endpoint,
+          dataset: 'flights',
+          key: ['flight', 'time_hour'],
+          time: 'time_hour',
+          value: 'arr_delay > 5',
+        }),
+      ),
+    );
+    await service.matchPending(context, project, endpoint);
+    await service.matchPending(context, project, endpoint);
+    expect((await primary(bench))?.labels.positives[875]).toBe(1);
   });
 
   test('refuses truth of an endpoint that nobody knows', async () => {
@@ -222,6 +297,18 @@ describeDatabases('compaction', (open) => {
     expect(await primary(bench)).toMatchObject({ labelled: 3 });
   });
 
+  test('keeps the counts of a revision that was registered after its first records', async () => {
+    const bench = await openBench(await open());
+    const range = { project, endpoint, fromMs: start, toMs: start + day };
+    await bench.deliver([{ id: 1, atMs: start }]);
+    await bench.register('r1', 1);
+    await bench.deliver([{ id: 2, atMs: start, distance: 50 }]);
+    const before = await bench.module.api.counts(bench.database.read, range);
+    expect(before[0]?.columns[0]?.counts[0]).toBe(1);
+    await createCompaction(bench.deps).compactDays(context, project, endpoint, start + 2 * day);
+    expect(await bench.module.api.counts(bench.database.read, range)).toEqual(before);
+  });
+
   test('folds truth that was only said again, and still judges rightly what was observed in between', async () => {
     const bench = await openBench(await open());
     await bench.register('r1', 1);
@@ -257,7 +344,6 @@ describeDatabases('compaction', (open) => {
     await bench.deliver([{ id: 1, atMs: start }]);
     await bench.deliver([{ id: 2, atMs: start + day + 2 * hour }]);
     const held = new Map(bench.held);
-    const { createCompaction } = await import('./compaction-service.ts');
     const compaction = createCompaction(bench.deps);
     for (const what of ['log-compact', 'write'] as const) {
       bench.failNext(what);

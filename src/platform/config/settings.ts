@@ -143,15 +143,8 @@ export const settings = {
     flag: 'upload-limit-bytes',
     default: 50 * 1024 * 1024 * 1024,
     unit: 'bytes',
-    reason: 'Largest file that may be uploaded.',
+    reason: 'Largest file that may be uploaded or made by a client of MLflow; a larger one is refused with 413.',
     parse: parseInteger(1_024, Number.MAX_SAFE_INTEGER),
-  }),
-  dataRoots: setting<readonly string[]>({
-    environment: 'TIDEMILL_DATA_ROOTS',
-    flag: 'data-roots',
-    default: none,
-    reason: 'Folders, comma-separated, whose files the server itself may read; it never reads outside of them.',
-    parse: parseList,
   }),
   webhookHosts: setting<readonly string[]>({
     environment: 'TIDEMILL_WEBHOOK_HOSTS',

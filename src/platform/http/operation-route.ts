@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Answer, MakeAnswer, OperationInput, OperationShape } from '#contracts/operation';
 import type { RequestContext } from './request-context.ts';
-import { contextOf } from './route-access.ts';
+import { contextOf, recordSensitive } from './route-access.ts';
 import { createSchemaCompiler, type LazyValidator } from './validation.ts';
 
 /** What a handler receives: the checked parts of the request and who asks. */
@@ -33,6 +33,7 @@ export function registerOperation<const O extends OperationShape>(
       ...(operation.params && { params: operation.params }),
       ...(operation.body && { body: operation.body }),
     },
+    ...recordSensitive(operation.id, operation.sensitive),
     handler: async (request, reply) => {
       const { params, query, body } = request;
       const carryOut = async (context: RequestContext): Promise<Answer> => {

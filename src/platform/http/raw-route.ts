@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
-import type { Permission } from '#contracts/operation';
+import type { Permission, SensitiveKind } from '#contracts/operation';
 import type { AppError } from '../errors.ts';
 import type { RequestContext } from './request-context.ts';
-import { contextOf } from './route-access.ts';
+import { contextOf, recordSensitive } from './route-access.ts';
 
 export interface RawRoute {
   /** Name in metrics and the log; default `<METHOD> <path>`. */
@@ -10,6 +10,8 @@ export interface RawRoute {
   readonly method: HTTPMethods | readonly HTTPMethods[];
   readonly path: string;
   readonly permission: Permission;
+  /** As of an operation (contracts/operation). */
+  readonly sensitive?: SensitiveKind;
   /** `stream`: `request.body` is the unread byte stream, of any content type and without the body limit. Default `json`. */
   readonly body?: 'json' | 'stream';
   /** Limit for a JSON body when it is not the server's. */
@@ -25,6 +27,7 @@ export interface RawRoute {
 /** Registers a route outside our own API's form: foreign protocols, bytes, streams. Not part of OpenAPI. */
 export function registerRawRoute(app: FastifyInstance, route: RawRoute): void {
   const methods: HTTPMethods[] = typeof route.method === 'string' ? [route.method] : [...route.method];
+  const id = route.id ?? `${methods.join('|')} ${route.path}`;
   const add = (target: FastifyInstance) =>
     target.route({
       method: methods,
@@ -32,12 +35,13 @@ export function registerRawRoute(app: FastifyInstance, route: RawRoute): void {
       ...(route.bodyLimitBytes !== undefined && { bodyLimit: route.bodyLimitBytes }),
       config: {
         access: {
-          id: route.id ?? `${methods.join('|')} ${route.path}`,
+          id,
           permission: route.permission,
           ...(route.anyHost !== undefined && { anyHost: route.anyHost }),
           ...(route.renderError !== undefined && { renderError: route.renderError }),
         },
       },
+      ...recordSensitive(id, route.sensitive),
       handler: async (request, reply) => await route.handle(request, reply, contextOf(request)),
     });
   if (route.body !== 'stream') {

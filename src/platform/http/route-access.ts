@@ -1,5 +1,6 @@
+import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
-import type { OperationShape, Permission } from '#contracts/operation';
+import type { OperationShape, Permission, SensitiveKind } from '#contracts/operation';
 import type { AppError } from '../errors.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Idempotency } from './idempotency.ts';
@@ -16,11 +17,24 @@ export interface RouteAccess {
   readonly renderError?: (error: AppError, request: FastifyRequest, reply: FastifyReply) => unknown;
 }
 
+/** A request that was let through to what nobody should read unseen. */
+export interface SensitiveRead {
+  readonly principal: string;
+  readonly project: string;
+  readonly subject: string;
+  readonly operation: string;
+  readonly requestId: string;
+}
+
 /** What the server keeps beside each request. */
 export interface RequestState {
   readonly openStreams: Set<EventStream>;
   readonly checkAnswers: boolean;
   readonly idempotency?: Idempotency;
+  /** Resolves once the read is written down. */
+  readonly onSensitive?: (read: SensitiveRead) => Promise<void>;
+  /** The record of a sensitive request, while it is written. */
+  recorded?: Promise<void>;
   /** Set once the caller is known and allowed. */
   context?: RequestContext;
 }
@@ -48,4 +62,35 @@ export function contextOf(request: FastifyRequest): RequestContext {
   const { context } = request.tidemill;
   if (context === undefined) throw new Error('the request was not authorised: it has no context');
   return context;
+}
+
+/**
+ * Hooks that write a sensitive request down: begun beside the handler, which it does not hold up, and waited for before
+ * the answer leaves. What cannot be recorded is not answered.
+ */
+export function recordSensitive(operation: string, kind: SensitiveKind | undefined) {
+  if (kind === undefined) return {};
+  return {
+    async preHandler(request: FastifyRequest): Promise<void> {
+      const { principal, project } = contextOf(request);
+      const [name = ''] = Object.values(request.params as Readonly<Record<string, string>>);
+      const subject = kind === 'project' ? `project:${project}` : `${kind}:${name}`;
+      const read = { principal: principal.id, project, subject, operation, requestId: request.id };
+      const recorded = request.tidemill.onSensitive?.(read);
+      if (recorded === undefined) return;
+      recorded.catch(() => undefined); // heard of below, after the handler
+      request.tidemill.recorded = recorded;
+    },
+    async onSend(request: FastifyRequest, _reply: FastifyReply, payload: unknown): Promise<unknown> {
+      const { recorded } = request.tidemill;
+      delete request.tidemill.recorded; // the answer that says so is not held up again
+      try {
+        await recorded;
+        return payload;
+      } catch (error) {
+        if (payload instanceof Readable) payload.destroy();
+        throw error;
+      }
+    },
+  };
 }

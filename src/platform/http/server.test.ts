@@ -258,6 +258,54 @@ describe('a failure', () => {
   });
 });
 
+describe('a sensitive operation', () => {
+  const look = defineOperation({
+    id: 'things.look',
+    method: 'GET',
+    path: '/api/v1/predictions/:id',
+    summary: 'Look.',
+    permission: 'read',
+    sensitive: 'prediction',
+    params: Type.Object({ id: Type.String() }),
+    responses: { 200: Type.Object({ seen: Type.Boolean() }) },
+  });
+
+  test('is written down beside its handler, and answered once that is done', async () => {
+    const order: string[] = [];
+    let done = () => {};
+    const { app } = await open({
+      onSensitive: (read) => {
+        order.push(`${read.principal} ${read.operation} ${read.project} ${read.subject}`);
+        return new Promise<void>((resolve) => (done = resolve)).then(() => void order.push('recorded'));
+      },
+    });
+    registerOperation(app, look, async (_call, answer) => {
+      order.push('handled');
+      setImmediate(done);
+      return answer(200, { seen: true });
+    });
+    const answer = await app.inject({ url: '/api/v1/predictions/p1', headers: editor });
+    order.push(`answered ${answer.statusCode}`);
+    expect(order).toEqual([
+      expect.stringMatching(/ things\.look default prediction:p1$/),
+      'handled',
+      'recorded',
+      'answered 200',
+    ]);
+    // a refused one is told as a denial
+    expect((await app.inject('/api/v1/predictions/p1')).statusCode).toBe(401);
+    expect(order).toHaveLength(4);
+  });
+
+  test('is not answered when it cannot be written down', async () => {
+    const { app } = await open({ onSensitive: async () => Promise.reject(new Error('the disk is full')) });
+    registerOperation(app, look, async (_call, answer) => answer(200, { seen: true }));
+    const answer = await app.inject({ url: '/api/v1/predictions/p1', headers: editor });
+    expect(answer.statusCode).toBe(500);
+    expect(answer.body).not.toContain('seen');
+  });
+});
+
 test('a byte route reads any content type beyond the body limit', async () => {
   const { app } = await open();
   registerRawRoute(app, {

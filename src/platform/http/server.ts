@@ -17,7 +17,7 @@ import { registerOperation } from './operation-route.ts';
 import { projectOf, stripProjectPrefix } from './project-prefix.ts';
 import { registerRawRoute } from './raw-route.ts';
 import { type Authenticate, anonymous, createRequestContext, type Principal } from './request-context.ts';
-import { type RequestState, requireAccess } from './route-access.ts';
+import { type RequestState, requireAccess, type SensitiveRead } from './route-access.ts';
 import { createSchemaCompiler } from './validation.ts';
 
 export interface ReadinessCheck {
@@ -50,6 +50,8 @@ export interface HttpServerOptions {
   readonly metrics?: Metrics;
   /** Hears of each refused permission, for the audit log. */
   readonly onDenied?: (denial: Denial) => void;
+  /** Hears of each request to a sensitive operation; the answer leaves when it resolves. */
+  readonly onSensitive?: (read: SensitiveRead) => Promise<void>;
   /** Compares every answer with its schema and fails on a difference: on in tests. */
   readonly checkAnswers?: boolean;
   /** Honours `Idempotency-Key`; without it the header is ignored. */
@@ -97,10 +99,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.setSerializerCompiler(() => (data: unknown) => JSON.stringify(data));
   app.addHook('onRoute', requireAccess);
 
-  const shared: Omit<RequestState, 'context'> = {
+  const shared: Omit<RequestState, 'context' | 'recorded'> = {
     openStreams,
     checkAnswers: options.checkAnswers ?? false,
     ...(options.idempotency !== undefined && { idempotency: options.idempotency }),
+    ...(options.onSensitive && { onSensitive: options.onSensitive }),
   };
   app.decorateRequest('tidemill');
   app.addHook('onRequest', async (request, reply) => {

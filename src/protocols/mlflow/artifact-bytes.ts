@@ -41,7 +41,10 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
   async function receive(request: FastifyRequest, { project, write }: RequestContext): Promise<void> {
     const path = pathOf(request);
     // Bytes first, then the unit that names them: dying in between leaves unreferenced bytes only.
-    const stored = await blobs.putStream(request.body instanceof Readable ? request.body : Readable.from([]));
+    const stored = await blobs.putStream(
+      request.body instanceof Readable ? request.body : Readable.from([]),
+      deps.uploadLimitBytes === undefined ? {} : { maxBytes: deps.uploadLimitBytes },
+    );
     await database.write(write, (unit) => tracking.putArtifact(unit, { project, path, ...stored }));
   }
 
@@ -63,6 +66,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
       method: 'GET',
       path: `${prefix}${artifactProxy}/artifacts/*`,
       permission: 'read',
+      sensitive: 'project',
       renderError: renderMlflowError,
       handle: async (request, reply, { project }) => {
         const path = pathOf(request);
@@ -75,6 +79,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
     method: 'GET',
     path: '/get-artifact',
     permission: 'read',
+    sensitive: 'project',
     renderError: renderMlflowError,
     handle: async (request, reply, { project }) => {
       const { run_id: runId, run_uuid: oldId } = request.query as Record<string, string | undefined>;
@@ -90,6 +95,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
     method: 'GET',
     path: '/model-versions/get-artifact',
     permission: 'read',
+    sensitive: 'project',
     renderError: renderMlflowError,
     handle: async (request, reply, { project }) => {
       const path = requireSoundPath(queryOf(request, 'path'));

@@ -14,6 +14,8 @@ export interface MlflowDeps {
   readonly blobs: BlobStore;
   readonly tracking: TrackingApi;
   readonly registry: RegistryApi;
+  /** Largest artifact that a client may put. Default: no limit. */
+  readonly uploadLimitBytes?: number;
 }
 
 export interface CallInput {
