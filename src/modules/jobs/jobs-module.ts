@@ -92,11 +92,13 @@ export function createJobsModule(deps: JobsModuleDeps): JobsModule {
   let sweeper: NodeJS.Timeout | undefined;
   let sweeping: Promise<void> | undefined;
 
+  async function removeLogs(): Promise<void> {
+    const removed = await removeOldLogs(deps, deps.clock.nowMs() - deps.logDays * dayMs);
+    if (removed > 0) deps.logger.info({ removed, days: deps.logDays }, 'old job logs removed');
+  }
+
   function sweepLogs(): void {
-    sweeping ??= removeOldLogs(deps, deps.clock.nowMs() - deps.logDays * dayMs)
-      .then((removed) => {
-        if (removed > 0) deps.logger.info({ removed, days: deps.logDays }, 'old job logs removed');
-      })
+    sweeping ??= removeLogs()
       .catch((error: unknown) =>
         deps.logger.warn({ err: error }, 'old job logs were not removed; trying again in an hour'),
       )
