@@ -1,7 +1,7 @@
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { type CliContext, type CliEnvironment, CliError, createContext } from '../context.ts';
+import { packagePath } from '../package-path.ts';
 import { stopServer } from '../stop-server.ts';
 
 /** Chosen once: under 4 minutes on 2 cores once the Python environment stands, and every room has enough rows. */
@@ -57,7 +57,7 @@ export function createDemoCommand(world: CliEnvironment): Command {
 
 /** What to type in this folder to reach what the demo has left. */
 function callOf({ home, cwd }: CliContext): string {
-  const program = relative(cwd, fileURLToPath(new URL('../../../bin/tidemill', import.meta.url)));
+  const program = relative(cwd, packagePath('bin', 'tidemill'));
   const ours = home === join(cwd, '.tidemill') ? '' : ` --home ${home}`;
   return `${program.startsWith('..') ? 'tidemill' : `./${program}`}${ours}`;
 }
