@@ -66,7 +66,10 @@ export async function createControlPlane(
       return url;
     },
     async stop() {
+      // what is under way gets its answer, but a caller who never ends does not hold the stop up
+      const cut = setTimeout(() => app.server.closeAllConnections(), config.stopTimeoutMs);
       await app.close();
+      clearTimeout(cut);
       await consumers.stop();
       for (const module of modules.all.toReversed()) await module.stop?.();
       await platform.close();
