@@ -67,6 +67,7 @@ export async function createControlPlane(
       return url;
     },
     async stop() {
+      // what is under way gets its answer, but a caller who never ends does not hold the stop up
       const impatient = setTimeout(() => app.server.closeAllConnections(), config.stopTimeoutMs);
       await app.close().finally(() => clearTimeout(impatient));
       await consumers.stop();
