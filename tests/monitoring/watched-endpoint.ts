@@ -1,8 +1,8 @@
 import { onTestFinished } from 'vitest';
 import type { MonitorSpec } from '#contracts/monitoring';
-import { createAlertsModule } from '#modules/alerts';
+import { type AlertsApi, createAlertsModule } from '#modules/alerts';
 import { createMonitoringModule, type MonitoringDeps } from '#modules/monitoring';
-import { createEventLog } from '#platform/events';
+import { type Consumer, createEventLog } from '#platform/events';
 import { createHttpServer } from '#platform/http';
 import { createLogger } from '#platform/log';
 import type { TestDatabase } from '#platform/testing/database';
@@ -49,7 +49,12 @@ export interface Watched extends LogBench {
   request(url: string): Promise<LightResponse>;
 }
 
-export async function openWatched(database: TestDatabase, live?: 'live'): Promise<Watched> {
+/** `more` makes the consumers of modules above, which follow the same log. */
+export async function openWatched(
+  database: TestDatabase,
+  live?: 'live',
+  more: (alerts: AlertsApi) => readonly Consumer[] = () => [],
+): Promise<Watched> {
   let champion = 1;
   const events = createEventLog(database);
   const alerts = createAlertsModule({ database, lineage: { record: async () => undefined } });
@@ -65,7 +70,7 @@ export async function openWatched(database: TestDatabase, live?: 'live'): Promis
       deployments: { find: async () => ({ spec: { model: 'model:late-arrival@champion' } }) },
       registry: { alias: async () => ({ version: champion, movedMs: 0, promotionId: undefined }) },
     } as unknown as MonitoringDeps);
-    return made.consumers;
+    return [...made.consumers, ...more(alerts.api)];
   });
   if (made === undefined) throw new Error('monitoring was not made');
   const monitoring = made;

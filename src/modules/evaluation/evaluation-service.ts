@@ -71,7 +71,7 @@ export function createEvaluationService({ jobs, registry }: EvaluationDeps): Eva
   async function begin(
     unit: Unit,
     evaluation: Omit<NewEvaluation, 'id' | 'jobId' | 'championVersion'>,
-    { champion: _, ...input }: EvaluateInput,
+    input: Omit<EvaluateInput, 'champion'>,
   ): Promise<string> {
     const champion = await championOf(unit, evaluation);
     const id = unit.newId();
@@ -93,7 +93,8 @@ export function createEvaluationService({ jobs, registry }: EvaluationDeps): Eva
   async function beginAgain(unit: Unit, evaluation: Evaluation): Promise<void> {
     const { work } = await jobs.get(unit, evaluation.jobId);
     if (work.kind !== 'worker') return;
-    await begin(unit, evaluation, work.input as unknown as EvaluateInput);
+    const { champion: _before, ...input } = work.input as unknown as EvaluateInput;
+    await begin(unit, evaluation, input);
   }
 
   return {
