@@ -253,6 +253,7 @@ test(
   buildTimeoutMs,
 );
 
+const distanceOf = ({ inputs }: PredictionRecord) => Number(inputs[2]?.data[0]);
 const servingOf = ({ endpoints }: ReplicaReport) =>
   endpoints[0]?.serving.map(({ revision, basisPoints }) => `${revision} ${basisPoints}`).join(', ');
 const split = (first: string, second: string) => [
@@ -397,7 +398,6 @@ test(
     const home = aHome();
     const plane = await aPlane(control, home);
     await ready(control, 1);
-    const distanceOf = ({ inputs }: PredictionRecord) => Number(inputs[2]?.data[0]);
     control.refuseRecords((record) => [4, 9].includes(distanceOf(record)));
     for (let turn = 0; turn < 10; turn += 1) await post(plane.infer, columnsBody(turn));
     await flush(control, 1);
@@ -410,6 +410,27 @@ test(
     const kept = readdirSync(join(home, 'refused')).toSorted();
     const frames = kept.flatMap((name) => decodeFrames(readFileSync(join(home, 'refused', name))).frames);
     expect(frames.map(({ record }) => distanceOf(record))).toEqual([4, 9]);
+  },
+  buildTimeoutMs,
+);
+
+test(
+  'limits follow the newest spec, for revisions that are loaded already too',
+  async () => {
+    const control = await aControlPlane();
+    const [r1] = revisions(control);
+    control.publish({ endpoints: [anEndpoint([r1])] });
+    const plane = await aPlane(control, aHome());
+    await ready(control, 1);
+    control.publish({ endpoints: [anEndpoint([r1], { limits: { maxQueued: 1 } })] });
+    await ready(control, 2);
+    const refused = async () => {
+      const answers = await Promise.all(Array.from({ length: 32 }, (_, at) => post(plane.infer, columnsBody(at))));
+      return answers.find(({ status }) => status !== 200);
+    };
+    let answer: Awaited<ReturnType<typeof refused>>;
+    while (answer === undefined) answer = await refused();
+    expect([answer.status, answer.json.error]).toEqual([503, expect.stringContaining('wait')]);
   },
   buildTimeoutMs,
 );

@@ -24,6 +24,7 @@ export function createReporter(options: {
   let timer: NodeJS.Timeout | undefined;
   let nudged: NodeJS.Timeout | undefined;
   let sending: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
   let failed = false;
   let stopped = false;
 
@@ -44,9 +45,14 @@ export function createReporter(options: {
     }
   }
 
+  /** One is under way and one waits at most: the one that waits says what is true when its turn comes. */
   const reportNow = (): Promise<void> => {
-    sending = sending.then(send);
-    return sending;
+    next ??= sending.then(() => {
+      next = undefined;
+      return send();
+    });
+    sending = next;
+    return next;
   };
 
   return {

@@ -20,7 +20,7 @@ export interface ShadowQueue {
     inputs: readonly Tensor[],
     captured: boolean,
   ): void;
-  /** Resolves when the queue is empty. */
+  /** Resolves when all that was offered by now is done; what comes meanwhile is not waited for. */
   idle(): Promise<void>;
 }
 
@@ -42,17 +42,20 @@ export function createShadowQueue(deps: {
   const { spool, ids, maxQueued = 4_096, atOnce = 64, random = Math.random } = deps;
   let queue: Shadow[] = [];
   let running = false;
-  let waiting: (() => void)[] = [];
+  let offered = 0;
+  let done = 0;
+  let waiting: { readonly upTo: number; readonly resolve: () => void }[] = [];
 
   async function drain(): Promise<void> {
     while (queue.length > 0) {
       const batch = queue.slice(0, atOnce);
       queue = queue.slice(atOnce);
       await Promise.all(batch.map(runShadow));
+      done += batch.length;
+      for (const { upTo, resolve } of waiting) if (upTo <= done) resolve();
+      waiting = waiting.filter(({ upTo }) => upTo > done);
     }
     running = false;
-    for (const resolve of waiting) resolve();
-    waiting = [];
   }
 
   async function runShadow({ endpoint, revision, primary, inputs, captured }: Shadow): Promise<void> {
@@ -102,11 +105,13 @@ export function createShadowQueue(deps: {
           continue;
         }
         queue.push({ endpoint, revision, primary, inputs, captured });
+        offered += 1;
       }
       if (running || queue.length === 0) return;
       running = true;
       setImmediate(() => void drain()); // the primary is answered first
     },
-    idle: () => (running ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve()),
+    idle: () =>
+      done === offered ? Promise.resolve() : new Promise((resolve) => void waiting.push({ upTo: offered, resolve })),
   };
 }

@@ -1,8 +1,8 @@
-import { closeSync, fdatasync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type EncodedRecord, writeFrame } from '#contracts/spool-frame';
+import { type EncodedRecord, maxFrameBytes, writeFrame } from '#contracts/spool-frame';
 import type { Logger } from '#platform/log';
 import { recoverEpochs, type Segment, type SpoolEpoch, segmentPath } from './spool-segments.ts';
 
@@ -107,7 +107,7 @@ export async function openSpool(options: {
     let room = limits.maxBytes - bytes;
     const taken: Pending[] = [];
     for (const item of batch) {
-      if (item.record.sizeBytes <= room) {
+      if (item.record.sizeBytes <= Math.min(room, maxFrameBytes)) {
         taken.push(item);
         room -= item.record.sizeBytes;
       } else lose(item);
@@ -148,12 +148,20 @@ export async function openSpool(options: {
     if (segment.sizeBytes >= limits.segmentBytes || performance.now() - sinceMs >= limits.segmentMs) rotate();
   }
 
-  /** After a failed write the file may end in half a frame: later records go to a new one, recovery cuts this one. */
+  /**
+   * After a failed write the file may hold whole frames of the turn that was lost, and half a one: their offsets are
+   * given again, so they go, and later records come into a new file.
+   */
   function abandonSegment(): void {
     if (active === undefined) return;
     const { segment, descriptor } = active;
     active = undefined;
     segment.open = false;
+    try {
+      ftruncateSync(descriptor, segment.sizeBytes);
+    } catch (error) {
+      logger.error({ err: error, path: segment.path }, 'a spool segment cannot be cut after a failed write');
+    }
     closeSync(descriptor);
     if (segment.sizeBytes > 0) return;
     current.segments.splice(current.segments.indexOf(segment), 1);

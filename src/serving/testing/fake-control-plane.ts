@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -141,12 +142,10 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
       };
     },
     holdFiles(revision) {
-      let release = () => {};
-      const holding = new Promise<void>((resolve) => {
-        release = resolve;
-      });
-      for (const { digest } of revision.files) held.set(digest, holding);
-      return release;
+      const gate = new EventEmitter();
+      const opened = once(gate, 'open').then(() => undefined);
+      for (const { digest } of revision.files) held.set(digest, opened);
+      return () => void gate.emit('open');
     },
     reported(isIt) {
       const last = reports.at(-1);

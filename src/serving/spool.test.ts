@@ -1,0 +1,65 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { decodeFrames, maxFrameBytes } from '#contracts/spool-frame';
+import { createLogger } from '#platform/log';
+import { builtModule } from '#platform/testing/built-program';
+import { defaultSpoolLimits, openSpool } from './spool.ts';
+
+const logger = createLogger({ level: 'silent' });
+const aFolder = () => mkdtempSync(join(tmpdir(), 'tidemill-spool-'));
+const open = async (folder: string, epoch: string) => {
+  const spool = await openSpool({ folder, epoch, limits: defaultSpoolLimits, logger });
+  onTestFinished(() => spool.close());
+  return spool;
+};
+
+test('after a write that the disk cut short no frame of it comes back under an offset that is given again', async () => {
+  const spoolModule = await builtModule('serving/spool.js');
+  const frameModule = await builtModule('contracts/spool-frame.js');
+  const folder = aFolder();
+  // A process that may write files of 4 KiB (8 blocks): the turn of ten records fails in its middle, as on a full disk.
+  const program = `
+    const { openSpool } = await import(${JSON.stringify(spoolModule)});
+    const { prepareRecord } = await import(${JSON.stringify(frameModule)});
+    const logger = { error() {}, warn() {} };
+    const limits = { maxBytes: 2 ** 30, segmentBytes: 2 ** 26, segmentMs: 60000 };
+    const spool = await openSpool({ folder: ${JSON.stringify(folder)}, epoch: 'e1', limits, logger });
+    const append = (id) => spool.append(prepareRecord({ predictionId: id, principal: 'x'.repeat(700) }, [], []), false);
+    const results = [await append('kept')];
+    results.push(...await Promise.all(Array.from({ length: 10 }, (_, at) => append('lost-' + at))));
+    results.push(await append('after'));
+    console.log(JSON.stringify(results));
+    process.exit(0);`;
+  const printed = execFileSync('sh', [
+    '-c',
+    'ulimit -f 8; exec "$0" --input-type=module -e "$1"',
+    process.execPath,
+    program,
+  ]);
+  expect(JSON.parse(printed.toString())).toEqual(['written', ...Array.from({ length: 10 }, () => 'lost'), 'written']);
+
+  const [before] = (await open(folder, 'e2')).epochs;
+  expect(before?.segments.map(({ firstOffset, nextOffset }) => [firstOffset, nextOffset])).toEqual([
+    [0, 1],
+    [1, 2],
+  ]);
+  const files = readdirSync(join(folder, 'e1')).toSorted();
+  const frames = files.flatMap((name) => decodeFrames(readFileSync(join(folder, 'e1', name))).frames);
+  expect(frames.map(({ offset, record }) => [offset, record.predictionId])).toEqual([
+    [0, 'kept'],
+    [1, 'after'],
+  ]);
+});
+
+test('a record longer than a frame may be is lost by itself, not with what stands beside it', async () => {
+  const spool = await open(aFolder(), 'e1');
+  const whole = { envelope: '{}', envelopeBytes: 2, tensors: [], sizeBytes: 22 };
+  const results = [whole, { ...whole, sizeBytes: maxFrameBytes + 1 }, whole].map((record) =>
+    spool.append(record, false),
+  );
+  expect(await Promise.all(results)).toEqual(['written', 'lost', 'written']);
+  expect(spool.dropped).toBe(1);
+});
