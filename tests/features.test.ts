@@ -50,6 +50,14 @@ from flights group by all`,
   return project;
 }
 
+/** A view whose rows may be corrected; `created` says how it knows. */
+const corrected = (created: string) => `project: sky
+datasets:
+  weather: { source: data/weather/*.csv, time: at }
+features:
+  weather: { dataset: weather, entity: origin, time: at, ${created}columns: [temp] }
+`;
+
 describe('features as of an instant', () => {
   test('are those of the training rows, value for value, and parts are left unread only when they cannot matter', async () => {
     const project = await sky();
@@ -125,12 +133,6 @@ describe('features as of an instant', () => {
 
   test('among rows of one time that which was written last counts, where the view says when that was', async () => {
     const { client: root } = await startControlPlane();
-    const corrected = (created: string) => `project: sky
-datasets:
-  weather: { source: data/weather/*.csv, time: at }
-features:
-  weather: { dataset: weather, entity: origin, time: at, ${created}columns: [temp] }
-`;
     const project = await createTestProject(root, corrected(''));
     // the correction is the lower value: without "created" the greater one counts
     await project.write(

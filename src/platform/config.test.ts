@@ -37,7 +37,7 @@ describe('configuration', () => {
   test('has no setting that nothing reads', () => {
     const root = fileURLToPath(new URL('..', import.meta.url));
     const sources = readdirSync(root, { recursive: true, encoding: 'utf8' })
-      .filter((file) => /\.ts$/.test(file) && !/\.test\.ts$|^platform\/config/.test(file))
+      .filter((file) => file.endsWith('.ts') && !/\.test\.ts$|^platform\/config/.test(file))
       .map((file) => readFileSync(join(root, file), 'utf8'))
       .join('\n');
     const isRead = (key: string) =>

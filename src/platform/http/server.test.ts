@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
@@ -272,16 +273,16 @@ describe('a sensitive operation', () => {
 
   test('is written down beside its handler, and answered once that is done', async () => {
     const order: string[] = [];
-    let done = () => {};
+    const written = new EventEmitter();
     const { app } = await open({
       onSensitive: (read) => {
         order.push(`${read.principal} ${read.operation} ${read.project} ${read.subject}`);
-        return new Promise<void>((resolve) => (done = resolve)).then(() => void order.push('recorded'));
+        return once(written, 'done').then(() => void order.push('recorded'));
       },
     });
     registerOperation(app, look, async (_call, answer) => {
       order.push('handled');
-      setImmediate(done);
+      setImmediate(() => written.emit('done'));
       return answer(200, { seen: true });
     });
     const answer = await app.inject({ url: '/api/v1/predictions/p1', headers: editor });
