@@ -3,7 +3,7 @@
 //   npm run build && node bench/serving.mjs [--seconds 5] [--rounds 3] [--connections 16] [--json]
 // Goal: at least half of the bare server's requests a second, and the spool drained within 60 s.
 // The load generator, both servers and the intake are processes of their own; rounds alternate, medians are printed.
-import { fork, spawn } from 'node:child_process';
+import { execFileSync, fork, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
@@ -55,7 +55,7 @@ async function runBareServer() {
 
 /** The control plane's side of the contract, taking every record in and checking each frame. */
 async function runIntake() {
-  const { startFakeControlPlane } = await import(join(root, 'dist/serving/testing/fake-control-plane.js'));
+  const { startFakeControlPlane } = await import(join(root, 'dist/bench/serving/testing/fake-control-plane.js'));
   const plane = await startFakeControlPlane();
   plane.publish({
     endpoints: [
@@ -165,6 +165,12 @@ async function compare() {
       json: { type: 'boolean', default: false },
     },
   });
+  // The intake is one of the tests, which the build leaves out.
+  execFileSync(process.execPath, [
+    join(root, 'node_modules/typescript/bin/tsc'),
+    '-p',
+    join(root, 'bench/tsconfig.json'),
+  ]);
   const home = mkdtempSync(join(tmpdir(), 'tidemill-bench-'));
   const bare = start('bare');
   const { port: barePort } = await bare.next();

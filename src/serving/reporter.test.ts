@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ReplicaReport } from '#contracts/replica-report';
@@ -10,7 +10,7 @@ import { createReporter } from './reporter.ts';
 test('while a report waits for its answer those that are asked for meanwhile make one, of the moment it is sent', async () => {
   const gate = new EventEmitter();
   const taken: number[] = [];
-  const server = createServer(async (request, response) => {
+  const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     taken.push((JSON.parse(Buffer.concat(chunks).toString()) as ReplicaReport).sequence);
@@ -19,7 +19,8 @@ test('while a report waits for its answer those that are asked for meanwhile mak
       await once(gate, 'open');
     }
     response.writeHead(204).end();
-  });
+  };
+  const server = createServer((request, response) => void take(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = createControlClient({

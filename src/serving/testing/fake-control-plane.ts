@@ -39,6 +39,7 @@ export interface FakeControlPlane {
 }
 
 const token = 'pool-token';
+const nothing = (_record: PredictionRecord): boolean => false;
 
 export async function startFakeControlPlane(options: { readonly pool?: string } = {}): Promise<FakeControlPlane> {
   const pool = options.pool ?? 'default';
@@ -50,7 +51,7 @@ export async function startFakeControlPlane(options: { readonly pool?: string } 
   const cursors = new Map<string, number>();
   const held = new Map<string, Promise<void>>();
   let refusal: number | undefined;
-  let isUnreadable = (_record: PredictionRecord): boolean => false;
+  let isUnreadable = nothing;
   let specWaiters: (() => void)[] = [];
   let reportWaiters: { isIt: (report: ReplicaReport) => boolean; resolve: (report: ReplicaReport) => void }[] = [];
 
