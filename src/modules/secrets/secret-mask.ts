@@ -36,6 +36,8 @@ function formsOf(value: string): readonly string[] {
     encodeURIComponent(value),
     JSON.stringify(value).slice(1, -1),
     Buffer.from(value).toString('base64'),
+    Buffer.from(value).toString('base64').replace(/=+$/, ''), // many print it without its padding
+    Buffer.from(value).toString('base64url'),
     ...(value.includes('\n') ? lines : []),
   ];
 }
