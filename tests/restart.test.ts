@@ -39,7 +39,8 @@ describe('a stop of both planes', () => {
 
       await pair.up();
       const before = heard.length;
-      await model.ask();
+      // the new data plane listens before its model is loaded
+      await expect.poll(() => model.ask().catch(String), { timeout: 30_000, interval: 100 }).toMatch(/^[0-9a-f-]{36}$/);
       await model.flush();
       await train();
       await expect.poll(() => heard.length, { timeout: 30_000 }).toBeGreaterThan(before);
