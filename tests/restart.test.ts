@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { startRun } from '../src/contracts/pipelines.ts';
@@ -57,7 +58,6 @@ describe('a stop of both planes', () => {
       await pair.client().call(createProject, { body: { name: 'slow' } });
       // a body that is still on its way when the stop begins
       const { port } = new URL(pair.url());
-      const { connect } = await import('node:net');
       const body = JSON.stringify({ goal: { statement: 'Warn in time.' } });
       const socket = connect(Number(port), '127.0.0.1');
       socket.write(
@@ -70,10 +70,30 @@ describe('a stop of both planes', () => {
       socket.write(body.slice(10));
       const answer = await new Promise<string>((resolve) => socket.once('data', (data) => resolve(data.toString())));
       expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+      const answered = performance.now();
       await stopped;
+      expect(performance.now() - answered).toBeLessThan(inTimeMs);
       await pair.up();
       const { goal } = (await (await fetch(`${pair.url()}/api/v1/projects/slow`)).json()) as { goal: object };
       expect(goal).toMatchObject({ statement: 'Warn in time.' });
+    },
+    testTimeoutMs,
+  );
+
+  test(
+    'waits only so long for a request that never ends',
+    async () => {
+      const pair = await startPair([], { TIDEMILL_STOP_TIMEOUT_MS: '500' });
+      const { port } = new URL(pair.url());
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.write(
+        'PUT /api/v1/goal HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
+      );
+      await delay(300);
+      const began = performance.now();
+      await pair.stop();
+      expect(performance.now() - began).toBeLessThan(inTimeMs);
     },
     testTimeoutMs,
   );

@@ -31,7 +31,10 @@ export interface RunningPair {
 }
 
 /** Started once, with more arguments of `up` when given; whatever runs of it is gone after the test. */
-export async function startPair(more: readonly string[] = []): Promise<RunningPair> {
+export async function startPair(
+  more: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<RunningPair> {
   await builtModule('cli/main.js');
   const home = join(await temporaryFolder(), 'home');
   const serving = join(home, 'serving');
@@ -60,6 +63,7 @@ export async function startPair(more: readonly string[] = []): Promise<RunningPa
       const ports = ['--port', portOf(url), '--serving-port', portOf(servingUrl)];
       const child = spawn(program, ['up', '--json', '--home', home, ...ports, ...more], {
         stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...environment },
       });
       control = child;
       let said = '';

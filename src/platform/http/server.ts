@@ -111,6 +111,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     void reply.header('x-request-id', request.id);
     await admit(request, reply, options, allowedHosts, closing.signal);
   });
+  app.addHook('onSend', async (_request, reply) => {
+    // a connection that may be used again would hold the stop up for as long as it is kept alive
+    if (closing.signal.aborted) void reply.header('connection', 'close');
+  });
   if (metrics !== undefined)
     app.addHook('onResponse', async (request, reply) => {
       const operation = request.routeOptions.config.access?.id ?? 'none';
