@@ -6,8 +6,6 @@
 // outputs differ wait for one file sync more, outside of the event loop.
 //
 // What a step still costs the server, in the order of weight: some 27 statements in two units (record and claim; settle and
-
-
 // go on), two commits and one sync; a fork of the whole process; three programs (sh, the command, mv, which makes
 // exit.json appear whole). Of the statements about half could be left out by writing tracking run, lineage and holds of
 // several steps together, which a fan-out on a machine with more cores would do more of by itself.
