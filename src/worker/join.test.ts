@@ -98,6 +98,24 @@ describe('the join', () => {
     });
   });
 
+  test('computes a view made by SQL only for the times that the rows may use', async () => {
+    const sql = (before: string) => `select origin, observed,
+      case when observed < timestamp '${before}' then error('computed')::integer else 1 end as v from weather_and_past`;
+    const past = await folder.parquet(
+      'past.parquet',
+      `from '${weather}' union all by name select 'JFK' as origin, timestamp '2012-01-01 00:00:00' as observed`,
+    );
+    const common = { name: 'v', entity: ['origin'], time: 'observed' };
+    const inputs = [{ name: 'weather_and_past', paths: [past] }];
+    const ask = (before: string, ttlMs?: number) =>
+      folder.run('join', {
+        spine: { paths: [spine], at: 'scheduled' },
+        views: [{ ...common, sql: sql(before), inputs, ...(ttlMs !== undefined && { ttlMs }) }],
+      });
+    expect((await ask('2012-06-01', 3 * hour)).values).toEqual([[1], [1]]);
+    await expect(ask('2012-06-01')).rejects.toMatchObject({ code: 'SQL_INVALID' }); // without ttl the past may be used
+  });
+
   test('compares nanoseconds where a column has them, dates and milliseconds too', async () => {
     const fine = await folder.parquet(
       'fine.parquet',

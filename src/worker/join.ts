@@ -1,6 +1,6 @@
 import type { WorkerTaskInput, WorkerTaskOutput } from '#contracts/worker';
 import { toJsonValue } from './json-value.ts';
-import type { MatchedView } from './match-plan.ts';
+import { type MatchedView, type MatchRequest, planMatch } from './match-plan.ts';
 import { matchView } from './match-view.ts';
 import { defineInputs } from './query.ts';
 import { type Session, withSession } from './session.ts';
@@ -37,10 +37,8 @@ export async function join(context: TaskContext, input: Join): Promise<WorkerTas
     const at = requireColumn(columns, spine.at, 'the rows');
     const matches: MatchedView[] = [];
     for (const [index, view] of views.entries()) {
-      const relation = await openView(session, view, index);
-      matches.push(
-        await matchView(session, { view, relation, index, spine: columns, at, loose: 'rows' in spine, arrayBytes }),
-      );
+      const request = { view, index, spine: columns, at, loose: 'rows' in spine, arrayBytes };
+      matches.push(await matchView(session, { ...request, relation: await openView(session, request) }));
     }
     const features = matches.flatMap((match) => match.features);
     assertDistinct([...columns.map(({ name }) => name), ...features.map(({ output }) => output)]);
@@ -58,14 +56,19 @@ function pathsOf(view: View): readonly string[] {
   return 'paths' in view ? view.paths : view.inputs.flatMap(({ paths }) => paths);
 }
 
-/** SQL runs once, into a table: it is read twice, and may be dear or differ from run to run. */
-async function openView(session: Session, view: View, index: number): Promise<string> {
+/**
+ * SQL runs once, into a table: it is read twice, and may be dear or differ from run to run. Rows of times that no row of the
+ * spine may use are left out, so that looking up a day does not compute the view's whole history.
+ */
+async function openView(session: Session, request: Omit<MatchRequest, 'relation'>): Promise<string> {
+  const { view, index } = request;
   if ('paths' in view) return readParquet(view.paths);
   const [table, definition] = [`_tidemill_view_${index}`, `_tidemill_sql_${index}`];
   const what = `the SQL of feature view "${view.name}"`;
   await defineInputs(session, view.inputs);
   await session.defineView(definition, view.sql, what);
-  await session.run(`create temp table ${table} as from ${definition}`, { kind: 'sql', what });
+  const { window } = await planMatch(session, { ...request, relation: definition });
+  await session.run(`create temp table ${table} as from ${definition}${window}`, { kind: 'sql', what });
   for (const { name } of [{ name: definition }, ...view.inputs]) await session.run(`drop view ${quoteName(name)}`);
   return table;
 }
