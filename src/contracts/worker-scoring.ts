@@ -1,16 +1,7 @@
 import { Type } from 'typebox';
 import { EvaluationResult } from './evaluation.ts';
 import { datatypes } from './tensor.ts';
-import {
-  CategoryCounts,
-  CellCounts,
-  ColumnProfile,
-  FileOutput,
-  fileFields,
-  OutputPath,
-  Path,
-  Paths,
-} from './worker-tables.ts';
+import { ColumnProfile, FileOutput, OutputPath, Path, Paths } from './worker-tables.ts';
 
 const closed = { additionalProperties: false } as const;
 const Integer = Type.Integer({ minimum: 0 });
@@ -102,108 +93,5 @@ export const describeModel = {
       columns: Type.Array(ColumnProfile, { description: 'of the inputs' }),
       score: Type.Object(ColumnProfile.properties, { description: 'of 200,000 rows at most, evenly taken' }),
     }),
-  }),
-};
-
-const SketchColumn = Type.Union([
-  Type.Object({ name: Type.String(), kind: Type.Literal('numeric'), edges: Type.Array(Type.Number()) }, closed),
-  Type.Object(
-    { name: Type.String(), kind: Type.Literal('categorical'), categories: Type.Array(Type.String()) },
-    closed,
-  ),
-]);
-const ScoreCounts = Type.Object({
-  positives: Type.Array(Integer),
-  negatives: Type.Array(Integer),
-  lossMicros: Integer,
-  lossSquareMicros: Integer,
-  brierMicros: Integer,
-  brierSquareMicros: Integer,
-  unscored: Integer,
-});
-
-/** Mergeable integer counts per revision, column and hour of event time: the sidecar of a file of the prediction log. */
-export const sketch = {
-  input: Type.Object(
-    {
-      paths: Paths,
-      eventTime: Type.String({ description: 'column' }),
-      revision: Type.String({ description: 'column' }),
-      revisions: Type.Array(
-        Type.Object(
-          {
-            revision: Type.String(),
-            columns: Type.Array(SketchColumn),
-            scored: Type.Optional(
-              Type.Object(
-                {
-                  score: Type.String({ description: 'column' }),
-                  label: Type.String({ description: 'column, null where unknown' }),
-                  bins: Type.Optional(Type.Integer({ minimum: 1, description: 'default 1000' })),
-                },
-                closed,
-              ),
-            ),
-          },
-          closed,
-        ),
-      ),
-    },
-    closed,
-  ),
-  output: Type.Object({
-    hours: Type.Array(
-      Type.Object({
-        revision: Type.String(),
-        hourMs: Type.Integer(),
-        rows: Integer,
-        cells: Type.Record(Type.String(), Type.Omit(CellCounts, ['edges']), { description: 'numeric columns by name' }),
-        categories: Type.Record(Type.String(), Type.Omit(CategoryCounts, ['categories'])),
-        scored: Type.Optional(ScoreCounts),
-      }),
-    ),
-    skipped: Type.Integer({ description: 'rows of other revisions, or without an event time' }),
-  }),
-};
-
-/**
- * Predictions with their truth, matched by id, or by key and event time. Columns: prediction_row, value, observed_at,
- * recorded_at, source. Of several truths of one prediction the latest observed_at counts, then the latest recorded_at.
- */
-export const truthJoin = {
-  input: Type.Object(
-    {
-      predictions: Type.Object(
-        {
-          paths: Paths,
-          id: Type.String({ description: 'column with the id of the prediction row' }),
-          key: Type.Optional(Type.String({ description: 'column with the encoded key' })),
-          time: Type.Optional(Type.String({ description: 'column with the event time' })),
-        },
-        closed,
-      ),
-      truth: Type.Object(
-        {
-          paths: Paths,
-          id: Type.Optional(Type.String({ description: 'column; without it key and time match' })),
-          key: Type.Optional(Type.Array(Type.String(), { minItems: 1, description: 'columns of the key, in order' })),
-          time: Type.Optional(Type.String({ description: 'column with the event time' })),
-          value: Type.String({ description: 'SQL expression: arr_delay > 15' }),
-          observedAt: Type.Optional(Type.String({ description: 'column; default observedAtMs' })),
-          observedAtMs: Type.Optional(Type.Integer()),
-          recordedAtMs: Type.Integer(),
-          source: Type.String(),
-        },
-        closed,
-      ),
-      outputPath: OutputPath,
-    },
-    closed,
-  ),
-  output: Type.Object({
-    ...fileFields,
-    matched: Integer,
-    unknown: Type.Integer({ description: 'matched with a null value: never known' }),
-    unmatched: Type.Integer({ description: 'rows of the truth without a prediction' }),
   }),
 };

@@ -16,9 +16,9 @@ export type JsonValue = null | boolean | number | string | readonly JsonValue[] 
 export const JsonValue = Type.Unsafe<JsonValue>({});
 
 /** A file that a task has left. */
+/** What a task wrote. Its digest is not among it: the blob store, which must know it for certain, takes it anyway. */
 export const fileFields = {
   path: Type.String(),
-  sha256: Type.String(),
   sizeBytes: Integer,
   rows: Integer,
 };

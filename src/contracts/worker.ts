@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox';
 import { errorKinds } from './error-kinds.ts';
 import { join } from './worker-features.ts';
 import { logCompact, logCompare, logIntake, logLookup, logTruth } from './worker-predictions.ts';
-import { describeModel, evaluate, score, sketch, truthJoin } from './worker-scoring.ts';
+import { describeModel, evaluate, score } from './worker-scoring.ts';
 import { check, compact, describe, ingest, type JsonValue, land, profile, query } from './worker-tables.ts';
 
 /** The tasks of the worker process: name → schema of its input and of its output. */
@@ -18,8 +18,6 @@ export const workerTasks = {
   score,
   evaluate,
   'describe-model': describeModel,
-  sketch,
-  'truth-join': truthJoin,
   'log-intake': logIntake,
   'log-compact': logCompact,
   'log-truth': logTruth,

@@ -1,11 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 export interface WrittenFile {
   readonly path: string;
-  readonly sha256: string;
   readonly sizeBytes: number;
 }
 
@@ -33,20 +31,13 @@ export async function writeAtomically<T>(
       await handle.close();
     }
     const { size } = await stat(temporary);
-    const sha256 = await digestOf(temporary);
     await rename(temporary, path);
     await syncFolder(dirname(path));
-    return { file: { path, sha256, sizeBytes: size }, result };
+    return { file: { path, sizeBytes: size }, result };
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
 
 /** So that the rename itself survives a power cut. */

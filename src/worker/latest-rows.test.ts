@@ -67,6 +67,8 @@ function bruteForce(rows: readonly Row[], maxAge: number) {
   };
 }
 
+const at = (time: number, created = Number.NEGATIVE_INFINITY) => ({ entity: 0, time, created });
+
 describe('latest rows', () => {
   // Below and above the number of slots from which rows are gathered before they are placed; one hot entity among many.
   test.each([
@@ -101,7 +103,6 @@ describe('latest rows', () => {
         1,
       ),
     );
-    const at = (time: number, created = Number.NEGATIVE_INFINITY) => ({ entity: 0, time, created });
     offerAll(latest, [at(5), at(5), at(8), at(8), at(8, 1), at(8, 1), at(21)], 3);
     expect(latest.ties()).toMatchObject([
       { slot: 0, row: 4 },

@@ -11,13 +11,13 @@
  */
 export interface LatestRows {
   /** `count` rows of the view: entity, time, created, and the number that `settle` answers. */
-  offer(
+  readonly offer: (
     count: number,
     entities: Int32Array,
     times: Float64Array,
     created: Float64Array | undefined,
     rows: Float64Array,
-  ): void;
+  ) => void;
   /** Rows that tie for the best of a slot, at least two a slot; the caller decides by `choose`. @returns undefined when there were too many to keep */
   ties(): readonly { readonly slot: number; readonly row: number }[] | undefined;
   choose(slot: number, row: number): void;
@@ -154,13 +154,13 @@ function createNearbyBuffers({ starts, times: { length: slots } }: AskedInstants
   }
 
   return {
-    offer(
+    offer: (
       count: number,
       newEntities: Int32Array,
       newTimes: Float64Array,
       newCreated: Float64Array | undefined,
       newRows: Float64Array,
-    ): void {
+    ): void => {
       withCreated = newCreated !== undefined;
       for (let index = 0; index < count; index += 1) {
         const entity = newEntities[index] as number;
@@ -175,7 +175,7 @@ function createNearbyBuffers({ starts, times: { length: slots } }: AskedInstants
         if (used + 1 === rowsPerBuffer) flushOne(buffer);
       }
     },
-    flush(): void {
+    flush: (): void => {
       for (let buffer = 0; buffer < buffers; buffer += 1) flushOne(buffer);
     },
   };

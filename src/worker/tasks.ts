@@ -16,9 +16,7 @@ import { joinTruth } from './log-truth.ts';
 import { profile } from './profile.ts';
 import { query } from './query.ts';
 import { score } from './score.ts';
-import { sketch } from './sketch.ts';
 import type { TaskContext } from './task-context.ts';
-import { truthJoin } from './truth-join.ts';
 import { workerErrors } from './worker-errors.ts';
 
 type Tasks = {
@@ -37,8 +35,6 @@ const tasks: Tasks = {
   score,
   evaluate,
   'describe-model': describeModel,
-  sketch,
-  'truth-join': truthJoin,
   'log-intake': takeFrames,
   'log-compact': compactDay,
   'log-truth': joinTruth,
