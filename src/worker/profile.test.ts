@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { countIntoCells } from '#statistics/histogram';
 import { createTaskFolder, type TaskFolder } from './testing/task-folder.ts';
@@ -89,4 +90,20 @@ test('asks for columns by name', async () => {
   await expect(folder.run('profile', { paths: [path], columns: ['tow'] })).rejects.toMatchObject({
     code: 'COLUMN_MISSING',
   });
+});
+
+test('quantiles equal those of numpy, also of one value and of ties', async () => {
+  const { quantiles: cases } = JSON.parse(
+    readFileSync(new URL('../statistics/fixtures/reference.json', import.meta.url), 'utf8'),
+  ) as { readonly quantiles: readonly { readonly values: readonly number[]; readonly p: Record<string, number> }[] };
+  for (const { values, p } of cases) {
+    const path = await folder.parquet('q.parquet', `select unnest([${values.join(', ')}, null]::double[]) as x`);
+    const { columns } = await folder.run('profile', { paths: [path] });
+    const found = columns[0]?.quantiles ?? {};
+    expect(Object.keys(found).length).toBeGreaterThan(4);
+    for (const [name, value] of Object.entries(found)) {
+      const expected = p[name.slice(1)];
+      if (expected !== undefined) expect(value).toBeCloseTo(expected, 10);
+    }
+  }
 });
