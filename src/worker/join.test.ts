@@ -42,6 +42,9 @@ async function tie(count: number, created: string) {
   return (await joined({ paths: [path], created: 'created', columns: ['v'] })).values;
 }
 
+const failingBefore = (instant: string): string => `select origin, observed,
+  case when observed < timestamp '${instant}' then error('computed')::integer else 1 end as v from weather_and_past`;
+
 describe('the join', () => {
   test('uses a row that is exactly ttl old, and none that is a second older', async () => {
     expect((await joined({ ttlMs: 3 * hour })).values).toEqual([[1.5], [3]]);
@@ -99,8 +102,6 @@ describe('the join', () => {
   });
 
   test('computes a view made by SQL only for the times that the rows may use', async () => {
-    const sql = (before: string) => `select origin, observed,
-      case when observed < timestamp '${before}' then error('computed')::integer else 1 end as v from weather_and_past`;
     const past = await folder.parquet(
       'past.parquet',
       `from '${weather}' union all by name select 'JFK' as origin, timestamp '2012-01-01 00:00:00' as observed`,
@@ -110,7 +111,7 @@ describe('the join', () => {
     const ask = (before: string, ttlMs?: number) =>
       folder.run('join', {
         spine: { paths: [spine], at: 'scheduled' },
-        views: [{ ...common, sql: sql(before), inputs, ...(ttlMs !== undefined && { ttlMs }) }],
+        views: [{ ...common, sql: failingBefore(before), inputs, ...(ttlMs !== undefined && { ttlMs }) }],
       });
     expect((await ask('2012-06-01', 3 * hour)).values).toEqual([[1], [1]]);
     await expect(ask('2012-06-01')).rejects.toMatchObject({ code: 'SQL_INVALID' }); // without ttl the past may be used
