@@ -7,6 +7,9 @@ import { stopServer } from '../stop-server.ts';
 /** Chosen once: under 4 minutes on 2 cores once the Python environment stands, and every room has enough rows. */
 const defaultShare = 0.1;
 
+/** Until here the first model learns. */
+const firstReplayed = '2013-03-01';
+
 export function createDemoCommand(world: CliEnvironment): Command {
   return new Command('demo')
     .description(
@@ -39,6 +42,9 @@ export function createDemoCommand(world: CliEnvironment): Command {
         const seed = Number(options.seed);
         if (!Number.isInteger(seed))
           throw new CliError('SEED_INVALID', 2, `--seed must be a whole number, not ${options.seed}`);
+        const { until, fresh = false, exit = false } = options;
+        if (!/^2013-\d\d-\d\d$/.test(until) || Number.isNaN(Date.parse(until)) || until <= firstReplayed)
+          throw new CliError('UNTIL_INVALID', 2, `--until must be a day of 2013 after ${firstReplayed}, not ${until}`);
         const [{ runDemo }, { printReport }] = await Promise.all([
           import('../demo/demo.ts'),
           import('../demo/report.ts'),
@@ -47,7 +53,6 @@ export function createDemoCommand(world: CliEnvironment): Command {
           ...(options.port !== undefined && { port: options.port }),
           ...(options.servingPort !== undefined && { servingPort: options.servingPort }),
         };
-        const { until, fresh = false, exit = false } = options;
         const report = await runDemo(context, { share, seed, until, fresh, exit, upFlags });
         context.output.result(report, () => printReport(report, callOf(context)));
         if (exit) await stopServer(context);
