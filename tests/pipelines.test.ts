@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
@@ -8,9 +8,9 @@ import { listDatasets } from '../src/contracts/datasets.ts';
 import { cancelRun, explainStep, listRuns } from '../src/contracts/pipelines.ts';
 import { startTimeOf } from '../src/platform/processes.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
-import { openPipelineProject, stateOf, states } from './support/pipeline-project.ts';
+import { openPipelineProject, type ProjectFiles, stateOf, states } from './support/pipeline-project.ts';
 
-async function open(yaml: string, files: Readonly<Record<string, string>> = {}) {
+async function open(yaml: string, files: ProjectFiles = {}) {
   const server = await startControlPlane();
   const project = await openPipelineProject(server.client, {
     'tidemill.yaml': `project: shop\n${yaml}`,
@@ -285,11 +285,11 @@ pipelines:
       `pipelines:
   p:
     steps:
-      make:  { run: 'cp none "$TIDEMILL_OUTPUT_ROWS"', outputs: { rows: dataset }, code: [none] }
+      make:  { run: 'cp some.parquet "$TIDEMILL_OUTPUT_ROWS"', outputs: { rows: dataset }, code: [some.parquet] }
       after: { run: 'true', inputs: { rows: make.rows } }
       tidy:  { run: 'true', always: true }
 `,
-      { none: 'a row' },
+      { 'some.parquet': await readFile('examples/flights/data/source/weather.parquet') },
     );
     // a table that refuses what `datasets` writes, as a full or damaged one would
     await server.platform.database.write({ actor: 'user:local' }, (unit) =>

@@ -8,11 +8,14 @@ import { applyWorkspace } from '../../src/contracts/workspace.ts';
 import type { Client } from '../../src/sdk/index.ts';
 import { temporaryFolder } from './control-plane.ts';
 
+/** What lies where in a project's folder. */
+export type ProjectFiles = Readonly<Record<string, string | Uint8Array>>;
+
 /** A project's folder beside a server, used as a person uses it: write, apply, run, look. */
 export interface PipelineProject {
   readonly folder: string;
   readonly client: Client;
-  write(files: Readonly<Record<string, string>>): Promise<void>;
+  write(files: ProjectFiles): Promise<void>;
   apply(): Promise<void>;
   /** Starts the pipeline `p`. */
   start(options?: { readonly params?: Record<string, unknown>; readonly cache?: boolean }): Promise<RunView>;
@@ -30,17 +33,14 @@ export interface PipelineProject {
 
 const lookAgainMs = 20;
 
-export async function openPipelineProject(
-  client: Client,
-  files: Readonly<Record<string, string>>,
-): Promise<PipelineProject> {
+export async function openPipelineProject(client: Client, files: ProjectFiles): Promise<PipelineProject> {
   const folder = await temporaryFolder();
   const write: PipelineProject['write'] = async (all) => {
-    for (const [path, text] of Object.entries(all)) {
+    for (const [path, content] of Object.entries(all)) {
       const target = join(folder, path);
       await mkdir(dirname(target), { recursive: true });
-      await writeFile(target, text);
-      if (text.startsWith('#!')) await chmod(target, 0o755);
+      await writeFile(target, content);
+      if (typeof content === 'string' && content.startsWith('#!')) await chmod(target, 0o755);
     }
   };
   await write(files);
