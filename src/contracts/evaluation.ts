@@ -32,6 +32,30 @@ export type MetricValue = Static<typeof MetricValue>;
 export const MetricSuite = Type.Record(Type.String(), MetricValue);
 export type MetricSuite = Static<typeof MetricSuite>;
 
+const Instant = Type.String({ format: 'date-time' });
+const Cut = Type.Object({
+  trainedUntil: Type.Object(
+    { column: Type.String(), at: Instant },
+    { description: 'time of the last row that the model was trained on' },
+  ),
+  rows: Type.Integer({ description: 'test rows at or before it' }),
+  share: Type.Number({ description: 'of all test rows whose time is known' }),
+});
+
+/** Whether test rows lie within the time that a model was trained on: their numbers then flatter that model. */
+export const TestOverlap = Type.Object({
+  overlaps: Type.Enum(['champion', 'candidate', 'both', 'none', 'unknown'], {
+    description: 'whose training rows reach into the test rows, of the models that were scored',
+  }),
+  time: Type.Optional(Type.String({ description: 'column of the test rows' })),
+  testFrom: Type.Optional(Instant),
+  testUntil: Type.Optional(Instant),
+  candidate: Type.Optional(Cut),
+  champion: Type.Optional(Cut),
+  why: Type.Optional(Type.String({ description: 'why something of it is not known' })),
+});
+export type TestOverlap = Static<typeof TestOverlap>;
+
 /** What scoring the test rows told. */
 export const EvaluationResult = Type.Object({
   n: Type.Integer({ description: 'rows whose truth is known' }),
@@ -44,6 +68,7 @@ export const EvaluationResult = Type.Object({
     Type.Record(Type.String(), MetricValue, { description: 'candidate minus champion on the same rows, paired' }),
   ),
   user: Type.Record(Type.String(), Type.Number(), { description: "the user's own numbers" }),
+  overlap: Type.Optional(TestOverlap),
 });
 export type EvaluationResult = Static<typeof EvaluationResult>;
 
@@ -57,7 +82,6 @@ export const GateDecision = Type.Object({
 });
 export type GateDecision = Static<typeof GateDecision>;
 
-const Instant = Type.String({ format: 'date-time' });
 export const EvaluationView = Type.Object({
   id: Type.String(),
   model: Type.String(),

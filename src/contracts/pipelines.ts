@@ -117,6 +117,12 @@ export const ModelBlock = Type.Object(
       description: '<step>.<output>: rows that it has not seen; candidate and champion are scored on them',
     }),
     label: Type.String({ description: 'SQL expression over the test rows, null means never known: arr_delay > 15' }),
+    time: Type.Optional(
+      Type.String({
+        description:
+          'column of the training and test rows that says when each was; a verdict warns of test rows that lie within the time of training. Default: `at` of the join',
+      }),
+    ),
     predicts: Type.Object(
       {
         kind: Type.Enum(['binary']),

@@ -36,6 +36,13 @@ export const score = {
   }),
 };
 
+/** From when to when the training rows of a model lie. */
+export const TrainingTime = Type.Object({
+  column: Type.String(),
+  fromMs: Type.Number({ description: 'milliseconds UTC' }),
+  untilMs: Type.Number({ description: 'milliseconds UTC, of the last row' }),
+});
+
 /** Candidate and champion on the same rows, paired. */
 export const evaluate = {
   input: Type.Object(
@@ -47,6 +54,13 @@ export const evaluate = {
       label: Label,
       score: Score,
       metricsPath: Type.Optional(Path),
+      time: Type.Optional(Type.String({ description: 'column of the test rows that says when each was' })),
+      trained: Type.Optional(
+        Type.Object(
+          { candidate: Type.Optional(TrainingTime), champion: Type.Optional(TrainingTime) },
+          { ...closed, description: 'what the versions keep of their training rows' },
+        ),
+      ),
       cluster: Type.Optional(
         Type.String({
           description: 'column whose equal values are drawn together by the bootstrap (a day, a customer)',
@@ -75,6 +89,7 @@ export const describeModel = {
       trainPaths: Paths,
       columns: MatrixColumns,
       score: Score,
+      time: Type.Optional(Type.String({ description: 'column of the training rows that says when each was' })),
       lookups: Type.Optional(
         Type.Array(Type.String(), {
           description:
@@ -90,6 +105,7 @@ export const describeModel = {
     score: Score,
     train: Type.Object({
       rows: Integer,
+      time: Type.Optional(TrainingTime),
       columns: Type.Array(ColumnProfile, { description: 'of the inputs' }),
       score: Type.Object(ColumnProfile.properties, { description: 'of 200,000 rows at most, evenly taken' }),
     }),

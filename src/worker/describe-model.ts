@@ -5,6 +5,7 @@ import { scoreRows } from './score-rows.ts';
 import { withSession } from './session.ts';
 import { readParquet } from './sql-quote.ts';
 import type { TaskContext } from './task-context.ts';
+import { timeSpan } from './time-span.ts';
 
 type Description = WorkerTaskOutput<'describe-model'>;
 
@@ -42,6 +43,7 @@ export async function describeModel(
     appender.closeSync();
     const [score] = (await profileTable(session, table, undefined, {})).columns;
     if (score === undefined) throw new Error('a table of one column has no profile');
+    const time = input.time === undefined ? undefined : await timeSpan(session, relation, input.time);
     const { inputs, outputs } = scored.signature;
     const isLookedUp = (name: string): boolean => (input.lookups ?? []).some((prefix) => name.startsWith(prefix));
     const missing = new Set(
@@ -53,7 +55,12 @@ export async function describeModel(
       inputs: inputs.map((tensor) => toTensor(tensor, anyMissing(tensor))),
       outputs: outputs.map((tensor) => toTensor(tensor, false)),
       score: input.score,
-      train: { rows: profiled.rows, columns: profiled.columns, score },
+      train: {
+        rows: profiled.rows,
+        ...(time?.span && { time: { column: time.span.column, fromMs: time.span.fromMs, untilMs: time.span.untilMs } }),
+        columns: profiled.columns,
+        score,
+      },
     };
   });
 }

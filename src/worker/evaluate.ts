@@ -9,6 +9,7 @@ import { type ScoredRows, type ScoreRequest, scoreRows } from './score-rows.ts';
 import { type Session, withSession } from './session.ts';
 import { readParquet } from './sql-quote.ts';
 import type { TaskContext } from './task-context.ts';
+import { testOverlap } from './test-overlap.ts';
 import { workerErrors } from './worker-errors.ts';
 
 type Evaluate = WorkerTaskInput<'evaluate'>;
@@ -29,7 +30,12 @@ export async function evaluate(context: TaskContext, input: Evaluate): Promise<R
       input.champion === undefined ? {} : await tryToScore(session, { ...rows, modelPath: input.champion });
     const user = input.metricsPath === undefined ? {} : await readMetrics(input.metricsPath);
     const { champion, championError } = scored;
-    return { ...compare(candidate, champion, input), ...(championError !== undefined && { championError }), user };
+    return {
+      ...compare(candidate, champion, input),
+      ...(championError !== undefined && { championError }),
+      user,
+      overlap: await testOverlap(session, rows.relation, input),
+    };
   });
 }
 
@@ -46,7 +52,11 @@ async function tryToScore(
   }
 }
 
-function compare(candidate: ScoredRows, champion: ScoredRows | undefined, input: Evaluate): Omit<Result, 'user'> {
+function compare(
+  candidate: ScoredRows,
+  champion: ScoredRows | undefined,
+  input: Evaluate,
+): Omit<Result, 'user' | 'overlap'> {
   const labels = candidate.labels;
   const kept: number[] = [];
   for (const [row, label] of labels.entries()) {

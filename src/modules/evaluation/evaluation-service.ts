@@ -13,6 +13,7 @@ import {
   type NewEvaluation,
 } from './evaluation-store.ts';
 import { decideGate, overallVerdict } from './gate-rules.ts';
+import { type TrainingTime, trainingTimeOf } from './training-time.ts';
 
 export interface Judgement {
   readonly project: string;
@@ -24,6 +25,8 @@ export interface Judgement {
   readonly test: { readonly sha256: string; readonly reference: string | undefined };
   /** SQL expression over the test rows; null means never known. */
   readonly label: string;
+  /** Column of the test rows that says when each was, if one is known. */
+  readonly time: string | undefined;
   readonly predicts: { readonly kind: 'binary'; readonly score: string };
   readonly gates: readonly string[];
   /** Digest of the user's own JSON `{ name: number }`. */
@@ -59,21 +62,31 @@ export function createEvaluationService({ jobs, registry }: EvaluationDeps): Eva
   async function championOf(
     reader: Reader,
     { project, model, version, alias }: Pick<Evaluation, 'project' | 'model' | 'version' | 'alias'>,
-  ): Promise<{ readonly version: number; readonly digest: string | undefined } | undefined> {
+  ): Promise<number | undefined> {
     const current = await registry.alias(reader, project, model, alias);
-    if (current === undefined || current.version === version) return undefined;
-    return {
-      version: current.version,
-      digest: (await registry.version(reader, project, model, current.version))?.digest,
-    };
+    return current?.version === version ? undefined : current?.version;
+  }
+
+  /** What is scored, and how far it was trained. */
+  async function scored(
+    reader: Reader,
+    { project, model }: Pick<Evaluation, 'project' | 'model'>,
+    version: number | undefined,
+  ): Promise<{ readonly path?: string; readonly trained?: TrainingTime }> {
+    const found = version === undefined ? undefined : await registry.version(reader, project, model, version);
+    if (found?.digest === undefined) return {};
+    const trained = trainingTimeOf(found.signature);
+    return { path: `blob:${found.digest}`, ...(trained && { trained }) };
   }
 
   async function begin(
     unit: Unit,
     evaluation: Omit<NewEvaluation, 'id' | 'jobId' | 'championVersion'>,
-    input: Omit<EvaluateInput, 'champion'>,
+    input: Omit<EvaluateInput, 'candidate' | 'champion' | 'trained'>,
   ): Promise<string> {
-    const champion = await championOf(unit, evaluation);
+    const championVersion = await championOf(unit, evaluation);
+    const candidate = await scored(unit, evaluation, evaluation.version);
+    const champion = await scored(unit, evaluation, championVersion);
     const id = unit.newId();
     const jobId = await jobs.submit(unit, {
       project: evaluation.project,
@@ -82,10 +95,15 @@ export function createEvaluationService({ jobs, registry }: EvaluationDeps): Eva
       data: { evaluationId: id },
       work: workerWork('evaluate', {
         ...input,
-        ...(champion?.digest !== undefined && { champion: `blob:${champion.digest}` }),
+        candidate: candidate.path ?? '',
+        ...(champion.path !== undefined && { champion: champion.path }),
+        trained: {
+          ...(candidate.trained && { candidate: candidate.trained }),
+          ...(champion.trained && { champion: champion.trained }),
+        },
       }),
     });
-    await insertEvaluation(unit, { ...evaluation, id, jobId, championVersion: champion?.version });
+    await insertEvaluation(unit, { ...evaluation, id, jobId, championVersion });
     return id;
   }
 
@@ -93,21 +111,25 @@ export function createEvaluationService({ jobs, registry }: EvaluationDeps): Eva
   async function beginAgain(unit: Unit, evaluation: Evaluation): Promise<void> {
     const { work } = await jobs.get(unit, evaluation.jobId);
     if (work.kind !== 'worker') return;
-    const { champion: _before, ...input } = work.input as unknown as EvaluateInput;
+    const {
+      candidate: _candidate,
+      champion: _before,
+      trained: _trained,
+      ...input
+    } = work.input as unknown as EvaluateInput;
     await begin(unit, evaluation, input);
   }
 
   return {
-    async judge(unit, { predicts, metrics, test, ...judgement }) {
-      const candidate = await registry.version(unit, judgement.project, judgement.model, judgement.version);
+    async judge(unit, { predicts, metrics, test, time, ...judgement }) {
       return await begin(
         unit,
         { ...judgement, testReference: test.reference },
         {
-          candidate: `blob:${candidate?.digest ?? ''}`,
           testPaths: [`blob:${test.sha256}`],
           label: judgement.label,
           score: predicts.score,
+          ...(time !== undefined && { time }),
           ...(metrics !== undefined && { metricsPath: `blob:${metrics}` }),
           resamples,
           seed,
@@ -139,7 +161,7 @@ export function createEvaluationService({ jobs, registry }: EvaluationDeps): Eva
   async function decide(unit: Unit, evaluation: Evaluation, result: EvaluationResult): Promise<void> {
     const { championVersion, gates } = evaluation;
     const compares = gates.some((gate) => comparesWithChampion(`gate:${gate}`));
-    if (compares && (await championOf(unit, evaluation))?.version !== championVersion) {
+    if (compares && (await championOf(unit, evaluation)) !== championVersion) {
       const { code, message } = evaluationErrors.EVALUATION_SUPERSEDED(evaluation.alias);
       const error = { code, message };
       if (await endEvaluation(unit, evaluation.id, { state: 'failed', verdict: 'superseded', decisions: [], error }))

@@ -1,5 +1,6 @@
-import type { EvaluationResult, GateDecision } from '#contracts/evaluation';
+import { comparesWithChampion, type EvaluationResult, type GateDecision } from '#contracts/evaluation';
 import { evaluateGate, namesOf, parseGate } from './gate-expression.ts';
+import { overlapWarnings } from './overlap-warnings.ts';
 
 const ofChampion = 'champion.';
 
@@ -7,10 +8,17 @@ const ofChampion = 'champion.';
  * Decides one gate by what scoring told. Names: a metric of the candidate (`auc`), of the champion on the same rows
  * (`champion.auc`), a number of the user's own (`my_metric`), `n`. Without a champion a gate that names one passes: the
  * first version has nothing to be compared with. A name without a value decides nothing, so the gate is not satisfied;
- * when only the champion's numbers are missing that is no fault of the candidate, and a person has to decide.
+ * when only the champion's numbers are missing that is no fault of the candidate, and a person has to decide. Test rows
+ * within the time that a model was trained on decide nothing: the reason warns of them.
  * @param championVersion what the alias names; undefined when it names nothing
  */
 export function decideGate(text: string, result: EvaluationResult, championVersion: number | undefined): GateDecision {
+  const decision = decideByNumbers(text, result, championVersion);
+  const warnings = overlapWarnings(result.overlap, comparesWithChampion(`gate:${text}`));
+  return { ...decision, reason: [decision.reason, ...warnings].join('; ') };
+}
+
+function decideByNumbers(text: string, result: EvaluationResult, championVersion: number | undefined): GateDecision {
   const parsed = parseGate(text);
   if (!parsed.ok)
     return {

@@ -84,6 +84,12 @@ export function featurePrefixes(spec: PipelineSpec): string[] {
   return [...new Set(views)].map((view) => `${view}__`);
 }
 
+/** The column that says when a row was: as declared, else the instant of the joins, when they agree on one. */
+export function timeColumn(spec: PipelineSpec): string | undefined {
+  const instants = new Set(expandSteps(spec).flatMap((step) => (step.kind === 'join' ? step.join.at : [])));
+  return spec.model?.time ?? (instants.size === 1 ? [...instants][0] : undefined);
+}
+
 /** A cycle as the names along it, first name repeated at the end; undefined when there is none. */
 export function findCycle(steps: readonly Pick<GraphStep, 'name' | 'needs'>[]): readonly string[] | undefined {
   const needs = new Map(steps.map((step) => [step.name, step.needs]));

@@ -1,6 +1,6 @@
 import type { JobResult } from '#modules/jobs';
 import type { Unit } from '#platform/database';
-import { modelSteps, parseOutput } from './pipeline-graph.ts';
+import { modelSteps, parseOutput, timeColumn } from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import type { RunSteps } from './run-steps.ts';
 import type { RunBasis, RunResult, StepOutput } from './run-types.ts';
@@ -51,6 +51,7 @@ export async function propose(
     alias,
     test: { sha256: test.sha256, reference: test.dataset },
     label: block.label,
+    time: timeColumn(run.spec),
     predicts: block.predicts,
     gates,
     metrics: metrics?.sha256,

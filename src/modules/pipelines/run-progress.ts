@@ -13,6 +13,7 @@ import {
   parseInput,
   parseOutput,
   registerStep,
+  timeColumn,
 } from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
@@ -256,11 +257,13 @@ function describeWork(run: RunBasis, steps: RunSteps): JobWork {
     return `blob:${parsed === undefined ? '' : (steps.get(parsed.step).outputs[parsed.output]?.sha256 ?? '')}`;
   };
   const model = run.spec.model;
+  const time = timeColumn(run.spec);
   return workerWork('describe-model', {
     modelPath: blob(model?.from ?? ''),
     trainPaths: [blob(model?.train ?? '')],
     score: model?.predicts.score ?? '',
     lookups: featurePrefixes(run.spec),
+    ...(time !== undefined && { time }),
   });
 }
 
