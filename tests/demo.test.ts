@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DemoReport } from '../src/cli/demo/report.ts';
 import { runQuery } from '../src/contracts/datasets.ts';
+import { listEvaluations } from '../src/contracts/evaluation.ts';
 import { listEvents } from '../src/contracts/event-operations.ts';
 import type { EventType } from '../src/contracts/event-types.ts';
 import { traceLineage } from '../src/contracts/lineage.ts';
@@ -129,6 +130,13 @@ describe('the demo, a tenth of the flights from January to August', () => {
     const texts = report.happenings.map(({ text }) => text);
     expect(texts.some((text) => text.startsWith('gate: first'))).toBe(true);
     expect(texts.some((text) => text.startsWith('gate: passed'))).toBe(true);
+  });
+
+  test('judges every version on rows later than what it and the champion were trained on', async () => {
+    const { items } = await client.call(listEvaluations, { query: {} });
+    expect(items.length).toBeGreaterThan(1);
+    for (const { result } of items.filter(({ state }) => state === 'decided'))
+      expect(result?.overlap).toMatchObject({ overlaps: 'none', time: 'time_hour' });
   });
 
   test('answers every row, and has each in the log once', async () => {

@@ -310,6 +310,41 @@ test('a champion that cannot be scored leaves the gate to a person, who sees why
   });
 });
 
+const flattered = (model: string) =>
+  `warning: 40 test rows (100 %) lie at or before the last row that the ${model} was trained on, 2026-01-01T00:00:00.000Z: the comparison flatters the ${model}`;
+
+test('a verdict warns of test rows that a model was trained on, and passes its gate all the same', async () => {
+  const { server, client } = await open(comparing(', time: time_hour'));
+  const judged = async () => (await client.call(listEvaluations, { query: {} })).items[0];
+
+  await train(server, '00000001'); // its train and test are the same rows
+  const first = await judged();
+  expect(first).toMatchObject({ verdict: 'first', result: { overlap: { overlaps: 'candidate' } } });
+  expect(first?.gates[0]?.reason).toBe('there is no champion to compare with; '.concat(flattered('candidate')));
+
+  await train(server, '00000002');
+  const second = await judged();
+  expect(second).toMatchObject({
+    verdict: 'passed',
+    result: { overlap: { overlaps: 'both', time: 'time_hour', champion: { rows: 40, share: 1 } } },
+  });
+  expect(second?.gates[0]?.reason).toMatch(/ on 40 rows; warning: /);
+  for (const model of ['candidate', 'champion']) expect(second?.gates[0]?.reason).toContain(flattered(model));
+  // beside the check that it satisfied
+  const [promotion] = (await client.call(listPromotions, { query: {} })).items;
+  expect(promotion?.checks).toMatchObject([
+    { state: 'satisfied', evidence: { result: { overlap: { overlaps: 'both' } } } },
+  ]);
+});
+
+test('without a time column a verdict says that overlap is unknown, and warns of nothing', async () => {
+  const { server, client } = await open(comparing());
+  await train(server, '00000001');
+  const [evaluation] = (await client.call(listEvaluations, { query: {} })).items;
+  expect(evaluation?.result?.overlap).toMatchObject({ overlaps: 'unknown', why: expect.stringContaining('`time`') });
+  expect(evaluation?.gates[0]?.reason).not.toContain('warning');
+});
+
 test('a prediction leads to the data that trained its model and to who approved it', async () => {
   const pair = await startPair();
   let approval = '';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { PipelineSpec } from '#contracts/pipelines';
 import { cacheKey, canonicalJson, differences } from './cache-key.ts';
 import { codeOf } from './code-files.ts';
-import { expandSteps, featurePrefixes, findCycle } from './pipeline-graph.ts';
+import { expandSteps, featurePrefixes, findCycle, timeColumn } from './pipeline-graph.ts';
 
 const spec: PipelineSpec = {
   steps: {
@@ -42,6 +42,15 @@ describe('a pipeline as a graph', () => {
       fit: { run: 'fit', inputs: { rows: { spine: 'dataset:a', at: 't', features: ['delays', 'weather'] } } },
     };
     expect(featurePrefixes({ steps: { ...spec.steps, ...again } })).toEqual(['weather__', 'delays__']);
+  });
+
+  test('knows when a row was by the model block, else by the instant on which its joins agree', () => {
+    expect(timeColumn(spec)).toBe('time_hour');
+    const other = { run: 'fit', inputs: { rows: { spine: 'dataset:a', at: 'created', features: ['weather'] } } };
+    const disagreeing = { ...spec, steps: { ...spec.steps, other } };
+    expect(timeColumn(disagreeing)).toBeUndefined();
+    expect(timeColumn({ ...disagreeing, model: { ...spec.model!, time: 'landed' } })).toBe('landed');
+    expect(timeColumn({ steps: { fit: { run: 'fit' } } })).toBeUndefined();
   });
 
   test('tells a cycle by the names along it', () => {
