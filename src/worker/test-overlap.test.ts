@@ -26,6 +26,7 @@ const fit = async (name: string, where: string, time = 'time_hour') => {
   const { train } = await folder.run('describe-model', { modelPath, trainPaths, score: 'score', time });
   return train.time;
 };
+
 const evaluate = async (input: Pick<WorkerTaskInput<'evaluate'>, 'time' | 'trained'>, rows: string, alone = false) => {
   const testPaths = [await folder.parquet('test.parquet', rows)];
   const models = { candidate: modelPath, ...(!alone && { champion: modelPath }) };
@@ -38,6 +39,7 @@ const evaluate = async (input: Pick<WorkerTaskInput<'evaluate'>, 'time' | 'train
     ...input,
   });
 };
+
 test('test rows do not overlap when a month is added and its last fourteen days are the test', async () => {
   const trained = {
     champion: await fit('first', "time_hour < '2013-03-18'"),
