@@ -21,13 +21,21 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-const fit = async (name: string, where: string, time = 'time_hour') => {
+type Evaluate = Pick<WorkerTaskInput<'evaluate'>, 'time' | 'trained'>;
+
+/** What a version keeps of the time of these training rows. */
+const timeOf = async (name: string, where: string, time = 'time_hour') => {
   const trainPaths = [await folder.parquet(`${name}.parquet`, `from '${whole}' where ${where}`)];
-  const { train } = await folder.run('describe-model', { modelPath, trainPaths, score: 'score', time });
-  return train.time;
+  return (await folder.run('describe-model', { modelPath, trainPaths, score: 'score', time })).train.time;
 };
 
-const evaluate = async (input: Pick<WorkerTaskInput<'evaluate'>, 'time' | 'trained'>, rows: string, alone = false) => {
+const fit = async (name: string, where: string) => {
+  const time = await timeOf(name, where);
+  if (time === undefined) throw new Error(`nothing is kept of the time of ${name}`);
+  return time;
+};
+
+const evaluate = async (input: Evaluate, rows: string, alone = false) => {
   const testPaths = [await folder.parquet('test.parquet', rows)];
   const models = { candidate: modelPath, ...(!alone && { champion: modelPath }) };
   return await folder.run('evaluate', {
@@ -40,7 +48,7 @@ const evaluate = async (input: Pick<WorkerTaskInput<'evaluate'>, 'time' | 'train
   });
 };
 
-test('test rows do not overlap when a month is added and its last fourteen days are the test', async () => {
+test('rows do not overlap when a month is added and its last fourteen days are the test', async () => {
   const trained = {
     champion: await fit('first', "time_hour < '2013-03-18'"),
     candidate: await fit('second', "time_hour >= '2013-04-01' and time_hour < '2013-04-17'"),
@@ -56,7 +64,7 @@ test('test rows do not overlap when a month is added and its last fourteen days 
   });
 });
 
-test('test rows overlap as far as the rows at or before the last one of training', async () => {
+test('rows overlap as far as the rows at or before the last one of training', async () => {
   const before = await fit('before', "time_hour >= '2013-04-10' and time_hour < '2013-04-17'");
   const within = await fit('within', "time_hour >= '2013-04-10' and time_hour <= '2013-04-23 12:00:00'");
   const [seen] = await folder.read(
@@ -66,7 +74,7 @@ test('test rows overlap as far as the rows at or before the last one of training
   const [share, at] = [rows / Number(seen?.['whole']), '2013-04-23T12:00:00.000Z'];
   const found = { trainedUntil: { column: 'time_hour', at }, rows, share };
   expect(rows).toBeGreaterThan(0);
-  const overlapOf = async (trained: object, alone = false) =>
+  const overlapOf = async (trained: NonNullable<Evaluate['trained']>, alone = false) =>
     (await evaluate({ time: 'time_hour', trained }, fortnight, alone)).overlap;
   expect(await overlapOf({ candidate: before, champion: within })).toMatchObject({
     overlaps: 'champion',
@@ -86,10 +94,8 @@ test('test rows overlap as far as the rows at or before the last one of training
 
 test('overlaps are told to be unknown, with the reason, and nothing fails', async () => {
   const candidate = await fit('known', "time_hour < '2013-03-18'");
-  const champion = await fit('unknown', "time_hour < '2013-03-18'", 'time_hours');
-  expect(champion).toBeUndefined();
-  const overlapOf = async (input: Parameters<typeof evaluate>[0], rows = fortnight) =>
-    (await evaluate(input, rows)).overlap;
+  expect(await timeOf('unknown', "time_hour < '2013-03-18'", 'time_hours')).toBeUndefined();
+  const overlapOf = async (input: Evaluate, rows = fortnight) => (await evaluate(input, rows)).overlap;
   expect(await overlapOf({})).toMatchObject({ overlaps: 'unknown', why: expect.stringContaining('`time`') });
   expect(await overlapOf({ time: 'time_hour', trained: { candidate } })).toMatchObject({
     overlaps: 'unknown',
@@ -104,4 +110,20 @@ test('overlaps are told to be unknown, with the reason, and nothing fails', asyn
     ['time_hour', nowhere, 'of the test rows: their column "time_hour" has no time'],
   ] as const)
     expect(await overlapOf({ time, trained }, rows)).toEqual({ overlaps: 'unknown', time, why });
+});
+
+test('a time is read with a zone, as a day, or as an integer of milliseconds; what is no date is not known', async () => {
+  const candidate = await fit('zoned', "time_hour >= '2013-04-10' and time_hour <= '2013-04-23'");
+  const read = async (expression: string) => {
+    const rows = `select * replace (${expression} as time_hour) ${fortnight}`;
+    return (await evaluate({ time: 'time_hour', trained: { candidate } }, rows, true)).overlap;
+  };
+  const known = await read('time_hour');
+  expect(known).toMatchObject({ overlaps: 'candidate', testFrom: '2013-04-17T00:00:00.000Z' });
+  expect(await read('time_hour::timestamptz')).toEqual(known);
+  expect(await read('time_hour::timestamp_ns')).toEqual(known);
+  expect(await read('epoch_ms(time_hour::timestamp)')).toEqual(known);
+  // rows of the 23rd lie at its beginning
+  expect(await read('time_hour::date')).toMatchObject({ overlaps: 'candidate', testUntil: '2013-04-30T00:00:00.000Z' });
+  expect(await read('epoch_ns(time_hour::timestamp)')).toMatchObject({ overlaps: 'unknown' });
 });
