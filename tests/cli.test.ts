@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import { createToken } from '../src/contracts/identity.ts';
 import { builtModule } from '../src/platform/testing/built-program.ts';
+import { temporaryFolder } from './support/control-plane.ts';
 import { startPair } from './support/running-server.ts';
+import { serveModel } from './support/served-model.ts';
 
 const program = fileURLToPath(new URL('../bin/tidemill', import.meta.url));
 beforeAll(async () => void (await builtModule('cli/main.js')), 180_000);
@@ -110,4 +112,41 @@ test('the program tells how it went by its exit code, with data on standard outp
   expect(await run('dataset list')).toMatchObject({ code: 6, out: '', err: expect.stringContaining('tidemill up') });
   expect(await run('dataset list --url http://127.0.0.1:1')).toMatchObject({ code: 6 });
   expect(await run('status')).toMatchObject({ code: 6 });
+}, 120_000);
+
+test('truth is told by options and from a file, and a webhook is changed', async () => {
+  const pair = await startPair();
+  const model = await serveModel(pair);
+  const folder = await temporaryFolder();
+  const run = (line: string) => tidemill(folder, `${line} --project flights`, { TIDEMILL_HOME: pair.home });
+  const ids = [await model.ask(), await model.ask(), await model.ask()];
+  await model.flush();
+
+  const told = await run(`prediction truth late --prediction ${ids[0]} --value true --json`);
+  expect(told).toMatchObject({ code: 0, err: '' });
+  expect(JSON.parse(told.out)).toEqual({ matched: 1, changed: 0, unchanged: 0, waiting: 0 });
+  await writeFile(join(folder, 'truth.csv'), `prediction,value\n${ids[0]},0\n${ids[1]},1\nnobody-knows,1\n`);
+  const many = await run('prediction truth late --file truth.csv');
+  expect(many).toMatchObject({ code: 0, err: '' });
+  expect(many.out).toMatch(/^matched: 1\nchanged: 1\nunchanged: 0\nwaiting: 1\n/);
+  const shown = JSON.parse((await run(`prediction show ${ids[0]} --json`)).out) as object;
+  expect(JSON.stringify(shown)).toContain('"truth":{"value":0');
+  expect(await run('prediction truth late')).toMatchObject({ code: 2, err: expect.stringContaining('--file') });
+  expect(await run(`prediction truth late --prediction ${ids[2]} --value soon`)).toMatchObject({ code: 2 });
+  expect(await run('prediction truth late --file none.csv')).toMatchObject({ code: 2, out: '' });
+  expect(await run(`prediction truth lat --prediction ${ids[2]} --value 1`)).toMatchObject({
+    code: 3,
+    err: expect.stringContaining('"lat"'),
+  });
+
+  const made = await run('webhook create https://example.org/hook --types alert.opened --json');
+  const { id } = JSON.parse(made.out) as { readonly id: string };
+  const changed = await run(`webhook change ${id} --no-enabled --types alert.opened alert.resolved --json`);
+  expect(JSON.parse(changed.out)).toMatchObject({ enabled: false, types: ['alert.opened', 'alert.resolved'] });
+  expect(JSON.parse((await run(`webhook change ${id} --enabled --json`)).out)).toMatchObject({
+    enabled: true,
+    url: 'https://example.org/hook',
+    types: ['alert.opened', 'alert.resolved'],
+  });
+  expect((await run('prediction truth --help')).out).toContain('Examples:');
 }, 120_000);

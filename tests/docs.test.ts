@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { printJsonSchema } from '../src/modules/workspace/document-schema.ts';
 import { printDocs } from '../tools/print-docs.mjs';
 
 const root = resolve(import.meta.dirname, '..');
@@ -12,6 +13,20 @@ describe('the documents', () => {
     const stale = Object.entries(pages).filter(([path, text]) => read(path) !== text);
     expect(stale.map(([path]) => path)).toEqual([]);
   }, 60_000);
+
+  test('name every key that tidemill.yaml may have', () => {
+    const page = read('docs/tidemill-yaml.md');
+    const sections = Object.entries(printJsonSchema().properties as Record<string, object>);
+    const missing = sections.flatMap(([name, schema]) => {
+      const [, part = ''] = page.split(`## ${name}\n`);
+      const [table = ''] = part.split('\n## ');
+      return keysIn(schema)
+        .filter((key) => !new RegExp(`^\\| \`([^\`]*[.\\]])?${key}\` \\|`, 'm').test(table))
+        .map((key) => `${name}: ${key}`);
+    });
+    expect(missing).toEqual([]);
+    expect(keysIn(printJsonSchema())).toEqual(expect.arrayContaining(['known_after', 'created', 'sql', 'sample_rate']));
+  });
 
   test('give a reason for each dependency, and for none that is gone', () => {
     const { dependencies, devDependencies, optionalDependencies } = JSON.parse(read('package.json')) as Record<
@@ -50,3 +65,11 @@ describe('the documents', () => {
     expect(decisions.filter((name) => !/^\d{4}-[a-z0-9-]+\.md$/.test(name))).toEqual([]);
   });
 });
+
+/** The names of all properties in a JSON Schema, however deep. */
+function keysIn(schema: object): readonly string[] {
+  return Object.entries(schema).flatMap(([word, value]) => {
+    if (typeof value !== 'object' || value === null) return [];
+    return word === 'properties' ? [...Object.keys(value), ...Object.values(value).flatMap(keysIn)] : keysIn(value);
+  });
+}

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
+import { builtModule } from '../src/platform/testing/built-program.ts';
 import { newPostgresUrl } from '../src/platform/testing/database.ts';
 import { launcher, runTidemill } from './support/command-line.ts';
 import { temporaryFolder } from './support/control-plane.ts';
@@ -12,6 +13,7 @@ import { startPair } from './support/running-server.ts';
 
 const testTimeoutMs = 120_000;
 const freePorts = ['--port', '0', '--serving-port', '0'];
+const inNamespace = ['--user', '--map-root-user', '--mount', 'sh', '-c'];
 
 /** `up` that must not start: one sentence and the exit code of its kind. */
 async function refuse(
@@ -23,6 +25,17 @@ async function refuse(
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(stderr).not.toContain('mistake in Tidemill');
   return { code: status, says: stderr.trim() };
+}
+
+const upWith = (home: string): string => `exec ${launcher} up --home ${home} ${freePorts.join(' ')}`;
+
+/** `up` in a namespace, which must not start: each line that it says. */
+async function upIn(unshare: readonly string[]): Promise<{ status: number | null; says: readonly string[] }> {
+  await builtModule('cli/main.js');
+  const { status, stdout, stderr } = spawnSync('unshare', unshare, { encoding: 'utf8', timeout: 30_000 });
+  expect(stdout).toBe('');
+  expect(stderr).not.toContain('mistake in Tidemill');
+  return { status, says: stderr.trim().split('\n') };
 }
 
 test(
@@ -115,26 +128,53 @@ test(
   testTimeoutMs,
 );
 
-test(
-  'a disk without room is told as that',
+/** Whether this machine gives a process a namespace of its own: a disk without room or without leave is made in one. */
+const hasNamespaces = spawnSync('unshare', [...inNamespace, 'mount -t tmpfs tmpfs /tmp']).status === 0;
+
+test.skipIf(!hasNamespaces)(
+  'a disk without room is told as that (needs user namespaces)',
   async () => {
     const home = join(await temporaryFolder(), 'home');
     await mkdir(home);
-    const inNamespace = ['--user', '--map-root-user', '--mount', 'sh', '-c'];
-    const possible = spawnSync('unshare', [...inNamespace, `mount -t tmpfs -o size=300k tmpfs ${home}`]).status === 0;
-    if (!possible) return; // a machine that gives nobody a namespace of their own
-    const done = spawnSync(
-      'unshare',
-      [
-        ...inNamespace,
-        `mount -t tmpfs -o size=300k tmpfs ${home} && exec ${launcher} up --home ${home} --port 0 --serving-port 0`,
-      ],
-      { encoding: 'utf8', timeout: 30_000 },
-    );
-    expect(done).toMatchObject({ status: 1, stdout: '' });
-    expect(done.stderr.trim().split('\n')).toEqual([
-      expect.stringMatching(/the disk that holds .*home is full: free some space/),
+    const { status, says } = await upIn([
+      ...inNamespace,
+      `mount -t tmpfs -o size=300k tmpfs ${home} && ${upWith(home)}`,
     ]);
+    expect(status).toBe(1);
+    expect(says).toEqual([expect.stringMatching(/the disk that holds .*home is full: free some space/)]);
+  },
+  testTimeoutMs,
+);
+
+test.skipIf(!hasNamespaces)(
+  'a home on a read-only file system, or where one may not write, is told as that (needs user namespaces)',
+  async () => {
+    const folder = await temporaryFolder();
+    const disk = join(folder, 'disk');
+    await mkdir(disk);
+    const readOnly = `mount -t tmpfs tmpfs ${disk} && mkdir -p ${disk}/used/logs && mount -o remount,ro ${disk}`;
+    for (const home of [disk, join(disk, 'below', 'it'), join(disk, 'used')])
+      expect(await upIn([...inNamespace, `${readOnly} && ${upWith(home)}`])).toEqual({
+        status: 2,
+        says: [expect.stringMatching(new RegExp(`the home folder ${home} cannot be written \\(EROFS: read-only file`))],
+      });
+    const closed = join(folder, 'closed');
+    await mkdir(closed, { mode: 0o555 });
+    // without a map its root is nobody in particular, whom the mode of a folder binds
+    for (const home of [closed, join(closed, 'below')])
+      expect(await upIn(['--user', 'sh', '-c', upWith(home)])).toEqual({
+        status: 2,
+        says: [
+          expect.stringMatching(new RegExp(`the home folder ${home} cannot be written \\(EACCES: permission denied`)),
+        ],
+      });
+    const pair = await startPair();
+    await pair.stop();
+    await chmod(join(pair.home, 'tidemill.db'), 0o444);
+    expect(await upIn(['--user', 'sh', '-c', upWith(pair.home)])).toEqual({
+      status: 2,
+      says: [expect.stringMatching(new RegExp(`the home folder ${pair.home} cannot be written \\(`))],
+    });
   },
   testTimeoutMs,
 );

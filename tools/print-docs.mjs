@@ -127,12 +127,14 @@ function printDocument(schema) {
   lines.push('`GET /api/v1/workspace` answers this as JSON Schema (`schema`), for completion in an editor.', '');
   for (const [name, section] of Object.entries(schema.properties)) {
     lines.push(`## ${name}`, '', ...(section.description === undefined ? [] : [upper(section.description), '']));
-    const entry = section.type === 'array' ? section.items : firstPattern(section);
-    const named = entry === undefined ? section : entry;
-    if (entry?.properties !== undefined)
-      lines.push(section.type === 'array' ? 'A list; each entry has:' : 'By name; each has:', '');
-    if (named.properties === undefined) lines.push(`Type: ${typeOf(section)}.`, '');
-    else lines.push(...propertyTable(named), '');
+    const insides = insidesOf(section, '').map(([inner]) => inner);
+    if (insides.length === 0) {
+      lines.push(`Type: ${typeOf(section)}.`, '');
+      continue;
+    }
+    if (section.type === 'array') lines.push('A list; each entry has:', '');
+    else if (section.properties === undefined) lines.push('By name; each has:', '');
+    lines.push('| key | type | | meaning |', '|---|---|---|---|', ...propertyRows(insides, ''), '');
   }
   return `${lines.join('\n').trimEnd()}\n`;
 }
@@ -141,21 +143,51 @@ const upper = (text) => sentence(text.charAt(0).toUpperCase() + text.slice(1));
 const firstPattern = (schema) =>
   schema.patternProperties === undefined ? undefined : Object.values(schema.patternProperties)[0];
 
-/** All keys of an object and of the objects inside it, by their path. */
-function propertyTable(schema) {
-  // alternatives of a value may share a key
-  return ['| key | type | | meaning |', '|---|---|---|---|', ...new Set(propertyRows(schema, ''))];
+/** All keys of an object, given as its alternatives, and of the objects inside it, by their path. */
+function propertyRows(forms, prefix) {
+  const keys = [...new Set(forms.flatMap((form) => Object.keys(form.properties)))];
+  return keys.flatMap((key) => {
+    const path = `${prefix}${key}`;
+    const values = forms.flatMap((form) => form.properties[key] ?? []);
+    const type = [...new Set(values.map(typeOf))].join(' or ');
+    const text = [...new Set(values.flatMap(({ description }) => description ?? []))].map(sentence).join(' ');
+    const [fallback] = values.flatMap((value) => (value.default === undefined ? [] : [JSON.stringify(value.default)]));
+    const meaning = fallback === undefined ? text : `${text} Default: \`${fallback}\`.`.trimStart();
+    const row = `| \`${path}\` | ${cell(type)} | ${needOf(forms, key)} | ${cell(meaning)} |`;
+    const insides = values.flatMap((value) => insidesOf(value, path));
+    const places = [...new Set(insides.map(([, at]) => at))];
+    return [
+      row,
+      ...places.flatMap((place) =>
+        propertyRows(
+          insides.flatMap(([inner, at]) => (at === place ? [inner] : [])),
+          `${place}.`,
+        ),
+      ),
+    ];
+  });
 }
 
-function propertyRows(schema, prefix) {
-  return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
-    const path = `${prefix}${key}`;
-    const needed = schema.required?.includes(key) ? 'needed' : '';
-    const fallback = property.default === undefined ? '' : ` Default: \`${JSON.stringify(property.default)}\`.`;
-    const text = property.description === undefined ? '' : sentence(property.description);
-    const row = `| \`${path}\` | ${cell(typeOf(property))} | ${needed} | ${cell(text + fallback)} |`;
-    return [row, ...insidesOf(property, path).flatMap(([inner, at]) => propertyRows(inner, `${at}.`))];
-  });
+/** Whether a key must be there: in every form, as the mark of its own form, or beside the mark of another. */
+function needOf(forms, key) {
+  const needing = forms.filter((form) => form.required?.includes(key));
+  if (needing.length === forms.length) return 'needed';
+  const having = forms.filter((form) => key in form.properties);
+  if (needing.length === 0 && having.length === forms.length) return '';
+  if (forms.length > 3) return 'by kind'; // the description of the list says which
+  const marks = new Map(forms.map((form) => [form, markOf(form, forms)]));
+  const named = (some) => [...new Set(some.map((form) => marks.get(form)))].map((mark) => `\`${mark}\``).join(', ');
+  if ([...marks.values()].includes(key)) return `one of ${named(forms)}`;
+  if (needing.length > 0) return `needed with ${named(needing)}`;
+  return `with ${named(having)}`;
+}
+
+/** The key that a form has and others need not have. */
+function markOf(form, forms) {
+  const needed = form.required ?? [];
+  const others = forms.filter((one) => one !== form);
+  const rarity = (key) => others.filter((one) => one.required?.includes(key)).length;
+  return needed.toSorted((a, b) => rarity(a) - rarity(b))[0];
 }
 
 /** Objects inside a value: its own keys, those of what it holds by name or in a list, those of its alternatives. */

@@ -8,6 +8,7 @@ import { type Config, type ConfigSources, loadConfig } from '#platform/config';
 import { isAppError } from '#platform/errors';
 import { scrubEnvironment } from '#platform/processes';
 import { findPython } from '#platform/python-environments';
+import { whyUnwritable } from './start-errors.ts';
 
 export interface Finding {
   readonly name: string;
@@ -76,7 +77,7 @@ export async function checkHome(home: string): Promise<Finding> {
     if (!existed && made !== undefined) await rm(made, { recursive: true });
     return { name, state: 'ok', message: `${home} can be written` };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = error instanceof Error ? (whyUnwritable(error) ?? error.message) : String(error);
     return {
       name,
       state: 'failed',

@@ -1,3 +1,5 @@
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { defineErrors, withCause } from '#platform/errors';
 
 /** Why `up` does not start, each in one sentence that says how to mend it. */
@@ -31,6 +33,7 @@ export const startErrors = defineErrors({
 
 const fullCodes = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'SQLITE_FULL']);
 const unwritableCodes = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ELOOP', 'ENAMETOOLONG']);
+const unwritableDatabase = /^SQLITE_(READONLY|CANTOPEN|PERM)/;
 const addressCodes = new Set(['EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL', 'EAFNOSUPPORT']);
 
 /** A failure of the start as one sentence, when it is one of the machine's; else the failure itself. */
@@ -46,8 +49,27 @@ export function explainStart(
       if (addressCodes.has(code)) return withCause(startErrors.ADDRESS_UNUSABLE(place.host, place.port, code), error);
     }
     if (fullCodes.has(code)) return withCause(startErrors.DISK_FULL(place.home), error);
-    if (syscall !== undefined && unwritableCodes.has(code))
-      return withCause(startErrors.HOME_UNUSABLE(place.home, at.message), error);
+    const reason = whyUnwritable(at);
+    if (reason !== undefined) return withCause(startErrors.HOME_UNUSABLE(place.home, reason), error);
   }
   return error;
+}
+
+/** Why something could not be written, in the words of the system; undefined for a failure of another kind. */
+export function whyUnwritable(error: Error): string | undefined {
+  const { code, syscall, path } = error as NodeJS.ErrnoException;
+  if (code === undefined) return undefined;
+  if (unwritableDatabase.test(code)) return `${code}: ${error.message}`;
+  if (syscall === undefined) return undefined;
+  if (unwritableCodes.has(code)) return error.message;
+  // Node's recursive mkdir says on a read-only file system that there is no such folder: the folder above says why
+  if (code !== 'ENOENT' || syscall !== 'mkdir' || path === undefined) return undefined;
+  let above = dirname(path);
+  while (!existsSync(above)) above = dirname(above);
+  try {
+    accessSync(above, constants.W_OK);
+    return undefined;
+  } catch (denied) {
+    return denied instanceof Error ? denied.message : undefined;
+  }
 }

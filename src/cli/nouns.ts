@@ -78,7 +78,7 @@ export const nouns: readonly Noun[] = [
   },
   {
     noun: 'webhook',
-    summary: 'list, show, create and remove webhooks',
+    summary: 'list, show, create, change and remove webhooks',
     load: async () => (await import('./nouns/webhook.ts')).webhook,
   },
   {
@@ -119,8 +119,9 @@ export const nouns: readonly Noun[] = [
   },
   {
     noun: 'prediction',
-    summary: 'show a prediction and what really happened',
+    summary: 'show a prediction; tell what really happened',
     load: async () => (await import('./nouns/prediction.ts')).prediction,
+    actions: async () => (await import('./commands/push-truth.ts')).addPushTruth,
   },
   {
     noun: 'user',

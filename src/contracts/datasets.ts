@@ -86,7 +86,12 @@ export const DatasetSpec = Type.Object(
         description: 'grow: new columns may appear; fixed: that is an error',
       }),
     ),
-    checks: Type.Optional(Type.Array(CheckSpec)),
+    checks: Type.Optional(
+      Type.Array(CheckSpec, {
+        description:
+          'each says one thing: of a column in, min and max, not_null, unique, regex or type; of the rows unique (columns) or row_count',
+      }),
+    ),
     description: Type.Optional(Type.String()),
   },
   { ...closed, $id: 'DatasetSpec' },

@@ -39,8 +39,11 @@ export const FeatureViewSpec = Type.Union(
   [
     Type.Object(
       {
-        dataset: Type.String({ pattern: namePattern }),
-        columns: Type.Array(Type.String(), { minItems: 1, description: 'columns that become features' }),
+        dataset: Type.String({ pattern: namePattern, description: 'whose rows are looked up' }),
+        columns: Type.Array(Type.String(), {
+          minItems: 1,
+          description: 'columns that become features; left out: all of a query but entity, time and created',
+        }),
         ...common,
       },
       closed,
@@ -48,9 +51,14 @@ export const FeatureViewSpec = Type.Union(
     Type.Object(
       {
         sql: Type.String({
-          description: 'file with one SELECT over datasets by name; all its other columns are features',
+          description: 'file with one SELECT over datasets by name',
         }),
-        columns: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+        columns: Type.Optional(
+          Type.Array(Type.String(), {
+            minItems: 1,
+            description: 'columns that become features; left out: all of a query but entity, time and created',
+          }),
+        ),
         ...common,
       },
       closed,

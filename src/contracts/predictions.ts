@@ -37,7 +37,10 @@ const TruthValue = Type.Union([Type.Number(), Type.Boolean(), Type.Null()], {
   description: 'what really happened: 1 or true, 0 or false, a number; null: it will never be known',
 });
 const observed = Type.Optional(
-  Type.String({ format: 'date-time', description: 'when it was observed; the latest wins. Default: now' }),
+  Type.String({
+    format: 'date-time',
+    description: 'when it was observed, at most 5 minutes ahead (of a replay: any); the latest wins. Default: now',
+  }),
 );
 
 export const TruthById = Type.Object(

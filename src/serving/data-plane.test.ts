@@ -355,6 +355,11 @@ test(
     await control.comeBack();
     await flush(control, 1);
     expect(control.records.map(({ predictionId }) => predictionId)).toEqual(ids);
+    // what a start before left is named from the first report on: the control plane counts what is not named as lost
+    expect(control.reports.find(({ boot }) => boot === second.boot)?.spool.epochs).toEqual([
+      { epoch: first.boot, next: 10, delivered: 0 },
+      expect.objectContaining({ epoch: second.boot }),
+    ]);
     expect(control.reports.at(-1)?.spool.epochs).toEqual([{ epoch: second.boot, next: 10, delivered: 10 }]);
   },
   buildTimeoutMs,

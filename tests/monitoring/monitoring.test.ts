@@ -129,7 +129,7 @@ describeDatabases('monitoring', (open) => {
           lookup: { predictionId: idOf(id), row: undefined },
           // every other answer is wrong
           value: Number(id % 4 < 2),
-          observedMs: today + 2 * hour,
+          observedMs: today,
         })),
       },
     );

@@ -1,4 +1,5 @@
 import {
+  changeWebhook,
   createWebhook,
   getWebhook,
   listDeliveries,
@@ -26,6 +27,11 @@ export const webhook = nounOf({
       operation: createWebhook,
       positional: ['url'],
       example: 'https://example.org/hook --types alert.opened',
+    },
+    {
+      name: 'change',
+      operation: changeWebhook,
+      example: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb --types alert.opened alert.resolved --enabled',
     },
     { name: 'remove', operation: removeWebhook },
     listBelow('deliveries', listDeliveries, {

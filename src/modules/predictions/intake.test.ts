@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { encodeFrames, writeFrame } from '#contracts/spool-frame';
 import { builtModule } from '#platform/testing/built-program';
 import { describeDatabases } from '#platform/testing/database';
+import type { PredictionsTables } from './predictions-tables.ts';
 import { replicaLiveMs } from './progress-service.ts';
 import { aRecord, day, endpoint, idOf, openBench, project, start } from './testing/log-bench.ts';
 
@@ -198,6 +199,36 @@ describeDatabases('intake of predictions', (open) => {
     for (const where of ['flights', 'trains']) await bench.report(start, 0, { project: where });
     await bench.send(2, encodeFrames([aRecord({ id: 9, atMs: start })], 2), true);
     expect(bench.alerts).toEqual(['flights predictions:lost:one', 'trains predictions:lost:one']);
+  });
+
+  test('what was wanted of an epoch that the replica has no more, or has shorter, is lost, and told once', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    await bench.report(start, 1); // nothing of it was ever taken, but it still may be
+    await bench.deliver([{ id: 1, atMs: start }]);
+    // an epoch that was taken whole goes without a word, with the server away at that time too
+    await bench.report(start, 0, { epochs: ['e2'] });
+    expect(bench.alerts).toEqual([]);
+    await bench.report(start, 6, { epochs: ['e2'] });
+    const lostOf = async () =>
+      (
+        await bench.database.read
+          .query<PredictionsTables>()
+          .selectFrom('prediction_spools')
+          .select(['prediction_spools.epoch', 'prediction_spools.lost'])
+          .orderBy('prediction_spools.epoch')
+          .execute()
+      ).map(({ epoch, lost }) => `${epoch} ${lost}`);
+    expect(await lostOf()).toEqual(['e1 0', 'e2 0']);
+    for (let turn = 0; turn < 2; turn += 1) await bench.report(start, 4, { epochs: ['e2'] });
+    expect(await lostOf()).toEqual(['e1 0', 'e2 2']);
+    expect(bench.alerts).toEqual(['default predictions:lost:one']);
+    for (let turn = 0; turn < 2; turn += 1) await bench.report(start, 0, { epochs: ['e3'] });
+    expect(await lostOf()).toEqual(['e1 0', 'e2 6', 'e3 0']);
+    expect(bench.alerts).toEqual(['default predictions:lost:one', 'default predictions:lost:one']);
+    // and holds no watermark back
+    await bench.report(start + hour, 0, { epochs: ['e3'] });
+    expect(await bench.module.api.watermark(bench.database.read, project, endpoint)).toBe(start + hour);
   });
 
   test('a frame whose content is no record is refused as one, whatever its checksum says', async () => {

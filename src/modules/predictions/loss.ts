@@ -23,7 +23,7 @@ export async function tellDropped(
   });
 }
 
-/** A gap in what a replica sends. Whose records it held is not known: every project that it answers for is told. */
+/** A gap in what a replica sends, or the end of an epoch that it has no more. Whose records it held is not known: every project that it answers for is told. */
 export async function tellGap(
   unit: Unit,
   alerts: PredictionsDeps['alerts'],

@@ -2,6 +2,7 @@ import type { ReplicaReport } from '#contracts/replica-report';
 import { hourMs } from '#contracts/worker-predictions';
 import type { Unit } from '#platform/database';
 import { setSettled } from './endpoint-store.ts';
+import { tellGap } from './loss.ts';
 import type { PredictionsDeps } from './predictions-deps.ts';
 import {
   findBehindSince,
@@ -31,12 +32,13 @@ type Alerts = PredictionsDeps['alerts'];
  */
 export async function reportProgress(unit: Unit, alerts: Alerts, report: ReplicaReport): Promise<void> {
   if (!(await upsertReplica(unit, report))) return;
-  await setWanted(unit, report.replica, report.spool.epochs);
+  const lost = await setWanted(unit, report.replica, report.spool.epochs);
   const endpoints = report.endpoints.flatMap(({ project, name, revisions }) => {
     const times = revisions.flatMap(({ primary }) => primary.maxEventTimeMs ?? []);
     return times.length === 0 ? [] : [{ project, endpoint: name, greatestMs: Math.max(...times) }];
   });
   await raiseProgress(unit, report.replica, endpoints);
+  for (const span of lost) await tellGap(unit, alerts, { replica: report.replica, ...span });
   await settle(unit);
   await watchDelivery(unit, alerts, report.replica);
 }

@@ -55,12 +55,25 @@ export async function advanceCursor(
   return numUpdatedRows === 1n;
 }
 
-/** What the replica says is in each epoch of its spool. Epochs that it does not name any more want nothing. */
+/** Records that a replica had and has no more. */
+export interface LostSpan {
+  readonly epoch: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * What the replica says is in each epoch of its spool. Epochs that it does not name any more want nothing.
+ *
+ * A replica reads its whole spool before its first report, and forgets an epoch only once all of it was taken; so what was
+ * wanted of one that it does not name, or now names shorter, can never come. That is counted and answered.
+ */
 export async function setWanted(
   unit: Unit,
   replica: string,
   epochs: readonly { readonly epoch: string; readonly next: number }[],
-): Promise<void> {
+): Promise<readonly LostSpan[]> {
+  const lost = await findLost(unit, replica, epochs);
   if (epochs.length > 0)
     await unit
       .query<PredictionsTables>()
@@ -101,6 +114,40 @@ export async function setWanted(
       epochs.map(({ epoch }) => epoch),
     );
   await gone.execute();
+  return lost;
+}
+
+async function findLost(
+  unit: Unit,
+  replica: string,
+  epochs: readonly { readonly epoch: string; readonly next: number }[],
+): Promise<readonly LostSpan[]> {
+  const behind = await unit
+    .query<PredictionsTables>()
+    .selectFrom('prediction_spools')
+    .select(['prediction_spools.epoch', 'prediction_spools.next_offset', 'prediction_spools.wanted_offset'])
+    .where('prediction_spools.replica', '=', replica)
+    .whereRef('prediction_spools.wanted_offset', '>', 'prediction_spools.next_offset')
+    .orderBy('prediction_spools.epoch')
+    .execute();
+  const nextOf = new Map(epochs.map(({ epoch, next }) => [epoch, next]));
+  const lost = behind
+    .map((row) => ({
+      epoch: row.epoch,
+      from: Math.max(row.next_offset, nextOf.get(row.epoch) ?? 0),
+      to: row.wanted_offset,
+    }))
+    .filter(({ from, to }) => to > from);
+  // there is hardly ever one, and hardly ever two
+  for (const { epoch, from, to } of lost)
+    await unit
+      .query<PredictionsTables>()
+      .updateTable('prediction_spools')
+      .set((set) => ({ lost: set('lost', '+', to - from) }))
+      .where('prediction_spools.replica', '=', replica)
+      .where('prediction_spools.epoch', '=', epoch)
+      .execute();
+  return lost;
 }
 
 /**

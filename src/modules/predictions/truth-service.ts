@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TruthAnswer } from '#contracts/predictions';
+import { toRfc3339 } from '#contracts/rfc3339';
+import { maxFutureEventTimeMs } from '#contracts/serving';
 import type { WorkerTaskInput, WorkerTaskOutput } from '#contracts/worker';
 import { dayMs } from '#contracts/worker-predictions';
 import type { BlobInfo } from '#platform/blobs';
@@ -131,6 +133,7 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     truths: readonly PushedValue[],
   ): Promise<TruthAnswer | undefined> {
     const endpoint = await getEndpoint(project, name);
+    if (!endpoint.replay) refuseFuture(truths, deps.clock.nowMs());
     const before = await candidateSegments(project, name, truths);
     const pushed = truths.map((truth, ordinal) => toPushed(truth, ordinal));
     const joined = await joinDays(endpoint, daysOf(before), { datasets: [], pushed, recountDays: [] });
@@ -279,6 +282,17 @@ export function createTruthService(deps: PredictionsDeps): TruthService {
     },
     isPending,
   };
+}
+
+/** The latest observation wins: one of a time to come would keep every correction out until then. */
+function refuseFuture(truths: readonly PushedValue[], nowMs: number): void {
+  const index = truths.findIndex(({ observedMs }) => observedMs > nowMs + maxFutureEventTimeMs);
+  const observedMs = truths[index]?.observedMs;
+  if (observedMs !== undefined)
+    throw predictionsErrors.TRUTH_INVALID(
+      index,
+      `observedAt ${toRfc3339(observedMs)} lies more than ${maxFutureEventTimeMs / 60_000} minutes ahead of this server's clock (${toRfc3339(nowMs)}); send the time at which it was observed, or none for now`,
+    );
 }
 
 interface BoundWork {

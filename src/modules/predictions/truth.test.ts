@@ -76,6 +76,25 @@ describeDatabases('truth', (open) => {
     expect((await primary(bench))?.labels.negatives[875]).toBe(1);
   });
 
+  test('refuses what is observed in the future, which would keep corrections out, but not of a replay', async () => {
+    const bench = await openBench(await open());
+    const nowMs = bench.database.clock.nowMs();
+    await bench.register('r1', 1, 'live');
+    await bench.deliver([{ id: 1, atMs: nowMs, score: 0.875 }]);
+    const future = byId(1, 1, nowMs + 5 * 60_000 + 1);
+    await expect(push(bench, byId(2, 1, nowMs), future)).rejects.toMatchObject({
+      code: 'TRUTH_INVALID',
+      message: expect.stringMatching(/^truths\[1\]: observedAt 2\S+ lies more than 5 minutes ahead/),
+    });
+    expect(await primary(bench, nowMs - day, nowMs + day)).toMatchObject({ labelled: 0 });
+    expect(await push(bench, byId(1, 1, nowMs + 5 * 60_000))).toMatchObject({ matched: 1 });
+    bench.database.clock.advance(5 * 60_000 + 1);
+    expect(await push(bench, byId(1, 0, bench.database.clock.nowMs()))).toMatchObject({ changed: 1 });
+    const replay = await openBench(await open());
+    await replay.register('r1', 1);
+    expect(await push(replay, byId(1, 1, nowMs + 30 * day))).toMatchObject({ waiting: 1 });
+  });
+
   test('counts a null truth apart: it will never be known', async () => {
     const bench = await openBench(await open());
     await bench.register('r1', 1);

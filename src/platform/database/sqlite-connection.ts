@@ -1,5 +1,6 @@
 import Sqlite from 'better-sqlite3';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
+import { withCause } from '../errors.ts';
 import { databaseErrors } from './database-errors.ts';
 
 /** Statements kept per connection. Stores use a few hundred distinct texts: lists go in as one parameter. */
@@ -41,7 +42,7 @@ export function createSqliteConnection(raw: Sqlite.Database): SqliteConnection {
         return { numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid), rows: [] };
       } catch (error) {
         if (error instanceof Sqlite.SqliteError && error.code === 'SQLITE_READONLY')
-          throw databaseErrors.READER_WRITES();
+          throw withCause(databaseErrors.READER_WRITES(), error); // or the file is read-only: the start asks the cause
         throw error;
       }
     },

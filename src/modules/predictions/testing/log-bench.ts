@@ -115,6 +115,8 @@ interface Reporting {
   readonly replica: string;
   readonly project: string;
   readonly endpoint: string;
+  /** Which epochs its spool has. */
+  readonly epochs?: readonly string[];
 }
 
 export interface LogBench {
@@ -368,6 +370,10 @@ function aReport(sequence: number, greatestMs: number, next: number, by: Reporti
         ],
       },
     ],
-    spool: { bytes: 0, epochs: [{ epoch: 'e1', next, delivered: next }], dropped: 0 },
+    spool: {
+      bytes: 0,
+      epochs: (by.epochs ?? ['e1']).map((epoch) => ({ epoch, next, delivered: next })),
+      dropped: 0,
+    },
   };
 }
