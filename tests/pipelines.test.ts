@@ -174,6 +174,9 @@ describe('a run', () => {
       folder: { run: 'mkdir "$TIDEMILL_OUTPUT_X"', outputs: [x] }
       file:   { run: 'echo > "$TIDEMILL_OUTPUT_X"', outputs: { x: dir } }
       link:   { run: 'mkdir "$TIDEMILL_OUTPUT_X" && ln -s /etc/passwd "$TIDEMILL_OUTPUT_X/p"', outputs: { x: dir } }
+      whole:  { run: 'ln -s /etc/passwd "$TIDEMILL_OUTPUT_X"', outputs: [x] }
+      rows:   { run: 'ln -s /etc/passwd "$TIDEMILL_OUTPUT_X"', outputs: { x: dataset } }
+      away:   { run: 'ln -s /etc "$TIDEMILL_OUTPUT_X"', outputs: { x: dir } }
       absent: { run: [no-such-program] }
 `);
     const run = await project.run();
@@ -182,6 +185,9 @@ describe('a run', () => {
       folder: 'output "x" should be a file but the step made a folder',
       file: 'output "x" should be a folder but the step made a file',
       link: 'output "x" holds "p", which is a link or a device: only files and folders can be kept',
+      whole: 'output "x" should be a file but the step made a link or device',
+      rows: 'output "x" should be a file but the step made a link or device',
+      away: 'output "x" should be a folder but the step made a link or device',
       absent: expect.stringMatching(/exit code 127; its last lines: .*no-such-program.*not found/),
     });
   });

@@ -6,9 +6,9 @@ import { createAccess } from './access.ts';
 
 const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex');
 
-function requestWith(token: string): IncomingMessage {
+function requestWith(token?: string, host = 'prediction.example'): IncomingMessage {
   const request = new IncomingMessage(new Socket());
-  request.headers = { authorization: `Bearer ${token}` };
+  request.headers = { host, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
   return request;
 }
 
@@ -25,4 +25,25 @@ test('a token ends when the spec says so, without a newer spec', () => {
   nowMs = 2_000;
   expect(() => check('brief')).toThrow('the token has ended');
   expect(check('lasting')).toBe('token:lasting');
+});
+
+test('figures are shown of the endpoints that the caller may call, and to nobody else', () => {
+  const clock = { nowMs: () => 0 };
+  const asked = (name: string, ...tokens: string[]) => ({
+    name,
+    spec: { access: { tokens: tokens.map((token) => ({ digest: digestOf(token), principal: `token:${token}` })) } },
+  });
+  const endpoints = [asked('a', 'one', 'both'), asked('b', 'two', 'both')];
+  const names = (host: string, shown: readonly ReturnType<typeof asked>[], request: IncomingMessage) =>
+    createAccess({ host, allowedHosts: [], clock })
+      .select(shown, request)
+      .map(({ name }) => name);
+  expect(names('0.0.0.0', endpoints, requestWith('one'))).toEqual(['a']);
+  expect(names('0.0.0.0', endpoints, requestWith('both'))).toEqual(['a', 'b']);
+  expect(() => names('0.0.0.0', endpoints, requestWith())).toThrow('needs a token');
+  expect(() => names('0.0.0.0', [asked('open')], requestWith())).toThrow('on a loopback address only');
+  expect(names('0.0.0.0', [], requestWith())).toEqual([]);
+  // open on this machine, but not to a page that points its own name here
+  expect(names('127.0.0.1', [asked('open')], requestWith(undefined, 'localhost:7879'))).toEqual(['open']);
+  expect(() => names('127.0.0.1', [asked('open')], requestWith(undefined, 'evil.example'))).toThrow('evil.example');
 });

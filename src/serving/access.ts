@@ -12,6 +12,11 @@ import { servingErrors } from './serving-errors.ts';
 export interface Access {
   /** The caller's principal; throws when the caller may not. */
   check(access: SpecEndpoint['access'], request: IncomingMessage): string;
+  /** Those of the endpoints that the caller may call; throws when that is none of them. */
+  select<E extends { readonly spec: Pick<SpecEndpoint, 'access'> }>(
+    endpoints: readonly E[],
+    request: IncomingMessage,
+  ): readonly E[];
 }
 
 const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]']);
@@ -29,7 +34,7 @@ export function createAccess(options: {
   const allowed = new Set([...loopbackNames, ...options.allowedHosts]);
   const isOurs = (host: string) => allowed.has(host.replace(/:\d+$/, '').toLowerCase());
 
-  return {
+  const access: Access = {
     check({ tokens }, { headers }) {
       if (tokens.length === 0) {
         if (!open) throw servingErrors.ENDPOINT_CLOSED();
@@ -48,5 +53,21 @@ export function createAccess(options: {
         throw servingErrors.TOKEN_ENDED();
       return known.principal;
     },
+
+    select(endpoints, request) {
+      let refusal: unknown;
+      const callable = endpoints.filter(({ spec }) => {
+        try {
+          access.check(spec.access, request);
+          return true;
+        } catch (error) {
+          refusal ??= error;
+          return false;
+        }
+      });
+      if (callable.length === 0 && refusal !== undefined) throw refusal;
+      return callable;
+    },
   };
+  return access;
 }

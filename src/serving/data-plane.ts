@@ -103,7 +103,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
     programVersion: options.programVersion,
     draining: () => draining,
     unreadiness: () => (draining ? 'the server is stopping' : table.settled ? undefined : 'no spec is in force yet'),
-    metrics: () => formatMetrics(table.list(), spool),
+    metrics: (endpoints) => formatMetrics(endpoints, spool),
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

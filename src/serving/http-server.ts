@@ -23,7 +23,8 @@ export interface HttpServerDeps {
   /** Why the process is not ready; undefined when it is. */
   readonly unreadiness: () => string | undefined;
   readonly draining: () => boolean;
-  readonly metrics: () => string;
+  /** The figures of these endpoints, as Prometheus reads them. */
+  readonly metrics: (endpoints: readonly Endpoint[]) => string;
 }
 
 type ModelRoute = Extract<V2Route, { readonly model: string }>;
@@ -157,9 +158,11 @@ export function createServingHttpServer(deps: HttpServerDeps): Server {
           reason === undefined ? { ready: true } : { error: reason },
         );
       }
-      case 'metrics':
+      case 'metrics': {
+        const text = deps.metrics(access.select(table.list(), request));
         response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
-        response.end(deps.metrics());
+        response.end(text);
+      }
     }
   }
 

@@ -330,11 +330,14 @@ test('bytes that are no HTTP are answered with 400 and nothing breaks', async ()
   expect((await get('/health/live')).status).toBe(200);
 });
 
-test('metrics are in the Prometheus form, without a series for names that callers made up', async () => {
+test('metrics are in the Prometheus form, of the models that the caller may call and no names that callers made up', async () => {
   const text = await (await fetch(`${base}/metrics`)).text();
   expect(text).toMatch(
     /tidemill_serving_requests_total\{project="default",endpoint="gather",revision="gather",role="primary"\} [1-9]/,
   );
   expect(text).toMatch(/tidemill_serving_duration_seconds_bucket\{.*le="\+Inf"\} \d+/);
   expect(text).not.toContain('nope');
+  expect(text).not.toContain('"closed"');
+  const authorized = await fetch(`${base}/metrics`, { headers: { authorization: 'Bearer right' } });
+  expect(await authorized.text()).toContain('endpoint="closed"');
 });

@@ -116,6 +116,13 @@ describe('latest rows', () => {
     ]);
   });
 
+  test('do not give up because of ties for what was the best only for a while', () => {
+    const latest = createLatestRows(toSlots([{ entity: 0, time: 10_000 }], 1));
+    const pairs = Array.from({ length: 5_000 }, (_, time) => [at(time), at(time)]).flat();
+    offerAll(latest, pairs, 100);
+    expect(latest.ties()).toMatchObject([{ row: 9_998 }, { row: 9_999 }]);
+  });
+
   test('give up on ties without end', () => {
     const latest = createLatestRows(toSlots([{ entity: 0, time: 10 }], 1));
     offerAll(

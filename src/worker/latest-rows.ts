@@ -83,11 +83,13 @@ export function createLatestRows(instants: AskedInstants): LatestRows {
 
   function tie(slot: number, row: number, time: number, created: number): void {
     if (tooMany) return;
-    if (tied.length >= maxTies) tied = tied.filter(isStillBest);
-    if (tied.length >= maxTies / 2) {
-      tooMany = true;
-      tied = [];
-      return;
+    if (tied.length >= maxTies) {
+      tied = tied.filter(isStillBest);
+      tooMany = tied.length >= maxTies / 2; // else looking them all through would come again soon
+      if (tooMany) {
+        tied = [];
+        return;
+      }
     }
     tied.push({ slot, row, time, created });
   }

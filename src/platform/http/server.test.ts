@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
@@ -327,6 +327,34 @@ test('a byte route reads any content type beyond the body limit', async () => {
   }
   const bare = await app.inject({ method: 'POST', url: '/bytes', headers: editor, payload: Buffer.alloc(7) });
   expect(bare.json()).toEqual({ sizeBytes: 7 });
+});
+
+test('an upload that is refused before its end gets its answer, and its connection is not used again', async () => {
+  const { app } = await open();
+  registerRawRoute(app, {
+    method: 'PUT',
+    path: '/bytes',
+    permission: 'write',
+    body: 'stream',
+    handle: async (request) => {
+      for await (const _chunk of request.body as AsyncIterable<Buffer>)
+        throw new AppError('TOO_MUCH', 'too_large', 'too much');
+      return {};
+    },
+  });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  const port = await listen(app);
+  const send = async (method: string, path: string, payload: Buffer | string) => {
+    const request = httpRequest({ agent, port, host: '127.0.0.1', method, path, headers: editor });
+    request.end(payload);
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    response.resume();
+    await once(response, 'end');
+    return [response.statusCode, response.headers.connection];
+  };
+  expect(await send('PUT', '/bytes', Buffer.alloc(1_500_000))).toEqual([413, 'close']);
+  expect((await send('GET', '/health/live', ''))[0]).toBe(200);
 });
 
 test('health says what is missing', async () => {

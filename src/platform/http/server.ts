@@ -127,6 +127,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (status >= 500) logFailure(logger, request, error, thrown);
     void reply.status(status);
     if (status === 401) void reply.header('www-authenticate', 'Bearer');
+    // an upload given up half-way: what is still to come of it would be read as the next request
+    if (request.raw.destroyed && !request.raw.complete) void reply.header('connection', 'close');
     const render = request.routeOptions.config.access?.renderError;
     return render === undefined ? toErrorBody(error, request.id) : render(error, request, reply);
   });

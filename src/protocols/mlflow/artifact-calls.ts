@@ -13,6 +13,15 @@ export function requireSoundPath(path: string): string {
   return path;
 }
 
+/** A client may send any text: one that cannot be decoded names no model. */
+function decodeName(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** What lies in a folder of the proxy, paths relative to `root`. */
 const toWireFiles = (entries: readonly ArtifactEntry[], root: string) =>
   entries.map(({ path, isFolder, sizeBytes }) => ({
@@ -31,7 +40,8 @@ export function createArtifactReader({ database, tracking, registry }: MlflowDep
   async function registryFiles(project: string, path: string) {
     const [folder, model, version, ...rest] = path.split('/');
     if (folder !== registryFilesFolder || model === undefined || version === undefined) return undefined;
-    const found = await registry.version(database.read, project, decodeURIComponent(model), version);
+    const name = decodeName(model);
+    const found = name === undefined ? undefined : await registry.version(database.read, project, name, version);
     return found && { files: found.files, path: rest.join('/') };
   }
 

@@ -249,6 +249,9 @@ describeDatabases('the MLflow protocol', (open) => {
         (await send({ method: 'PUT', url: `${proxy}/${path}`, payload: Buffer.from('x') })).status,
       ).toBeGreaterThanOrEqual(400);
     expect((await get('artifacts/list', { run_id, path: '../..' })).status).toBe(400);
+    const noName = 'registry-files/%25/1'; // a bare % once decoded
+    expect((await send({ method: 'GET', url: `${proxy}/${noName}/x` })).status).toBe(404);
+    expect((await send({ method: 'GET', url: `${proxy}?path=${noName}` })).body).toEqual({});
     expect((await send({ method: 'DELETE', url: `${proxy}/0/${run_id}/artifacts/plots`, payload: {} })).status).toBe(
       200,
     );
