@@ -136,4 +136,5 @@ export const processes: Readonly<Record<string, { readonly without: readonly str
   'src/app/control-plane.ts': { without: ['duckdb', 'inference'] },
   'src/serving/main.ts': { without: ['duckdb', 'database'] },
   'src/worker/main.ts': { without: ['database', 'server'] },
+  'src/platform/processes/launcher.ts': { without: ['duckdb', 'database', 'inference', 'server'] },
 };

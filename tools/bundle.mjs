@@ -18,6 +18,7 @@ const build = await rolldown({
     tidemill: at('dist/cli/main.js'),
     serving: at('dist/serving/main.js'),
     worker: at('dist/worker/main.js'),
+    launcher: at('dist/platform/processes/launcher.js'),
     'onnx-thread': at('dist/runtimes/onnx-thread.js'),
   },
   platform: 'node',

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BlobStore } from '#platform/blobs';
 import { isAppError } from '#platform/errors';
-import { type ProcessExit, startProcess, watchExit } from '#platform/processes';
+import { type ProcessExit, type ProcessLauncher, watchExit } from '#platform/processes';
 import { prepareAttempt } from './attempt-folder.ts';
 import { collectOutputs } from './collect-outputs.ts';
 import { attemptVariable, endLeftovers, endProcesses } from './end-process.ts';
@@ -13,6 +13,7 @@ import { jobsErrors } from './jobs-errors.ts';
 
 export interface CommandRunnerDeps {
   readonly blobs: BlobStore;
+  readonly launcher: Pick<ProcessLauncher, 'start'>;
   /** Parent of the attempts' folders. */
   readonly folder: string;
   /** Search path of steps. */
@@ -56,7 +57,7 @@ export function createCommandRunner(deps: CommandRunnerDeps) {
       });
       signal.throwIfAborted();
       const [program = 'true', ...rest] = prepared.argv;
-      const { gone } = await startProcess({
+      const { gone } = await deps.launcher.start({
         command: [program, ...rest],
         cwd: prepared.cwd,
         env: prepared.environment,

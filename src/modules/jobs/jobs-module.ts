@@ -6,6 +6,7 @@ import type { Clock } from '#platform/clock';
 import type { Database, Unit } from '#platform/database';
 import type { Consumer } from '#platform/events';
 import type { Logger } from '#platform/log';
+import { createProcessLauncher } from '#platform/processes';
 import { type CommandRunnerDeps, createCommandRunner, lostAttempt } from './command-runner.ts';
 import { attemptFolder, removeAttempt, sweepAttempts } from './job-folders.ts';
 import { readJobLog } from './job-log.ts';
@@ -49,7 +50,8 @@ export interface JobsModule {
 
 export function createJobsModule(deps: JobsModuleDeps): JobsModule {
   const pool = createWorkerPool({ ...deps.worker, logger: deps.logger });
-  const commands = createCommandRunner(deps);
+  const launcher = createProcessLauncher();
+  const commands = createCommandRunner({ ...deps, launcher });
 
   const loop = createJobLoop({
     database: deps.database,
@@ -129,7 +131,7 @@ export function createJobsModule(deps: JobsModuleDeps): JobsModule {
       clearInterval(sweeper);
       await sweeping;
       await loop.stop();
-      await pool.stop();
+      await Promise.all([pool.stop(), launcher.stop()]);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -126,6 +126,19 @@ describe('a supervised process', () => {
     expect(await log(folder)).toContain('not found');
     const started = startProcess({ command: ['true'], cwd: join(folder, 'absent'), env, folder });
     await expect(started).rejects.toMatchObject({ code: 'PROCESS_NOT_STARTED' });
+  });
+
+  test('has ended once its exit file holds the whole line, not before', async () => {
+    const { folder, pid } = await start('sleep', '60');
+    const file = join(folder, 'exit.json');
+    await writeFile(file, '{"status":1');
+    expect(await readExit(folder)).toBeUndefined();
+    const waiting = watchExit(folder, never);
+    await writeFile(file, '{"status":12}\n');
+    expect(await waiting).toMatchObject({ outcome: 'exited', code: 12 });
+    await writeFile(file, '');
+    signalGroup(pid, 'SIGKILL');
+    expect(await watchExit(folder, never)).toEqual({ outcome: 'lost' });
   });
 
   test('may be waited for in vain: the wait ends when it is aborted', async () => {

@@ -8,12 +8,13 @@ import { isAlive, startTimeInStat, startTimeOf } from './process-identity.ts';
 
 /**
  * A command under a POSIX `sh` wrapper in its own session, so that it outlives the process that started it and can be
- * adopted by the next. The wrapper needs nothing but builtins until the command has ended:
+ * adopted by the next. The wrapper needs nothing but builtins:
  *
  *   started   `<folder>/process`: the wrapper's own line of /proc/<pid>/stat (its pid where there is no /proc)
  *   running   output goes straight to the log file by descriptor
- *   ended     `<folder>/exit.json` by rename, `{"status":N}`; when it ended is the file's time
- *   lost      no process and no exit.json: the wrapper itself was killed, or the machine went down
+ *   ended     `<folder>/exit.json`, `{"status":N}`; when it ended is the file's time. A few bytes in one write of a
+ *             builtin, so no program is started to rename it; what is not the whole line says nothing yet
+ *   lost      no process and no whole exit.json: the wrapper itself was killed, or the machine went down
  */
 const wrapper = `folder=$1
 shift
@@ -23,9 +24,7 @@ if [ -r /proc/$$/stat ]; then read -r stat </proc/$$/stat; fi
 printf '%s\\n' "$stat" >"$folder/process"
 "$@"
 status=$?
-printf '{"status":%d}\\n' "$status" >"$folder/exit.json.part"
-PATH=/usr/bin:/bin:$PATH
-exec mv -f "$folder/exit.json.part" "$folder/exit.json"`;
+printf '{"status":%d}\\n' "$status" >"$folder/exit.json"`;
 
 export const processErrors = defineErrors({
   PROCESS_NOT_STARTED: {
@@ -160,7 +159,7 @@ function examine(folder: string): ProcessExit | undefined {
 
 /** Of a process seen dead: it has written what it will ever write, so that this answer stands. */
 function lastWords(folder: string): ProcessExit {
-  return readExitFile(join(folder, 'exit.json')) ?? readExitFile(join(folder, 'exit.json.part')) ?? { outcome: 'lost' };
+  return readExitFile(join(folder, 'exit.json')) ?? { outcome: 'lost' };
 }
 
 function recordedProcess(folder: string): StartedProcess | undefined {
@@ -189,7 +188,7 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
 
 function readExitFile(path: string): ProcessExit | undefined {
   const text = readOrNothing(path);
-  const status = /^\{"status":(\d+)\}$/m.exec(text ?? '')?.[1];
+  const status = /^\{"status":(\d+)\}\n$/.exec(text ?? '')?.[1];
   if (status === undefined) return undefined;
   const endedAtMs = Math.trunc(statSync(path).mtimeMs);
   const code = Number(status);
