@@ -67,8 +67,9 @@ describe('the documents', () => {
 });
 
 /** The names of all properties in a JSON Schema, however deep. */
-function keysIn(schema: object): readonly string[] {
-  return Object.entries(schema).flatMap(([word, value]) => {
+function keysIn(schema: unknown): readonly string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  return Object.entries(schema).flatMap(([word, value]: readonly [string, unknown]) => {
     if (typeof value !== 'object' || value === null) return [];
     return word === 'properties'
       ? [...Object.keys(value), ...Object.values(value as Record<string, object>).flatMap(keysIn)]
