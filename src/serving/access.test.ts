@@ -12,6 +12,11 @@ function requestWith(token?: string, host = 'prediction.example'): IncomingMessa
   return request;
 }
 
+const anEndpoint = (name: string, ...tokens: string[]) => ({
+  name,
+  spec: { access: { tokens: tokens.map((token) => ({ digest: digestOf(token), principal: `token:${token}` })) } },
+});
+
 test('a token ends when the spec says so, without a newer spec', () => {
   let nowMs = 1_000;
   const access = createAccess({ host: '0.0.0.0', allowedHosts: [], clock: { nowMs: () => nowMs } });
@@ -29,21 +34,19 @@ test('a token ends when the spec says so, without a newer spec', () => {
 
 test('figures are shown of the endpoints that the caller may call, and to nobody else', () => {
   const clock = { nowMs: () => 0 };
-  const asked = (name: string, ...tokens: string[]) => ({
-    name,
-    spec: { access: { tokens: tokens.map((token) => ({ digest: digestOf(token), principal: `token:${token}` })) } },
-  });
-  const endpoints = [asked('a', 'one', 'both'), asked('b', 'two', 'both')];
-  const names = (host: string, shown: readonly ReturnType<typeof asked>[], request: IncomingMessage) =>
+  const endpoints = [anEndpoint('a', 'one', 'both'), anEndpoint('b', 'two', 'both')];
+  const names = (host: string, shown: readonly ReturnType<typeof anEndpoint>[], request: IncomingMessage) =>
     createAccess({ host, allowedHosts: [], clock })
       .select(shown, request)
       .map(({ name }) => name);
   expect(names('0.0.0.0', endpoints, requestWith('one'))).toEqual(['a']);
   expect(names('0.0.0.0', endpoints, requestWith('both'))).toEqual(['a', 'b']);
   expect(() => names('0.0.0.0', endpoints, requestWith())).toThrow('needs a token');
-  expect(() => names('0.0.0.0', [asked('open')], requestWith())).toThrow('on a loopback address only');
+  expect(() => names('0.0.0.0', [anEndpoint('open')], requestWith())).toThrow('on a loopback address only');
   expect(names('0.0.0.0', [], requestWith())).toEqual([]);
   // open on this machine, but not to a page that points its own name here
-  expect(names('127.0.0.1', [asked('open')], requestWith(undefined, 'localhost:7879'))).toEqual(['open']);
-  expect(() => names('127.0.0.1', [asked('open')], requestWith(undefined, 'evil.example'))).toThrow('evil.example');
+  expect(names('127.0.0.1', [anEndpoint('open')], requestWith(undefined, 'localhost:7879'))).toEqual(['open']);
+  expect(() => names('127.0.0.1', [anEndpoint('open')], requestWith(undefined, 'evil.example'))).toThrow(
+    'evil.example',
+  );
 });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -76,8 +76,8 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 /**
- * The files of the snapshot: in a git checkout those that are not ignored, else all; never `.tidemill`, never what is
- * landed as data.
+ * The files of the snapshot: in a git checkout those that are not ignored, else all; never `.tidemill`, a link, or what
+ * is landed as data.
  */
 export async function listSnapshotFiles({ folder, sources }: ProjectFolder): Promise<readonly string[]> {
   const data = Object.values(sources).map(globToRegExp);
@@ -102,13 +102,16 @@ async function listByGit(folder: string): Promise<readonly string[] | undefined>
       ['-C', folder, 'ls-files', '--cached', '--others', '--exclude-standard', '-z', '--deduplicate', '.'],
       { maxBuffer: 64 * 1024 * 1024 },
     );
-    const files = stdout.split('\0').filter((path) => path !== '' && existsSync(join(folder, path)) && !isOurs(path));
+    const files = stdout.split('\0').filter((path) => path !== '' && !isOurs(path) && isFile(join(folder, path)));
     // a folder that its checkout ignores as a whole (a copy in `.tidemill`) is no checkout of its own
     return files.length > 0 ? files : undefined;
   } catch {
     return undefined; // no checkout, or no git
   }
 }
+
+/** A link is none: what it leads to may lie anywhere, and is not what this folder holds. Nor is a submodule's folder. */
+const isFile = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
 async function walk(folder: string, prefix: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);

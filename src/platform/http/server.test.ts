@@ -337,8 +337,8 @@ test('an upload that is refused before its end gets its answer, and its connecti
     permission: 'write',
     body: 'stream',
     handle: async (request) => {
-      for await (const _chunk of request.body as AsyncIterable<Buffer>)
-        throw new AppError('TOO_MUCH', 'too_large', 'too much');
+      for await (const chunk of request.body as AsyncIterable<Buffer>)
+        throw new AppError('TOO_MUCH', 'too_large', `${chunk.length} bytes are too much`);
       return {};
     },
   });

@@ -1,5 +1,5 @@
 import type { ArtifactEntry } from '#modules/tracking';
-import { leavesFolder, toProxiedPath } from './artifact-uri.ts';
+import { leavesFolder, toProxiedPath, tryDecode } from './artifact-uri.ts';
 import type { MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { invalidParameter, sendMlflowError } from './mlflow-errors.ts';
 import { runIdOf } from './run-calls.ts';
@@ -11,15 +11,6 @@ const noMultipart = 'Multipart upload is not supported for the current artifact 
 export function requireSoundPath(path: string): string {
   if (leavesFolder(path)) throw invalidParameter(`Invalid path: ${path.slice(0, 200)}`);
   return path;
-}
-
-/** A client may send any text: one that cannot be decoded names no model. */
-function decodeName(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** What lies in a folder of the proxy, paths relative to `root`. */
@@ -40,7 +31,7 @@ export function createArtifactReader({ database, tracking, registry }: MlflowDep
   async function registryFiles(project: string, path: string) {
     const [folder, model, version, ...rest] = path.split('/');
     if (folder !== registryFilesFolder || model === undefined || version === undefined) return undefined;
-    const name = decodeName(model);
+    const name = tryDecode(model); // a text that cannot be decoded names no model
     const found = name === undefined ? undefined : await registry.version(database.read, project, name, version);
     return found && { files: found.files, path: rest.join('/') };
   }

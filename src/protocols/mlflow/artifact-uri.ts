@@ -12,14 +12,15 @@ export function leavesFolder(path: string): boolean {
   let text = path;
   for (let depth = 0; depth < 4; depth += 1) {
     if (text.startsWith('/') || /[\\\0]/.test(text) || text.split('/').includes('..')) return true;
-    const decoded = decode(text);
+    const decoded = tryDecode(text);
     if (decoded === undefined || decoded === text) return false;
     text = decoded;
   }
   return true; // encoded so often only to hide something
 }
 
-function decode(text: string): string | undefined {
+/** Undefined for a text with a broken escape. */
+export function tryDecode(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {
