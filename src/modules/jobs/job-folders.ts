@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { readdir, rm, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job } from './job-types.ts';
 
@@ -21,22 +21,29 @@ export const logFile = (root: string, job: Pick<Job, 'id'>): string => join(logF
 /** Removes an attempt's folder; what cannot be removed is met again by the next sweep. */
 export async function removeAttempt(root: string, job: AttemptName): Promise<void> {
   const folder = attemptFolder(root, job);
-  if (existsSync(folder) && !removeSmall(folder)) await rm(folder, { recursive: true, force: true });
+  if (existsSync(folder) && !(await removeSmall(folder))) await rm(folder, { recursive: true, force: true });
 }
 
 const smallEntries = 32;
 
-/** At once, without the thread pool, which would cost more than the few files of most attempts; false for more. */
-function removeSmall(folder: string): boolean {
+/**
+ * False for more than the few files of most attempts, which `rm` would take many more turns for. In the thread pool: a
+ * disk takes a millisecond or two to forget a file, and the event loop is not to wait for it.
+ */
+async function removeSmall(folder: string): Promise<boolean> {
   try {
     const entries = readdirSync(folder, { withFileTypes: true });
     if (entries.length > smallEntries) return false;
-    for (const entry of entries) {
-      const path = join(folder, entry.name);
-      if (!entry.isDirectory()) unlinkSync(path);
-      else if (!removeSmall(path)) return false;
-    }
-    rmdirSync(folder);
+    const removed = await Promise.all(
+      entries.map(async (entry) => {
+        const path = join(folder, entry.name);
+        if (entry.isDirectory()) return await removeSmall(path);
+        await unlink(path);
+        return true;
+      }),
+    );
+    if (removed.includes(false)) return false;
+    await rmdir(folder);
     return true;
   } catch {
     return false; // a process still writes there, or a folder is closed to us: the thorough way says so
