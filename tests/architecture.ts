@@ -80,6 +80,7 @@ export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string
     datasets: 'reads versions; records outputs as versions',
     jobs: 'queues every step',
     artifacts: 'keeps what steps leave behind',
+    secrets: 'refuses a run whose secrets are missing; the cache key knows when one was replaced',
     lineage: 'writes what a step read and made',
   },
   evaluation: {
@@ -110,6 +111,7 @@ export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string
   },
   jobs: {
     artifacts: 'keeps what attempts leave behind',
+    secrets: 'reveals the secrets of a step into its environment, and masks them in its log',
     identity: 'gives each attempt a token of its own',
   },
   approvals: {

@@ -16,7 +16,7 @@ describe('the documents', () => {
 
   test('name every key that tidemill.yaml may have', () => {
     const page = read('docs/tidemill-yaml.md');
-    const sections = Object.entries(printJsonSchema().properties as Record<string, object>);
+    const sections = Object.entries((printJsonSchema() as { readonly properties: Record<string, object> }).properties);
     const missing = sections.flatMap(([name, schema]) => {
       const [, part = ''] = page.split(`## ${name}\n`);
       const [table = ''] = part.split('\n## ');
@@ -67,8 +67,9 @@ describe('the documents', () => {
 });
 
 /** The names of all properties in a JSON Schema, however deep. */
-function keysIn(schema: object): readonly string[] {
-  return Object.entries(schema).flatMap(([word, value]) => {
+function keysIn(schema: unknown): readonly string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  return Object.entries(schema).flatMap(([word, value]: readonly [string, unknown]) => {
     if (typeof value !== 'object' || value === null) return [];
     return word === 'properties' ? [...Object.keys(value), ...Object.values(value).flatMap(keysIn)] : keysIn(value);
   });

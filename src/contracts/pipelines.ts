@@ -26,6 +26,7 @@ export const pipelinesEvents = defineEvents({
   }),
 });
 
+const variablePattern = '^[A-Za-z_][A-Za-z0-9_]*$';
 const closed = { additionalProperties: false } as const;
 const Duration = Type.String({ pattern: durationPattern, description: 'a duration: 90s, 3h, 28d' });
 
@@ -76,7 +77,15 @@ export const StepSpec = Type.Object(
           'files that the step sees, globs; default: the folders of the files that the command names, else all',
       }),
     ),
-    env: Type.Optional(Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), Type.String())),
+    env: Type.Optional(
+      Type.Record(Type.String({ pattern: variablePattern }), Type.String(), { description: 'VARIABLE: value' }),
+    ),
+    secrets: Type.Optional(
+      Type.Record(Type.String({ pattern: variablePattern }), Type.String({ pattern: namePattern }), {
+        description:
+          'VARIABLE: name of a secret that is granted to the pipeline (tidemill secret put <name> --grants pipeline:<pipeline>)',
+      }),
+    ),
     resources: Type.Optional(
       Type.Object(
         {

@@ -17,6 +17,7 @@ import { createLineageModule } from '#modules/lineage';
 import { createPredictionsModule } from '#modules/predictions';
 import { createRegistryModule } from '#modules/registry';
 import { createRolloutsModule } from '#modules/rollouts';
+import { createSecretsModule } from '#modules/secrets';
 import { createLocalBlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
 import type { Database, Unit } from '#platform/database';
@@ -60,6 +61,7 @@ export async function startControl(options: ControlOptions) {
     ...common,
     artifacts: artifacts.api,
     identity: identity.api,
+    secrets: createSecretsModule({ database, keyFile: join(folder, 'secret.key') }).api,
     folder: join(folder, 'attempts'),
     path: '/usr/bin:/bin',
     capacity: { cpu: 2, memoryMb: 2048 },

@@ -30,7 +30,12 @@ export async function prepareAttempt(
   folder: string,
   work: CommandWork,
   blobs: BlobStore,
-  given: { readonly token: string; readonly path: string; readonly variables: Readonly<Record<string, string>> },
+  given: {
+    readonly token: string;
+    readonly path: string;
+    readonly variables: Readonly<Record<string, string>>;
+    readonly secrets: Readonly<Record<string, string>>;
+  },
 ): Promise<PreparedAttempt> {
   const cwd = join(folder, 'code');
   // folders and small files are made synchronously: that takes microseconds, a trip through the thread pool many more
@@ -63,6 +68,7 @@ export async function prepareAttempt(
     cwd,
     environment: {
       ...baseEnvironment(folder, given.path),
+      ...given.secrets,
       ...given.variables,
       ...Object.fromEntries([...inputPaths].map(([name, path]) => [inputVariable(name), path])),
       ...Object.fromEntries(work.outputs.map(({ name }) => [outputVariable(name), outputPath(folder, name)])),

@@ -1,5 +1,6 @@
 import { appendFileSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SecretBlotter } from '#modules/secrets';
 import type { BlobStore } from '#platform/blobs';
 import { isAppError } from '#platform/errors';
 import { type ProcessExit, type ProcessLauncher, watchExit } from '#platform/processes';
@@ -18,6 +19,12 @@ export interface CommandRunnerDeps {
   readonly folder: string;
   /** Search path of steps. */
   readonly path: string;
+  readonly secrets: {
+    /** The value of a secret, for a reference that was granted it. */
+    reveal(project: string, name: string, grantee: string): Promise<string>;
+    /** Keeps known values out of what is said of a log. */
+    readonly blotter: SecretBlotter;
+  };
   /** Makes the environment of a requirements text, or finds it; `log` gets what a person waiting wants to read. */
   ensurePython(
     requirements: string,
@@ -47,9 +54,13 @@ export function createCommandRunner(deps: CommandRunnerDeps) {
         work.requirements === undefined
           ? undefined
           : await deps.ensurePython(work.requirements, (line) => appendFileSync(log, `${line}\n`), signal);
+      const secrets: Record<string, string> = {};
+      for (const [variable, name] of Object.entries(work.secrets?.names ?? {}))
+        secrets[variable] = await deps.secrets.reveal(job.project, name, work.secrets?.grantee ?? '');
       const prepared = await prepareAttempt(folder, work, deps.blobs, {
         token,
         path: python === undefined ? deps.path : `${python.binPath}:${deps.path}`,
+        secrets,
         variables: {
           [attemptVariable]: attemptName(job),
           ...(python !== undefined && { VIRTUAL_ENV: python.folder }),
@@ -114,7 +125,10 @@ export function createCommandRunner(deps: CommandRunnerDeps) {
       return { kind: 'failed', code, message };
     }
     if (exit.code !== 0) {
-      const { code, message } = jobsErrors.STEP_FAILED(exit.code, await lastLines(logFile(deps.folder, job)));
+      const { code, message } = jobsErrors.STEP_FAILED(
+        exit.code,
+        await lastLines(logFile(deps.folder, job), deps.secrets.blotter),
+      );
       return { kind: 'failed', code, message, exitCode: exit.code };
     }
     try {

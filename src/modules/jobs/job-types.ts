@@ -28,6 +28,8 @@ export interface CommandWork {
   readonly outputs: readonly { readonly name: string; readonly kind: OutputKind }[];
   /** `${token}` in a value becomes the attempt's token, `${folder}` its working folder. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Secrets that an attempt gets as variables: their names here, their values only in its environment. */
+  readonly secrets?: { readonly grantee: string; readonly names: Readonly<Record<string, string>> };
   /** Digest of a requirements text: the step runs inside that Python environment. */
   readonly requirements?: string;
   readonly params: Readonly<Record<string, Json>>;

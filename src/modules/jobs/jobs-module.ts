@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ArtifactsApi } from '#modules/artifacts';
 import type { IdentityApi } from '#modules/identity';
+import type { SecretsApi } from '#modules/secrets';
 import type { BlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
 import type { Database, Unit } from '#platform/database';
@@ -34,6 +35,7 @@ export interface JobsModuleDeps {
   readonly ensurePython: CommandRunnerDeps['ensurePython'];
   readonly artifacts: Pick<ArtifactsApi, 'retainAll'>;
   readonly identity: Pick<IdentityApi, 'issueToken' | 'revokeToken'>;
+  readonly secrets: Pick<SecretsApi, 'reveal' | 'blotter'>;
 }
 
 const dayMs = 24 * 3_600_000;
@@ -51,7 +53,14 @@ export interface JobsModule {
 export function createJobsModule(deps: JobsModuleDeps): JobsModule {
   const pool = createWorkerPool({ ...deps.worker, logger: deps.logger });
   const launcher = createProcessLauncher();
-  const commands = createCommandRunner({ ...deps, launcher });
+  const commands = createCommandRunner({
+    ...deps,
+    launcher,
+    secrets: {
+      reveal: (project, name, grantee) => deps.secrets.reveal(deps.database.read, project, name, grantee),
+      blotter: deps.secrets.blotter,
+    },
+  });
 
   const loop = createJobLoop({
     database: deps.database,
@@ -113,7 +122,7 @@ export function createJobsModule(deps: JobsModuleDeps): JobsModule {
     loop,
     pool,
     blobs: deps.blobs,
-    readLog: (job, offset) => readJobLog(deps.folder, job, offset),
+    readLog: (job, offset) => readJobLog(deps.folder, job, offset, deps.secrets.blotter),
   });
 
   return {

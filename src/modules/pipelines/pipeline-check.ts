@@ -49,6 +49,12 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
             });
       }
     }
+    for (const variable of Object.keys(step.secrets ?? {}))
+      if (variable in (step.env ?? {}) || /^(TIDEMILL|MLFLOW)_/.test(variable))
+        problems.push({
+          path: at('secrets', variable),
+          message: `the variable "${variable}" is taken: ${variable in (step.env ?? {}) ? '`env` sets it too' : 'each step gets it from the server'}`,
+        });
     for (const [index, need] of (step.needs ?? []).entries())
       if (!(need in spec.steps))
         problems.push({

@@ -5,6 +5,7 @@ import type { FeaturesApi } from '#modules/features';
 import type { JobsApi } from '#modules/jobs';
 import type { LineageApi } from '#modules/lineage';
 import type { RegistryApi } from '#modules/registry';
+import type { SecretsApi } from '#modules/secrets';
 import type { TrackingApi } from '#modules/tracking';
 import type { BlobStore } from '#platform/blobs';
 import type { Database } from '#platform/database';
@@ -20,6 +21,7 @@ export interface PipelinesDeps {
   readonly lineage: Pick<LineageApi, 'record'>;
   readonly datasets: Pick<DatasetsApi, 'version' | 'record'>;
   readonly features: Pick<FeaturesApi, 'plan'>;
+  readonly secrets: Pick<SecretsApi, 'fingerprint'>;
   readonly tracking: Pick<TrackingApi, 'createRun' | 'createRuns' | 'finishRun'>;
   readonly registry: Pick<RegistryApi, 'proposeVersion'>;
   readonly evaluation: Pick<EvaluationApi, 'judge'>;

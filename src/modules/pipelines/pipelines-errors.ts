@@ -15,6 +15,11 @@ export const pipelinesErrors = defineErrors({
     kind: 'invalid',
     message: (input: string) => `${input} has no version yet: land its data first`,
   },
+  STEP_SECRET_UNUSABLE: {
+    kind: 'invalid',
+    message: (step: string, variable: string, problem: string, remedy: string) =>
+      `step "${step}" takes $${variable} from a secret, but ${problem}. Put it, the value by standard input: ${remedy}`,
+  },
   SNAPSHOT_UNREADABLE: {
     kind: 'invalid',
     message: (digest: string, problem: string) => `${digest} is not the code of a project: ${problem}`,

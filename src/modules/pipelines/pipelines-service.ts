@@ -116,7 +116,7 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
       }
       const code = request.code ?? (await findCode(unit, project)) ?? { snapshot: '', files: [] };
       const params = mergeParams(spec, request.params ?? {});
-      const pending = await planSteps(unit, deps, { project, spec, params, code: code.files });
+      const pending = await planSteps(unit, deps, { project, pipeline, spec, params, code: code.files });
       const id = unit.newId();
       const tracked = await deps.tracking.createRun(unit, {
         project,

@@ -1,8 +1,9 @@
 import type { PipelineSpec } from '#contracts/pipelines';
+import { formatReference } from '#contracts/references';
 import type { TreeFile } from '#contracts/tree';
 import { type Json, workerWork } from '#modules/jobs';
 import type { Reader } from '#platform/database';
-import { nearestName } from '#platform/errors';
+import { isAppError, nearestName, withCause } from '#platform/errors';
 import { digest } from './cache-key.ts';
 import { codeOf } from './code-files.ts';
 import { expandSteps, type GraphStep, joinOutput, outputsOf, parseInput } from './pipeline-graph.ts';
@@ -10,6 +11,7 @@ import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
 import type { Step, StepPlan } from './run-types.ts';
 
+type PlanDeps = Pick<PipelinesDeps, 'artifacts' | 'datasets' | 'features' | 'secrets'>;
 type Params = Readonly<Record<string, Json>>;
 
 /** Defaults overlaid with what was asked for. @throws PIPELINE_PARAM_UNKNOWN */
@@ -23,9 +25,10 @@ export function mergeParams(spec: PipelineSpec, given: Readonly<Record<string, u
 /** Resolves everything that may move (dataset versions, features' data) once, and makes the run's pending steps. */
 export async function planSteps(
   reader: Reader,
-  deps: Pick<PipelinesDeps, 'artifacts' | 'datasets' | 'features'>,
+  deps: PlanDeps,
   request: {
     readonly project: string;
+    readonly pipeline: string;
     readonly spec: PipelineSpec;
     readonly params: Params;
     readonly code: readonly TreeFile[];
@@ -59,7 +62,7 @@ export async function planSteps(
 
 async function planStep(
   reader: Reader,
-  deps: Pick<PipelinesDeps, 'artifacts' | 'datasets' | 'features'>,
+  deps: PlanDeps,
   request: Parameters<typeof planSteps>[2],
   step: GraphStep,
 ): Promise<StepPlan> {
@@ -114,10 +117,32 @@ async function planStep(
       ),
       ...Object.fromEntries(Object.entries(seen).map(([name, value]) => [`params.${name}`, JSON.stringify(value)])),
       ...Object.fromEntries(Object.entries(step.spec.env ?? {}).map(([name, value]) => [`env.${name}`, value])),
+      ...(await fingerprintSecrets(reader, deps, request, step.name)),
       ...Object.fromEntries(Object.entries(contents).map(([name, content]) => [`inputs.${name}`, content])),
       ...(requirements !== undefined && { python: requirements }),
     },
   };
+}
+
+/** What the key knows of secrets: whether they are the same. @throws STEP_SECRET_UNUSABLE */
+async function fingerprintSecrets(
+  reader: Reader,
+  deps: Pick<PlanDeps, 'secrets'>,
+  { project, pipeline, spec }: Pick<Parameters<typeof planSteps>[2], 'project' | 'pipeline' | 'spec'>,
+  step: string,
+): Promise<Record<string, string>> {
+  const parts: Record<string, string> = {};
+  for (const [variable, name] of Object.entries(spec.steps[step]?.secrets ?? {})) {
+    try {
+      const grantee = formatReference('pipeline', pipeline);
+      parts[`secrets.${variable}`] = await deps.secrets.fingerprint(reader, project, name, grantee);
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      const remedy = `tidemill secret put ${name} --grants pipeline:${pipeline}`;
+      throw withCause(pipelinesErrors.STEP_SECRET_UNUSABLE(step, variable, error.message, remedy), error);
+    }
+  }
+  return parts;
 }
 
 async function resolveDataset(

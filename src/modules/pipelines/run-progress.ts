@@ -1,5 +1,6 @@
 import { parseDuration } from '#contracts/duration';
 import type { StepSpec } from '#contracts/pipelines';
+import { formatReference } from '#contracts/references';
 import { type CommandInput, type JobWork, type Json, workerWork } from '#modules/jobs';
 import type { RunInfo } from '#modules/tracking';
 import type { Unit } from '#platform/database';
@@ -246,6 +247,9 @@ function commandWork(
         MLFLOW_RUN_ID: tracked.runId,
       }),
     },
+    ...(spec.secrets !== undefined && {
+      secrets: { grantee: formatReference('pipeline', run.pipeline), names: spec.secrets },
+    }),
     ...(requirements !== undefined && { requirements }),
   };
 }

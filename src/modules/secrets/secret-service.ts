@@ -1,8 +1,9 @@
+import { createHmac } from 'node:crypto';
 import { formatReference, namePattern } from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
 import { seal, unseal } from './secret-cipher.ts';
 import { loadSecretKey, type SecretKey } from './secret-key.ts';
-import type { SecretMask } from './secret-mask.ts';
+import type { SecretBlotter, SecretMask } from './secret-mask.ts';
 import {
   deleteSecret,
   findSecret,
@@ -23,6 +24,11 @@ export interface SecretsApi {
   put(unit: Unit, project: string, name: string, value: string, grants?: readonly string[]): Promise<Secret>;
   /** The value, for `grantee` (a reference). SECRET_NOT_FOUND, SECRET_NOT_GRANTED, SECRET_UNREADABLE. */
   reveal(reader: Reader, project: string, name: string, grantee: string): Promise<string>;
+  /**
+   * Tells one value from another without giving either away: a digest under the key of this home. For `grantee`; throws
+   * as `reveal` does.
+   */
+  fingerprint(reader: Reader, project: string, name: string, grantee: string): Promise<string>;
   /** Without its value. SECRET_NOT_FOUND. */
   get(reader: Reader, project: string, name: string): Promise<Secret>;
   /** By name, without values. */
@@ -35,6 +41,8 @@ export interface SecretsApi {
   remove(unit: Unit, project: string, name: string): Promise<void>;
   /** Blots every value that this process knows out of a text. Values under four characters are left. */
   readonly maskSecrets: (text: string) => string;
+  /** The same for a file that is read in pieces. */
+  readonly blotter: SecretBlotter;
 }
 
 const nameShape = new RegExp(namePattern);
@@ -61,6 +69,13 @@ export function createSecretService(
     return value;
   }
 
+  async function reveal(reader: Reader, project: string, name: string, grantee: string): Promise<string> {
+    const secret = await findSecret(reader, project, name);
+    if (secret === undefined) throw secretErrors.SECRET_NOT_FOUND(name, project);
+    if (!isGranted(secret.grants, grantee)) throw secretErrors.SECRET_NOT_GRANTED(name, grantee);
+    return openSecret(secret);
+  }
+
   return {
     async put(unit, project, name, value, grants) {
       if (!nameShape.test(name)) throw secretErrors.SECRET_NAME_INVALID(name);
@@ -84,11 +99,11 @@ export function createSecretService(
       return secret;
     },
 
-    async reveal(reader, project, name, grantee) {
-      const secret = await findSecret(reader, project, name);
-      if (secret === undefined) throw secretErrors.SECRET_NOT_FOUND(name, project);
-      if (!isGranted(secret.grants, grantee)) throw secretErrors.SECRET_NOT_GRANTED(name, grantee);
-      return openSecret(secret);
+    reveal,
+
+    async fingerprint(reader, project, name, grantee) {
+      const value = await reveal(reader, project, name, grantee);
+      return createHmac('sha256', useKey().bytes).update(`fingerprint\0${value}`).digest('hex');
     },
 
     async get(reader, project, name) {
@@ -110,6 +125,7 @@ export function createSecretService(
     },
 
     maskSecrets: mask.mask,
+    blotter: mask.blotter,
 
     async open(reader) {
       useKey();

@@ -4,6 +4,7 @@ export const secretErrors = defineErrors({
   SECRET_NOT_FOUND: {
     kind: 'not_found',
     message: (name: string, project: string) => `there is no secret "${name}" in project "${project}"`,
+    help: 'Put it: `tidemill secret put <name> --grants pipeline:<name>`, the value by standard input.',
   },
   SECRET_NAME_INVALID: {
     kind: 'invalid',
