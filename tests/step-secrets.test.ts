@@ -51,16 +51,15 @@ test('a step gets a secret in its environment; no log, row, event or key shows i
   expect(third.steps.find(({ step }) => step === 'load')?.why).toBe('changed: secrets.DB');
 }, 60_000);
 
+const refusal = (problem: string) => ({
+  code: 'STEP_SECRET_UNUSABLE',
+  message: expect.stringMatching(
+    new RegExp(`step "load" takes \\$DB from a secret, but ${problem}.*: tidemill secret put db --grants pipeline:p$`),
+  ),
+});
+
 test('a run whose secret is missing or not granted is refused, and told what to do', async () => {
   const { project, put } = await open(`      load: { run: 'true', secrets: { DB: db } }\n`);
-  const refusal = (problem: string) => ({
-    code: 'STEP_SECRET_UNUSABLE',
-    message: expect.stringMatching(
-      new RegExp(
-        `step "load" takes \\$DB from a secret, but ${problem}.*: tidemill secret put db --grants pipeline:p$`,
-      ),
-    ),
-  });
   await expect(project.run()).rejects.toMatchObject(refusal('there is no secret "db" in project "shop"'));
   await put(value, ['pipeline:other']);
   await expect(project.run()).rejects.toMatchObject(refusal('pipeline:p may not read the secret "db"'));
@@ -85,8 +84,9 @@ test('one that is taken away while the run goes on fails the step that wants it'
   });
 });
 
+const apply = (step: string) => open(`      load: { run: 'true', ${step} }\n`);
+
 test('a variable that is taken already is refused when the document is applied', async () => {
-  const apply = (step: string) => open(`      load: { run: 'true', ${step} }\n`);
   await expect(apply('env: { DB: x }, secrets: { DB: db }')).rejects.toMatchObject({
     message: expect.stringContaining('the variable "DB" is taken: `env` sets it too'),
   });

@@ -10,14 +10,13 @@ function readInPieces(bytes: Buffer, offset: number, sizes: readonly number[]): 
   const mask = createSecretMask();
   mask.add(value);
   mask.add('pä$$ other');
-  const { blotter } = mask;
   const shown: Buffer[] = [];
   let written = offset;
   for (let at = offset, turn = 0; ; turn += 1) {
     const isLast = turn >= sizes.length;
     written = isLast ? bytes.length : Math.min(bytes.length, written + (sizes[turn] ?? 0));
-    const start = Math.max(0, at - blotter.reachBytes());
-    const piece = blotter.blot(bytes.subarray(start, written), at - start, isLast);
+    const start = Math.max(0, at - mask.blotter.reachBytes());
+    const piece = mask.blotter.blot(bytes.subarray(start, written), at - start, isLast);
     shown.push(piece.shown);
     at = start + piece.end;
     if (isLast) return Buffer.concat(shown).toString('utf8');
@@ -38,10 +37,8 @@ test('a value is masked wherever a log is cut, and from whatever offset it is as
         const offset = Math.min(from, bytes.length);
         const shown = readInPieces(bytes, offset, sizes);
         for (const form of forms) expect(shown).not.toContain(form);
-        // nothing of a value is left at the border either: what is shown is an end of what a whole reading shows
-        if (offset === 0) expect(shown).toBe(readInPieces(bytes, 0, []));
-        else if (!shown.startsWith('[masked]') && shown.length > 4)
-          expect(readInPieces(bytes, 0, []).endsWith(shown.slice(1).replace(/^\uFFFD+/, ''))).toBe(true);
+        // however it is cut, a reading from the beginning shows the same
+        expect(readInPieces(bytes, 0, sizes)).toBe(readInPieces(bytes, 0, []));
       },
     ),
     { numRuns: 500 },
@@ -50,10 +47,10 @@ test('a value is masked wherever a log is cut, and from whatever offset it is as
 });
 
 test('what is no value is shown as it is, and only a beginning of one is waited for', () => {
-  const { blotter, add } = createSecretMask();
+  const mask = createSecretMask();
   const bytes = Buffer.from('begin of a value: pä$$');
-  expect(blotter.blot(bytes, 2, false)).toEqual({ shown: bytes.subarray(2), end: bytes.length });
-  add(value);
-  expect(blotter.blot(bytes, 0, false).shown.toString()).toBe('begin of a value: ');
-  expect(blotter.blot(bytes, 0, true).shown.toString()).toBe('begin of a value: pä$$');
+  expect(mask.blotter.blot(bytes, 2, false)).toEqual({ shown: bytes.subarray(2), end: bytes.length });
+  mask.add(value);
+  expect(mask.blotter.blot(bytes, 0, false).shown.toString()).toBe('begin of a value: ');
+  expect(mask.blotter.blot(bytes, 0, true).shown.toString()).toBe('begin of a value: pä$$');
 });
