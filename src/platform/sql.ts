@@ -1,4 +1,4 @@
-import { type Expression, type SqlBool, sql } from 'kysely';
+import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely';
 import { databaseErrors } from './database/database-errors.ts';
 import type { Reader } from './database/types.ts';
 
@@ -11,6 +11,13 @@ export function inList(
   return reader.dialect === 'sqlite'
     ? sql<SqlBool>`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`
     : sql<SqlBool>`${sql.ref(column)} = any(${values})`;
+}
+
+/** `values` as the rows of a table `list` with one column `value`, to select from; one parameter, as in `inList`. */
+export function listRows(reader: Pick<Reader, 'dialect'>, values: readonly string[]): RawBuilder<unknown> {
+  return reader.dialect === 'sqlite'
+    ? sql`json_each(${JSON.stringify(values)}) as list`
+    : sql`unnest(${values}::text[]) as list(value)`;
 }
 
 /** `column` holds `text` as written, case-sensitively, wherever it stands: no character of it is a wildcard. */

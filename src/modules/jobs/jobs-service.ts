@@ -5,7 +5,7 @@ import { nextDepth } from '#platform/events';
 import type { JobLoop } from './job-loop.ts';
 import type { Job, JobEnd, NewJob } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
-import { countOpenJobs, endJob, findJob, findJobEnd, insertJob, requestCancel } from './jobs-store.ts';
+import { countOpenJobs, endJob, findJob, findJobEnd, insertJobs, requestCancel } from './jobs-store.ts';
 import type { WorkerPool } from './worker-pool.ts';
 import { resolveBlobPaths } from './worker-runner.ts';
 
@@ -16,6 +16,8 @@ export interface JobsApi {
    * that of the unit. @throws CAUSE_CHAIN_TOO_LONG
    */
   submit(unit: Unit, job: NewJob): Promise<string>;
+  /** The same for several at once; answers their ids in order. */
+  submitAll(unit: Unit, jobs: readonly NewJob[]): Promise<readonly string[]>;
   /** @throws JOB_NOT_FOUND */
   get(reader: Reader, jobId: string): Promise<Job>;
   /** How a job ended, without the work that it was given. @throws JOB_NOT_FOUND */
@@ -40,13 +42,22 @@ export function createJobsService(deps: {
   readonly blobs: BlobStore;
   readonly readLog: JobsApi['readLog'];
 }): JobsApi {
+  async function queue(unit: Unit, jobs: readonly { readonly id: string; readonly job: NewJob }[]): Promise<void> {
+    nextDepth(unit.context, 'job.finished');
+    await insertJobs(unit, jobs);
+    for (const kind of new Set(jobs.map(({ job }) => job.work.kind))) unit.afterCommit(() => deps.loop.wake(kind));
+  }
+
   return {
     async submit(unit, job) {
-      nextDepth(unit.context, 'job.finished');
       const id = unit.newId();
-      await insertJob(unit, id, job);
-      unit.afterCommit(() => deps.loop.wake(job.work.kind));
+      await queue(unit, [{ id, job }]);
       return id;
+    },
+    async submitAll(unit, jobs) {
+      const queued = jobs.map((job) => ({ id: unit.newId(), job }));
+      await queue(unit, queued);
+      return queued.map(({ id }) => id);
     },
     async get(reader, jobId) {
       const job = await findJob(reader, jobId);

@@ -70,39 +70,50 @@ function rowToEnd(row: Pick<JobRow, 'result' | 'error_code' | 'error_message'>):
   };
 }
 
-export async function insertJob(unit: Unit, id: string, job: NewJob): Promise<void> {
-  await unit
-    .query<JobsTables>()
-    .insertInto('jobs')
-    .values({
-      id,
-      project: job.project,
-      owner: job.owner,
-      tag: job.tag,
-      data: job.data === undefined ? null : JSON.stringify(job.data),
-      work: JSON.stringify(job.work),
-      kind: job.work.kind,
-      state: 'queued',
-      attempt: 0,
-      fence: 0,
-      lease_until_ms: null,
-      cancel_requested: 0,
-      run_after_ms: unit.nowMs,
-      cpu: job.cpu ?? defaultCpu,
-      memory_mb: job.memoryMb ?? defaultMemoryMb,
-      timeout_ms: job.timeoutMs ?? null,
-      retries: job.retries === undefined ? null : JSON.stringify(job.retries),
-      token_id: null,
-      result: null,
-      error_code: null,
-      error_message: null,
-      created_ms: unit.nowMs,
-      started_ms: null,
-      ended_ms: null,
-      cause: unit.context.cause ?? null,
-      cause_depth: unit.context.causeDepth ?? null,
-    })
-    .execute();
+/** Rows a statement: SQLite and PostgreSQL both bound the number of parameters. */
+const rowsAtOnce = 200;
+
+export async function insertJobs(
+  unit: Unit,
+  jobs: readonly { readonly id: string; readonly job: NewJob }[],
+): Promise<void> {
+  for (let at = 0; at < jobs.length; at += rowsAtOnce)
+    await unit
+      .query<JobsTables>()
+      .insertInto('jobs')
+      .values(jobs.slice(at, at + rowsAtOnce).map(({ id, job }) => queuedRow(unit, id, job)))
+      .execute();
+}
+
+function queuedRow(unit: Unit, id: string, job: NewJob): JobRow {
+  return {
+    id,
+    project: job.project,
+    owner: job.owner,
+    tag: job.tag,
+    data: job.data === undefined ? null : JSON.stringify(job.data),
+    work: JSON.stringify(job.work),
+    kind: job.work.kind,
+    state: 'queued',
+    attempt: 0,
+    fence: 0,
+    lease_until_ms: null,
+    cancel_requested: 0,
+    run_after_ms: unit.nowMs,
+    cpu: job.cpu ?? defaultCpu,
+    memory_mb: job.memoryMb ?? defaultMemoryMb,
+    timeout_ms: job.timeoutMs ?? null,
+    retries: job.retries === undefined ? null : JSON.stringify(job.retries),
+    token_id: null,
+    result: null,
+    error_code: null,
+    error_message: null,
+    created_ms: unit.nowMs,
+    started_ms: null,
+    ended_ms: null,
+    cause: unit.context.cause ?? null,
+    cause_depth: unit.context.causeDepth ?? null,
+  };
 }
 
 export async function findJob(reader: Reader, id: string): Promise<Job | undefined> {

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openTestDatabase } from '#platform/testing/database';
 import { logFile, logFolder } from './job-folders.ts';
 import { workerWork } from './job-types.ts';
-import { claimJob, endJob, findJob, insertJob } from './jobs-store.ts';
+import { claimJob, endJob, findJob, insertJobs } from './jobs-store.ts';
 import { removeOldLogs } from './log-retention.ts';
 
 const instantMs = Date.UTC(2026, 0, 1);
@@ -18,7 +18,7 @@ test('old logs go, those of jobs that have not ended and those written to since 
   const work = workerWork('profile', { paths: [] });
   await database.write({ actor: 'user:local' }, async (unit) => {
     for (const id of ['ended', 'young', 'running', 'queued']) {
-      await insertJob(unit, id, { project: 'p', owner: 'dataset:d', tag: 't', work });
+      await insertJobs(unit, [{ id, job: { project: 'p', owner: 'dataset:d', tag: 't', work } }]);
       const job = await findJob(unit, id);
       if (job === undefined || id === 'queued') continue;
       await claimJob(unit, job, 1000, undefined);

@@ -16,7 +16,7 @@ export interface PipelinesDeps {
   readonly blobs: BlobStore;
   /** Where steps reach this server. */
   readonly baseUrl: () => string;
-  readonly jobs: Pick<JobsApi, 'submit' | 'end' | 'cancel'>;
+  readonly jobs: Pick<JobsApi, 'submitAll' | 'end' | 'cancel'>;
   readonly artifacts: Pick<ArtifactsApi, 'retainAll' | 'assertReadable' | 'missing'>;
   readonly lineage: Pick<LineageApi, 'record'>;
   readonly datasets: Pick<DatasetsApi, 'version' | 'record'>;

@@ -21,14 +21,10 @@ import { registerOperation } from '#platform/http';
 import { readUntil } from '#platform/read-until';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import { differences } from './cache-key.ts';
+import { listEarlierParts } from './cache-store.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
 import type { PipelinesApi } from './pipelines-service.ts';
-import {
-  findEarlierParts,
-  listPipelines as listStored,
-  listRuns as listStoredRuns,
-  type StoredPipeline,
-} from './pipelines-store.ts';
+import { listPipelines as listStored, listRuns as listStoredRuns, type StoredPipeline } from './pipelines-store.ts';
 import { readSnapshot, type SnapshotDeps } from './read-snapshot.ts';
 import type { Run, Step } from './run-types.ts';
 
@@ -131,7 +127,7 @@ export function registerPipelineRoutes(
     const { run, steps } = await pipelines.get(database.read, context.project, params.runId);
     const step = steps.find(({ name }) => name === params.step);
     if (step === undefined) throw pipelinesErrors.STEP_NOT_FOUND(params.step, params.runId);
-    const earlier = await findEarlierParts(database.read, run, step.name);
+    const earlier = (await listEarlierParts(database.read, run, [step.name])).get(step.name);
     const parts = step.keyParts ?? step.plan.keyParts;
     return answer(200, {
       step: step.name,

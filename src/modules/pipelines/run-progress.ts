@@ -1,10 +1,11 @@
 import { parseDuration } from '#contracts/duration';
 import type { StepSpec } from '#contracts/pipelines';
 import { formatReference } from '#contracts/references';
-import { type CommandInput, type JobWork, type Json, workerWork } from '#modules/jobs';
+import { type CommandInput, type JobWork, type Json, type NewJob, workerWork } from '#modules/jobs';
 import type { RunInfo } from '#modules/tracking';
 import type { Unit } from '#platform/database';
 import { cacheKey, differences, type KeyParts } from './cache-key.ts';
+import { findCached, listEarlierParts, putCached } from './cache-store.ts';
 import { codeOf } from './code-files.ts';
 import {
   featurePrefixes,
@@ -18,7 +19,6 @@ import {
 } from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
-import { findCached, findEarlierParts, putCached } from './pipelines-store.ts';
 import { readiness } from './run-rules.ts';
 import type { FixedRun, RunSteps } from './run-steps.ts';
 import type { Outputs, RunBasis, Step, StepOutput } from './run-types.ts';
@@ -128,7 +128,7 @@ async function takeCached(
   };
 }
 
-/** Starts steps: one tracking run for each command, one job each. */
+/** Starts steps: one tracking run for each command, one job each, all of them written together. */
 async function startSteps(
   unit: Unit,
   deps: PipelinesDeps,
@@ -136,6 +136,7 @@ async function startSteps(
   ready: readonly Step[],
   steps: RunSteps,
 ): Promise<readonly Step[]> {
+  if (ready.length === 0) return [];
   const commands = ready.filter(({ kind }) => kind === 'command');
   const { trackingRunId } = run;
   const infos =
@@ -150,21 +151,24 @@ async function startSteps(
           })),
         );
   const tracked = new Map(commands.map(({ name }, index) => [name, infos[index]]));
-  const started: Step[] = [];
-  for (const step of ready) started.push(await startStep(unit, deps, run, step, steps, tracked.get(step.name)));
-  return started;
+  const jobs = await deps.jobs.submitAll(
+    unit,
+    ready.map((step) => jobOf(deps, run, step, steps, tracked.get(step.name))),
+  );
+  const reasons = await reasonsToRun(unit, run, ready);
+  return ready.map((step, index) => ({
+    ...step,
+    state: 'running',
+    jobId: jobs[index],
+    trackingRunId: tracked.get(step.name)?.runId,
+    startedMs: unit.nowMs,
+    why: reasons[index],
+  }));
 }
 
-async function startStep(
-  unit: Unit,
-  deps: PipelinesDeps,
-  run: RunBasis,
-  step: Step,
-  steps: RunSteps,
-  tracked: RunInfo | undefined,
-): Promise<Step> {
+function jobOf(deps: PipelinesDeps, run: RunBasis, step: Step, steps: RunSteps, tracked: RunInfo | undefined): NewJob {
   const spec = run.spec.steps[step.name];
-  const jobId = await deps.jobs.submit(unit, {
+  return {
     project: run.project,
     owner: stepReference(run.id, step.name),
     tag: `pipelines.${step.kind}`,
@@ -184,22 +188,25 @@ async function startStep(
         ...(spec.retries.backoff !== undefined && { backoffMs: parseDuration(spec.retries.backoff) ?? 0 }),
       },
     }),
-  });
-  return {
-    ...step,
-    state: 'running',
-    jobId,
-    trackingRunId: tracked?.runId,
-    startedMs: unit.nowMs,
-    why: await reasonToRun(unit, run, step),
   };
 }
 
-async function reasonToRun(unit: Unit, run: RunBasis, step: Step): Promise<string> {
+async function reasonsToRun(unit: Unit, run: RunBasis, steps: readonly Step[]): Promise<readonly string[]> {
+  const compared = run.useCache
+    ? steps.filter(({ kind, keyParts, plan }) => kind !== 'register' && keyParts !== undefined && plan.cacheable)
+    : [];
+  const earlier = await listEarlierParts(
+    unit,
+    run,
+    compared.map(({ name }) => name),
+  );
+  return steps.map((step) => reasonToRun(run, step, earlier.get(step.name)));
+}
+
+function reasonToRun(run: RunBasis, step: Step, earlier: KeyParts | undefined): string {
   if (step.kind === 'register') return 'registers the model';
   if (!run.useCache) return 'the run was started without the cache';
   if (step.keyParts === undefined || !step.plan.cacheable) return 'it is not cached';
-  const earlier = await findEarlierParts(unit, run, step.name);
   if (earlier === undefined) return 'it has not run before';
   const changed = differences(earlier, step.keyParts).map(({ part }) => part);
   return changed.length === 0 ? 'no earlier result of it was kept' : `changed: ${changed.join(', ')}`;

@@ -109,8 +109,11 @@ export function createProcessLauncher(given: { readonly idleMs?: number } = {}):
     };
     return await new Promise((resolve, reject) => {
       const gone = new Promise<void>((tellGone) => {
-        const started = (error?: Error): void => (error === undefined ? resolve({ gone }) : reject(error));
-        by.launched.set(request.id, { options, started, gone: tellGone });
+        by.launched.set(request.id, {
+          options,
+          started: (error) => (error === undefined ? resolve({ gone }) : reject(error)),
+          gone: tellGone,
+        });
       });
       by.process.stdin?.write(`${JSON.stringify(request)}\n`);
     });
