@@ -1,9 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DemoReport } from '../src/cli/demo/report.ts';
@@ -13,6 +13,7 @@ import { listEvents } from '../src/contracts/event-operations.ts';
 import type { EventType } from '../src/contracts/event-types.ts';
 import { traceLineage } from '../src/contracts/lineage.ts';
 import { getPrediction } from '../src/contracts/predictions.ts';
+import { type RunningServer, runningServerFile } from '../src/contracts/running-server.ts';
 import { builtModule } from '../src/platform/testing/built-program.ts';
 import { type Client, createClient } from '../src/sdk/index.ts';
 import { temporaryFolder } from './support/control-plane.ts';
@@ -187,6 +188,23 @@ describe('the demo, a tenth of the flights from January to August', () => {
     }
     expect(compared).toBeGreaterThan(10);
   });
+
+  test('answers and learns the truth as docs/predictions.md says', async () => {
+    const page = await readFile(join(import.meta.dirname, '../docs/predictions.md'), 'utf8');
+    const script = /```sh\n(.*?)```/s.exec(page)?.[1] ?? '';
+    const { url, servingUrl } = JSON.parse(await readFile(join(home, runningServerFile), 'utf8')) as RunningServer;
+    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], {
+      cwd: await temporaryFolder(),
+      env: {
+        ...process.env,
+        PATH: `${dirname(tidemill)}:${process.env['PATH'] ?? ''}`,
+        TIDEMILL_URL: url,
+        SERVING: servingUrl,
+      },
+    });
+    expect(stdout).toContain('"model_name":"late-arrival"');
+    expect(stdout).toContain('2013-09-01');
+  }, 60_000);
 
   test('leads from a prediction to the data that trained its model, and from the data to its predictions and alerts', async () => {
     const last = report.predictions.samples.at(-1)?.prediction ?? '';
