@@ -462,11 +462,15 @@ test(
     expect(await call('strict')).toBe(200);
     for (let turn = 0; turn < 5; turn += 1) expect(await call('m')).toBe(200);
     expect([await call('strict'), await call('m'), await call('silent')]).toEqual([503, 200, 200]);
-    const report = await control.reported(({ spool }) => spool.dropped >= 4);
+    // The strict endpoint answered nothing that it could not keep: its refusal is counted, but not as an endpoint's loss.
+    // A report may have left between the calls, before that.
+    const report = await control.reported(
+      ({ spool, endpoints }) =>
+        spool.dropped >= 4 && endpoints.find(({ name }) => name === 'm')?.dropped === spool.dropped - 1,
+    );
     expect(report.spool.bytes).toBeLessThanOrEqual(2_000);
     const droppedAt = (name: string) => report.endpoints.find((one) => one.name === name)?.dropped;
-    // The strict endpoint answered nothing that it could not keep.
-    expect(['m', 'strict', 'silent'].map(droppedAt)).toEqual([report.spool.dropped - 1, undefined, undefined]);
+    expect(['strict', 'silent'].map(droppedAt)).toEqual([undefined, undefined]);
   },
   buildTimeoutMs,
 );
