@@ -295,7 +295,7 @@ CREATE TABLE deployment_pools (
   flush bigint not null,
   flush_asked_ms bigint,
   updated_ms bigint not null
-);
+, auth text check (auth in ('open', 'required')));
 
 CREATE TABLE deployment_replicas (
   pool text not null references deployment_pools (pool),

@@ -316,4 +316,41 @@ describeDatabases('deployments of a server that asks for tokens', (open) => {
     const forged = await control.call('POST', '/data-plane/replicas/a/report', report, bearer(other));
     expect(forged.body.error.code).toBe('POOL_FORBIDDEN');
   });
+
+  test.each([
+    ['required', 'open'],
+    ['open', 'required'],
+  ] as const)('a server that asks anew tells its data planes once: %s, then %s', async (first, second) => {
+    const database = await open();
+    const url = '/data-plane/pools/default/spec';
+    const start = async (auth: 'open' | 'required') => {
+      const control = await startControl({ database, clock: database.clock, ids: database.ids, auth });
+      onTestFinished(() => control.stop());
+      return control;
+    };
+    const before = await start(first);
+    await before.apply('late', follows());
+    const issued = await before.write((unit) =>
+      before.identity.issueToken(unit, { kind: 'replica', name: 'a', scope: { pool: 'default' } }),
+    );
+    const tokensOf = { open: [], required: [{ digest: '0'.repeat(64), principal: 'nobody' }] };
+    const told = await before.call('GET', url, undefined, bearer(issued));
+    expect(told.body.endpoints[0].access.tokens).toEqual(tokensOf[first]);
+    await before.stop();
+
+    const askAgain = async (auth: 'open' | 'required', etag: unknown) => {
+      const control = await start(auth);
+      const answer = await control.call('GET', url, undefined, { ...bearer(issued), 'if-none-match': String(etag) });
+      await control.stop();
+      return answer;
+    };
+    expect((await askAgain(first, told.headers['etag'])).status).toBe(304);
+    const anew = await askAgain(second, told.headers['etag']);
+    expect(anew.body).toMatchObject({
+      epoch: told.body.epoch,
+      generation: told.body.generation + 1,
+      endpoints: [{ access: { tokens: tokensOf[second] } }],
+    });
+    expect((await askAgain(second, anew.headers['etag'])).status).toBe(304);
+  });
 });

@@ -121,6 +121,7 @@ export async function startControl(options: ControlOptions) {
     for (const consumer of module.consumers) consumers.add(consumer);
   }
   await predictions.start();
+  await deployments.start();
   if (options.worker === true) await jobs.start();
   await consumers.start();
 

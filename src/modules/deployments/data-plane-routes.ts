@@ -20,7 +20,7 @@ const reportShape = lazily(() => Compile(ReplicaReport));
 /** The control plane's side of the contract with data planes: contracts/serving.ts, but for the spool, which `predictions` takes. */
 export function registerDataPlaneRoutes(
   app: FastifyInstance,
-  deps: Pick<DeploymentsDeps, 'database' | 'events' | 'blobs'> & {
+  deps: Pick<DeploymentsDeps, 'database' | 'events' | 'blobs' | 'auth'> & {
     readonly deployments: Pick<DeploymentsApi, 'spec'>;
     readonly reports: ReportService;
   },
@@ -39,7 +39,7 @@ export function registerDataPlaneRoutes(
       const waitSeconds = Math.min(maxWaitSeconds, Math.max(0, Number(wait ?? 0) || 0));
       if ((await findPool(database.read, pool)) === undefined)
         // A data plane may come before the first deployment: it gets an empty spec and waits with it.
-        await database.write(context.write, (unit) => ensurePool(unit, pool));
+        await database.write(context.write, (unit) => ensurePool(unit, { pool, auth: deps.auth }));
       const current = await readUntil({
         events,
         read: async () => {

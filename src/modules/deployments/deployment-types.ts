@@ -12,6 +12,8 @@ export interface Pool {
   readonly generation: number;
   readonly flush: number;
   readonly flushAskedMs: number | undefined;
+  /** What the server asked of callers when it last told the pool; undefined when that was not kept yet. */
+  readonly auth: 'open' | 'required' | undefined;
 }
 
 /** What was asked for. */

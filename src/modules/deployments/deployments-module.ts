@@ -9,6 +9,7 @@ import { registerDeploymentRoutes } from './deployments-routes.ts';
 import { createDeploymentsService, type DeploymentsApi } from './deployments-service.ts';
 import { createLiveness } from './live-replicas.ts';
 import { listPoolNames } from './pool-store.ts';
+import { publishAuth } from './publication.ts';
 import { createReportService } from './report-service.ts';
 
 export interface DeploymentsModule {
@@ -17,6 +18,8 @@ export interface DeploymentsModule {
   readonly kind: ResourceKind<DeploymentSpecDocument>;
   readonly consumers: readonly Consumer[];
   routes(app: FastifyInstance): void;
+  /** Tells the pools when the server asks for tokens now and did not before, or no longer does. */
+  start(): Promise<void>;
 }
 
 /** Endpoints, their revisions and traffic, what their pools are told and what replicas report. */
@@ -51,6 +54,9 @@ export function createDeploymentsModule(deps: DeploymentsDeps): DeploymentsModul
     routes: (app) => {
       registerDeploymentRoutes(app, { ...deps, deployments: service, liveness });
       registerDataPlaneRoutes(app, { ...deps, deployments: service, reports });
+    },
+    async start() {
+      await deps.database.write({ actor: 'system:deployments' }, (unit) => publishAuth(unit, deps));
     },
   };
 }

@@ -16,7 +16,7 @@ import {
   setSalt,
   upsertDeployment,
 } from './deployment-store.ts';
-import { type Deployment, defaultPool, type LoadedRevision, type Revision, type Shadow } from './deployment-types.ts';
+import type { Deployment, LoadedRevision, Revision, Shadow } from './deployment-types.ts';
 import type { DeploymentsDeps } from './deployments-deps.ts';
 import { deploymentsErrors } from './deployments-errors.ts';
 import { type Liveness, type Readiness, readinessOf } from './live-replicas.ts';
@@ -225,7 +225,7 @@ export function createDeploymentsService(
         await deleteDeployment(unit, project, name);
         await publish(unit, before.pool);
       } else {
-        const pool = before?.pool ?? (await ensurePool(unit, defaultPool)).pool;
+        const pool = before?.pool ?? (await ensurePool(unit, deps)).pool;
         await upsertDeployment(unit, { project, name, pool, spec, salt: `${project}/${name}` });
         const declared = await service.get(unit, project, name);
         await storeShadows(unit, declared);

@@ -4,6 +4,8 @@ export interface PoolRow {
   generation: number;
   flush: number;
   flush_asked_ms: number | null;
+  /** What the server asked of callers when it last told the pool. */
+  auth: 'open' | 'required' | null;
   updated_ms: number;
 }
 

@@ -9,6 +9,7 @@ function rowToPool(row: PoolRow): Pool {
     generation: row.generation,
     flush: row.flush,
     flushAskedMs: row.flush_asked_ms ?? undefined,
+    auth: row.auth ?? undefined,
   };
 }
 
@@ -22,6 +23,7 @@ export async function findPool(reader: Reader, pool: string): Promise<Pool | und
       'deployment_pools.generation',
       'deployment_pools.flush',
       'deployment_pools.flush_asked_ms',
+      'deployment_pools.auth',
       'deployment_pools.updated_ms',
     ])
     .where('deployment_pools.pool', '=', pool)
@@ -30,11 +32,14 @@ export async function findPool(reader: Reader, pool: string): Promise<Pool | und
 }
 
 /** False when there was one already. */
-export async function insertPool(unit: Unit, pool: string, epoch: string): Promise<boolean> {
+export async function insertPool(
+  unit: Unit,
+  { pool, epoch, auth }: Pick<Pool, 'pool' | 'epoch' | 'auth'>,
+): Promise<boolean> {
   const { numInsertedOrUpdatedRows } = await unit
     .query<DeploymentsTables>()
     .insertInto('deployment_pools')
-    .values({ pool, epoch, generation: 1, flush: 0, flush_asked_ms: null, updated_ms: unit.nowMs })
+    .values({ pool, epoch, generation: 1, flush: 0, flush_asked_ms: null, auth: auth ?? null, updated_ms: unit.nowMs })
     .onConflict((conflict) => conflict.column('pool').doNothing())
     .executeTakeFirst();
   return numInsertedOrUpdatedRows === 1n;
@@ -43,7 +48,12 @@ export async function insertPool(unit: Unit, pool: string, epoch: string): Promi
 export async function updatePool(
   unit: Unit,
   pool: string,
-  change: { readonly epoch?: string; readonly generation: number; readonly flush?: number },
+  change: {
+    readonly epoch?: string;
+    readonly generation: number;
+    readonly flush?: number;
+    readonly auth?: Pool['auth'];
+  },
 ): Promise<void> {
   await unit
     .query<DeploymentsTables>()
@@ -52,6 +62,7 @@ export async function updatePool(
       generation: change.generation,
       updated_ms: unit.nowMs,
       ...(change.epoch !== undefined && { epoch: change.epoch }),
+      ...(change.auth !== undefined && { auth: change.auth }),
       ...(change.flush !== undefined && { flush: change.flush, flush_asked_ms: unit.nowMs }),
     })
     .where('deployment_pools.pool', '=', pool)
