@@ -107,6 +107,21 @@ test('the program tells how it went by its exit code, with data on standard outp
   // 5: conflict
   expect(await run('project create flights')).toMatchObject({ code: 5, err: expect.stringContaining('flights') });
 
+  // of a server that is named, from a folder that knows none
+  const elsewhere = { TIDEMILL_HOME: join(folder, 'no-home') };
+  const named = await run(`status --json --url ${pair.url()}`, elsewhere);
+  expect(named).toMatchObject({ code: 0, err: '' });
+  expect(JSON.parse(named.out)).toEqual({
+    ready: true,
+    version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    parts: [{ part: 'control plane', state: 'ready', at: pair.url(), says: expect.stringContaining('version') }],
+  });
+  expect((await run('status', { ...elsewhere, TIDEMILL_URL: pair.url() })).out).toContain(pair.url());
+  expect(await run('status --url http://127.0.0.1:1')).toMatchObject({
+    code: 6,
+    out: expect.stringContaining('unreachable'),
+  });
+
   // 6: the server cannot be reached
   await pair.stop();
   expect(await run('dataset list')).toMatchObject({ code: 6, out: '', err: expect.stringContaining('tidemill up') });

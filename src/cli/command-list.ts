@@ -31,7 +31,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'status',
     summary: 'say what runs and how it is',
-    examples: ['status', 'status --json'],
+    examples: ['status', 'status --json', 'status --url http://127.0.0.1:7878'],
     load: async () => (await import('./commands/status.ts')).createStatusCommand,
   },
   {
