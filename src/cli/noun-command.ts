@@ -93,7 +93,10 @@ export function createNounCommand(
     const example = `${noun} ${item.name} ${item.example ?? sample}`.trimEnd();
     addExamples(child, item.table === undefined ? [example] : [example, `${example} --all --json`]);
   }
-  return addExamples(command, [`${noun} list`, ...(show === undefined ? [] : [`${noun} show ${sample}`])]);
+  return addExamples(command, [
+    ...(list === undefined ? [] : [`${noun} list`]),
+    ...(show === undefined ? [] : [`${noun} show ${sample}`]),
+  ]);
 }
 
 const parametersOf = (operation: OperationShape): readonly string[] => Object.keys(operation.params?.properties ?? {});

@@ -11,6 +11,7 @@ import { type CommandEntry, commands } from './command-list.ts';
 import { CliError, createContext } from './context.ts';
 import { createNounCommand, nounOf } from './noun-command.ts';
 import { formatRecord, formatTable } from './output.ts';
+import { createProgram } from './program.ts';
 import { runCli } from './run-cli.ts';
 
 function collect() {
@@ -265,21 +266,81 @@ describe('a noun', () => {
 });
 
 describe('the help', () => {
-  test('of every command and sub-command says what it does, shows an example and the options that all have', async () => {
-    const world = { stdout: collect().stream, stderr: collect().stream, environment: {}, cwd: tmpdir() };
+  const world = {
+    stdout: collect().stream,
+    stderr: collect().stream,
+    environment: {},
+    cwd: tmpdir(),
+    signal: new AbortController().signal,
+  };
+
+  /** The help of each command and sub-command, by how it is called. */
+  async function allHelps(): Promise<readonly (readonly [line: string, help: string])[]> {
+    const helps: [string, string][] = [['', (await run('--help')).out]];
     for (const entry of commands) {
-      const command = (await entry.load())({ ...world, signal: new AbortController().signal });
+      const command = (await entry.load())(world);
       const lines = [entry.name, ...command.commands.map((child) => `${entry.name} ${child.name()}`)];
       for (const line of lines) {
         const { code, out } = await run(`${line} --help`);
         expect([line, code]).toEqual([line, 0]);
-        expect(out).toContain(`Usage: tidemill ${entry.name}`);
-        expect([line, /^Examples?:$/m.test(out)]).toEqual([line, true]);
-        expect(out).toContain('--json');
+        helps.push([line, out]);
       }
     }
+    return helps;
+  }
+
+  test('of every command and sub-command says what it does, shows an example and the options that all have', async () => {
+    for (const [line, help] of await allHelps()) {
+      expect(help).toContain(`Usage: tidemill ${line.split(' ')[0]}`);
+      expect([line, /^Examples?:$/m.test(help)]).toEqual([line, true]);
+      expect(help).toContain('--json');
+    }
   });
+
+  test('has examples whose commands, arguments and options there are', async () => {
+    const helps = await allHelps();
+    const examples = helps.flatMap(([, help]) =>
+      [...help.matchAll(/^ {2}\$ tidemill (.+)$/gm)].map(([, line]) => line),
+    );
+    expect(examples.length).toBeGreaterThan(helps.length);
+    const wrong: string[] = [];
+    for (const example of new Set(examples)) {
+      const problem = await parseOnly(wordsOf(example ?? ''));
+      if (problem !== undefined) wrong.push(`${example}: ${problem}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(await parseOnly(['prediction', 'list'])).toContain('unknown command');
+    expect(await parseOnly(['up', '--no-such-option'])).toContain('unknown option');
+  });
+
+  /** What the program says against a command line, which it reads as ever but does not carry out. */
+  async function parseOnly(words: readonly string[]): Promise<string | undefined> {
+    const name = words[0] === 'help' ? words[1] : words[0];
+    const entry = commands.find((candidate) => candidate.name === name);
+    if (entry === undefined) return 'unknown command';
+    if (words[0] === 'help') return undefined;
+    const program = createProgram().addCommand((await entry.load())(world));
+    disarm(program);
+    try {
+      await program.parseAsync([...words], { from: 'user' });
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
 });
+
+function disarm(command: Command): void {
+  command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
+  if (command.commands.length === 0) command.action(() => undefined);
+  for (const child of command.commands) disarm(child);
+}
+
+/** As a shell splits a line, up to where it would send the output. */
+function wordsOf(line: string): readonly string[] {
+  const [command = ''] = line.split(/ [<>|] /);
+  return [...command.matchAll(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g)].map(([word]) => word.replaceAll(/["']/g, ''));
+}
 
 describe('doctor', () => {
   test('finds what is there, and says what is missing and how to mend it', async () => {
