@@ -20,7 +20,13 @@ export const commands: readonly CommandEntry[] = [
     name: 'up',
     summary: 'start the server',
     examples: ['up', 'up --port 8080 --home /srv/tidemill', 'up --host 0.0.0.0 --auth on'],
-    load: async () => (await import('./commands/up.ts')).createUpCommand,
+    load: async () => {
+      const [{ createUpCommand }, { upOptions }] = await Promise.all([
+        import('./commands/up.ts'),
+        import('../app/up-options.ts'),
+      ]);
+      return (world) => createUpCommand(world, upOptions);
+    },
   },
   {
     name: 'down',
