@@ -154,6 +154,15 @@ test('truth is told by options and from a file, and a webhook is changed', async
     err: expect.stringContaining('"lat"'),
   });
 
+  // nobody named a project, and it lies in another
+  const unnamed = (line: string) => tidemill(folder, line, { TIDEMILL_HOME: pair.home });
+  const note = ' (in project default; this server also has: flights)';
+  expect(await unnamed('model list')).toMatchObject({ code: 0, out: '', err: expect.stringContaining(`${note}\n`) });
+  expect(await unnamed('model show late')).toMatchObject({ code: 3, err: expect.stringContaining(`${note}\n`) });
+  expect(await unnamed('lineage model:late@1')).toMatchObject({ code: 3, err: expect.stringContaining(note) });
+  expect((await run('alert list')).err).toBe('There is no alert.\n');
+  expect((await unnamed('alert list --project default')).err).toBe('There is no alert.\n');
+
   const made = await run('webhook create https://example.org/hook --types alert.opened --json');
   const { id } = JSON.parse(made.out) as { readonly id: string };
   const changed = await run(`webhook change ${id} --no-enabled --types alert.opened alert.resolved --json`);

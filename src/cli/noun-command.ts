@@ -7,6 +7,7 @@ import { type CliEnvironment, createContext } from './context.ts';
 import { addExamples } from './help-examples.ts';
 import { withNearest } from './nearest-object.ts';
 import { type Column, formatRecord } from './output.ts';
+import { projectNote } from './project-note.ts';
 import { addSchemaOptions, parseField, readCount, schemaValues } from './schema-options.ts';
 
 interface Page {
@@ -126,11 +127,13 @@ function addOperation(command: Command, item: OperationCommand, noun: NounOperat
     if (table !== undefined) {
       const limit = options.all === true ? Number.POSITIVE_INFINITY : (options.limit ?? 50);
       const { items, more } = await withNearest(
+        client,
         listItems(client, { operation, params, query }, limit),
         () => namesOf(client, noun),
         Object.values(params)[0],
       );
-      output.list(items, more, table);
+      const note = items.length === 0 && !output.json ? await projectNote(client) : '';
+      output.list(items, more, { ...table, empty: table.empty + note });
       return;
     }
     const sent = {
@@ -138,6 +141,7 @@ function addOperation(command: Command, item: OperationCommand, noun: NounOperat
       ...Object.fromEntries(positional.map((name) => [name, parseField(body, name, values[name] ?? '')])),
     };
     const answer = await withNearest(
+      client,
       callUntyped(client, operation, { params, query, ...(body !== undefined && { body: sent }) }),
       () => namesOf(client, noun),
       Object.values(params)[0],
