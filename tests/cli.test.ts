@@ -59,6 +59,10 @@ test('the program tells how it went by its exit code, with data on standard outp
     code: 1,
     out: expect.stringContaining('~ change dataset:rows\n    time: nothing → "a"\n'),
   });
+  expect(await run('apply --file more.yaml')).toMatchObject({ out: 'Applied 1 change to project flights.\n' });
+  expect((await run('whoami')).out).toMatch(
+    /^You are \S+; in project flights your role is admin: you may read, write, approve, admin\.$/m,
+  );
   expect(await run('run good --wait')).toMatchObject({
     code: 0,
     out: expect.stringMatching(/^Run \S+ of good: succeeded\n$/),
@@ -99,6 +103,7 @@ test('the program tells how it went by its exit code, with data on standard outp
     .inProject('flights')
     .call(createToken, { body: { name: 'looks', role: 'viewer' } });
   expect(await run('dataset list -q', { TIDEMILL_TOKEN: token })).toEqual({ code: 0, out: 'rows\n', err: '' });
+  expect((await run('whoami', { TIDEMILL_TOKEN: token })).out).toContain('your role is viewer: you may read.');
   const denied = await run('apply --json', { TIDEMILL_TOKEN: token });
   expect(denied).toMatchObject({ code: 4, out: '' });
   expect(JSON.parse(denied.err)).toMatchObject({ error: { code: 'PERMISSION_DENIED' } });

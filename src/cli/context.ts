@@ -65,7 +65,7 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
   const namedHome = options.home ?? environment['TIDEMILL_HOME'];
   const home = resolve(cwd, namedHome ?? defaultHome);
   const project = options.project ?? environment['TIDEMILL_PROJECT'];
-  const namedServer = options.url ?? environment['TIDEMILL_URL'];
+  const namedServer = withScheme(options.url ?? environment['TIDEMILL_URL']);
   const runningServer = async () => await readRunningServer(home);
   return {
     ...world,
@@ -98,6 +98,11 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
       });
     },
   };
+}
+
+/** `127.0.0.1:7878`, as people write an address, is one of HTTP. */
+function withScheme(address: string | undefined): string | undefined {
+  return address === undefined || address.includes('://') ? address : `http://${address}`;
 }
 
 /** This folder and those above it, from the inside out. */

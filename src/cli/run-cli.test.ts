@@ -153,6 +153,16 @@ describe('the command line', () => {
     expect((await run('thing show', { entries })).code).toBe(2);
   });
 
+  test('says that a command is unknown also when its help is asked for', async () => {
+    for (const line of ['help thng', 'thng --help', 'thng show --help']) {
+      const { code, out, err } = await run(line, { entries });
+      expect([line, code, out]).toEqual([line, 2, '']);
+      expect(err).toContain("unknown command 'thng'");
+      expect(err).toContain('Did you mean thing?');
+    }
+    expect(await run('help', { entries })).toMatchObject({ code: 0, out: expect.stringContaining('thing') });
+  });
+
   test('prints the help of a command on asking for it', async () => {
     expect((await run('thing --help', { entries })).out).toContain('Lists things');
     expect((await run('help thing', { entries })).out).toContain('Shows a thing');
@@ -200,6 +210,13 @@ describe('a noun', () => {
       out: expect.stringContaining('"items": []'),
       err: '',
     });
+  });
+
+  test('takes an address without http:// as one', async () => {
+    const url = await serveThings(1);
+    expect(await run(`thing list -q --url ${url.replace('http://', '')}`, { entries })).toMatchObject({ out: 't0\n' });
+    const nobody = await run('thing list --url localhost:1', { entries });
+    expect(nobody).toMatchObject({ code: 6, err: expect.stringContaining('http://localhost:1') });
   });
 
   test('prints names alone when it is to be quiet', async () => {
