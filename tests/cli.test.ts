@@ -127,6 +127,16 @@ test('the program tells how it went by its exit code, with data on standard outp
     out: expect.stringContaining('unreachable'),
   });
 
+  // a killed control plane leaves its running.json
+  await pair.killControlPlane();
+  const killed = JSON.parse((await run('status --json')).out) as { readonly parts: readonly object[] };
+  expect(killed.parts[0]).toEqual({
+    part: 'control plane',
+    state: 'not running',
+    says: expect.stringContaining('tidemill up'),
+  });
+  await pair.up();
+
   // 6: the server cannot be reached
   await pair.stop();
   expect(await run('dataset list')).toMatchObject({ code: 6, out: '', err: expect.stringContaining('tidemill up') });

@@ -3,6 +3,7 @@ import type { DataPlaneDeaths, RunningServer } from '#contracts/running-server';
 import { type CliEnvironment, createContext } from '../context.ts';
 import { setExitCode } from '../exit-code.ts';
 import { formatTable } from '../output.ts';
+import { isAlive } from '../stop-server.ts';
 
 interface Part {
   readonly part: string;
@@ -48,7 +49,7 @@ async function lookAtHome(running: RunningServer | undefined): Promise<Findings>
   return {
     version: running?.version,
     parts: [
-      await ask('control plane', running?.url),
+      withEnd(await ask('control plane', running?.url), running?.pid),
       withDeaths(await ask('data plane', running?.servingUrl), running?.dataPlane),
       {
         part: 'grpc',
@@ -57,6 +58,13 @@ async function lookAtHome(running: RunningServer | undefined): Promise<Findings>
       },
     ],
   };
+}
+
+/** A control plane that was killed could not take its running.json away. */
+function withEnd(part: Part, pid: number | undefined): Part {
+  if (part.state !== 'unreachable' || pid === undefined || isAlive(pid)) return part;
+  const says = `process ${pid} has ended without an orderly stop; start it again with "tidemill up"`;
+  return { part: part.part, state: 'not running', says };
 }
 
 /** Of a server elsewhere only the address is known: where its data plane listens stands in its own home folder. */
