@@ -35,7 +35,7 @@ describe('the documents', () => {
     const up = (await load?.())?.({ ...world, signal: new AbortController().signal });
     const named = [...read('docs/configuration.md').matchAll(/^\| `(--[a-z-]+)` \|/gm)].map(([, option]) => option);
     // --home is an option of every command
-    expect(named.toSorted()).toEqual(['--home', ...(up?.options ?? []).map(({ long }) => long)].toSorted());
+    expect(named.toSorted()).toEqual(['--home', ...(up?.options ?? []).map(({ long }) => long ?? '')].toSorted());
     expect(named).toContain('--log-level');
   });
 

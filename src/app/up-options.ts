@@ -9,5 +9,6 @@ export const upOptions = Object.values(settings).map((setting: Setting<unknown>)
 function defaultOf({ default: value, defaultText, unit }: Setting<unknown>): string {
   if (defaultText !== undefined) return defaultText;
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return 'none';
-  return unit === undefined ? String(value) : `${String(value)} ${unit}`;
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return unit === undefined ? text : `${text} ${unit}`;
 }
