@@ -11,11 +11,11 @@ interface UpOption {
 
 /** `settings` are the server's: loaded with the command, since the CLI knows none of them by itself. */
 export function createUpCommand(world: CliEnvironment, settings: readonly UpOption[]): Command {
-  const command = new Command('up').description(
+  const made = new Command('up').description(
     'Starts the server: control plane and data plane. Ctrl-C stops both in order.',
   );
-  for (const { flag, description } of settings) if (flag !== 'home') command.option(`--${flag} <value>`, description); // every command has --home
-  return command.action(async (options: Record<string, string | undefined>, command: Command) => {
+  for (const { flag, description } of settings) if (flag !== 'home') made.option(`--${flag} <value>`, description); // every command has --home
+  return made.action(async (options: Record<string, string | undefined>, command: Command) => {
     const context = createContext(command, world);
     const { up } = await import('../../app/up.ts');
     await up({
