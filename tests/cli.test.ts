@@ -59,6 +59,10 @@ test('the program tells how it went by its exit code, with data on standard outp
     code: 1,
     out: expect.stringContaining('~ change dataset:rows\n    time: nothing → "a"\n'),
   });
+  expect(await run('apply --file more.yaml')).toMatchObject({ out: 'Applied 1 change to project flights.\n' });
+  expect((await run('whoami')).out).toMatch(
+    /^You are \S+; in project flights your role is admin: you may read, write, approve, admin\.$/m,
+  );
   expect(await run('run good --wait')).toMatchObject({
     code: 0,
     out: expect.stringMatching(/^Run \S+ of good: succeeded\n$/),
@@ -99,6 +103,7 @@ test('the program tells how it went by its exit code, with data on standard outp
     .inProject('flights')
     .call(createToken, { body: { name: 'looks', role: 'viewer' } });
   expect(await run('dataset list -q', { TIDEMILL_TOKEN: token })).toEqual({ code: 0, out: 'rows\n', err: '' });
+  expect((await run('whoami', { TIDEMILL_TOKEN: token })).out).toContain('your role is viewer: you may read.');
   const denied = await run('apply --json', { TIDEMILL_TOKEN: token });
   expect(denied).toMatchObject({ code: 4, out: '' });
   expect(JSON.parse(denied.err)).toMatchObject({ error: { code: 'PERMISSION_DENIED' } });
@@ -106,6 +111,31 @@ test('the program tells how it went by its exit code, with data on standard outp
 
   // 5: conflict
   expect(await run('project create flights')).toMatchObject({ code: 5, err: expect.stringContaining('flights') });
+
+  // of a server that is named, from a folder that knows none
+  const elsewhere = { TIDEMILL_HOME: join(folder, 'no-home') };
+  const named = await run(`status --json --url ${pair.url()}`, elsewhere);
+  expect(named).toMatchObject({ code: 0, err: '' });
+  expect(JSON.parse(named.out)).toEqual({
+    ready: true,
+    version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    parts: [{ part: 'control plane', state: 'ready', at: pair.url(), says: expect.stringContaining('version') }],
+  });
+  expect((await run('status', { ...elsewhere, TIDEMILL_URL: pair.url() })).out).toContain(pair.url());
+  expect(await run('status --url http://127.0.0.1:1')).toMatchObject({
+    code: 6,
+    out: expect.stringContaining('unreachable'),
+  });
+
+  // a killed control plane leaves its running.json
+  await pair.killControlPlane();
+  const killed = JSON.parse((await run('status --json')).out) as { readonly parts: readonly object[] };
+  expect(killed.parts[0]).toEqual({
+    part: 'control plane',
+    state: 'not running',
+    says: expect.stringContaining('tidemill up'),
+  });
+  await pair.up();
 
   // 6: the server cannot be reached
   await pair.stop();
@@ -138,6 +168,15 @@ test('truth is told by options and from a file, and a webhook is changed', async
     code: 3,
     err: expect.stringContaining('"lat"'),
   });
+
+  // nobody named a project, and it lies in another
+  const unnamed = (line: string) => tidemill(folder, line, { TIDEMILL_HOME: pair.home });
+  const note = ' (in project default; this server also has: flights)';
+  expect(await unnamed('model list')).toMatchObject({ code: 0, out: '', err: expect.stringContaining(`${note}\n`) });
+  expect(await unnamed('model show late')).toMatchObject({ code: 3, err: expect.stringContaining(`${note}\n`) });
+  expect(await unnamed('lineage model:late@1')).toMatchObject({ code: 3, err: expect.stringContaining(note) });
+  expect((await run('alert list')).err).toBe('There is no alert.\n');
+  expect((await unnamed('alert list --project default')).err).toBe('There is no alert.\n');
 
   const made = await run('webhook create https://example.org/hook --types alert.opened --json');
   const { id } = JSON.parse(made.out) as { readonly id: string };

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { commands } from '../src/cli/command-list.ts';
 import { printJsonSchema } from '../src/modules/workspace/document-schema.ts';
 import { printDocs } from '../tools/print-docs.mjs';
 
@@ -26,6 +27,16 @@ describe('the documents', () => {
     });
     expect(missing).toEqual([]);
     expect(keysIn(printJsonSchema())).toEqual(expect.arrayContaining(['known_after', 'created', 'sql', 'sample_rate']));
+  });
+
+  test('name the options that up takes', async () => {
+    const world = { stdout: process.stdout, stderr: process.stderr, environment: {}, cwd: root };
+    const load = commands.find(({ name }) => name === 'up')?.load;
+    const up = (await load?.())?.({ ...world, signal: new AbortController().signal });
+    const named = [...read('docs/configuration.md').matchAll(/^\| `(--[a-z-]+)` \|/gm)].map(([, option]) => option);
+    // --home is an option of every command
+    expect(named.toSorted()).toEqual(['--home', ...(up?.options ?? []).map(({ long }) => long ?? '')].toSorted());
+    expect(named).toContain('--log-level');
   });
 
   test('give a reason for each dependency, and for none that is gone', () => {

@@ -103,7 +103,7 @@ function printSettings(settings) {
     mark,
     '# Configuration',
     '',
-    'Each key is an option of `tidemill up` or a variable of the environment; the option wins. All problems are told at once.',
+    'Each key is an option of `tidemill up` and a variable of the environment; the option wins. All problems are told at once.',
     '',
     '| option | variable | default | why one would change it |',
     '|---|---|---|---|',

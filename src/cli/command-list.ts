@@ -20,7 +20,13 @@ export const commands: readonly CommandEntry[] = [
     name: 'up',
     summary: 'start the server',
     examples: ['up', 'up --port 8080 --home /srv/tidemill', 'up --host 0.0.0.0 --auth on'],
-    load: async () => (await import('./commands/up.ts')).createUpCommand,
+    load: async () => {
+      const [{ createUpCommand }, { upOptions }] = await Promise.all([
+        import('./commands/up.ts'),
+        import('../app/up-options.ts'),
+      ]);
+      return (world) => createUpCommand(world, upOptions);
+    },
   },
   {
     name: 'down',
@@ -31,7 +37,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'status',
     summary: 'say what runs and how it is',
-    examples: ['status', 'status --json'],
+    examples: ['status', 'status --json', 'status --url http://127.0.0.1:7878'],
     load: async () => (await import('./commands/status.ts')).createStatusCommand,
   },
   {

@@ -24,6 +24,8 @@ export interface CliContext extends CliEnvironment {
   readonly home: string;
   /** Of --project or TIDEMILL_PROJECT. */
   readonly project: string | undefined;
+  /** The server that --url or TIDEMILL_URL names. */
+  readonly namedServer: string | undefined;
   /**
    * The server of --url, TIDEMILL_URL or the running.json of the home folder (without --home: the nearest above), in the
    * project of --project, TIDEMILL_PROJECT or the nearest tidemill.yaml. CliError NO_SERVER when none is known.
@@ -63,15 +65,17 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
   const namedHome = options.home ?? environment['TIDEMILL_HOME'];
   const home = resolve(cwd, namedHome ?? defaultHome);
   const project = options.project ?? environment['TIDEMILL_PROJECT'];
+  const namedServer = withScheme(options.url ?? environment['TIDEMILL_URL']);
   const runningServer = async () => await readRunningServer(home);
   return {
     ...world,
     output: createOutput({ ...world, json: options.json ?? false, quiet: options.quiet ?? false }),
     home,
     project,
+    namedServer,
     runningServer,
     async connect() {
-      const named = options.url ?? environment['TIDEMILL_URL'];
+      const named = namedServer;
       const serverHome = named === undefined && namedHome === undefined ? nearestHome(cwd, home) : home;
       const url = named ?? (await readRunningServer(serverHome))?.url;
       if (url === undefined)
@@ -94,6 +98,11 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
       });
     },
   };
+}
+
+/** `127.0.0.1:7878`, as people write an address, is one of HTTP. */
+function withScheme(address: string | undefined): string | undefined {
+  return address === undefined || address.includes('://') ? address : `http://${address}`;
 }
 
 /** This folder and those above it, from the inside out. */

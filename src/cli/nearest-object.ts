@@ -1,8 +1,11 @@
 import { nearestName } from '#contracts/nearest-name';
 import { isTidemillError, TidemillError } from '../sdk/errors.ts';
+import type { Client } from '../sdk/index.ts';
+import { projectNote } from './project-note.ts';
 
-/** Adds "did you mean" to a failure that says that there is no such thing. */
+/** Adds "did you mean" to a failure that says that there is no such thing, or in which project it was looked for. */
 export async function withNearest<T>(
+  client: Client,
   answer: Promise<T>,
   known: () => Promise<readonly string[]>,
   wanted: unknown,
@@ -10,13 +13,14 @@ export async function withNearest<T>(
   try {
     return await answer;
   } catch (error) {
-    if (!isTidemillError(error) || error.kind !== 'not_found' || typeof wanted !== 'string') throw error;
+    if (!isTidemillError(error) || error.kind !== 'not_found') throw error;
     // a hint only: when the names cannot be had, the failure stands as it is
+    const names = typeof wanted === 'string' ? await known().catch(() => []) : [];
     const nearest = nearestName(
-      wanted,
-      (await known().catch(() => [])).filter((name) => name !== wanted),
+      String(wanted),
+      names.filter((name) => name !== wanted),
     );
-    if (nearest === undefined) throw error;
-    throw new TidemillError(`${error.message}; did you mean "${nearest}"?`, error);
+    const hint = nearest === undefined ? await projectNote(client) : `; did you mean "${nearest}"?`;
+    throw hint === '' ? error : new TidemillError(error.message + hint, error);
   }
 }

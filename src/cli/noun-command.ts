@@ -7,6 +7,7 @@ import { type CliEnvironment, createContext } from './context.ts';
 import { addExamples } from './help-examples.ts';
 import { withNearest } from './nearest-object.ts';
 import { type Column, formatRecord } from './output.ts';
+import { projectNote } from './project-note.ts';
 import { addSchemaOptions, parseField, readCount, schemaValues } from './schema-options.ts';
 
 interface Page {
@@ -93,7 +94,10 @@ export function createNounCommand(
     const example = `${noun} ${item.name} ${item.example ?? sample}`.trimEnd();
     addExamples(child, item.table === undefined ? [example] : [example, `${example} --all --json`]);
   }
-  return addExamples(command, [`${noun} list`, ...(show === undefined ? [] : [`${noun} show ${sample}`])]);
+  return addExamples(command, [
+    ...(list === undefined ? [] : [`${noun} list`]),
+    ...(show === undefined ? [] : [`${noun} show ${sample}`]),
+  ]);
 }
 
 const parametersOf = (operation: OperationShape): readonly string[] => Object.keys(operation.params?.properties ?? {});
@@ -123,11 +127,13 @@ function addOperation(command: Command, item: OperationCommand, noun: NounOperat
     if (table !== undefined) {
       const limit = options.all === true ? Number.POSITIVE_INFINITY : (options.limit ?? 50);
       const { items, more } = await withNearest(
+        client,
         listItems(client, { operation, params, query }, limit),
         () => namesOf(client, noun),
         Object.values(params)[0],
       );
-      output.list(items, more, table);
+      const note = items.length === 0 && !output.json ? await projectNote(client) : '';
+      output.list(items, more, { ...table, empty: table.empty + note });
       return;
     }
     const sent = {
@@ -135,6 +141,7 @@ function addOperation(command: Command, item: OperationCommand, noun: NounOperat
       ...Object.fromEntries(positional.map((name) => [name, parseField(body, name, values[name] ?? '')])),
     };
     const answer = await withNearest(
+      client,
       callUntyped(client, operation, { params, query, ...(body !== undefined && { body: sent }) }),
       () => namesOf(client, noun),
       Object.values(params)[0],

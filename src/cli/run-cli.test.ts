@@ -11,6 +11,7 @@ import { type CommandEntry, commands } from './command-list.ts';
 import { CliError, createContext } from './context.ts';
 import { createNounCommand, nounOf } from './noun-command.ts';
 import { formatRecord, formatTable } from './output.ts';
+import { createProgram } from './program.ts';
 import { runCli } from './run-cli.ts';
 
 function collect() {
@@ -152,6 +153,16 @@ describe('the command line', () => {
     expect((await run('thing show', { entries })).code).toBe(2);
   });
 
+  test('says that a command is unknown also when its help is asked for', async () => {
+    for (const line of ['help thng', 'thng --help', 'thng show --help']) {
+      const { code, out, err } = await run(line, { entries });
+      expect([line, code, out]).toEqual([line, 2, '']);
+      expect(err).toContain("unknown command 'thng'");
+      expect(err).toContain('Did you mean thing?');
+    }
+    expect(await run('help', { entries })).toMatchObject({ code: 0, out: expect.stringContaining('thing') });
+  });
+
   test('prints the help of a command on asking for it', async () => {
     expect((await run('thing --help', { entries })).out).toContain('Lists things');
     expect((await run('help thing', { entries })).out).toContain('Shows a thing');
@@ -199,6 +210,13 @@ describe('a noun', () => {
       out: expect.stringContaining('"items": []'),
       err: '',
     });
+  });
+
+  test('takes an address without http:// as one', async () => {
+    const url = await serveThings(1);
+    expect(await run(`thing list -q --url ${url.replace('http://', '')}`, { entries })).toMatchObject({ out: 't0\n' });
+    const nobody = await run('thing list --url localhost:1', { entries });
+    expect(nobody).toMatchObject({ code: 6, err: expect.stringContaining('http://localhost:1') });
   });
 
   test('prints names alone when it is to be quiet', async () => {
@@ -265,21 +283,81 @@ describe('a noun', () => {
 });
 
 describe('the help', () => {
-  test('of every command and sub-command says what it does, shows an example and the options that all have', async () => {
-    const world = { stdout: collect().stream, stderr: collect().stream, environment: {}, cwd: tmpdir() };
+  const world = {
+    stdout: collect().stream,
+    stderr: collect().stream,
+    environment: {},
+    cwd: tmpdir(),
+    signal: new AbortController().signal,
+  };
+
+  /** The help of each command and sub-command, by how it is called. */
+  async function allHelps(): Promise<readonly (readonly [line: string, help: string])[]> {
+    const helps: [string, string][] = [['', (await run('--help')).out]];
     for (const entry of commands) {
-      const command = (await entry.load())({ ...world, signal: new AbortController().signal });
+      const command = (await entry.load())(world);
       const lines = [entry.name, ...command.commands.map((child) => `${entry.name} ${child.name()}`)];
       for (const line of lines) {
         const { code, out } = await run(`${line} --help`);
         expect([line, code]).toEqual([line, 0]);
-        expect(out).toContain(`Usage: tidemill ${entry.name}`);
-        expect([line, /^Examples?:$/m.test(out)]).toEqual([line, true]);
-        expect(out).toContain('--json');
+        helps.push([line, out]);
       }
     }
+    return helps;
+  }
+
+  test('of every command and sub-command says what it does, shows an example and the options that all have', async () => {
+    for (const [line, help] of await allHelps()) {
+      expect(help).toContain(`Usage: tidemill ${line.split(' ')[0]}`);
+      expect([line, /^Examples?:$/m.test(help)]).toEqual([line, true]);
+      expect(help).toContain('--json');
+    }
   });
+
+  test('has examples whose commands, arguments and options there are', async () => {
+    const helps = await allHelps();
+    const examples = helps.flatMap(([, help]) =>
+      [...help.matchAll(/^ {2}\$ tidemill (.+)$/gm)].map(([, line]) => line),
+    );
+    expect(examples.length).toBeGreaterThan(helps.length);
+    const wrong: string[] = [];
+    for (const example of new Set(examples)) {
+      const problem = await parseOnly(wordsOf(example ?? ''));
+      if (problem !== undefined) wrong.push(`${example}: ${problem}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(await parseOnly(['prediction', 'list'])).toContain('unknown command');
+    expect(await parseOnly(['up', '--no-such-option'])).toContain('unknown option');
+  });
+
+  /** What the program says against a command line, which it reads as ever but does not carry out. */
+  async function parseOnly(words: readonly string[]): Promise<string | undefined> {
+    const name = words[0] === 'help' ? words[1] : words[0];
+    const entry = commands.find((candidate) => candidate.name === name);
+    if (entry === undefined) return 'unknown command';
+    if (words[0] === 'help') return undefined;
+    const program = createProgram().addCommand((await entry.load())(world));
+    disarm(program);
+    try {
+      await program.parseAsync([...words], { from: 'user' });
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
 });
+
+function disarm(command: Command): void {
+  command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
+  if (command.commands.length === 0) command.action(() => undefined);
+  for (const child of command.commands) disarm(child);
+}
+
+/** As a shell splits a line, up to where it would send the output. */
+function wordsOf(line: string): readonly string[] {
+  const [command = ''] = line.split(/ [<>|] /);
+  return [...command.matchAll(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g)].map(([word]) => word.replaceAll(/["']/g, ''));
+}
 
 describe('doctor', () => {
   test('finds what is there, and says what is missing and how to mend it', async () => {

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { kindTable } from '#contracts/error-kinds';
+import { nearestName } from '#contracts/nearest-name';
 import { isTidemillError } from '../sdk/errors.ts';
 import { type CommandEntry, commands } from './command-list.ts';
 import { type CliEnvironment, CliError, createContext } from './context.ts';
@@ -30,11 +31,21 @@ export async function runCli(
   }
   prepare(program, world, argv.includes('--json'));
   try {
+    refuseUnknown(program, named);
     await program.parseAsync([...argv], { from: 'user' });
     return exitCodeOf(program);
   } catch (error) {
     return report(error, program, argv, world);
   }
+}
+
+/** With a help asked for, commander prints that of the program instead. */
+function refuseUnknown(program: Command, named: string | undefined): void {
+  const names = program.commands.map((command) => command.name());
+  if (named === undefined || named === 'help' || names.includes(named)) return;
+  const nearest = nearestName(named, names);
+  const hint = nearest === undefined ? '' : `\n(Did you mean ${nearest}?)`;
+  program.error(`error: unknown command '${named}'${hint}`, { code: 'commander.unknownCommand' });
 }
 
 /** No command ends the process or writes past its world; each shows the options that all have. */

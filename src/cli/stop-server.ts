@@ -26,6 +26,15 @@ export async function stopServer(context: CliContext): Promise<boolean> {
   return alive || left !== undefined;
 }
 
+/** Whether there is such a process, also one of another user. */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal);

@@ -65,7 +65,7 @@ export function createApplyCommand(world: CliEnvironment): Command {
       output.result({ ...applied, landings }, () =>
         applied.changes === 0 && landings.length === 0
           ? 'Nothing to change.'
-          : `Applied ${applied.changes} changes to project ${applied.project}.`,
+          : `Applied ${applied.changes} ${applied.changes === 1 ? 'change' : 'changes'} to project ${applied.project}.`,
       );
     });
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { traceLineage } from '#contracts/lineage';
 import { parseReference, referenceKinds } from '#contracts/references';
 import { type CliEnvironment, CliError, createContext } from '../context.ts';
+import { projectNote } from '../project-note.ts';
 import { readCount } from '../schema-options.ts';
 
 type Edge = { readonly from: string; readonly to: string; readonly kind: string };
@@ -30,7 +31,7 @@ export function createLineageCommand(world: CliEnvironment): Command {
         throw new CliError(
           'LINEAGE_UNKNOWN',
           3,
-          `nothing is recorded of ${reference} in this project; check its name, and --project`,
+          `nothing is recorded of ${reference} in this project; check its name, and --project${await projectNote(client)}`,
         );
       context.output.result(graph, () => {
         const parts: string[] = [];

@@ -98,7 +98,8 @@ export async function followRun(
       if (state === 'pending' || told.get(step) === state) continue;
       told.set(step, state);
       const detail = state === 'failed' ? error?.message : state === 'running' || state === 'cached' ? why : undefined;
-      say(`  ${step.padEnd(16)} ${state}${detail === undefined ? '' : `: ${detail}`}`);
+      const line = detail?.startsWith(`${state}: `) === true ? detail : [state, detail].filter(Boolean).join(': ');
+      say(`  ${step.padEnd(16)} ${line}`);
     }
     if (run.state !== 'running' && run.state !== 'queued') return run;
   }

@@ -51,7 +51,7 @@ export const settings = {
     environment: 'TIDEMILL_GRPC_PORT',
     flag: 'grpc-port',
     default: 7880,
-    reason: 'Port of predictions over gRPC.',
+    reason: 'Port of predictions over gRPC; nothing listens there yet.',
     parse: port,
   }),
   auth: setting<'on' | 'off'>({

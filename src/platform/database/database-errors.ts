@@ -46,7 +46,7 @@ export const databaseErrors = defineErrors({
   DATABASE_LOCKED: {
     kind: 'conflict',
     message: (where: string, holder: string) =>
-      `the database ${where} is in use by another control plane (${holder}); stop that one first, or give this one its own --home`,
+      `the database ${where} is in use by another control plane (${holder}); stop that one first, with "tidemill down" where it runs, or give this one its own --home`,
   },
   DATABASE_LOCK_LOST: {
     kind: 'unavailable',
