@@ -36,6 +36,7 @@ const begin = '2013-01-01';
 /** The first model knows what happened before this day; from here on every day is replayed. */
 const replayFrom = '2013-03-01';
 const beforeReplay = nextDay(replayFrom, -1);
+const saidByFollowing: readonly string[] = ['pipeline.run.started', 'step.finished', 'pipeline.run.finished'];
 
 /** Carries one model round its whole loop on a year of real flights. Interrupted, it ends the server that it started. */
 export async function runDemo(context: CliContext, options: DemoOptions): Promise<DemoReport> {
@@ -104,8 +105,8 @@ async function replayLoop(
         : 'training the first model on January and February; its first step makes the Python environment (about a minute)',
     );
     const story = createStory(client, ({ day, type, text }) => {
-      // the steps of the first run are said while it is followed
-      if (day !== beforeReplay || type !== 'step.finished') output.say(output.colors.dim(`    ${day}  ${text}`));
+      // the first run is said step by step while it is followed
+      if (day !== beforeReplay || !saidByFollowing.includes(type)) output.say(output.colors.dim(`    ${day}  ${text}`));
     });
     await trainFirst(
       replay,

@@ -101,7 +101,7 @@ function inWords({ type, data }: EventOnWire): string {
     case 'trigger.suppressed':
       return `trigger held back: ${of('reason')}`;
     case 'pipeline.run.started':
-      return `training … (run ${of('runId')} of ${of('pipeline')})`;
+      return `training … (${of('pipeline')}, run ${of('runId')})`;
     case 'step.finished':
       return `step ${of('step')} ${of('state')}`;
     case 'pipeline.run.finished':
