@@ -15,6 +15,13 @@ const markOf = (home: string): string => join(home, 'demo', 'made-this-home');
 /** Python environments take minutes to build and depend on nothing that a demo leaves behind. */
 const keptFolder = 'python';
 
+/** Whether a Python environment is there that was made to its end. */
+export async function hasPythonEnvironment(home: string): Promise<boolean> {
+  const environments = join(home, keptFolder, 'environments');
+  if (!existsSync(environments)) return false;
+  return (await readdir(environments)).some((name) => existsSync(join(environments, name, '.ready')));
+}
+
 /** Whether Python, room, the home folder and the ports are there, before anything is begun. */
 export async function checkMachine(
   context: CliContext,

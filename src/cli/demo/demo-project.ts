@@ -35,12 +35,14 @@ export async function cutStock(
     readonly from: string;
     readonly until: string;
     readonly signal: AbortSignal;
+    say(line: string): void;
   },
 ): Promise<Stock> {
   const { signal } = options;
   const sources = await uploadSources(client, signal);
   const digests = new Map<string, string>();
   for (const dataset of datasetNames) {
+    options.say(`  ${dataset}`);
     const select = (await readFile(join(example, 'demo', `${dataset}.sql`), 'utf8'))
       .replaceAll('$share', String(options.share))
       .replaceAll('$seed', String(options.seed))

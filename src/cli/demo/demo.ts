@@ -3,9 +3,10 @@ import { followRun } from '../commands/run.ts';
 import type { CliContext } from '../context.ts';
 import { stopServer } from '../stop-server.ts';
 import { ensureProject } from '../workspace/send.ts';
-import { checkMachine, demoProject, prepareHome, refuseProject } from './demo-home.ts';
+import { checkMachine, demoProject, hasPythonEnvironment, prepareHome, refuseProject } from './demo-home.ts';
 import { copyExample, cutStock, nextDay } from './demo-project.ts';
 import { startServer } from './demo-server.ts';
+import { createStory, type Story } from './happenings.ts';
 import {
   declareProject,
   openReplay,
@@ -16,7 +17,7 @@ import {
   type Tally,
   trainFirst,
 } from './replay.ts';
-import { collectMonths, type DemoReport, type Happening, readHappenings, readWeek, weekHeading } from './report.ts';
+import { collectMonths, type DemoReport, readWeek, readWeekHeading } from './report.ts';
 
 export interface DemoOptions {
   /** Part of the flights that are replayed, 0 < share <= 1. */
@@ -34,6 +35,8 @@ export interface DemoOptions {
 const begin = '2013-01-01';
 /** The first model knows what happened before this day; from here on every day is replayed. */
 const replayFrom = '2013-03-01';
+const beforeReplay = nextDay(replayFrom, -1);
+const saidByFollowing: readonly string[] = ['pipeline.run.started', 'step.finished', 'pipeline.run.finished'];
 
 /** Carries one model round its whole loop on a year of real flights. Interrupted, it ends the server that it started. */
 export async function runDemo(context: CliContext, options: DemoOptions): Promise<DemoReport> {
@@ -43,6 +46,10 @@ export async function runDemo(context: CliContext, options: DemoOptions): Promis
   const upFlags = [...(port ? ['--port', port] : []), ...(servingPort ? ['--serving-port', servingPort] : [])];
   await checkMachine(context, options.upFlags);
   await prepareHome(context, upFlags, options.fresh);
+  output.say(
+    'This takes about three minutes (a tenth of the flights) once the Python environment stands; its first making takes a minute more.',
+  );
+  output.say('starting the server');
   const { server, started } = await startServer(context, upFlags);
   try {
     output.say(`Tidemill is ready: watch the loop at ${server.url}`);
@@ -79,6 +86,7 @@ async function replayLoop(
     from: begin,
     until,
     signal: context.signal,
+    say: (line) => output.say(line),
   });
   const replay = await openReplay(client, {
     servingUrl: server.servingUrl ?? '',
@@ -91,40 +99,48 @@ async function replayLoop(
     const before: string[] = [];
     for (let day = begin; day < replayFrom; day = nextDay(day)) before.push(day);
     await declareProject(replay, before);
-    output.say('training the first model on January and February (a Python environment is made the first time)');
-    await trainFirst(replay, (runId) => followRun(client, runId, (line) => output.say(line), context.signal));
-    const { tally, happenings } = await replayDays(replay, until, output);
+    output.say(
+      (await hasPythonEnvironment(home))
+        ? 'training the first model on January and February'
+        : 'training the first model on January and February; its first step makes the Python environment (about a minute)',
+    );
+    const story = createStory(client, ({ day, type, text }) => {
+      // the first run is said step by step while it is followed
+      if (day !== beforeReplay || !saidByFollowing.includes(type)) output.say(output.colors.dim(`    ${day}  ${text}`));
+    });
+    await trainFirst(
+      replay,
+      (runId) => followRun(client, runId, (line) => output.say(line), context.signal),
+      () => story.tell(beforeReplay),
+    );
+    const tally = await replayDays(replay, until, story, output);
     const months = await collectMonths(client, { from: replayFrom, until, seed });
-    return { share, seed, predictions: tally, ...months, happenings, url: server.url };
+    return {
+      share,
+      seed,
+      predictions: tally,
+      ...months,
+      happenings: story.happenings,
+      url: server.url,
+      folder: project,
+    };
   } finally {
     replay.http.close();
   }
 }
 
-async function replayDays(
-  replay: Replay,
-  until: string,
-  output: CliContext['output'],
-): Promise<{ readonly tally: Tally; readonly happenings: readonly Happening[] }> {
+async function replayDays(replay: Replay, until: string, story: Story, output: CliContext['output']): Promise<Tally> {
   const tally: Tally = { asked: 0, refused: 0, lacking: 0, samples: [] };
-  const all: Happening[] = [];
-  let { happenings: week, position } = await readHappenings(replay.client, '0', replayFrom);
-  all.push(...week);
-  week = [];
-  let [weekFrom, weekAsked] = [replayFrom, 0];
-  output.say(`\n${weekHeading}`);
+  let [weekFrom, weekAsked, toldBefore] = [replayFrom, 0, story.happenings.length];
+  output.say(`\n${await readWeekHeading(replay.client)}`);
   for (let day = replayFrom; day < until; day = nextDay(day)) {
     replay.signal.throwIfAborted();
-    await replayDay(replay, day, tally);
-    const found = await readHappenings(replay.client, position, day);
-    position = found.position;
-    all.push(...found.happenings);
-    week = [...week, ...found.happenings];
-    for (const { text } of found.happenings) output.say(output.colors.dim(`    ${day}  ${text}`));
+    await replayDay(replay, day, tally, () => story.tell(day));
     const next = nextDay(day);
     if (new Date(`${next}T00:00:00Z`).getUTCDay() !== 1 && next < until) continue;
+    const week = story.happenings.slice(toldBefore);
     output.say(await readWeek(replay.client, { from: weekFrom, until: day, asked: tally.asked - weekAsked, week }));
-    [weekFrom, weekAsked, week] = [next, tally.asked, []];
+    [weekFrom, weekAsked, toldBefore] = [next, tally.asked, story.happenings.length];
   }
-  return { tally, happenings: all };
+  return tally;
 }

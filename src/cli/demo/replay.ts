@@ -86,19 +86,20 @@ async function landAll(replay: Replay, datasets: readonly DatasetName[]): Promis
 export async function trainFirst(
   replay: Replay,
   follow: (runId: string) => Promise<{ readonly state: string }>,
+  tell: () => Promise<void>,
 ): Promise<void> {
   const run = await replay.client.call(startRun, { params: { name: 'train' }, body: {} });
   const { state } = await follow(run.id);
   if (state !== 'succeeded')
     throw new CliError('DEMO_TRAINING_FAILED', 1, `the first training ${state}; see tidemill logs ${run.id}`);
-  await settle(replay);
+  await settle(replay, tell);
 }
 
 /**
  * One day: what is known in its morning is landed, its flights are predicted, then what became of the flights of the day
  * before. It ends when everything that followed has been done, so that results never depend on the machine's speed.
  */
-export async function replayDay(replay: Replay, day: string, tally: Tally): Promise<void> {
+export async function replayDay(replay: Replay, day: string, tally: Tally, tell: () => Promise<void>): Promise<void> {
   const { client, stock } = replay;
   await stock.deliver('weather', day);
   await stock.deliver('departures', day);
@@ -115,20 +116,32 @@ export async function replayDay(replay: Replay, day: string, tally: Tally): Prom
     await client.call(flushDeployment, { params: { name: endpoint }, body: {} }, { signal: replay.signal });
   }
   if (await stock.deliver('flights', nextDay(day, -1))) await landAll(replay, ['flights']);
-  await settle(replay);
+  await settle(replay, tell);
 }
 
-/** Waits for the chain of events, for runs that it started, and for the data plane to serve what came of them. */
-async function settle({ client, signal }: Replay): Promise<void> {
+/** While something goes on, what happened is told this often. */
+const tellSeconds = 1;
+
+/**
+ * Waits for the chain of events, for runs that it started, and for the data plane to serve what came of them. A retraining
+ * is waited for here, so what happens meanwhile is told meanwhile.
+ */
+async function settle({ client, signal }: Replay, tell: () => Promise<void>): Promise<void> {
+  const quiet = async (): Promise<void> => {
+    for (let isQuiet = false; !isQuiet; ) {
+      ({ quiet: isQuiet } = await client.call(waitUntilQuiet, { query: { wait: tellSeconds } }, { signal }));
+      await tell();
+    }
+  };
   for (;;) {
-    await client.call(waitUntilQuiet, { query: { wait: 300 } }, { signal });
+    await quiet();
     const { items } = await client.call(listRuns, { query: { state: 'running', limit: 1 } }, { signal });
     const [running] = items;
     if (running === undefined) break;
-    await client.call(getRun, { params: { runId: running.id }, query: { wait: 60 } }, { signal });
+    await client.call(getRun, { params: { runId: running.id }, query: { wait: tellSeconds } }, { signal });
   }
   await client.call(getDeployment, { params: { name: endpoint }, query: { wait: 60 } }, { signal });
-  await client.call(waitUntilQuiet, { query: { wait: 300 } }, { signal });
+  await quiet();
 }
 
 export const stockFolder = (home: string): string => join(home, 'demo', 'stock');

@@ -1,20 +1,12 @@
 import { listAlerts } from '#contracts/alerts';
 import { getDeployment } from '#contracts/deployments';
-import { type EventOnWire, listEvents } from '#contracts/event-operations';
-import { compareMonitor, listWindows } from '#contracts/monitoring';
+import { compareMonitor, getMonitor, listWindows } from '#contracts/monitoring';
 import type { ComparedGroup } from '#contracts/worker-predictions';
 import type { Client } from '../../sdk/index.ts';
 import { formatTable } from '../output.ts';
 import { nextDay } from './demo-project.ts';
+import type { Happening } from './happenings.ts';
 import { endpoint, type Tally } from './replay.ts';
-
-/** One thing that happened to the model, on the day of the replay on which it did. */
-export interface Happening {
-  readonly day: string;
-  readonly type: string;
-  readonly subject: string;
-  readonly text: string;
-}
 
 interface Compared {
   readonly live: number;
@@ -45,74 +37,8 @@ export interface DemoReport {
   readonly julyAugust?: MonthRow;
   readonly happenings: readonly Happening[];
   readonly url: string;
-}
-
-/** The steps of the loop that are told; everything else is in the event log too. */
-const told: readonly string[] = [
-  'model.version.proposed',
-  'gate.decided',
-  'promotion.rejected',
-  'registry.alias.moved',
-  'rollout.started',
-  'rollout.advanced',
-  'rollout.completed',
-  'rollout.aborted',
-  'alert.opened',
-  'alert.resolved',
-  'trigger.fired',
-  'trigger.suppressed',
-  'pipeline.run.finished',
-];
-
-/** What happened since a position of the log, and the position to go on from. */
-export async function readHappenings(
-  client: Client,
-  after: string,
-  day: string,
-): Promise<{ readonly happenings: readonly Happening[]; readonly position: string }> {
-  const happenings: Happening[] = [];
-  let position = after;
-  for (;;) {
-    const { items } = await client.call(listEvents, {
-      query: { after: position, order: 'asc', limit: 500, type: [...told] },
-    });
-    happenings.push(...items.map((event) => ({ day, type: event.type, subject: event.subject, text: inWords(event) })));
-    position = items.at(-1)?.position ?? position;
-    if (items.length < 500) return { happenings, position };
-  }
-}
-
-function inWords({ type, data }: EventOnWire): string {
-  const fact = data as Readonly<Record<string, unknown>>;
-  const of = (key: string): string => String(fact[key]);
-  switch (type) {
-    case 'model.version.proposed':
-      return `version ${of('version')} of ${of('model')} is proposed`;
-    case 'gate.decided':
-      return `gate: ${of('verdict')}, on ${of('n')} rows`;
-    case 'registry.alias.moved':
-      return `${of('alias')} is version ${of('to')} now (${of('reason')})`;
-    case 'rollout.started':
-      return `rollout of version ${of('version')} begins`;
-    case 'rollout.advanced':
-      return `rollout: ${of('percent')} % of the traffic`;
-    case 'rollout.completed':
-      return `rollout of version ${of('version')} is complete`;
-    case 'rollout.aborted':
-      return `rollout of version ${of('version')} is aborted: ${of('reason')}`;
-    case 'alert.opened':
-      return `alert: ${of('title')}`;
-    case 'alert.resolved':
-      return `alert resolved: ${of('reason')}`;
-    case 'trigger.fired':
-      return `trigger: ${of('action')}`;
-    case 'trigger.suppressed':
-      return `trigger held back: ${of('reason')}`;
-    case 'pipeline.run.finished':
-      return `run of ${of('pipeline')} ${of('state')}`;
-    default:
-      return type;
-  }
+  /** Where the project's own files lie: tidemill.yaml, steps, data. */
+  readonly folder: string;
 }
 
 /** How far back the AUC of a weekly line looks: as far as the monitor's window; a week alone has too few flights to tell. */
@@ -136,7 +62,18 @@ const inColumns = (cells: readonly string[]): string =>
     .join('  ')
     .trimEnd();
 
-export const weekHeading = `${inColumns(weekColumns)}\n(AUC: of the ${aucLooksBackDays} days until then, live and first model on the same flights; drifted: inputs unlike the training data)`;
+/** The columns and what they mean, with the monitor's own target and least number of labelled rows. */
+export async function readWeekHeading(client: Client): Promise<string> {
+  const { spec } = await client.call(getMonitor, { params: { name: endpoint }, query: {} });
+  const { auc = '', min_labelled: least = '' } = spec.performance ?? {};
+  return [
+    inColumns(weekColumns),
+    `(AUC: of the ${aucLooksBackDays} days until then, live and first model on the same flights; target ${auc};`,
+    ` *: too few for a verdict, which needs min_labelled (${least}) predictions of the version in charge with known truth;`,
+    '    and no alert opens before the evidence is clear, whatever a single figure says;',
+    ' drifted: inputs unlike the training data)',
+  ].join('\n');
+}
 
 /** A week in a line: how many predictions, how good, what drifts, what is open, what was triggered, what serves. */
 export async function readWeek(
@@ -164,13 +101,15 @@ export async function readWeek(
     }),
   ]);
   const auc = compared.total?.auc;
+  const verdict = windows.items[0]?.verdicts.find(({ metric }) => metric === 'auc');
+  const mark = verdict === undefined || verdict.state === 'not-enough-data' ? '*' : ' ';
   const serves = status.traffic
     .filter(({ basisPoints }) => basisPoints > 0)
     .map(({ version, basisPoints }) => `v${version} ${basisPoints / 100} %`);
   return inColumns([
     `${from} … ${until.slice(5)}`,
     String(asked),
-    three(auc?.live) ?? '–',
+    auc === undefined ? '–' : `${three(auc.live)}${mark}`,
     three(auc?.shadow) ?? '–',
     String(windows.items[0]?.drifted.length ?? 0),
     alerts.items.map(({ kind }) => kind).join(', ') || '–',
@@ -244,9 +183,10 @@ export function printReport(report: DemoReport, tidemill: string): string {
     'No month has truth yet.',
   );
   const happened = report.happenings
-    .filter(({ type }) => type !== 'model.version.proposed')
+    .filter(({ type }) => type !== 'model.version.proposed' && type !== 'step.finished')
     .map(({ day, text }) => `  ${day}  ${text}`)
     .join('\n');
+  const prediction = report.predictions.samples.at(-1)?.prediction;
   return [
     '',
     `${asked} predictions in ${report.seconds} s, ${refused} refused; ${((100 * lacking) / Math.max(1, asked)).toFixed(1)} % of the rows lacked weather or delays.`,
@@ -261,6 +201,8 @@ export function printReport(report: DemoReport, tidemill: string): string {
     '',
     'Where to look:',
     `  ${report.url}`,
+    `  ${report.folder}   the project's folder: tidemill.yaml, steps, data`,
+    ...(prediction === undefined ? [] : [`  ${tidemill} lineage prediction:${prediction} --project flights`]),
     `  ${tidemill} lineage model:late-arrival@champion --project flights`,
     `  ${tidemill} alert list --project flights`,
     `  ${tidemill} down   ends both planes`,
