@@ -7,7 +7,7 @@ export const projectErrors = defineErrors({
       const near = nearestName(name, known);
       return `there is no project named "${name}"${near === undefined ? '' : `; did you mean "${near}"?`}`;
     },
-    help: 'List the projects with `tidemill projects list`; `tidemill apply` creates the one its file names.',
+    help: 'List the projects with `tidemill project list`; `tidemill apply` creates the one its file names.',
   },
   PROJECT_EXISTS: {
     kind: 'conflict',
