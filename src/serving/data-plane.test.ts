@@ -352,14 +352,17 @@ test(
     const second = await aPlane(control, home);
     for (;;) if ((await fetch(`${second.url}/health/ready`)).ok) break;
     for (let turn = 0; turn < 10; turn += 1) await call(second.infer);
+    control.refuseDeliveries(503);
     await control.comeBack();
-    await flush(control, 1);
-    expect(control.records.map(({ predictionId }) => predictionId)).toEqual(ids);
-    // what a start before left is named from the first report on: the control plane counts what is not named as lost
-    expect(control.reports.find(({ boot }) => boot === second.boot)?.spool.epochs).toEqual([
+    // what a start before left is named until it is delivered: the control plane counts what is not named as lost
+    const report = await control.reported(({ boot }) => boot === second.boot);
+    expect(report.spool.epochs).toEqual([
       { epoch: first.boot, next: 10, delivered: 0 },
       expect.objectContaining({ epoch: second.boot }),
     ]);
+    control.refuseDeliveries(undefined);
+    await flush(control, 1);
+    expect(control.records.map(({ predictionId }) => predictionId)).toEqual(ids);
     expect(control.reports.at(-1)?.spool.epochs).toEqual([{ epoch: second.boot, next: 10, delivered: 10 }]);
   },
   buildTimeoutMs,
