@@ -46,7 +46,9 @@ test(
     const { code, says } = await refuse(pair.home);
     expect(code).toBe(5);
     expect(says).toMatch(
-      new RegExp(`in use by another control plane \\(process ${pid}, since 2\\d{3}-.*Z\\); stop that one first, with "tidemill down"`),
+      new RegExp(
+        `in use by another control plane \\(process ${pid}, since 2\\d{3}-.*Z\\); stop that one first, with "tidemill down"`,
+      ),
     );
     // the first one is as it was
     expect((await fetch(`${pair.servingUrl()}/health/live`)).status).toBe(200);
@@ -64,7 +66,9 @@ test(
     const { code, says } = await refuse(join(await temporaryFolder(), 'other'), [...freePorts, '--database-url', url]);
     expect(code).toBe(5);
     expect(says).toMatch(
-      new RegExp(`by another control plane \\(tidemill process ${pid} on .*, since 2.*Z\\); stop that one first, with "tidemill down"`),
+      new RegExp(
+        `by another control plane \\(tidemill process ${pid} on .*, since 2.*Z\\); stop that one first, with "tidemill down"`,
+      ),
     );
     await pair.stop();
   },
