@@ -31,6 +31,14 @@ async function printed(project: PipelineProject, runId: string, step: string, pa
 }
 
 describe('a step', () => {
+  test('may leave files of any name in its home', async () => {
+    const { project } = await open(
+      `      a: { run: 'echo mine > "$HOME/collected"; echo x > "$TIDEMILL_OUTPUT_X"', outputs: [x] }\n`,
+    );
+    const run = await project.run();
+    expect(await project.output(run, 'a', 'x')).toBe('x\n');
+  });
+
   test('sees nothing of the server, only what a step is given', async () => {
     process.env['TIDEMILL_TEST_SECRET'] = 'do not tell';
     const { server, project } = await open(

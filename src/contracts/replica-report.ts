@@ -14,7 +14,8 @@ export const RevisionCounters = Type.Object({
   requests: Type.Integer({ description: 'sent to this revision, refused ones included' }),
   rows: Type.Integer({ description: 'answered' }),
   errors: Type.Record(Type.String(), Type.Integer(), {
-    description: 'by kind: `invalid` is the caller; `internal`, `unavailable`, `timeout` are ours',
+    description:
+      'by kind: `invalid` is the caller; `internal`, `unavailable`, `timeout` are ours; `unrecorded` is a full spool',
   }),
   latencyCounts: Type.Array(Type.Integer(), {
     description:

@@ -1,4 +1,4 @@
-import { link, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -45,4 +45,13 @@ test('a moved file with a second name is copied, so that writing through that na
   const { sha256 } = await store.putFile(join(folder, 'a'), { move: true });
   await writeFile(join(folder, 'b'), 'after!');
   expect((await (await store.openRead(sha256)).toArray()).join('')).toBe('before');
+});
+
+test('a link is no file: what it points to does not come into the store', async () => {
+  const folder = await temporaryFolder();
+  const store = createLocalBlobStore(join(folder, 'blobs'));
+  await writeFile(join(folder, 'elsewhere'), 'not yours');
+  await symlink(join(folder, 'elsewhere'), join(folder, 'link'));
+  await expect(store.putFile(join(folder, 'link'), { move: true })).rejects.toThrow('is no file');
+  expect(await readFile(join(folder, 'elsewhere'), 'utf8')).toBe('not yours');
 });

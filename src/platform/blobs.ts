@@ -1,9 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
 import {
   closeSync,
+  constants,
   createReadStream,
+  createWriteStream,
   fchmodSync,
   fsync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -12,9 +15,10 @@ import {
   unlinkSync,
   utimesSync,
 } from 'node:fs';
-import { copyFile, type FileHandle, open, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { defineErrors } from './errors.ts';
 
@@ -272,15 +276,25 @@ async function sealFile(path: string): Promise<void> {
 
 /** Across file systems a rename is refused; there the bytes are copied and the source removed. */
 async function moveFile(from: string, to: string): Promise<void> {
+  const found = lstatSync(from);
+  if (!found.isFile()) throw notAFile(from);
   try {
-    if (statSync(from).nlink === 1) return renameSync(from, to);
+    if (found.nlink === 1) {
+      renameSync(from, to);
+      // Whoever still writes there may have put a link in its place; here it is out of reach.
+      if (lstatSync(to).isFile()) return;
+      throw notAFile(from);
+    }
   } catch (error) {
     if (!hasCode(error, 'EXDEV')) throw error;
   }
   // a file with other names could be written through them, so it is copied too
-  await copyFile(from, to);
+  const source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW);
+  await pipeline(source.createReadStream(), createWriteStream(to, { flags: 'wx' }));
   await unlink(from);
 }
+
+const notAFile = (path: string) => new Error(`${path} is no file, and only files become blobs`);
 
 const syncFile = promisify(fsync);
 

@@ -1,11 +1,14 @@
 import { latencyBoundsUs, type RevisionCounters } from '#contracts/replica-report';
 import type { ErrorKind } from '#platform/errors';
 
+/** `unrecorded`: the spool had no room for a prediction that must be recorded, which no revision is judged by. */
+export type FailureKind = ErrorKind | 'unrecorded';
+
 /** What one revision did in one role since the process started. Only grows. */
 export interface Counters {
   received(): void;
   answered(rows: number, durationUs: number, greatestEventTimeMs: number | undefined): void;
-  failed(kind: ErrorKind): void;
+  failed(kind: FailureKind): void;
   snapshot(): RevisionCounters;
 }
 
@@ -14,7 +17,7 @@ export function createCounters(): Counters {
   let rows = 0;
   let latencySumUs = 0;
   let maxEventTimeMs: number | undefined;
-  const errors: Partial<Record<ErrorKind, number>> = {};
+  const errors: Partial<Record<FailureKind, number>> = {};
   const latencyCounts = Array.from({ length: latencyBoundsUs.length + 1 }, () => 0);
   return {
     received() {

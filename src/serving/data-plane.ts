@@ -43,7 +43,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
     logger,
     load: (spec, endpoint, record) => loadRevision({ spec, endpoint, record, files, runtime, logger }),
   });
-  const shadows = createShadowQueue({ spool, ids });
+  const shadows = createShadowQueue({ spool, ids, logger });
   const core = createInferenceCore({ spool, shadows, ids });
   const delivery = createSpoolDelivery({
     spool,

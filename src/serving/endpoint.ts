@@ -101,7 +101,9 @@ export function createEndpoint(
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       const final = !isAppError(cause, 'CONTROL_PLANE_UNREACHABLE') && !isAppError(cause, 'FILE_DIGEST_MISMATCH');
-      failures.set(revision.id, { reason: `revision "${revision.id}": ${reason}`, final });
+      // One that left meanwhile is tried anew when it comes back.
+      if (spec.revisions.some(({ id }) => id === revision.id))
+        failures.set(revision.id, { reason: `revision "${revision.id}": ${reason}`, final });
       record.state = 'failed';
       record.error = reason;
     }

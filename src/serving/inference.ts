@@ -4,6 +4,7 @@ import { emptyData, type Tensor } from '#contracts/tensor';
 import { type AppError, isAppError } from '#platform/errors';
 import type { Ids } from '#platform/ids';
 import { checkInputs } from '#runtimes/check-inputs';
+import type { FailureKind } from './counters.ts';
 import type { Endpoint, ServingState } from './endpoint.ts';
 import type { InferRequest } from './infer-request.ts';
 import type { LiveRevision } from './live-revision.ts';
@@ -124,12 +125,17 @@ export function createInferenceCore(deps: {
           shadows.offer(endpoint, serving, envelope, request.inputs, captured);
         return { predictionId, revision, outputs: select(outputs, request.outputs) };
       } catch (error) {
-        counters.failed(isAppError(error) ? error.kind : 'internal');
+        counters.failed(kindOf(error));
         if (error instanceof Error) failures.set(error, { predictionId, revision: revision.id });
         throw error;
       }
     },
   };
+}
+
+function kindOf(error: unknown): FailureKind {
+  if (isAppError(error, 'SPOOL_FULL')) return 'unrecorded';
+  return isAppError(error) ? error.kind : 'internal';
 }
 
 function unavailable(endpoint: Endpoint): never {

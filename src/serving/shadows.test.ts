@@ -8,7 +8,7 @@ import { createLogger } from '#platform/log';
 import type { Endpoint, ServingState } from './endpoint.ts';
 import { createRevisionRecord, type LiveRevision } from './live-revision.ts';
 import { createShadowQueue } from './shadows.ts';
-import { defaultSpoolLimits, openSpool } from './spool.ts';
+import { defaultSpoolLimits, openSpool, type Spool } from './spool.ts';
 
 test('a flush waits for the shadows offered before it, however many come meanwhile', async () => {
   const spool = await openSpool({
@@ -18,7 +18,7 @@ test('a flush waits for the shadows offered before it, however many come meanwhi
     logger: createLogger({ level: 'silent' }),
   });
   onTestFinished(() => spool.close());
-  const shadows = createShadowQueue({ spool, ids: systemIds, atOnce: 1 });
+  const shadows = createShadowQueue({ spool, ids: systemIds, logger: createLogger({ level: 'silent' }), atOnce: 1 });
   const record = { ...createRevisionRecord('r'), state: 'ready' as const };
   let runs = 0;
   let going = true;
@@ -45,4 +45,21 @@ test('a flush waits for the shadows offered before it, however many come meanwhi
   expect(record.shadow.snapshot().requests).toBe(runs);
   going = false;
   await shadows.idle();
+});
+
+test('a shadow whose record cannot be made is lost by itself', async () => {
+  const record = { ...createRevisionRecord('r'), state: 'ready' as const };
+  const revision = {
+    record,
+    signature: { inputs: [], outputs: [] },
+    batcher: { predict: () => Promise.resolve([]), pending: 0, idle: () => Promise.resolve() },
+  } as unknown as LiveRevision;
+  const serving = { shadows: [{ revision, sampleRate: 1 }] } as unknown as ServingState;
+  let dropped = 0;
+  const endpoint = { serving, drop: () => (dropped += 1) } as unknown as Endpoint;
+  const spool = { append: () => Promise.reject(new Error('no such spool')) } as unknown as Spool;
+  const shadows = createShadowQueue({ spool, ids: systemIds, logger: createLogger({ level: 'silent' }), atOnce: 1 });
+  for (let at = 0; at < 3; at += 1) shadows.offer(endpoint, serving, { rows: 1 } as PredictionEnvelope, [], true);
+  await shadows.idle();
+  expect([dropped, record.shadow.snapshot().requests]).toEqual([3, 3]);
 });

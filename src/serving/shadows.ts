@@ -3,6 +3,7 @@ import { prepareRecord } from '#contracts/spool-frame';
 import type { Tensor } from '#contracts/tensor';
 import { isAppError } from '#platform/errors';
 import type { Ids } from '#platform/ids';
+import type { Logger } from '#platform/log';
 import { checkInputs } from '#runtimes/check-inputs';
 import type { Endpoint, ServingState } from './endpoint.ts';
 import type { LiveRevision } from './live-revision.ts';
@@ -35,11 +36,12 @@ interface Shadow {
 export function createShadowQueue(deps: {
   readonly spool: Spool;
   readonly ids: Ids;
+  readonly logger: Logger;
   readonly maxQueued?: number;
   readonly atOnce?: number;
   readonly random?: () => number;
 }): ShadowQueue {
-  const { spool, ids, maxQueued = 4_096, atOnce = 64, random = Math.random } = deps;
+  const { spool, ids, logger, maxQueued = 4_096, atOnce = 64, random = Math.random } = deps;
   let queue: Shadow[] = [];
   let running = false;
   let offered = 0;
@@ -50,7 +52,14 @@ export function createShadowQueue(deps: {
     while (queue.length > 0) {
       const batch = queue.slice(0, atOnce);
       queue = queue.slice(atOnce);
-      await Promise.all(batch.map(runShadow));
+      await Promise.all(
+        batch.map((shadow) =>
+          runShadow(shadow).catch((error: unknown) => {
+            shadow.endpoint.drop();
+            logger.error({ err: error, revision: shadow.revision.id }, 'a shadow could not be recorded');
+          }),
+        ),
+      );
       done += batch.length;
       for (const { upTo, resolve } of waiting) if (upTo <= done) resolve();
       waiting = waiting.filter(({ upTo }) => upTo > done);

@@ -63,3 +63,19 @@ test('a record longer than a frame may be is lost by itself, not with what stand
   expect(await Promise.all(results)).toEqual(['written', 'lost', 'written']);
   expect(spool.dropped).toBe(1);
 });
+
+test('records that wait for the disk are answered, however often segments are closed under them', async () => {
+  const folder = aFolder();
+  // Each turn closes its segment; the syncs and the closing of the descriptors go on behind.
+  const limits = { ...defaultSpoolLimits, segmentBytes: 1 };
+  const spool = await openSpool({ folder, epoch: 'e1', limits, logger });
+  const record = { envelope: '{}', envelopeBytes: 2, tensors: [], sizeBytes: 22 };
+  const results: Promise<string>[] = [];
+  for (let turn = 0; turn < 50; turn += 1) {
+    results.push(spool.append(record, turn % 2 === 0));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(new Set(await Promise.all(results))).toEqual(new Set(['written']));
+  await spool.close();
+  expect(readdirSync(join(folder, 'e1'))).toHaveLength(50);
+});

@@ -75,20 +75,47 @@ export async function openSpool(options: {
   let scratch = Buffer.allocUnsafe(256 * 1024);
   let active: { readonly segment: Segment; readonly descriptor: number; readonly sinceMs: number } | undefined;
   let unsynced = false;
-  let syncing = false;
   let writeFailed = false;
-  let closing: Promise<void> = Promise.resolve();
+  /** One thing after another, so that no descriptor is closed, and given to another file, under a sync of it. */
+  let disk: Promise<void> = Promise.resolve();
+  /** Of what the segment that was closed last holds. */
+  let sealed: Promise<void> = Promise.resolve();
+  /** A sync that has not begun: it covers what is written until it does. */
+  let waitingSync: Promise<void> | undefined;
   const listeners: (() => void)[] = [];
 
-  function rotate(): void {
-    if (active === undefined) return;
-    const { segment, descriptor } = active;
+  function onDisk(work: () => Promise<void> | void): Promise<void> {
+    const done = disk.then(work);
+    disk = done.catch((error: unknown) => logger.error({ err: error }, 'fdatasync of the spool failed'));
+    return done;
+  }
+
+  function syncActive(): Promise<void> {
+    if (active === undefined) return sealed;
+    const { descriptor } = active;
+    waitingSync ??= onDisk(() => {
+      waitingSync = undefined;
+      return syncFile(descriptor);
+    });
+    return waitingSync;
+  }
+
+  /** Nothing is written to the active segment any more. */
+  function takeActive(): typeof active {
+    const taken = active;
     active = undefined;
-    segment.open = false;
+    waitingSync = undefined;
+    if (taken !== undefined) taken.segment.open = false;
+    return taken;
+  }
+
+  function rotate(): void {
+    const closed = takeActive();
+    if (closed === undefined) return;
     // Not in this turn: writing 64 MiB back would hold up every request.
-    closing = syncFile(descriptor)
-      .catch((error: unknown) => logger.error({ err: error }, 'fdatasync of the spool failed'))
-      .finally(() => closeSync(descriptor));
+    sealed = onDisk(() => syncFile(closed.descriptor));
+    void sealed.catch(() => undefined); // logged
+    void onDisk(() => closeSync(closed.descriptor));
   }
 
   function openSegment(): NonNullable<typeof active> {
@@ -125,7 +152,11 @@ export async function openSpool(options: {
     }
     const strict = taken.filter(({ fsync }) => fsync);
     for (const item of taken) if (!item.fsync) item.resolve('written');
-    if (strict.length > 0) void syncThenSettle(strict);
+    if (strict.length > 0)
+      syncActive().then(
+        () => strict.map((item) => item.resolve('written')),
+        () => strict.map(lose),
+      );
     for (const listener of listeners) listener();
   }
 
@@ -153,16 +184,15 @@ export async function openSpool(options: {
    * given again, so they go, and later records come into a new file.
    */
   function abandonSegment(): void {
-    if (active === undefined) return;
-    const { segment, descriptor } = active;
-    active = undefined;
-    segment.open = false;
+    const abandoned = takeActive();
+    if (abandoned === undefined) return;
+    const { segment, descriptor } = abandoned;
     try {
       ftruncateSync(descriptor, segment.sizeBytes);
     } catch (error) {
       logger.error({ err: error, path: segment.path }, 'a spool segment cannot be cut after a failed write');
     }
-    closeSync(descriptor);
+    void onDisk(() => closeSync(descriptor));
     if (segment.sizeBytes > 0) return;
     current.segments.splice(current.segments.indexOf(segment), 1);
     rmSync(segment.path, { force: true });
@@ -173,28 +203,11 @@ export async function openSpool(options: {
     item.resolve('lost');
   }
 
-  async function syncThenSettle(items: readonly Pending[]): Promise<void> {
-    let result: AppendResult = 'written';
-    try {
-      await closing;
-      if (active !== undefined) await syncFile(active.descriptor);
-    } catch (error) {
-      logger.error({ err: error }, 'fdatasync of the spool failed');
-      result = 'lost';
-    }
-    for (const item of items) item.resolve(result);
-  }
-
   const timer = setInterval(() => {
     if (active !== undefined && performance.now() - active.sinceMs >= limits.segmentMs) rotate();
-    if (!unsynced || syncing || active === undefined) return;
+    if (!unsynced || active === undefined) return;
     unsynced = false;
-    syncing = true;
-    syncFile(active.descriptor)
-      .catch((error: unknown) => logger.error({ err: error }, 'fdatasync of the spool failed'))
-      .finally(() => {
-        syncing = false;
-      });
+    void syncActive().catch(() => undefined); // logged
   }, 1_000);
   timer.unref();
 
@@ -235,7 +248,7 @@ export async function openSpool(options: {
       clearInterval(timer);
       if (pending.length > 0) writeTurn();
       rotate();
-      await closing;
+      await disk;
       if (current.segments.length === 0) await rmdir(current.folder).catch(() => undefined);
     },
   };

@@ -34,7 +34,8 @@ test('sums over replicas and starts keep the greatest event time', () => {
   expect(addCounters(noCounters, one)).toEqual(one);
 });
 
-test('errors of callers are not ours', () => {
+test('errors of callers and of the spool are not those of a revision', () => {
+  expect(failuresOf({ ...one, errors: { ...one.errors, unrecorded: 5 } })).toBe(1);
   expect([answersOf(one), failuresOf(one), judgedRequestsOf(one)]).toEqual([8, 1, 9]);
 });
 

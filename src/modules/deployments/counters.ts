@@ -45,8 +45,8 @@ function combine(a: Counters, b: Counters, sign: 1 | -1): Counters {
   };
 }
 
-/** Kinds of error that are the caller's doing: no revision is judged by them. */
-const callerKinds: ReadonlySet<string> = new Set([
+/** Kinds of error that are the caller's doing, or the spool's: no revision is judged by them. */
+const foreignKinds: ReadonlySet<string> = new Set([
   'invalid',
   'unauthenticated',
   'forbidden',
@@ -54,13 +54,14 @@ const callerKinds: ReadonlySet<string> = new Set([
   'conflict',
   'too_large',
   'rate_limited',
+  'unrecorded',
 ]);
 
 export const answersOf = (counters: Counters): number => counters.latencyCounts.reduce((sum, count) => sum + count, 0);
 
 /** Failures of ours. */
 export function failuresOf({ errors }: Counters): number {
-  return Object.entries(errors).reduce((sum, [kind, count]) => sum + (callerKinds.has(kind) ? 0 : count), 0);
+  return Object.entries(errors).reduce((sum, [kind, count]) => sum + (foreignKinds.has(kind) ? 0 : count), 0);
 }
 
 /** Answers and our failures: what an error rate is a share of. */

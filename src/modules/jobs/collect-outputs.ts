@@ -19,10 +19,11 @@ import { jobsErrors } from './jobs-errors.ts';
  */
 export async function collectOutputs(
   folder: string,
+  journalPath: string,
   outputs: readonly { readonly name: string; readonly kind: OutputKind }[],
   blobs: BlobStore,
 ): Promise<Readonly<Record<string, JobFile>>> {
-  const journal = openJournal(join(folder, 'collected'));
+  const journal = openJournal(journalPath);
   const collected = await Promise.all(
     outputs.map(async ({ name, kind }): Promise<[string, JobFile]> => {
       const path = outputPath(folder, name);

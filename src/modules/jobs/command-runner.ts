@@ -7,7 +7,7 @@ import { type ProcessExit, type ProcessLauncher, watchExit } from '#platform/pro
 import { prepareAttempt } from './attempt-folder.ts';
 import { collectOutputs } from './collect-outputs.ts';
 import { attemptVariable, endLeftovers, endProcesses } from './end-process.ts';
-import { attemptFolder, attemptName, logFile, logFolder, removeAttempt } from './job-folders.ts';
+import { attemptFolder, attemptName, journalFile, logFile, logFolder, removeAttempt } from './job-folders.ts';
 import { attemptLine, lastLines } from './job-log.ts';
 import type { AttemptOutcome, CommandWork, Job, LeftAttempt } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
@@ -132,10 +132,8 @@ export function createCommandRunner(deps: CommandRunnerDeps) {
       return { kind: 'failed', code, message, exitCode: exit.code };
     }
     try {
-      return {
-        kind: 'succeeded',
-        result: { files: await collectOutputs(folder, work.outputs, deps.blobs), exitCode: 0 },
-      };
+      const files = await collectOutputs(folder, journalFile(deps.folder, job), work.outputs, deps.blobs);
+      return { kind: 'succeeded', result: { files, exitCode: 0 } };
     } catch (error) {
       if (isAppError(error, 'ATTEMPT_LOST')) return lostAttempt();
       if (!isAppError(error)) throw error;

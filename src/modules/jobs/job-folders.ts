@@ -8,13 +8,16 @@ import type { Job } from './job-types.ts';
  *
  *   logs/<job>.log      the output of all attempts, one after another; kept for `jobLogDays`
  *   <job>-<fence>/      one attempt: record of the process, its copies, what it makes; gone once it is recorded
+ *   <job>-<fence>.collected   what has become of its outputs, out of the attempt's own sight
  *
  * The fence names an attempt, since it rises with every claim.
  */
+const journalEnding = '.collected';
 export type AttemptName = Pick<Job, 'id' | 'fence'>;
 
 export const attemptName = (job: AttemptName): string => `${job.id}-${job.fence}`;
 export const attemptFolder = (root: string, job: AttemptName): string => join(root, attemptName(job));
+export const journalFile = (root: string, job: AttemptName): string => `${attemptFolder(root, job)}${journalEnding}`;
 export const logFolder = (root: string): string => join(root, 'logs');
 export const logFile = (root: string, job: Pick<Job, 'id'>): string => join(logFolder(root), `${job.id}.log`);
 
@@ -22,6 +25,7 @@ export const logFile = (root: string, job: Pick<Job, 'id'>): string => join(logF
 export async function removeAttempt(root: string, job: AttemptName): Promise<void> {
   const folder = attemptFolder(root, job);
   if (existsSync(folder) && !(await removeSmall(folder))) await rm(folder, { recursive: true, force: true });
+  await rm(journalFile(root, job), { force: true });
 }
 
 const smallEntries = 32;
@@ -54,5 +58,6 @@ async function removeSmall(folder: string): Promise<boolean> {
 export async function sweepAttempts(root: string, running: readonly AttemptName[]): Promise<void> {
   const kept = new Set(['logs', ...running.map(attemptName)]);
   for (const name of await readdir(root).catch(() => [] as string[]))
-    if (!kept.has(name)) await rm(join(root, name), { recursive: true, force: true });
+    if (!kept.has(name) && !kept.has(name.slice(0, -journalEnding.length)))
+      await rm(join(root, name), { recursive: true, force: true });
 }

@@ -111,6 +111,8 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
   function turn(): void {
     turning ??= turnOn().finally(() => {
       turning = undefined;
+      // What came between the last look and here found a turn that was over.
+      if (ended.length > 0 || (wanted.size > 0 && !stop.signal.aborted)) turn();
     });
   }
 
