@@ -1,88 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { appendFileSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterEach, expect, test } from 'vitest';
-import type { PredictionRecord } from '#contracts/prediction-record';
+import { expect, test } from 'vitest';
 import type { ReplicaReport } from '#contracts/replica-report';
-import { decodeFrames } from '#contracts/spool-frame';
-import { builtModule } from '#platform/testing/built-program';
-import { type FakeControlPlane, startFakeControlPlane } from './testing/fake-control-plane.ts';
-import { aHome, anEndpoint, buildTimeoutMs, columnsBody, fixture, post, startTestPlane } from './testing/test-plane.ts';
-
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.toReversed()) await cleanup();
-  cleanups.length = 0;
-});
-
-async function aControlPlane(): Promise<FakeControlPlane> {
-  const control = await startFakeControlPlane();
-  cleanups.push(() => control.goAway());
-  return control;
-}
-
-async function aPlane(control: FakeControlPlane, home: string, more: Parameters<typeof startTestPlane>[2] = {}) {
-  const plane = await startTestPlane(control, home, more);
-  let stopped: Promise<void> | undefined;
-  const stop = () => (stopped ??= plane.stop());
-  cleanups.push(stop);
-  return { ...plane, stop, infer: `${plane.url}/v2/models/m/infer` };
-}
-
-const revisions = (control: FakeControlPlane) =>
-  [control.revision('r1', fixture('columns-1.onnx')), control.revision('r2', fixture('columns-2.onnx'))] as const;
-const ready = (control: FakeControlPlane, generation: number) =>
-  control.reported(
-    ({ observed, endpoints }) =>
-      observed?.generation === generation && endpoints.every(({ state }) => state === 'ready'),
-  );
-const flush = async (control: FakeControlPlane, generation: number) => {
-  control.publish({ flush: generation });
-  await control.reported(({ flushed }) => flushed >= generation);
-};
-const scores = (answer: { json: { outputs?: readonly { data: unknown[] }[] } }) => answer.json.outputs?.[0]?.data[0];
-
-/** Closed-loop callers until they are told to stop; what each answer was. */
-function callInLoops(url: string, callers: number) {
-  let going = true;
-  const answered: {
-    readonly id: string;
-    readonly status: number;
-    readonly revision: string | null;
-    readonly score: unknown;
-  }[] = [];
-  let failures = 0;
-  const loops = Array.from({ length: callers }, async (_, caller) => {
-    for (let turn = 0; going; turn += 1) {
-      try {
-        const answer = await post(url, columnsBody(caller * 1_000 + (turn % 1_000)));
-        answered.push({
-          id: answer.headers.get('x-tidemill-prediction-id') ?? '',
-          status: answer.status,
-          revision: answer.headers.get('x-tidemill-revision'),
-          score: scores(answer),
-        });
-      } catch {
-        failures += 1;
-        if (going) return; // the server is gone
-      }
-    }
-  });
-  return {
-    answered,
-    get failures() {
-      return failures;
-    },
-    async stop() {
-      going = false;
-      await Promise.all(loops);
-    },
-    reached: async (count: number) => {
-      while (answered.length < count) await new Promise((resolve) => setImmediate(resolve));
-    },
-  };
-}
+import { aControlPlane, aPlane, callInLoops, flush, ready, revisions, scores } from './testing/plane-in-test.ts';
+import { aHome, anEndpoint, buildTimeoutMs, columnsBody, fixture, post } from './testing/test-plane.ts';
 
 test(
   'a prediction arrives with all that the contract says of it',
@@ -253,7 +174,6 @@ test(
   buildTimeoutMs,
 );
 
-const distanceOf = ({ inputs }: PredictionRecord) => Number(inputs[2]?.data[0]);
 const servingOf = ({ endpoints }: ReplicaReport) =>
   endpoints[0]?.serving.map(({ revision, basisPoints }) => `${revision} ${basisPoints}`).join(', ');
 const split = (first: string, second: string) => [
@@ -332,97 +252,6 @@ test(
 );
 
 test(
-  'serving goes on while the control plane is away, a restart needs it not, and all is delivered when it is back',
-  async () => {
-    const control = await aControlPlane();
-    const [r1] = revisions(control);
-    control.publish({ endpoints: [anEndpoint([r1])] });
-    const home = aHome();
-    const first = await aPlane(control, home, { drainMs: 100 });
-    await ready(control, 1);
-    await control.goAway();
-    const ids: (string | null)[] = [];
-    const call = async (url: string) => {
-      const answer = await post(url, columnsBody(1));
-      expect(answer.status).toBe(200);
-      ids.push(answer.headers.get('x-tidemill-prediction-id'));
-    };
-    for (let turn = 0; turn < 10; turn += 1) await call(first.infer);
-    await first.stop();
-    const second = await aPlane(control, home);
-    for (;;) if ((await fetch(`${second.url}/health/ready`)).ok) break;
-    for (let turn = 0; turn < 10; turn += 1) await call(second.infer);
-    control.refuseDeliveries(503);
-    await control.comeBack();
-    // what a start before left is named until it is delivered: the control plane counts what is not named as lost
-    const report = await control.reported(({ boot }) => boot === second.boot);
-    expect(report.spool.epochs).toEqual([
-      { epoch: first.boot, next: 10, delivered: 0 },
-      expect.objectContaining({ epoch: second.boot }),
-    ]);
-    control.refuseDeliveries(undefined);
-    await flush(control, 1);
-    expect(control.records.map(({ predictionId }) => predictionId)).toEqual(ids);
-    expect(control.reports.at(-1)?.spool.epochs).toEqual([{ epoch: second.boot, next: 10, delivered: 10 }]);
-  },
-  buildTimeoutMs,
-);
-
-test(
-  'a control plane that takes nothing slows deliveries only; one that forgot is told what is lost',
-  async () => {
-    const control = await aControlPlane();
-    const [r1] = revisions(control);
-    control.publish({ endpoints: [anEndpoint([r1])] });
-    const spool = { maxBytes: 2 ** 30, segmentBytes: 2_000, segmentMs: 60_000 }; // three or so records a segment
-    const plane = await aPlane(control, aHome(), { spool });
-    await ready(control, 1);
-    control.refuseDeliveries(503);
-    for (let turn = 0; turn < 20; turn += 1) expect((await post(plane.infer, columnsBody(turn))).status).toBe(200);
-    expect(control.records).toEqual([]);
-    control.refuseDeliveries(undefined);
-    await flush(control, 1);
-    expect(control.records.map(({ inputs }) => inputs[2]?.data[0])).toEqual(
-      Array.from({ length: 20 }, (_, index) => index),
-    );
-    control.forgetCursors();
-    await post(plane.infer, columnsBody(20));
-    await flush(control, 2);
-    const [lost] = control.lostOffsets;
-    expect(lost?.from).toBe(0);
-    expect(control.records.filter((_, index) => index >= 20).map(({ inputs }) => inputs[2]?.data[0])).toEqual(
-      Array.from({ length: 21 - (lost?.to ?? 0) }, (_, index) => index + (lost?.to ?? 0)),
-    );
-  },
-  buildTimeoutMs,
-);
-
-test(
-  'a frame that the control plane cannot read is set aside and declared lost, and delivery goes on',
-  async () => {
-    const control = await aControlPlane();
-    const [r1] = revisions(control);
-    control.publish({ endpoints: [anEndpoint([r1])] });
-    const home = aHome();
-    const plane = await aPlane(control, home);
-    await ready(control, 1);
-    control.refuseRecords((record) => [4, 9].includes(distanceOf(record)));
-    for (let turn = 0; turn < 10; turn += 1) await post(plane.infer, columnsBody(turn));
-    await flush(control, 1);
-    expect(control.records.map(distanceOf)).toEqual([0, 1, 2, 3, 5, 6, 7, 8]);
-    const source = `r/${plane.boot}`;
-    expect(control.lostOffsets).toEqual([
-      { epoch: source, from: 4, to: 5 },
-      { epoch: source, from: 9, to: 10 },
-    ]);
-    const kept = readdirSync(join(home, 'refused')).toSorted();
-    const frames = kept.flatMap((name) => decodeFrames(readFileSync(join(home, 'refused', name))).frames);
-    expect(frames.map(({ record }) => distanceOf(record))).toEqual([4, 9]);
-  },
-  buildTimeoutMs,
-);
-
-test(
   'limits follow the newest spec, for revisions that are loaded already too',
   async () => {
     const control = await aControlPlane();
@@ -444,129 +273,23 @@ test(
 );
 
 test(
-  'a full spool loses and counts, or refuses, as the endpoint says',
-  async () => {
-    const control = await aControlPlane();
-    const [r1] = revisions(control);
-    control.refuseDeliveries(503);
-    const refusing = anEndpoint([r1], {
-      name: 'strict',
-      capture: { enabled: true, onFull: 'refuse', durability: 'fsync' },
-    });
-    control.publish({
-      endpoints: [anEndpoint([r1]), refusing, anEndpoint([r1], { name: 'silent', capture: { enabled: false } })],
-    });
-    const plane = await aPlane(control, aHome(), {
-      drainMs: 100,
-      spool: { maxBytes: 2_000, segmentBytes: 1_000, segmentMs: 60_000 },
-    });
-    await ready(control, 1);
-    const call = async (name: string) => (await post(`${plane.url}/v2/models/${name}/infer`, columnsBody(1))).status;
-    expect(await call('strict')).toBe(200);
-    for (let turn = 0; turn < 5; turn += 1) expect(await call('m')).toBe(200);
-    expect([await call('strict'), await call('m'), await call('silent')]).toEqual([503, 200, 200]);
-    // The strict endpoint answered nothing that it could not keep: its refusal is counted, but not as an endpoint's loss.
-    // A report may have left between the calls, before that.
-    const report = await control.reported(
-      ({ spool, endpoints }) =>
-        spool.dropped >= 4 && endpoints.find(({ name }) => name === 'm')?.dropped === spool.dropped - 1,
-    );
-    expect(report.spool.bytes).toBeLessThanOrEqual(2_000);
-    const droppedAt = (name: string) => report.endpoints.find((one) => one.name === name)?.dropped;
-    expect(['strict', 'silent'].map(droppedAt)).toEqual([undefined, undefined]);
-  },
-  buildTimeoutMs,
-);
-
-test(
-  'after kill -9 while predictions stream every answered one is in the spool exactly once, a segment cut in the middle included',
-  async () => {
-    await builtModule('serving/main.js');
-    const control = await aControlPlane();
-    const [r1] = revisions(control);
-    control.publish({ endpoints: [anEndpoint([r1])] });
-    const home = aHome();
-    const answeredIds: string[] = [];
-    for (let life = 0; life < 3; life += 1) {
-      const { child, url } = await startProcess(control, home);
-      for (;;) if ((await fetch(`${url}/v2/models/m/ready`)).ok) break;
-      const calls = callInLoops(`${url}/v2/models/m/infer`, 16);
-      await calls.reached(200);
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGKILL');
-      await gone;
-      await calls.stop();
-      answeredIds.push(...calls.answered.map(({ id }) => id));
-      // What a power cut or a full disk leaves: half a frame behind the last whole one.
-      const epochs = readdirSync(join(home, 'spool/local')).toSorted();
-      const folder = join(home, 'spool/local', epochs.at(-1) ?? '');
-      const last = join(folder, readdirSync(folder).toSorted().at(-1) ?? '');
-      const { frames, readBytes } = decodeFrames(readFileSync(last));
-      expect(frames.length).toBeGreaterThan(0);
-      appendFileSync(last, readFileSync(last).subarray(0, 100));
-      expect(decodeFrames(readFileSync(last)).readBytes).toBe(readBytes);
-    }
-    const { child } = await startProcess(control, home);
-    await flush(control, 1);
-    const counts = new Map<string, number>();
-    for (const { predictionId } of control.records) counts.set(predictionId, (counts.get(predictionId) ?? 0) + 1);
-    expect(answeredIds.filter((id) => counts.get(id) !== 1)).toEqual([]);
-    expect([...counts.values()].every((count) => count === 1)).toBe(true);
-    expect(control.lostOffsets).toEqual([]);
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
-    expect(await ended).toBe(0);
-  },
-  buildTimeoutMs,
-);
-
-test(
-  'a segment damaged in the middle gives what lies before the damage and what lies after in later segments',
+  'a model whose file was damaged on disk is fetched again, and answers',
   async () => {
     const control = await aControlPlane();
     const [r1] = revisions(control);
     control.publish({ endpoints: [anEndpoint([r1])] });
     const home = aHome();
-    const spool = { maxBytes: 2 ** 30, segmentBytes: 2_000, segmentMs: 60_000 };
-    control.refuseDeliveries(503);
-    const first = await aPlane(control, home, { spool, drainMs: 50 });
+    const first = await aPlane(control, home);
     await ready(control, 1);
-    for (let turn = 0; turn < 20; turn += 1) await post(first.infer, columnsBody(turn));
     await first.stop();
-    const folder = join(home, 'spool/r', first.boot);
-    const [damaged = '', following = ''] = readdirSync(folder).toSorted();
-    const kept = decodeFrames(readFileSync(join(folder, damaged))).frames.length - 1;
-    truncateSync(join(folder, damaged), readFileSync(join(folder, damaged)).length - 10);
-    control.refuseDeliveries(undefined);
-    await aPlane(control, home, { spool });
-    await flush(control, 1);
-    const rows = control.records.map(({ inputs }) => Number(inputs[2]?.data[0]));
-    const next = Number(following.slice(0, 16));
-    expect(rows).toEqual([...Array(20).keys()].filter((row) => row < kept || row >= next));
-    expect(control.lostOffsets).toEqual([{ epoch: `r/${first.boot}`, from: kept, to: next }]);
+    const [file = ''] = readdirSync(join(home, 'files')).filter((name) => name.length === 64);
+    const path = join(home, 'files', file);
+    const whole = readFileSync(path);
+    writeFileSync(path, Buffer.alloc(whole.length, 7));
+    const second = await aPlane(control, home);
+    await control.reported(({ boot, endpoints }) => boot === second.boot && endpoints[0]?.state === 'ready');
+    expect((await post(second.infer, columnsBody(1))).status).toBe(200);
+    expect(readFileSync(path).equals(whole)).toBe(true);
   },
   buildTimeoutMs,
 );
-
-async function startProcess(control: FakeControlPlane, home: string): Promise<{ child: ChildProcess; url: string }> {
-  const entry = fileURLToPath(await builtModule('serving/main.js'));
-  const child = spawn(
-    process.execPath,
-    [entry, '--control-url', control.url, '--home', home, '--port', '0', '--deliver-every-ms', '20'],
-    {
-      env: { PATH: process.env['PATH'], TIDEMILL_POOL_TOKEN: control.token },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    },
-  );
-  cleanups.push(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await gone;
-  });
-  const line = await new Promise<string>((resolve, reject) => {
-    child.stdout?.once('data', (data: Buffer) => resolve(data.toString()));
-    child.once('exit', (code) => reject(new Error(`the data plane ended with code ${code}`)));
-  });
-  return { child, url: (JSON.parse(line) as { url: string }).url };
-}

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -15,6 +15,8 @@ type SpecFile = SpecRevision['files'][number];
 export interface FileStore {
   /** Fetches what is missing, checks each digest, and returns the path of the first file, the others beside it. */
   materialise(files: readonly SpecFile[]): Promise<string>;
+  /** After a model could not be loaded: removes what is damaged, so that it is fetched again. FILE_DIGEST_MISMATCH. */
+  assertWhole(files: readonly SpecFile[]): Promise<void>;
   /** Removes what none of these revisions needs. */
   collect(revisions: readonly SpecRevision[]): Promise<void>;
 }
@@ -88,6 +90,15 @@ export async function createFileStore(options: {
       }
       return join(set, files[0]?.path ?? '');
     },
+    async assertWhole(files) {
+      for (const { digest } of files) {
+        const actual = await digestOf(pathOf(digest));
+        if (actual === digest) continue;
+        await rm(join(folder, 'sets', setName(files)), { recursive: true, force: true });
+        await rm(pathOf(digest), { force: true });
+        throw servingErrors.FILE_DIGEST_MISMATCH(digest, actual);
+      }
+    },
     async collect(revisions) {
       const digests = new Set(revisions.flatMap(({ files }) => files.map(({ digest }) => digest)));
       const sets = new Set(revisions.map(({ files }) => setName(files)));
@@ -98,6 +109,12 @@ export async function createFileStore(options: {
         if (!sets.has(name)) await rm(join(folder, 'sets', name), { recursive: true, force: true });
     },
   };
+}
+
+async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
 }
 
 function setName(files: readonly SpecFile[]): string {

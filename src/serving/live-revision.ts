@@ -57,7 +57,10 @@ export async function loadRevision(options: {
 }): Promise<LiveRevision> {
   const { spec, endpoint, record, files, runtime, logger } = options;
   const mainPath = await files.materialise(spec.files);
-  const model = await runtime.load({ mainPath });
+  const model = await runtime.load({ mainPath }).catch(async (error: unknown) => {
+    await files.assertWhole(spec.files);
+    throw error;
+  });
   try {
     const signature = joinSignature(spec.signature, model.signature);
     await warmUp(model, signature, spec.warmup, logger);

@@ -40,7 +40,8 @@ export const servingErrors = defineErrors({
   },
   FILE_DIGEST_MISMATCH: {
     kind: 'internal',
-    message: (digest: string, actual: string) => `the file ${digest} arrived with digest ${actual}`,
+    message: (digest: string, actual: string) =>
+      `the file ${digest} has the digest ${actual}: it was damaged on the way or on disk, and is fetched again`,
   },
   CONTROL_PLANE_UNREACHABLE: { kind: 'unavailable', message: (what: string, reason: string) => `${what}: ${reason}` },
 });

@@ -71,6 +71,10 @@ export const databaseErrors = defineErrors({
     kind: 'internal',
     message: (reason: string) => `the migrations cannot be read: ${reason}`,
   },
+  TEXT_HAS_NUL: {
+    kind: 'invalid',
+    message: () => 'a text has the character U+0000, which PostgreSQL cannot hold; send it without',
+  },
   BACKUP_UNSUPPORTED: {
     kind: 'invalid',
     message: () => "this database lives in PostgreSQL; back it up with pg_dump or your provider's snapshots",

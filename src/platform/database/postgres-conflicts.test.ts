@@ -61,6 +61,11 @@ test('a row that was there all along is a broken constraint, told after a few ru
   expect(runs).toBe(3);
 });
 
+test("a text that PostgreSQL cannot hold is the caller's mistake, said so", async () => {
+  const outcome = database.write(someone, (unit) => put(unit, 'a\u0000b'));
+  await expect(outcome).rejects.toMatchObject({ code: 'TEXT_HAS_NUL', kind: 'invalid' });
+});
+
 /** Resolves for all once so many wait. */
 function meetingOf(count: number): () => Promise<void> {
   const waiting: (() => void)[] = [];

@@ -33,6 +33,10 @@ const conflicts = new Set(['40001', '40P01']);
  * so this ends soon.
  */
 const uniqueViolation = '23505';
+/** Failures that may pass when the unit is run again. */
+const passing: ReadonlySet<string> = new Set([...conflicts, uniqueViolation]);
+/** character_not_in_repertoire, untranslatable_character: of JavaScript's texts PostgreSQL refuses those with U+0000. */
+const refusedTexts: ReadonlySet<string> = new Set(['22021', '22P05']);
 const maxUniqueAttempts = 3;
 
 /** PostgreSQL: a unit is one serializable transaction. One control plane at a time, for now. */
@@ -102,7 +106,8 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
       try {
         return await attempt(context, work);
       } catch (error) {
-        const state = sqlStateOf(error);
+        if (findState(error, refusedTexts) !== undefined) throw withCause(databaseErrors.TEXT_HAS_NUL(), error);
+        const state = findState(error, passing);
         if (state === undefined || (state === uniqueViolation && count >= maxUniqueAttempts)) throw error;
         if (count === maxAttempts) throw withCause(databaseErrors.DATABASE_CONFLICT(count), error);
         // Full jitter: those that conflicted must not meet again.
@@ -141,10 +146,9 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   };
 }
 
-/** The SQLSTATE of a failure that may pass when the unit is run again, also when a store has put its own error around it. */
-function sqlStateOf(error: unknown): string | undefined {
+/** The first SQLSTATE among these, also when a store has put its own error around it. */
+function findState(error: unknown, states: ReadonlySet<string>): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause)
-    if ('code' in at && typeof at.code === 'string' && (conflicts.has(at.code) || at.code === uniqueViolation))
-      return at.code;
+    if ('code' in at && typeof at.code === 'string' && states.has(at.code)) return at.code;
   return undefined;
 }

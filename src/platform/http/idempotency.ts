@@ -105,7 +105,8 @@ export function createIdempotency({
       return { status, body, replayed: false };
     } catch (error) {
       ended = true;
-      if (!committed) await database.write(write, (unit) => deleteKey(unit, owner, attempt));
+      // Where that fails too the key stays free to be taken over, and what the caller must hear is the first error.
+      if (!committed) await database.write(write, (unit) => deleteKey(unit, owner, attempt)).catch(() => undefined);
       throw error;
     }
   }
