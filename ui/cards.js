@@ -214,7 +214,7 @@ export function drawDatasets({ datasets }) {
     element(
       'table',
       {},
-      element('thead', {}, element('tr', {}, th('Dataset'), th('Rows', 'number'), th('Newest row'), th('Landed'))),
+      element('thead', {}, element('tr', {}, th('Dataset'), th('Rows', 'number'), th('Newest row'))),
       element(
         'tbody',
         {},
@@ -230,11 +230,17 @@ export function drawDatasets({ datasets }) {
               dataset.ingesting && badge('landing', 'busy'),
             ),
             element('td', { class: 'number' }, dataset.rows === undefined ? '–' : count(dataset.rows)),
-            element('td', {}, dataset.timeMax === undefined ? '–' : instant(dataset.timeMax, day(dataset.timeMax))),
             element(
               'td',
-              { class: 'muted' },
-              dataset.landedAt === undefined ? 'nothing yet' : instant(dataset.landedAt, ago(dataset.landedAt)),
+              {},
+              dataset.timeMax === undefined ? '–' : instant(dataset.timeMax, day(dataset.timeMax)),
+              element(
+                'div',
+                { class: 'muted' },
+                ...(dataset.landedAt === undefined
+                  ? ['nothing landed yet']
+                  : ['landed ', instant(dataset.landedAt, ago(dataset.landedAt))]),
+              ),
             ),
           ),
         ),
