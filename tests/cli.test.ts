@@ -151,6 +151,8 @@ test('truth is told by options and from a file, and a webhook is changed', async
   const run = (line: string) => tidemill(folder, `${line} --project flights`, { TIDEMILL_HOME: pair.home });
   const ids = [await model.ask(), await model.ask(), await model.ask()];
   await model.flush();
+  const lineage = (await run('lineage model:late@champion')).out;
+  expect(lineage).toMatch(/^led to$[\s\S]*revision:\S+ \(admitted\)$[\s\S]*… 1 of 3 predictions shown \(answered\)$/m);
 
   const told = await run(`prediction truth late --prediction ${ids[0]} --value true --json`);
   expect(told).toMatchObject({ code: 0, err: '' });
