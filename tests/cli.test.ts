@@ -171,6 +171,22 @@ test('truth is told by options and from a file, and a webhook is changed', async
     err: expect.stringContaining('"lat"'),
   });
 
+  // every noun is shown by its reference too, and says in our words what is not there
+  const shows = async (line: string) => JSON.parse((await run(`${line} --json`)).out) as object;
+  expect(await shows('model show model:late')).toMatchObject({ name: 'late', aliases: [{ alias: 'champion' }] });
+  expect(await shows('model show late@champion')).toMatchObject({ model: 'late', version: 1 });
+  expect(await shows('dataset show dataset:flights@1')).toMatchObject({ dataset: 'flights', version: 1, parts: 1 });
+  expect(await shows(`prediction show prediction:${ids[1]}`)).toMatchObject({ id: ids[1] });
+  expect(await run('model show lat')).toMatchObject({
+    code: 3,
+    err: 'error there is no model "lat" in this project; did you mean "late"?\n',
+  });
+  expect(await run('model show late@7')).toMatchObject({
+    code: 3,
+    err: 'error model "late" has no version or alias "7"\n',
+  });
+  expect(await run('alert show late/performance')).toMatchObject({ code: 3, out: '' });
+
   // nobody named a project, and it lies in another
   const unnamed = (line: string) => tidemill(folder, line, { TIDEMILL_HOME: pair.home });
   const note = ' (in project default; this server also has: flights)';

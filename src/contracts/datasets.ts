@@ -177,6 +177,17 @@ export const getDataset = defineOperation({
   errors: ['DATASET_NOT_FOUND'],
 });
 
+export const getDatasetVersion = defineOperation({
+  id: 'datasets.version',
+  method: 'GET',
+  path: '/api/v1/datasets/:name/versions/:version',
+  summary: 'Show one version of a dataset.',
+  permission: 'read',
+  params: Type.Object({ ...byName.properties, version: Type.Integer({ minimum: 1 }) }),
+  responses: { 200: DatasetVersionView, 404: ErrorBody },
+  errors: ['DATASET_NOT_FOUND', 'DATASET_VERSION_NOT_FOUND'],
+});
+
 export const listDatasetVersions = defineOperation({
   id: 'datasets.versions',
   method: 'GET',

@@ -4,6 +4,7 @@ import {
   type DatasetView,
   getDataset,
   getDatasetProfile,
+  getDatasetVersion,
   getIngestion,
   type IngestionView,
   landDataset,
@@ -54,6 +55,13 @@ export function registerDatasetRoutes(
   registerOperation(app, getDataset, async ({ params, context }, answer) =>
     answer(200, await readView(database.read, await getOwn(database.read, context.project, params.name))),
   );
+
+  registerOperation(app, getDatasetVersion, async ({ params, context }, answer) => {
+    await getOwn(database.read, context.project, params.name);
+    const found = await findVersion(database.read, context.project, params.name, params.version);
+    if (found === undefined) throw datasetsErrors.DATASET_VERSION_NOT_FOUND(params.name, String(params.version));
+    return answer(200, toVersionView(found));
+  });
 
   registerOperation(app, listDatasetVersions, async ({ params, query, context }, answer) => {
     await getOwn(database.read, context.project, params.name);
