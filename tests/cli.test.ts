@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
@@ -60,6 +60,32 @@ test('the program tells how it went by its exit code, with data on standard outp
     out: expect.stringContaining('~ change dataset:rows\n    time: nothing → "a"\n'),
   });
   expect(await run('apply --file more.yaml')).toMatchObject({ out: 'Applied 1 change to project flights.\n' });
+  // files that wait to be landed, and a source that no longer matches what was landed
+  await writeFile(join(folder, 'data', '2.csv'), 'a,b\n3,z\n');
+  const waiting = await run('diff --exit-code --file more.yaml');
+  expect(waiting).toMatchObject({
+    code: 0,
+    out: 'No difference.\n+ land    dataset:rows: 1 new file (data/2.csv)\n',
+  });
+  await writeFile(join(folder, 'moved.yaml'), document.replace('data/*.csv', 'data/2*.csv'));
+  const moved = JSON.parse((await run('diff --json --file moved.yaml')).out) as {
+    readonly landings: readonly object[];
+  };
+  expect(moved.landings).toEqual([
+    { dataset: 'rows', source: 'data/2*.csv', waiting: ['data/2.csv'], missing: ['data/1.csv'] },
+  ]);
+  expect((await run('diff --file moved.yaml')).out).toContain(
+    '! refuse  dataset:rows: data/2*.csv matches no longer what was landed (data/1.csv): put back ',
+  );
+  for (const line of ['land rows --file moved.yaml', 'apply --file moved.yaml'])
+    expect(await run(line)).toMatchObject({
+      code: 5,
+      err: expect.stringContaining(
+        'the source of dataset "rows" was changed to data/2*.csv, which no longer matches data/1.csv, landed before: landed data stays, so let the source match',
+      ),
+    });
+  await rm(join(folder, 'data', '2.csv'));
+  await run('apply --file more.yaml');
   expect((await run('whoami')).out).toMatch(
     /^You are \S+; in project flights your role is admin: you may read, write, approve, admin\.$/m,
   );
