@@ -135,6 +135,10 @@ test('the program tells how it went by its exit code, with data on standard outp
   expect(JSON.parse(denied.err)).toMatchObject({ error: { code: 'PERMISSION_DENIED' } });
   expect(await run('dataset list', { TIDEMILL_TOKEN: 'none of ours' })).toMatchObject({ code: 4 });
 
+  // what the server made for itself is not in the list of tokens, unless all are asked for
+  expect((await run('token list --quiet')).out.trim().split('\n')).toHaveLength(1);
+  expect((await run('token list --all')).out).toContain('\treplica\tlocal\t');
+
   // 5: conflict
   expect(await run('project create flights')).toMatchObject({ code: 5, err: expect.stringContaining('flights') });
 

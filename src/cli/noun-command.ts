@@ -19,6 +19,8 @@ type ItemOf<L extends OperationShape> = OperationResult<L> extends { items: read
 
 interface Table {
   readonly columns: readonly Column<unknown>[];
+  /** Asked for with --all: what a list leaves out by itself. */
+  readonly whole?: Readonly<Record<string, unknown>>;
   /** Said when there is none, with what to do next. */
   readonly empty: string;
 }
@@ -57,7 +59,11 @@ type ListCommand = OperationCommand & { readonly table: Table };
 export function listBelow<const L extends OperationShape>(
   name: string,
   operation: L,
-  table: { readonly columns: readonly Column<ItemOf<L>>[]; readonly empty: string },
+  table: {
+    readonly columns: readonly Column<ItemOf<L>>[];
+    readonly empty: string;
+    readonly whole?: Readonly<Record<string, unknown>>;
+  },
   example?: string,
 ): ListCommand {
   const columns = table.columns as readonly Column<unknown>[]; // the rows are the operation's own items
@@ -70,16 +76,17 @@ export function nounOf<const L extends OperationShape>(definition: {
   readonly list: L;
   readonly columns: readonly Column<ItemOf<L>>[];
   readonly empty: string;
+  readonly whole?: Readonly<Record<string, unknown>>;
   readonly show?: OperationShape;
   readonly showAt?: OperationShape;
   readonly kind?: ReferenceKind;
   readonly further?: readonly OperationCommand[];
   readonly serverWide?: boolean;
 }): NounOperations {
-  const { sample, list, show, columns, empty, ...more } = definition;
+  const { sample, list, show, columns, empty, whole, ...more } = definition;
   return {
     sample,
-    list: listBelow('list', list, { columns, empty }, ''),
+    list: listBelow('list', list, { columns, empty, ...(whole !== undefined && { whole }) }, ''),
     ...(show !== undefined && { show: { name: 'show', operation: show } }),
     ...more,
   };
@@ -132,7 +139,7 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
     const values = Object.fromEntries(names.map((name, at) => [name, String(given[at])]));
     if (first !== undefined && noun.kind !== undefined) values[first] = withoutKind(values[first] ?? '', noun.kind);
     const { operation, params } = asked(item, noun, values);
-    const query = schemaValues(operation.query, options);
+    const query = { ...(options.all === true && table?.whole), ...schemaValues(operation.query, options) };
     if (table !== undefined) {
       const limit = options.all === true ? Number.POSITIVE_INFINITY : (options.limit ?? 50);
       const { items, more } = await withNearest(
