@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
@@ -60,6 +60,32 @@ test('the program tells how it went by its exit code, with data on standard outp
     out: expect.stringContaining('~ change dataset:rows\n    time: nothing → "a"\n'),
   });
   expect(await run('apply --file more.yaml')).toMatchObject({ out: 'Applied 1 change to project flights.\n' });
+  // files that wait to be landed, and a source that no longer matches what was landed
+  await writeFile(join(folder, 'data', '2.csv'), 'a,b\n3,z\n');
+  const waiting = await run('diff --exit-code --file more.yaml');
+  expect(waiting).toMatchObject({
+    code: 0,
+    out: 'No difference.\n+ land    dataset:rows: 1 new file (data/2.csv)\n',
+  });
+  await writeFile(join(folder, 'moved.yaml'), document.replace('data/*.csv', 'data/2*.csv'));
+  const moved = JSON.parse((await run('diff --json --file moved.yaml')).out) as {
+    readonly landings: readonly object[];
+  };
+  expect(moved.landings).toEqual([
+    { dataset: 'rows', source: 'data/2*.csv', waiting: ['data/2.csv'], missing: ['data/1.csv'] },
+  ]);
+  expect((await run('diff --file moved.yaml')).out).toContain(
+    '! refuse  dataset:rows: data/2*.csv matches no longer what was landed (data/1.csv): put back ',
+  );
+  for (const line of ['land rows --file moved.yaml', 'apply --file moved.yaml'])
+    expect(await run(line)).toMatchObject({
+      code: 5,
+      err: expect.stringContaining(
+        'the source of dataset "rows" was changed to data/2*.csv, which no longer matches data/1.csv, landed before: landed data stays, so let the source match',
+      ),
+    });
+  await rm(join(folder, 'data', '2.csv'));
+  await run('apply --file more.yaml');
   expect((await run('whoami')).out).toMatch(
     /^You are \S+; in project flights your role is admin: you may read, write, approve, admin\.$/m,
   );
@@ -109,6 +135,10 @@ test('the program tells how it went by its exit code, with data on standard outp
   expect(JSON.parse(denied.err)).toMatchObject({ error: { code: 'PERMISSION_DENIED' } });
   expect(await run('dataset list', { TIDEMILL_TOKEN: 'none of ours' })).toMatchObject({ code: 4 });
 
+  // what the server made for itself is not in the list of tokens, unless all are asked for
+  expect((await run('token list --quiet')).out.trim().split('\n')).toHaveLength(1);
+  expect((await run('token list --all')).out).toContain('\treplica\tlocal\t');
+
   // 5: conflict
   expect(await run('project create flights')).toMatchObject({ code: 5, err: expect.stringContaining('flights') });
 
@@ -151,6 +181,8 @@ test('truth is told by options and from a file, and a webhook is changed', async
   const run = (line: string) => tidemill(folder, `${line} --project flights`, { TIDEMILL_HOME: pair.home });
   const ids = [await model.ask(), await model.ask(), await model.ask()];
   await model.flush();
+  const lineage = (await run('lineage model:late@champion')).out;
+  expect(lineage).toMatch(/^led to$[\s\S]*revision:\S+ \(admitted\)$[\s\S]*… 1 of 3 predictions shown \(answered\)$/m);
 
   const told = await run(`prediction truth late --prediction ${ids[0]} --value true --json`);
   expect(told).toMatchObject({ code: 0, err: '' });
@@ -168,6 +200,22 @@ test('truth is told by options and from a file, and a webhook is changed', async
     code: 3,
     err: expect.stringContaining('"lat"'),
   });
+
+  // every noun is shown by its reference too, and says in our words what is not there
+  const shows = async (line: string) => JSON.parse((await run(`${line} --json`)).out) as object;
+  expect(await shows('model show model:late')).toMatchObject({ name: 'late', aliases: [{ alias: 'champion' }] });
+  expect(await shows('model show late@champion')).toMatchObject({ model: 'late', version: 1 });
+  expect(await shows('dataset show dataset:flights@1')).toMatchObject({ dataset: 'flights', version: 1, parts: 1 });
+  expect(await shows(`prediction show prediction:${ids[1]}`)).toMatchObject({ id: ids[1] });
+  expect(await run('model show lat')).toMatchObject({
+    code: 3,
+    err: 'error there is no model "lat" in this project; did you mean "late"?\n',
+  });
+  expect(await run('model show late@7')).toMatchObject({
+    code: 3,
+    err: 'error model "late" has no version or alias "7"\n',
+  });
+  expect(await run('alert show late/performance')).toMatchObject({ code: 3, out: '' });
 
   // nobody named a project, and it lies in another
   const unnamed = (line: string) => tidemill(folder, line, { TIDEMILL_HOME: pair.home });

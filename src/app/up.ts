@@ -23,6 +23,8 @@ export interface UpOptions {
   /** Aborts when it is to stop. */
   readonly signal: AbortSignal;
   ready(server: RunningServer & { readonly tookMs: number }): void;
+  /** Told to stop after it was ready: what is under way is ended in order, which may take a while. */
+  stopping(): void;
 }
 
 const pool = 'default';
@@ -104,6 +106,7 @@ async function run(options: UpOptions, config: Config): Promise<void> {
     if (!signal.aborted)
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     logger.info('stopping');
+    options.stopping();
   } finally {
     await supervisor.stop({ leaveAdopted: !ready });
     await rm(runningFile, { force: true });

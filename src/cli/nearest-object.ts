@@ -16,10 +16,9 @@ export async function withNearest<T>(
     if (!isTidemillError(error) || error.kind !== 'not_found') throw error;
     // a hint only: when the names cannot be had, the failure stands as it is
     const names = typeof wanted === 'string' ? await known().catch(() => []) : [];
-    const nearest = nearestName(
-      String(wanted),
-      names.filter((name) => name !== wanted),
-    );
+    // a thing of that name is there: something else of it is missing, and another name mends nothing
+    if (names.some((name) => name === wanted)) throw error;
+    const nearest = nearestName(String(wanted), names);
     const hint = nearest === undefined ? await projectNote(client) : `; did you mean "${nearest}"?`;
     throw hint === '' ? error : new TidemillError(error.message + hint, error);
   }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { TObject } from 'typebox';
 import type { OperationResult, OperationShape } from '#contracts/operation';
+import { type ReferenceKind, referenceKinds } from '#contracts/references';
 import type { Client } from '../sdk/index.ts';
 import { setArgumentNames } from './completion.ts';
 import { type CliEnvironment, createContext } from './context.ts';
@@ -18,6 +19,8 @@ type ItemOf<L extends OperationShape> = OperationResult<L> extends { items: read
 
 interface Table {
   readonly columns: readonly Column<unknown>[];
+  /** Asked for with --all: what a list leaves out by itself. */
+  readonly whole?: Readonly<Record<string, unknown>>;
   /** Said when there is none, with what to do next. */
   readonly empty: string;
 }
@@ -30,6 +33,10 @@ export interface NounOperations {
   readonly serverWide?: boolean;
   readonly list?: ListCommand;
   readonly show?: OperationCommand;
+  /** What `show <name>@<version>` calls, with both as its parameters. */
+  readonly showAt?: OperationShape;
+  /** Of the references to it; default: the noun's own word. */
+  readonly kind?: ReferenceKind;
   readonly further?: readonly OperationCommand[];
 }
 
@@ -52,7 +59,11 @@ type ListCommand = OperationCommand & { readonly table: Table };
 export function listBelow<const L extends OperationShape>(
   name: string,
   operation: L,
-  table: { readonly columns: readonly Column<ItemOf<L>>[]; readonly empty: string },
+  table: {
+    readonly columns: readonly Column<ItemOf<L>>[];
+    readonly empty: string;
+    readonly whole?: Readonly<Record<string, unknown>>;
+  },
   example?: string,
 ): ListCommand {
   const columns = table.columns as readonly Column<unknown>[]; // the rows are the operation's own items
@@ -65,17 +76,19 @@ export function nounOf<const L extends OperationShape>(definition: {
   readonly list: L;
   readonly columns: readonly Column<ItemOf<L>>[];
   readonly empty: string;
+  readonly whole?: Readonly<Record<string, unknown>>;
   readonly show?: OperationShape;
+  readonly showAt?: OperationShape;
+  readonly kind?: ReferenceKind;
   readonly further?: readonly OperationCommand[];
   readonly serverWide?: boolean;
 }): NounOperations {
-  const { sample, list, show, columns, empty, further, serverWide } = definition;
+  const { sample, list, show, columns, empty, whole, ...more } = definition;
   return {
     sample,
-    list: listBelow('list', list, { columns, empty }, ''),
+    list: listBelow('list', list, { columns, empty, ...(whole !== undefined && { whole }) }, ''),
     ...(show !== undefined && { show: { name: 'show', operation: show } }),
-    ...(further !== undefined && { further }),
-    ...(serverWide !== undefined && { serverWide }),
+    ...more,
   };
 }
 
@@ -90,7 +103,7 @@ export function createNounCommand(
   for (const item of [...(list === undefined ? [] : [list]), ...(show === undefined ? [] : [show]), ...further]) {
     const child = command.command(item.name);
     if (item === list) child.alias('ls');
-    addOperation(child, item, operations, world);
+    addOperation(child, item, { kind: referenceKinds.find((kind) => kind === noun), ...operations }, world);
     const example = `${noun} ${item.name} ${item.example ?? sample}`.trimEnd();
     addExamples(child, item.table === undefined ? [example] : [example, `${example} --all --json`]);
   }
@@ -103,18 +116,20 @@ export function createNounCommand(
 const parametersOf = (operation: OperationShape): readonly string[] => Object.keys(operation.params?.properties ?? {});
 const paging = ['limit', 'cursor'];
 
-function addOperation(command: Command, item: OperationCommand, noun: NounOperations, world: CliEnvironment): void {
-  const { operation, table, positional = [] } = item;
-  const body = operation.body as TObject | undefined; // of our own operations: always an object
-  const names = [...parametersOf(operation), ...positional];
-  command.description(operation.summary);
+type Named = Omit<NounOperations, 'kind'> & { readonly kind: ReferenceKind | undefined };
+
+function addOperation(command: Command, item: OperationCommand, noun: Named, world: CliEnvironment): void {
+  const { table, positional = [] } = item;
+  const body = item.operation.body as TObject | undefined; // of our own operations: always an object
+  const names = [...parametersOf(item.operation), ...positional];
+  command.description(item.operation.summary);
   for (const name of names) command.argument(`<${name}>`);
-  addSchemaOptions(command, operation.query, table === undefined ? ['cursor'] : paging);
+  addSchemaOptions(command, item.operation.query, table === undefined ? ['cursor'] : paging);
   addSchemaOptions(command, body, positional);
   if (table !== undefined)
     command.option('--limit <count>', 'how many at most', readCount, 50).option('--all', 'all of them, page by page');
   const [first] = names;
-  if (first !== undefined && parametersOf(operation).includes(first))
+  if (first !== undefined && parametersOf(item.operation).includes(first))
     setArgumentNames(command, async (self) => namesOf(await connectFor(self, noun, world), noun));
   command.action(async (...given: unknown[]) => {
     const self = given.at(-1) as Command;
@@ -122,8 +137,9 @@ function addOperation(command: Command, item: OperationCommand, noun: NounOperat
     const { output } = createContext(self, world);
     const client = await connectFor(self, noun, world);
     const values = Object.fromEntries(names.map((name, at) => [name, String(given[at])]));
-    const params = pick(values, parametersOf(operation));
-    const query = schemaValues(operation.query, options);
+    if (first !== undefined && noun.kind !== undefined) values[first] = withoutKind(values[first] ?? '', noun.kind);
+    const { operation, params } = asked(item, noun, values);
+    const query = { ...(options.all === true && table?.whole), ...schemaValues(operation.query, options) };
     if (table !== undefined) {
       const limit = options.all === true ? Number.POSITIVE_INFINITY : (options.limit ?? 50);
       const { items, more } = await withNearest(
@@ -150,7 +166,21 @@ function addOperation(command: Command, item: OperationCommand, noun: NounOperat
   });
 }
 
-async function connectFor(command: Command, noun: NounOperations, world: CliEnvironment): Promise<Client> {
+/** `dataset:flights` stands for `flights` where a dataset is asked for. */
+const withoutKind = (text: string, kind: ReferenceKind): string =>
+  text.startsWith(`${kind}:`) ? text.slice(kind.length + 1) : text;
+
+/** The operation and its parameters: of `show flights@12` the one that shows a version. */
+function asked(item: OperationCommand, { show, showAt }: Named, values: Readonly<Record<string, string>>) {
+  const names = parametersOf(item.operation);
+  const [, name, at] = /^(.+)@([^@]+)$/.exec(values[names[0] ?? ''] ?? '') ?? [];
+  if (item !== show || showAt === undefined || name === undefined)
+    return { operation: item.operation, params: pick(values, names) };
+  const [ofName = '', ofVersion = ''] = parametersOf(showAt);
+  return { operation: showAt, params: { [ofName]: name, [ofVersion]: at } };
+}
+
+async function connectFor(command: Command, noun: Named, world: CliEnvironment): Promise<Client> {
   const client = await createContext(command, world).connect();
   return noun.serverWide === true ? client.inProject('default') : client;
 }
@@ -162,7 +192,7 @@ const pageSize = 100;
 const mostNames = 500;
 
 /** What could have been meant: the first column of the noun's list. */
-async function namesOf(client: Client, { list }: NounOperations): Promise<readonly string[]> {
+async function namesOf(client: Client, { list }: Named): Promise<readonly string[]> {
   if (list === undefined || parametersOf(list.operation).length > 0) return [];
   const { items } = await listItems(client, { operation: list.operation, params: {}, query: {} }, mostNames);
   return items.map((item) => String(list.table.columns[0]?.value(item) ?? ''));

@@ -64,7 +64,13 @@ const Alert = Type.Object({
 });
 export type AlertView = Static<typeof Alert>;
 
-const params = Type.Object({ alertId: Type.String({ minLength: 1, maxLength: 100 }) });
+const params = Type.Object({
+  alertId: Type.String({
+    minLength: 1,
+    maxLength: 300,
+    description: 'an id, or the reference late-arrival/performance: its open incident, else the latest',
+  }),
+});
 const reason = Type.String({ minLength: 1, maxLength: 1000 });
 
 export const listAlerts = defineOperation({

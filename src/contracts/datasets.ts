@@ -177,6 +177,17 @@ export const getDataset = defineOperation({
   errors: ['DATASET_NOT_FOUND'],
 });
 
+export const getDatasetVersion = defineOperation({
+  id: 'datasets.version',
+  method: 'GET',
+  path: '/api/v1/datasets/:name/versions/:version',
+  summary: 'Show one version of a dataset.',
+  permission: 'read',
+  params: Type.Object({ ...byName.properties, version: Type.Integer({ minimum: 1 }) }),
+  responses: { 200: DatasetVersionView, 404: ErrorBody },
+  errors: ['DATASET_NOT_FOUND', 'DATASET_VERSION_NOT_FOUND'],
+});
+
 export const listDatasetVersions = defineOperation({
   id: 'datasets.versions',
   method: 'GET',
@@ -208,6 +219,9 @@ export const landDataset = defineOperation({
         ),
         { maxItems: 100_000, description: 'every file that the source matches; the bytes have been uploaded before' },
       ),
+      source: Type.Optional(
+        Type.String({ maxLength: 1024, description: 'what they were found by, when it was not applied yet' }),
+      ),
     },
     closed,
   ),
@@ -221,9 +235,28 @@ export const landDataset = defineOperation({
     'DATASET_NOT_FOUND',
     'DATASET_SOURCE_CHANGED',
     'DATASET_SOURCE_MISSING',
+    'DATASET_SOURCE_MOVED',
     'DATASET_SOURCE_EMPTY',
     'ARTIFACT_NOT_FOUND',
   ],
+});
+
+export const compareDatasetFiles = defineOperation({
+  id: 'datasets.compare-files',
+  method: 'POST',
+  path: '/api/v1/datasets/:name/compare-files',
+  summary: 'Say which of the files that the source matches now wait to be landed, by their names; nothing is changed.',
+  permission: 'read',
+  params: byName,
+  body: Type.Object({ paths: Type.Array(Type.String({ maxLength: 1024 }), { maxItems: 100_000 }) }, closed),
+  responses: {
+    200: Type.Object({
+      waiting: Type.Array(Type.String(), { description: 'not landed yet' }),
+      missing: Type.Array(Type.String(), { description: 'landed before and not among them' }),
+    }),
+    404: ErrorBody,
+  },
+  errors: ['DATASET_NOT_FOUND'],
 });
 
 export const getIngestion = defineOperation({

@@ -127,10 +127,18 @@ export const listTokens = defineOperation({
   id: 'tokens.list',
   method: 'GET',
   path: '/api/v1/tokens',
-  summary: 'List the tokens of this project (for admins of all projects: every token), newest first.',
+  summary:
+    'List the tokens that people made, of this project (for admins of all projects: of every one), newest first; with internal also those that the server gives its steps and its data plane.',
   permission: 'admin',
   sensitive: 'project',
-  query: Type.Object({ ...pageFields, kind: Type.Optional(TokenKind) }, { additionalProperties: false }),
+  query: Type.Object(
+    {
+      ...pageFields,
+      kind: Type.Optional(TokenKind),
+      internal: Type.Optional(Type.Boolean({ description: 'also those of steps and of the data plane of its own' })),
+    },
+    { additionalProperties: false },
+  ),
   responses: { 200: pageOf(Token) },
 });
 

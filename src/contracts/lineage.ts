@@ -23,6 +23,15 @@ const LineageGraph = Type.Object({
   ),
   edges: Type.Array(LineageEdge),
   truncated: Type.Boolean({ description: 'more follows beyond the depth or the limit asked for' }),
+  samples: Type.Array(
+    Type.Object({
+      ref: Type.String(),
+      kind: Type.String({ description: 'of the edges that are only examples: answered' }),
+      shown: Type.Integer({ description: 'how many of them the graph has' }),
+      total: Type.Integer({ description: 'how many there are' }),
+    }),
+    { description: 'nodes with too many edges to show them all, as a revision and its predictions' },
+  ),
 });
 
 export const traceLineage = defineOperation({

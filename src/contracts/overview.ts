@@ -144,6 +144,8 @@ export const Overview = Type.Object({
       openedAt: Instant,
       lastSeenAt: Instant,
       resolvedAt: Type.Optional(Instant),
+      resolvedReason: Type.Optional(Type.String()),
+      note: Type.Optional(Type.String({ description: 'what it means, from its evidence' })),
     }),
     { description: 'newest first' },
   ),

@@ -45,6 +45,8 @@ export interface Watched extends LogBench {
     },
   ): Promise<void>;
   promote(version: number): Promise<void>;
+  /** Without a promotion, as by hand. */
+  setChampion(version: number): void;
   eventTypes(): Promise<readonly string[]>;
   request(url: string): Promise<LightResponse>;
 }
@@ -132,6 +134,9 @@ export async function openWatched(
       await bench.report(start + at * day + 20 * hour);
       const before = truthOf.get(at - 1);
       if (before !== undefined) await bench.land(before);
+    },
+    setChampion(version) {
+      champion = version;
     },
     async promote(version) {
       champion = version;

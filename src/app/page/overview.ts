@@ -189,4 +189,11 @@ const viewAlert = (alert: AlertView): Overview['alerts'][number] => ({
   openedAt: alert.openedAt,
   lastSeenAt: alert.lastSeenAt,
   ...(alert.resolvedAt !== undefined && { resolvedAt: alert.resolvedAt }),
+  ...(alert.resolvedReason !== undefined && { resolvedReason: alert.resolvedReason }),
+  ...noteOf(alert.evidence),
 });
+
+function noteOf(evidence: unknown): { readonly note?: string } {
+  if (typeof evidence !== 'object' || evidence === null || !('note' in evidence)) return {};
+  return typeof evidence.note === 'string' ? { note: evidence.note } : {};
+}

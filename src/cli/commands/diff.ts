@@ -8,16 +8,17 @@ import { differenceLines } from './apply.ts';
 
 export function createDiffCommand(world: CliEnvironment): Command {
   return new Command('diff')
-    .description('Shows what apply would change, and what was changed elsewhere since.')
+    .description('Shows what apply would change and land, and what was changed elsewhere since.')
     .option('-f, --file <path>', 'the document (default: tidemill.yaml here or above)')
     .option('--prune', 'as apply --prune')
-    .option('--exit-code', 'exit with 1 when there is a difference, for CI')
+    .option('--exit-code', 'exit with 1 when there is a difference, for CI; files that wait to be landed are none')
     .action(async (options: { file?: string; prune?: boolean; exitCode?: boolean }, command: Command) => {
       const context = createContext(command, world);
       const { output, signal } = context;
       const folder = await openProjectFolder(world.cwd, options.file, context.project);
       const client = await ensureProject(await context.connect(), folder.project);
-      const snapshot = await (await createProjectSender(client, folder)).snapshot();
+      const sender = await createProjectSender(client, folder);
+      const snapshot = await sender.snapshot();
       const found = await client.call(
         diffWorkspace,
         { body: { snapshot, document: folder.document, prune: options.prune ?? false } },
@@ -27,7 +28,39 @@ export function createDiffCommand(world: CliEnvironment): Command {
         ...differenceLines(found.differences, output.colors),
         ...(found.code ? ['~ change files of the project'] : []),
       ];
-      output.result(found, () => (lines.length === 0 ? 'No difference.' : lines.join('\n')));
+      const landings: Landing[] = [];
+      for (const dataset of Object.keys(folder.sources))
+        landings.push({ dataset, source: folder.sources[dataset] ?? '', ...(await sender.compare(dataset)) });
+      const files = landings.flatMap(landingLines);
+      output.result({ ...found, landings }, () =>
+        [...(lines.length === 0 ? ['No difference.'] : lines), ...files].join('\n'),
+      );
       if (options.exitCode === true && lines.length > 0) setExitCode(command, 1);
     });
 }
+
+interface Landing {
+  readonly dataset: string;
+  readonly source: string;
+  readonly waiting: readonly string[];
+  readonly missing: readonly string[];
+}
+
+/** What apply would do with the files of a dataset: land those that are new, and refuse while landed ones are not there. */
+function landingLines({ dataset, source, waiting, missing }: Landing): readonly string[] {
+  const lines: string[] = [];
+  if (waiting.length > 0)
+    lines.push(
+      `+ land    dataset:${dataset}: ${waiting.length === 1 ? '1 new file' : `${waiting.length} new files`} (${someOf(waiting)})`,
+    );
+  if (missing.length > 0)
+    lines.push(
+      `! refuse  dataset:${dataset}: ${source} matches no longer what was landed (${someOf(missing)}): put back what is gone, or let the source match it again`,
+    );
+  return lines;
+}
+
+const mostNamed = 3;
+
+const someOf = (paths: readonly string[]): string =>
+  `${paths.slice(0, mostNamed).join(', ')}${paths.length > mostNamed ? `, and ${paths.length - mostNamed} more` : ''}`;

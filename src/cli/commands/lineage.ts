@@ -4,8 +4,18 @@ import { parseReference, referenceKinds } from '#contracts/references';
 import { type CliEnvironment, CliError, createContext } from '../context.ts';
 import { projectNote } from '../project-note.ts';
 import { readCount } from '../schema-options.ts';
+import { lineageTree } from './lineage-tree.ts';
 
-type Edge = { readonly from: string; readonly to: string; readonly kind: string };
+/** Enough to lead from a model to its data, its code and what asked for it; people see more with --depth. */
+const readableDepth = 4;
+const wholeDepth = 50;
+
+interface LineageOptions {
+  readonly up?: boolean;
+  readonly down?: boolean;
+  readonly depth?: number;
+  readonly all?: boolean;
+}
 
 export function createLineageCommand(world: CliEnvironment): Command {
   return new Command('lineage')
@@ -13,8 +23,9 @@ export function createLineageCommand(world: CliEnvironment): Command {
     .argument('<reference>', 'dataset:flights@12, model:late-arrival@champion, prediction:<id> …')
     .option('--up', 'only the way up')
     .option('--down', 'only the way down')
-    .option('--depth <steps>', 'most steps', readCount, 20)
-    .action(async (reference: string, options: { up?: boolean; down?: boolean; depth: number }, command: Command) => {
+    .option('--depth <steps>', `most steps (default: ${readableDepth}; ${wholeDepth} with --all or --json)`, readCount)
+    .option('--all', 'every node: artifacts, each version, all siblings')
+    .action(async (reference: string, options: LineageOptions, command: Command) => {
       const context = createContext(command, world);
       if (parseReference(reference) === undefined)
         throw new CliError(
@@ -23,9 +34,11 @@ export function createLineageCommand(world: CliEnvironment): Command {
           `"${reference}" is no reference: write kind:name or kind:name@version, as in dataset:flights@12; kinds are ${referenceKinds.join(', ')}`,
         );
       const client = await context.connect();
+      const all = options.all === true;
+      const depth = options.depth ?? (all || context.output.json ? wholeDepth : readableDepth);
       const direction = options.up === true ? 'up' : options.down === true ? 'down' : 'both';
       const graph = await client.call(traceLineage, {
-        query: { ref: reference, direction, depth: options.depth },
+        query: { ref: reference, direction, depth },
       });
       if (graph.edges.length === 0 && direction === 'both')
         throw new CliError(
@@ -35,30 +48,10 @@ export function createLineageCommand(world: CliEnvironment): Command {
         );
       context.output.result(graph, () => {
         const parts: string[] = [];
-        if (direction !== 'down') parts.push('came from', ...tree(graph.edges, graph.root, 'up'));
-        if (direction !== 'up') parts.push('led to', ...tree(graph.edges, graph.root, 'down'));
+        if (direction !== 'down') parts.push('came from', ...lineageTree(graph, 'up', all));
+        if (direction !== 'up') parts.push('led to', ...lineageTree(graph, 'down', all));
+        if (graph.truncated) parts.push(`more lies further than ${depth} steps away; --depth ${depth * 2} goes on`);
         return `${graph.root}\n${parts.join('\n')}`;
       });
     });
-}
-
-/** Each node once, where it is first met; what was shown before is marked. */
-function tree(edges: readonly Edge[], root: string, direction: 'up' | 'down'): readonly string[] {
-  const next = new Map<string, { readonly node: string; readonly kind: string }[]>();
-  for (const { from, to, kind } of edges) {
-    const [at, node] = direction === 'up' ? [to, from] : [from, to];
-    next.set(at, [...(next.get(at) ?? []), { node, kind }]);
-  }
-  const shown = new Set<string>([root]);
-  const lines: string[] = [];
-  const visit = (at: string, indent: string): void => {
-    for (const { node, kind } of next.get(at) ?? []) {
-      lines.push(`${indent}${node} (${kind})${shown.has(node) ? ' …' : ''}`);
-      if (shown.has(node)) continue;
-      shown.add(node);
-      visit(node, `${indent}  `);
-    }
-  };
-  visit(root, '  ');
-  return lines.length === 0 ? ['  nothing'] : lines;
 }

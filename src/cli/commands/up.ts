@@ -18,6 +18,7 @@ export function createUpCommand(world: CliEnvironment, settings: readonly UpOpti
   return made.action(async (options: Record<string, string | undefined>, command: Command) => {
     const context = createContext(command, world);
     const { up } = await import('../../app/up.ts');
+    let stopping = false;
     await up({
       flags: { home: context.home, ...options },
       environment: world.environment,
@@ -31,6 +32,11 @@ export function createUpCommand(world: CliEnvironment, settings: readonly UpOpti
           () =>
             `Tidemill is ready at ${server.url} (predictions at ${server.servingUrl}), in ${(server.tookMs / 1000).toFixed(2)} s`,
         ),
+      stopping() {
+        stopping = true;
+        context.output.say('Stopping: what is under way is answered and recorded; Ctrl-C again ends at once.');
+      },
     });
+    if (stopping) context.output.say('Stopped.');
   });
 }

@@ -95,7 +95,7 @@ function inWords({ type, data }: EventOnWire): string {
     case 'alert.opened':
       return `alert: ${of('title')}`;
     case 'alert.resolved':
-      return `alert resolved: ${of('reason')}`;
+      return `${of('kind')} alert resolved: ${of('reason')}`;
     case 'trigger.fired':
       return `trigger: ${of('action')}`;
     case 'trigger.suppressed':

@@ -1,4 +1,4 @@
-import { listAlerts } from '#contracts/alerts';
+import { type AlertView, listAlerts } from '#contracts/alerts';
 import { getDeployment } from '#contracts/deployments';
 import { compareMonitor, getMonitor, listWindows } from '#contracts/monitoring';
 import type { ComparedGroup } from '#contracts/worker-predictions';
@@ -71,7 +71,7 @@ export async function readWeekHeading(client: Client): Promise<string> {
     `(AUC: of the ${aucLooksBackDays} days until then, live and first model on the same flights; target ${auc};`,
     ` *: too few for a verdict, which needs min_labelled (${least}) predictions of the version in charge with known truth;`,
     '    and no alert opens before the evidence is clear, whatever a single figure says;',
-    ' drifted: inputs unlike the training data)',
+    ' drifted: columns unlike the training data of the version in charge; drift warns, and retrains nothing)',
   ].join('\n');
 }
 
@@ -112,11 +112,17 @@ export async function readWeek(
     auc === undefined ? '–' : `${three(auc.live)}${mark}`,
     three(auc?.shadow) ?? '–',
     String(windows.items[0]?.drifted.length ?? 0),
-    alerts.items.map(({ kind }) => kind).join(', ') || '–',
+    alerts.items.map(openAlert).join(', ') || '–',
     week.flatMap(({ type, text }) => (type === 'trigger.fired' ? [text.replace('trigger: ', '')] : [])).join(', ') ||
       '–',
     serves.join(' + ') || 'nothing',
   ]);
+}
+
+/** An alert that stays open says since when, on the replay's clock. */
+export function openAlert({ kind, evidence }: Pick<AlertView, 'kind' | 'evidence'>): string {
+  const since = typeof evidence === 'object' && evidence !== null && 'since' in evidence ? evidence.since : undefined;
+  return typeof since === 'string' ? `${kind} since ${since.slice(5, 10)}` : kind;
 }
 
 const summer = { from: '2013-07-01' } as const;

@@ -2,7 +2,7 @@ import { getAlert, listAlerts, resolveAlert, silenceAlert } from '#contracts/ale
 import { nounOf } from '../noun-command.ts';
 
 export const alert = nounOf({
-  sample: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb',
+  sample: 'late-arrival/performance',
   list: listAlerts,
   show: getAlert,
   empty: 'There is no alert.',
@@ -19,12 +19,12 @@ export const alert = nounOf({
     {
       name: 'resolve',
       operation: resolveAlert,
-      example: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb --reason "the sensor is back"',
+      example: 'late-arrival/drift --reason "the sensor is back"',
     },
     {
       name: 'silence',
       operation: silenceAlert,
-      example: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb --for 2d --reason "known"',
+      example: 'late-arrival/drift --for 2d --reason "known"',
     },
   ],
 });

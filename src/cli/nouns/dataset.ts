@@ -1,6 +1,7 @@
 import {
   getDataset,
   getDatasetProfile,
+  getDatasetVersion,
   listDatasets,
   listDatasetVersions,
   listIngestions,
@@ -12,6 +13,7 @@ export const dataset = nounOf({
   sample: 'flights',
   list: listDatasets,
   show: getDataset,
+  showAt: getDatasetVersion,
   empty: 'There is no dataset yet: declare one in tidemill.yaml and run "tidemill apply".',
   columns: [
     { title: 'name', value: (row) => row.name },

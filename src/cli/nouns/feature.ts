@@ -5,6 +5,7 @@ export const feature = nounOf({
   sample: 'weather',
   list: listFeatureViews,
   show: getFeatureView,
+  kind: 'features',
   empty: 'There is no feature view yet: declare one in tidemill.yaml and run "tidemill apply".',
   columns: [
     { title: 'name', value: (row) => row.name },

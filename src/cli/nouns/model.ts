@@ -12,6 +12,7 @@ export const model = nounOf({
   sample: 'late-arrival',
   list: listModels,
   show: getModel,
+  showAt: getModelVersion,
   empty: 'There is no model yet: run a pipeline that trains one, "tidemill run <pipeline>".',
   columns: [
     { title: 'name', value: (row) => row.name },

@@ -12,6 +12,14 @@ export const monitor = nounOf({
     { title: 'state', value: (row) => row.last?.state },
     { title: 'until', value: (row) => row.last?.end },
     { title: 'waits for', value: (row) => row.waitingFor },
+    {
+      title: 'why',
+      value: (row) =>
+        row.last?.verdicts
+          .filter(({ state }) => state !== 'ok')
+          .map(({ reason }) => reason)
+          .join('; '),
+    },
   ],
   further: [
     listBelow('windows', listWindows, {

@@ -5,6 +5,7 @@ export const pipelineRun = nounOf({
   sample: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb',
   list: listRuns,
   show: getRun,
+  kind: 'run',
   empty: 'There is no run yet: start one with "tidemill run <pipeline>".',
   columns: [
     { title: 'id', value: (row) => row.id },

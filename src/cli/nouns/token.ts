@@ -6,7 +6,8 @@ export const token = nounOf({
   sample: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb',
   list: listTokens,
   show: getToken,
-  empty: 'There is no token yet.',
+  empty: 'Nobody has made a token yet; --all shows those of steps and of the data plane.',
+  whole: { internal: true },
   columns: [
     { title: 'id', value: (row) => row.id },
     { title: 'kind', value: (row) => row.kind },

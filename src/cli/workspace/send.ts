@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
 import { join } from 'node:path';
 import { findMissingArtifacts } from '#contracts/artifacts';
-import { getIngestion, type IngestionView, landDataset } from '#contracts/datasets';
+import { compareDatasetFiles, getIngestion, type IngestionView, landDataset } from '#contracts/datasets';
 import { createProject, getProject } from '#contracts/projects';
 import { encodeTree, type TreeFile } from '#contracts/tree';
 import { type Client, isTidemillError } from '../../sdk/index.ts';
@@ -16,6 +16,8 @@ export interface ProjectSender {
   snapshot(): Promise<string>;
   /** Lands the files that the dataset's source matches now. Undefined when nothing is new. */
   land(dataset: string): Promise<IngestionView | undefined>;
+  /** Which files the dataset's source matches that were not landed yet, and which were landed that it does not match. */
+  compare(dataset: string): Promise<{ readonly waiting: readonly string[]; readonly missing: readonly string[] }>;
 }
 
 /** A snapshot is code; larger files are data and belong in a dataset. */
@@ -47,10 +49,20 @@ export async function createProjectSender(client: Client, project: ProjectFolder
       if (missing.has(digest)) await upload(client, digest, tree);
       return digest;
     },
-    async land(dataset) {
+    async compare(dataset) {
       const paths = await listSourceFiles(project.folder, project.sources[dataset] ?? '');
+      return await client
+        .call(compareDatasetFiles, { params: { name: dataset }, body: { paths: [...paths] } })
+        .catch((error: unknown) => {
+          if (!isTidemillError(error) || error.code !== 'DATASET_NOT_FOUND') throw error;
+          return { waiting: paths, missing: [] }; // not declared yet
+        });
+    },
+    async land(dataset) {
+      const source = project.sources[dataset] ?? '';
+      const paths = await listSourceFiles(project.folder, source);
       const files = await digestAll(cache, paths);
-      const answer = await landFiles(client, dataset, files).catch(async (error: unknown) => {
+      const answer = await landFiles(client, { dataset, source, files }).catch(async (error: unknown) => {
         if (!isTidemillError(error) || error.code !== 'ARTIFACT_NOT_FOUND') throw error;
         const missing = new Set(
           await findMissing(
@@ -63,7 +75,7 @@ export async function createProjectSender(client: Client, project: ProjectFolder
           project.folder,
           files.filter(({ sha256 }) => missing.has(sha256)),
         );
-        return landFiles(client, dataset, files);
+        return landFiles(client, { dataset, source, files });
       });
       return 'unchanged' in answer ? undefined : answer;
     },
@@ -77,10 +89,17 @@ async function digestAll(cache: DigestCache, paths: readonly string[]): Promise<
   return files;
 }
 
-async function landFiles(client: Client, dataset: string, files: readonly TreeFile[]) {
+async function landFiles(
+  client: Client,
+  {
+    dataset,
+    source,
+    files,
+  }: { readonly dataset: string; readonly source: string; readonly files: readonly TreeFile[] },
+) {
   return client.call(landDataset, {
     params: { name: dataset },
-    body: { files: files.map(({ path, sha256, sizeBytes }) => ({ path, sha256, sizeBytes })) },
+    body: { source, files: files.map(({ path, sha256, sizeBytes }) => ({ path, sha256, sizeBytes })) },
   });
 }
 

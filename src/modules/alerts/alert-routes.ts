@@ -54,9 +54,9 @@ export function registerAlertRoutes(
     const { project } = context;
     const forMs = parseDuration(body.for) ?? 0;
     const alert = await database.write(context.write, async (unit) => {
-      const { fingerprint } = await api.get(unit, project, params.alertId);
+      const { id, fingerprint } = await api.get(unit, project, params.alertId);
       await api.silence(unit, { project, fingerprint, untilMs: unit.nowMs + forMs, reason: body.reason });
-      return await api.get(unit, project, params.alertId);
+      return await api.get(unit, project, id);
     });
     return answer(200, toView(alert));
   });
@@ -68,7 +68,7 @@ export function registerAlertRoutes(
       // An old incident is over; resolving it must not end a newer one of the same fingerprint.
       if (found.state === 'open')
         await api.resolve(unit, { project, fingerprint: found.fingerprint, reason: body.reason });
-      return await api.get(unit, project, params.alertId);
+      return await api.get(unit, project, found.id);
     });
     return answer(200, toView(alert));
   });

@@ -1,11 +1,12 @@
 import type { AlertSeverity } from '#contracts/alerts';
-import { formatReference, parseReference } from '#contracts/references';
+import { formatReference, parseReference, referenceKinds } from '#contracts/references';
 import type { LineageApi } from '#modules/lineage';
 import type { Reader, Unit } from '#platform/database';
 import {
   type Alert,
   type AlertFilter,
   findAlert,
+  findAlertOf,
   findLatestAlert,
   findSilenceEnd,
   insertAlert,
@@ -66,7 +67,7 @@ export interface AlertsApi {
       readonly reason: string;
     },
   ): Promise<void>;
-  /** ALERT_NOT_FOUND. */
+  /** By its id, or by the reference that incidents of a kind share: the open one, else the latest. ALERT_NOT_FOUND. */
   get(reader: Reader, project: string, alertId: string): Promise<Alert>;
   findOpen(reader: Reader, project: string, fingerprint: string): Promise<Alert | undefined>;
   /** Newest first. */
@@ -78,6 +79,16 @@ export function referenceOf({ subject, kind }: { readonly subject: string; reado
   const name = parseReference(subject)?.name;
   if (name === undefined) throw alertErrors.ALERT_SUBJECT_INVALID(subject);
   return formatReference('alert', `${name}/${kind}`);
+}
+
+/** `late-arrival/performance`, with or without `alert:` before it; the subject's kind is not in it. */
+async function findByReference(reader: Reader, project: string, text: string): Promise<Alert | undefined> {
+  const [, name, kind] = /^(?:alert:)?(.+)\/([^/]+)$/.exec(text) ?? [];
+  if (name === undefined || kind === undefined) return undefined;
+  return await findAlertOf(reader, project, {
+    subjects: referenceKinds.map((subject) => formatReference(subject, name)),
+    kind,
+  });
 }
 
 export function createAlertService(lineage: Pick<LineageApi, 'record'>): AlertsApi {
@@ -154,7 +165,7 @@ export function createAlertService(lineage: Pick<LineageApi, 'record'>): AlertsA
     },
 
     async get(reader, project, alertId) {
-      const alert = await findAlert(reader, project, alertId);
+      const alert = (await findAlert(reader, project, alertId)) ?? (await findByReference(reader, project, alertId));
       if (alert === undefined) throw alertErrors.ALERT_NOT_FOUND(alertId);
       return alert;
     },

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { AlertSeverity, AlertState } from '#contracts/alerts';
 import type { Reader, Unit } from '#platform/database';
-import { parseJson } from '#platform/sql';
+import { inList, parseJson } from '#platform/sql';
 import type { AlertsTables } from './alerts-tables.ts';
 
 export interface Alert {
@@ -98,6 +98,22 @@ export async function findLatestAlert(
 ): Promise<Alert | undefined> {
   const row = await select(reader, project)
     .where('alerts.fingerprint', '=', fingerprint)
+    .orderBy('alerts.id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row && rowToAlert(row);
+}
+
+/** The incident of a reference: an open one before those that are over, then the newest. */
+export async function findAlertOf(
+  reader: Reader,
+  project: string,
+  { subjects, kind }: { readonly subjects: readonly string[]; readonly kind: string },
+): Promise<Alert | undefined> {
+  const row = await select(reader, project)
+    .where('alerts.kind', '=', kind)
+    .where(inList(reader, 'alerts.subject', subjects))
+    .orderBy(sql`case when alerts.state = 'open' then 0 else 1 end`)
     .orderBy('alerts.id', 'desc')
     .limit(1)
     .executeTakeFirst();

@@ -154,6 +154,8 @@ describeDatabases('alerts', (open) => {
     const resolved = await app.inject({ method: 'POST', url: `${url}/${id}/resolve`, payload: { reason: 'fixed' } });
     expect(resolved.json()).toMatchObject({ state: 'resolved', resolvedReason: 'fixed' });
     expect((await app.inject(`${url}/${id}`)).json().state).toBe('resolved');
+    for (const reference of ['late/performance', 'alert:late/performance'])
+      expect((await app.inject(`${url}/${encodeURIComponent(reference)}`)).json()).toMatchObject({ id });
     expect((await app.inject(`${url}?state=open&kind=drift&subject=monitor:late`)).json().items).toHaveLength(1);
     expect((await app.inject('/api/v1/alerts')).json().items).toEqual([]);
     expect((await app.inject(`/api/v1/alerts/${id}`)).json().error.code).toBe('ALERT_NOT_FOUND');
@@ -167,6 +169,15 @@ describeDatabases('alerts', (open) => {
     const url = `/projects/flights/api/v1/alerts/${old.alertId}/resolve`;
     expect((await app.inject({ method: 'POST', url, payload: { reason: 'x' } })).statusCode).toBe(200);
     expect(await api.findOpen(database.read, project, decay.fingerprint)).toMatchObject({ id: current.alertId });
+    const ofKind = '/projects/flights/api/v1/alerts/late%2Fperformance';
+    expect((await app.inject(ofKind)).json()).toMatchObject({ id: current.alertId });
+    const over = { project, fingerprint: 'late:performance:other', reason: 'x' };
+    await see({ fingerprint: over.fingerprint });
+    await database.write(someone, (unit) => api.resolve(unit, over));
+    expect((await app.inject(ofKind)).json(), 'an open one before a later one').toMatchObject({ id: current.alertId });
+    const ended = await app.inject({ method: 'POST', url: `${ofKind}/resolve`, payload: { reason: 'x' } });
+    expect(ended.json()).toMatchObject({ id: current.alertId, state: 'resolved' });
+    expect((await app.inject('/projects/flights/api/v1/alerts/late%2Fdrift')).statusCode).toBe(404);
   });
 
   test('a parked event opens a critical incident', async () => {

@@ -33,6 +33,11 @@ export const datasetsErrors = defineErrors({
     message: (name: string, path: string) =>
       `${path} was landed in dataset "${name}" and is gone: put it back; landed data is immutable`,
   },
+  DATASET_SOURCE_MOVED: {
+    kind: 'conflict',
+    message: (name: string, source: string, paths: readonly string[]) =>
+      `the source of dataset "${name}" was changed to ${source}, which no longer matches ${paths[0]}${paths.length > 1 ? ` and ${paths.length - 1} more` : ''}, landed before: landed data stays, so let the source match those files too, or declare the new files as a dataset of another name`,
+  },
   DATASET_SCHEMA_CHANGED: {
     kind: 'invalid',
     message: (name: string, problems: string) =>

@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import {
+  compareDatasetFiles,
   type DatasetVersionView,
   type DatasetView,
   getDataset,
   getDatasetProfile,
+  getDatasetVersion,
   getIngestion,
   type IngestionView,
   landDataset,
@@ -33,6 +35,7 @@ import {
   listIngestions as listStoredIngestions,
   listVersions,
 } from './datasets-store.ts';
+import { compareFiles } from './landing-rules.ts';
 
 export function registerDatasetRoutes(
   app: FastifyInstance,
@@ -55,6 +58,13 @@ export function registerDatasetRoutes(
     answer(200, await readView(database.read, await getOwn(database.read, context.project, params.name))),
   );
 
+  registerOperation(app, getDatasetVersion, async ({ params, context }, answer) => {
+    await getOwn(database.read, context.project, params.name);
+    const found = await findVersion(database.read, context.project, params.name, params.version);
+    if (found === undefined) throw datasetsErrors.DATASET_VERSION_NOT_FOUND(params.name, String(params.version));
+    return answer(200, toVersionView(found));
+  });
+
   registerOperation(app, listDatasetVersions, async ({ params, query, context }, answer) => {
     await getOwn(database.read, context.project, params.name);
     const limit = query.limit ?? defaultPageLimit;
@@ -73,12 +83,18 @@ export function registerDatasetRoutes(
   registerOperation(app, landDataset, async ({ params, body, context }, answer) => {
     await getOwn(database.read, context.project, params.name);
     const id = await database.write(context.write, (unit) =>
-      datasets.land(unit, { project: context.project, dataset: params.name, files: body.files }),
+      datasets.land(unit, { ...body, project: context.project, dataset: params.name }),
     );
     if (id !== undefined)
       return answer(202, toIngestionView(await getOwnIngestion(database.read, context.project, id)));
     const { currentVersion } = await getOwn(database.read, context.project, params.name);
     return answer(200, { unchanged: true, ...(currentVersion > 0 && { version: currentVersion }) });
+  });
+
+  registerOperation(app, compareDatasetFiles, async ({ params, body, context }, answer) => {
+    const landed = await datasets.landedPaths(database.read, await getOwn(database.read, context.project, params.name));
+    const { fresh, missing } = compareFiles(landed, body.paths);
+    return answer(200, { waiting: [...fresh], missing: [...missing] });
   });
 
   registerOperation(app, getIngestion, async ({ params, query, context }, answer) => {

@@ -3,7 +3,7 @@ import type { Column } from '#contracts/datasets';
 import { type Job, workerWork } from '#modules/jobs';
 import type { Reader, Unit } from '#platform/database';
 import { nearestName } from '#platform/errors';
-import type { DatasetVersion, SourceFile } from './dataset-types.ts';
+import type { Dataset, DatasetVersion, SourceFile } from './dataset-types.ts';
 import type { DatasetsDeps } from './datasets-deps.ts';
 import { datasetsErrors } from './datasets-errors.ts';
 import {
@@ -30,11 +30,17 @@ export interface DatasetsApi {
   currentVersion(reader: Reader, project: string, name: string): Promise<number | undefined>;
   /**
    * Takes in the files that a source matches now (their bytes are in the store). Answers the ingestion's id; undefined
-   * when nothing is new. @throws DATASET_NOT_FOUND, DATASET_SOURCE_CHANGED, DATASET_SOURCE_MISSING, ARTIFACT_NOT_FOUND
+   * when nothing is new. @throws DATASET_NOT_FOUND, DATASET_SOURCE_CHANGED, DATASET_SOURCE_MISSING, DATASET_SOURCE_MOVED,
+   * ARTIFACT_NOT_FOUND
    */
   land(
     unit: Unit,
-    request: { readonly project: string; readonly dataset: string; readonly files: readonly SourceFile[] },
+    request: {
+      readonly project: string;
+      readonly dataset: string;
+      readonly files: readonly SourceFile[];
+      readonly source?: string;
+    },
   ): Promise<string | undefined>;
   /** Makes a step's output a version of the dataset `name`, which holds these files alone. */
   record(
@@ -54,6 +60,7 @@ export interface DatasetsApi {
 export interface DatasetsService extends DatasetsApi {
   /** The error for a version that was not found: whether the dataset is not there, or has nothing yet. */
   missing(reader: Reader, project: string, name: string, at?: number): Promise<Error>;
+  landedPaths(reader: Reader, dataset: Dataset): Promise<readonly { readonly path: string }[]>;
   jobFinished(unit: Unit, job: Job): Promise<void>;
 }
 
@@ -67,6 +74,7 @@ export function createDatasetsService(deps: DatasetsDeps): DatasetsService {
     },
     missing,
     land: (unit, request) => ingestions.land(unit, request),
+    landedPaths: (reader, dataset) => ingestions.landedPaths(reader, dataset),
 
     async record(unit, { project, name, files, producer }) {
       const dataset = await findDataset(unit, project, name);

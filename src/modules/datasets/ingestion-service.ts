@@ -32,8 +32,16 @@ import { submitPacks } from './pack-service.ts';
 export interface IngestionService {
   land(
     unit: Unit,
-    request: { readonly project: string; readonly dataset: string; readonly files: readonly SourceFile[] },
+    request: {
+      readonly project: string;
+      readonly dataset: string;
+      readonly files: readonly SourceFile[];
+      /** What the files were found by, when it is not the source that was applied. */
+      readonly source?: string;
+    },
   ): Promise<string | undefined>;
+  /** Paths of all that was landed or is being landed. */
+  landedPaths(reader: Reader, dataset: Dataset): Promise<readonly { readonly path: string }[]>;
   jobFinished(unit: Unit, job: Job): Promise<void>;
 }
 
@@ -47,13 +55,23 @@ interface LandingData {
 
 export function createIngestionService(deps: DatasetsDeps): IngestionService {
   return {
-    async land(unit, { project, dataset: name, files }) {
+    async landedPaths(reader, { project, name, currentVersion }) {
+      const open = await listOpenIngestions(reader, project, name);
+      return [...(await landedFiles(reader, project, name, currentVersion)), ...open.flatMap(({ files }) => files)];
+    },
+
+    async land(unit, { project, dataset: name, files, source }) {
       const dataset = await findDataset(unit, project, name);
       if (dataset === undefined) throw datasetsErrors.DATASET_NOT_FOUND(name, undefined);
       if (dataset.spec === undefined) throw datasetsErrors.DATASET_NOT_LANDED(name);
       const landed = await landedFiles(unit, project, name, dataset.currentVersion);
       const open = await listOpenIngestions(unit, project, name);
-      const fresh = newFiles(name, [...landed, ...open.flatMap((ingestion) => ingestion.files)], files);
+      const fresh = newFiles(
+        name,
+        [...landed, ...open.flatMap((ingestion) => ingestion.files)],
+        files,
+        source ?? dataset.spec.source,
+      );
       if (fresh.length === 0) {
         if (files.length === 0) throw datasetsErrors.DATASET_SOURCE_EMPTY(name, dataset.spec.source);
         return undefined;

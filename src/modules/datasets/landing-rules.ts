@@ -1,24 +1,44 @@
 import type { Column, DatasetSpec, SourceFormat } from '#contracts/datasets';
+import { globToRegExp } from '#contracts/glob';
 import type { SourceFile } from './dataset-types.ts';
 import { datasetsErrors } from './datasets-errors.ts';
 
 /**
  * Which of the files that a source matches now are new. What was landed before must still be there, unchanged.
- * @throws DATASET_SOURCE_CHANGED, DATASET_SOURCE_MISSING
+ * @throws DATASET_SOURCE_CHANGED, DATASET_SOURCE_MISSING; DATASET_SOURCE_MOVED when the source no longer asks for them
  */
 export function newFiles(
   dataset: string,
   landed: readonly Pick<SourceFile, 'path' | 'sha256'>[],
   found: readonly SourceFile[],
+  source: string,
 ): readonly SourceFile[] {
   const now = new Map(found.map((file) => [file.path, file]));
   for (const { path, sha256 } of landed) {
     const file = now.get(path);
-    if (file === undefined) throw datasetsErrors.DATASET_SOURCE_MISSING(dataset, path);
+    if (file === undefined) {
+      const outside = outsideOf(source, landed);
+      if (outside.length > 0) throw datasetsErrors.DATASET_SOURCE_MOVED(dataset, source, outside);
+      throw datasetsErrors.DATASET_SOURCE_MISSING(dataset, path);
+    }
     if (file.sha256 !== sha256) throw datasetsErrors.DATASET_SOURCE_CHANGED(dataset, path);
     now.delete(path);
   }
   return [...now.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function outsideOf(source: string, landed: readonly { readonly path: string }[]): readonly string[] {
+  const pattern = globToRegExp(source);
+  return landed.map(({ path }) => path).filter((path) => !pattern.test(path));
+}
+
+/** What a landing of these files would find, by their names alone: nothing is read for it. */
+export function compareFiles(
+  landed: readonly { readonly path: string }[],
+  found: readonly string[],
+): { readonly fresh: readonly string[]; readonly missing: readonly string[] } {
+  const [before, now] = [new Set(landed.map(({ path }) => path)), new Set(found)];
+  return { fresh: found.filter((path) => !before.has(path)), missing: [...before].filter((path) => !now.has(path)) };
 }
 
 const formats: readonly (readonly [RegExp, SourceFormat])[] = [

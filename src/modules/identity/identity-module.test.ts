@@ -233,6 +233,17 @@ describeDatabases('identity', (open) => {
       'token.revoked',
       'user.disabled',
     ]);
+
+    // what the server gave itself is shown when it is asked for; a replica of a person's making is always
+    for (const actor of ['system:jobs', 'user:anna'])
+      await all.database.write({ actor }, (unit) =>
+        all.api.issueToken(unit, { kind: 'replica', name: `by ${actor}`, scope: { pool: 'default' } }),
+      );
+    const names = async (query = '') =>
+      (await call('GET', `/api/v1/tokens${query}`)).json().items.map(({ name }: { readonly name: string }) => name);
+    expect(await names()).toContain('by user:anna');
+    expect(await names()).not.toContain('by system:jobs');
+    expect(await names('?internal=true')).toEqual(expect.arrayContaining(['by user:anna', 'by system:jobs', 'laptop']));
   });
 
   test("an admin of one project cannot reach over into others'", async () => {

@@ -128,6 +128,7 @@ function registerTokenRoutes(app: FastifyInstance, { database, api }: RouteDeps)
     const page = await listTokensBefore(database.read, {
       project: isAdminOfAll(context.principal) ? undefined : context.project,
       kind: query.kind,
+      internal: query.internal ?? false,
       beforeId: query.cursor === undefined ? undefined : String(decodeCursor(query.cursor)[0]),
       limit: limit + 1,
     });

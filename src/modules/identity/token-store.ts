@@ -1,5 +1,6 @@
 import type { Role, TokenKind } from '#contracts/identity';
 import type { Reader, Unit } from '#platform/database';
+import { like } from '#platform/sql';
 import type { IdentityTables } from './identity-tables.ts';
 
 export interface Token {
@@ -105,6 +106,8 @@ export interface TokenFilter {
   /** Undefined asks for the tokens of every project. */
   readonly project: string | undefined;
   readonly kind: TokenKind | undefined;
+  /** Also what the server gave its own steps and data plane. */
+  readonly internal: boolean;
   readonly beforeId: string | undefined;
   readonly limit: number;
 }
@@ -114,6 +117,10 @@ export async function listTokensBefore(reader: Reader, filter: TokenFilter): Pro
   let query = select(reader).orderBy('tokens.id', 'desc').limit(filter.limit);
   if (filter.project !== undefined) query = query.where('tokens.project', '=', filter.project);
   if (filter.kind !== undefined) query = query.where('tokens.kind', '=', filter.kind);
+  if (!filter.internal)
+    query = query.where((where) =>
+      where.or([where('tokens.kind', '=', 'user'), where.not(like(reader, 'tokens.issued_by', 'system:%'))]),
+    );
   if (filter.beforeId !== undefined) query = query.where('tokens.id', '<', filter.beforeId);
   return (await query.execute()).map(rowToToken);
 }

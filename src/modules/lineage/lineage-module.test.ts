@@ -73,12 +73,23 @@ describeDatabases('lineage', (open) => {
 
   test('walks on through edges that a module answers from its own log', async () => {
     const { api, database } = await withLoop();
-    api.registerResolver('prediction', async (_reader, _project, name) => [
-      { from: 'revision:a', to: `prediction:${name}`, kind: 'served' },
-      { from: `prediction:${name}`, to: 'artifact:unrelated', kind: 'x' },
-    ]);
+    api.registerResolver('prediction', async (_reader, _project, name) => ({
+      edges: [
+        { from: 'revision:a', to: `prediction:${name}`, kind: 'served' },
+        { from: `prediction:${name}`, to: 'artifact:unrelated', kind: 'x' },
+      ],
+    }));
     const graph = await api.trace(database.read, 'default', 'prediction:p1.0', { direction: 'up' });
     expect(refs(graph.nodes)).toEqual(['dataset:flights@1', 'model:late@1', 'prediction:p1.0', 'revision:a', 'run:r1']);
+  });
+
+  test('says of how many a module shows only some', async () => {
+    const { api, database } = await withLoop();
+    const predictions = ['p1', 'p2'].map((id) => ({ from: 'revision:a', to: `prediction:${id}`, kind: 'answered' }));
+    api.registerResolver('revision', async () => ({ edges: predictions, total: 17_180 }));
+    const down = (depth: number) => api.trace(database.read, 'default', 'model:late@1', { direction: 'down', depth });
+    expect((await down(3)).samples).toEqual([{ ref: 'revision:a', kind: 'answered', shown: 2, total: 17_180 }]);
+    expect((await down(1)).samples, 'at the rim none is shown').toEqual([]);
   });
 
   test('begins at what an alias stands for', async () => {

@@ -9,7 +9,7 @@ export function registerLineageRoutes(
   { database, api }: { readonly database: Database; readonly api: LineageApi },
 ): void {
   registerOperation(app, traceLineage, async ({ query, context }, answer) => {
-    const { root, nodes, edges, truncated } = await api.trace(database.read, context.project, query.ref, {
+    const { root, nodes, edges, truncated, samples } = await api.trace(database.read, context.project, query.ref, {
       direction: query.direction ?? 'both',
       ...(query.depth !== undefined && { depth: query.depth }),
       ...(query.limit !== undefined && { limit: query.limit }),
@@ -25,6 +25,7 @@ export function registerLineageRoutes(
         ...(atMs !== undefined && { at: new Date(atMs).toISOString() }),
       })),
       truncated,
+      samples: [...samples],
     });
   });
 }

@@ -16,6 +16,22 @@ export interface TraceOptions {
 export interface LineageGraph extends Walk {
   /** Where the walk began, an alias resolved. */
   readonly root: string;
+  /** Nodes of which only some edges are in the graph, for there are too many. */
+  readonly samples: readonly Sample[];
+}
+
+export interface Sample {
+  readonly ref: string;
+  /** Of the edges left out. */
+  readonly kind: string;
+  readonly shown: number;
+  readonly total: number;
+}
+
+export interface ResolvedEdges {
+  readonly edges: readonly NewEdge[];
+  /** How many there are in that direction, when the edges are only some of them. */
+  readonly total?: number;
 }
 
 export interface ResolverQuery {
@@ -31,7 +47,7 @@ export type EdgeResolver = (
   project: string,
   name: string,
   query: ResolverQuery,
-) => Promise<readonly NewEdge[]>;
+) => Promise<ResolvedEdges>;
 
 /** What a reference that people write stands for: `model:late-arrival@champion` is `model:late-arrival@4`. */
 export type AliasResolver = (
@@ -75,15 +91,19 @@ export function createLineageService(): LineageApi {
     direction: 'up' | 'down',
     refs: readonly string[],
     limit: number,
+    totals: Map<string, number>,
   ): Promise<readonly Edge[]> {
     const edges = [...(await listEdgesOf(reader, project, refs, direction, limit))];
     for (const ref of refs) {
       const { kind, name, at } = parse(ref);
       const resolve = resolvers.get(kind);
       if (resolve === undefined || edges.length >= limit) continue;
-      const more = await resolve(reader, project, name, { direction, at, limit: limit - edges.length });
+      const found = await resolve(reader, project, name, { direction, at, limit: limit - edges.length });
       // A resolver may answer both sides of its node; the walk goes one way.
-      edges.push(...more.filter((edge) => (direction === 'up' ? edge.to : edge.from) === ref));
+      const more = found.edges.filter((edge) => (direction === 'up' ? edge.to : edge.from) === ref);
+      edges.push(...more);
+      const [first] = more;
+      if (found.total !== undefined && first !== undefined) totals.set(`${ref}\n${first.kind}`, found.total);
     }
     return edges;
   }
@@ -100,16 +120,18 @@ export function createLineageService(): LineageApi {
     async trace(reader, project, text, { direction, depth = defaultDepth, limit = defaultLimit }) {
       const { kind, name, at } = parse(text);
       const root = (await aliases.get(kind)?.(reader, project, name, at)) ?? text;
+      const totals = new Map<string, number>();
       const walk = (way: 'up' | 'down') =>
         walkGraph(root, {
           direction: way,
           depth,
           limit,
-          expand: (refs, most) => expand(reader, project, way, refs, most),
+          expand: (refs, most) => expand(reader, project, way, refs, most, totals),
         });
       const walks: Walk[] = [];
       for (const way of direction === 'both' ? (['up', 'down'] as const) : [direction]) walks.push(await walk(way));
-      return { root, ...mergeWalks(root, walks) };
+      const graph = mergeWalks(root, walks);
+      return { root, ...graph, samples: samplesOf(graph.edges, totals) };
     },
 
     registerResolver: (kind, resolve) => void resolvers.set(kind, resolve),
@@ -130,4 +152,16 @@ function mergeWalks(root: string, walks: readonly Walk[]): Walk {
     edges: [...edges.values()],
     truncated: walks.some(({ truncated }) => truncated),
   };
+}
+
+/** What the graph has of the edges that were counted; a node at its rim has none of them, and is no sample. */
+function samplesOf(edges: readonly Edge[], totals: ReadonlyMap<string, number>): readonly Sample[] {
+  const shown = new Map<string, number>();
+  for (const { from, to, kind } of edges)
+    for (const ref of [from, to]) shown.set(`${ref}\n${kind}`, (shown.get(`${ref}\n${kind}`) ?? 0) + 1);
+  return [...totals].flatMap(([key, total]) => {
+    const [ref = '', kind = ''] = key.split('\n');
+    const count = shown.get(key) ?? 0;
+    return count === 0 || count >= total ? [] : [{ ref, kind, shown: count, total }];
+  });
 }

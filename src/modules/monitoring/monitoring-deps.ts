@@ -19,5 +19,5 @@ export interface MonitoringDeps {
   /** Which version is champion now. */
   readonly registry: Pick<RegistryApi, 'alias'>;
   readonly jobs: Pick<JobsApi, 'runTask'>;
-  readonly alerts: Pick<AlertsApi, 'open' | 'resolve'>;
+  readonly alerts: Pick<AlertsApi, 'findOpen' | 'open' | 'resolve'>;
 }

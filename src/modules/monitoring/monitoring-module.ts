@@ -7,7 +7,13 @@ import { type ClosedWindow, findMonitor, listMonitors, listWindows, type Monitor
 import type { MonitoringDeps } from './monitoring-deps.ts';
 import { registerMonitoringRoutes } from './monitoring-routes.ts';
 import { createMonitorsKind } from './monitors-kind.ts';
-import { createWindowService, performanceFingerprint, type Standing } from './window-service.ts';
+import {
+  createWindowService,
+  driftFingerprint,
+  otherChampion,
+  performanceFingerprint,
+  type Standing,
+} from './window-service.ts';
 
 /** The door of `monitoring`. */
 export interface MonitoringApi {
@@ -46,18 +52,23 @@ export function createMonitoringModule(deps: MonitoringDeps): MonitoringModule {
     {
       name: 'monitoring.promotions',
       types: ['promotion.completed'],
-      // A new champion is judged by its own rows: what was said of the one before is over.
+      // A new champion is judged by its own rows and its own training data: what was said of the one before is over.
       async handle(unit, event) {
         if (event.type !== 'promotion.completed') return;
         const { model, version } = event.data;
         for (const { name, deployment } of await listMonitors(unit, event.project)) {
           const champion = await windows.champion(unit, event.project, deployment);
           if (champion?.model !== model) continue;
-          const reason = `version ${version} of ${model} became champion`;
+          const { project } = event;
           await deps.alerts.resolve(unit, {
-            project: event.project,
+            project,
             fingerprint: performanceFingerprint(name),
-            reason,
+            reason: `version ${version} of ${model} became champion`,
+          });
+          await deps.alerts.resolve(unit, {
+            project,
+            fingerprint: driftFingerprint(name),
+            reason: otherChampion({ model, version }),
           });
         }
       },

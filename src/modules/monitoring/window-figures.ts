@@ -1,4 +1,5 @@
 import type { DriftFinding, Figure, WindowPart } from '#contracts/monitoring';
+import { dayMs, hourMs } from '#contracts/worker-predictions';
 import type { RevisionCounts, TrainingProfile } from '#modules/predictions';
 import {
   type ColumnMeasure,
@@ -86,6 +87,30 @@ export function metricsOf(counts: VersionCounts, confidence: number): Readonly<R
     Object.entries(found).flatMap(([name, estimate]) => (estimate === undefined ? [] : [[name, estimate]])),
   );
 }
+
+/** Why there is too little to judge a window by: whose rows count, how many there are, and what is missing. */
+export function describeLack(
+  { minLabelled, windowMs }: { readonly minLabelled: number; readonly windowMs: number },
+  champion: { readonly model: string; readonly version: number } | undefined,
+  window: { readonly all: readonly VersionCounts[]; readonly endMs: number },
+): string {
+  if (champion === undefined) return 'no version is champion yet, so there is nothing to judge';
+  const primary = window.all.filter(({ role }) => role === 'primary');
+  const own = primary.find(({ model, version }) => model === champion.model && version === champion.version);
+  const { rows = 0, labelled = 0, neverKnown = 0 } = own ?? {};
+  const others = primary.reduce((sum, one) => sum + (one === own ? 0 : one.rows), 0);
+  const span = windowMs % dayMs === 0 ? `${windowMs / dayMs}d` : `${windowMs / hourMs}h`;
+  return [
+    `${number(labelled)} of ${number(minLabelled)} labelled rows in the window of ${span} until ${new Date(window.endMs).toISOString().slice(0, 10)}`,
+    `${number(rows - labelled - neverKnown)} predictions wait for truth`,
+    ...(neverKnown > 0 ? [`${number(neverKnown)} will never have any`] : []),
+    ...(others > 0
+      ? [`only version ${champion.version}, the champion, counts: ${number(others)} rows are of other versions`]
+      : []),
+  ].join('; ');
+}
+
+const number = (value: number): string => value.toLocaleString('en-US');
 
 /** Each input and the score beside the training data, judged together. */
 export function driftOf(counts: VersionCounts, rule: DriftRule): Pick<WindowPart, 'drift' | 'predictionDrift'> {

@@ -7,7 +7,7 @@ import { judgeDecay } from '#statistics/decay';
 import { type MonitorSettings, type Target, toSettings } from './monitor-settings.ts';
 import { type ClosedWindow, findMonitor, insertWindow, type Monitor } from './monitor-store.ts';
 import type { MonitoringDeps } from './monitoring-deps.ts';
-import { byVersion, metricsOf, toPart, type VersionCounts } from './window-figures.ts';
+import { byVersion, describeLack, metricsOf, toPart, type VersionCounts } from './window-figures.ts';
 
 export interface Champion {
   readonly model: string;
@@ -89,7 +89,11 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
     monitor: Monitor,
     settings: MonitorSettings,
     target: Target,
-    now: { readonly champion: Champion | undefined; readonly counts: VersionCounts | undefined },
+    now: {
+      readonly champion: Champion | undefined;
+      readonly counts: VersionCounts | undefined;
+      readonly all: readonly VersionCounts[];
+    },
     span: { readonly startMs: number; readonly endMs: number },
   ): Promise<Verdict> {
     const rule = { ...target, minLabelled: settings.minLabelled, confidence: settings.confidence };
@@ -107,7 +111,9 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
       const before = championOf(await versionCounts(monitor, startMs, span.startMs), now.champion);
       verdict = judgeDecay([newest, windowOf(before, startMs, span.startMs)], rule);
     }
-    const { state, evidence, reason } = verdict;
+    const { state, evidence } = verdict;
+    const lacks = state === 'not-enough-data' && newest.labelled < settings.minLabelled;
+    const reason = lacks ? describeLack(settings, now.champion, { all: now.all, endMs: span.endMs }) : verdict.reason;
     return { metric: target.metric, target: target.text, state, ...(evidence && { evidence }), reason };
   }
 
@@ -140,7 +146,9 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
     const ofChampion = championOf(counts, now);
     const verdicts: Verdict[] = [];
     for (const target of settings.targets)
-      verdicts.push(await judge(monitor, settings, target, { champion: now, counts: ofChampion }, { startMs, endMs }));
+      verdicts.push(
+        await judge(monitor, settings, target, { champion: now, counts: ofChampion, all: counts }, { startMs, endMs }),
+      );
     const primary = counts.filter(({ role }) => role === 'primary');
     return {
       project: monitor.project,
@@ -223,6 +231,12 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
   async function tellDrift(unit: Unit, id: string, window: Omit<ClosedWindow, 'id' | 'closedMs'>): Promise<void> {
     const { project, monitor, champion: now, drifted } = window;
     const fingerprint = driftFingerprint(monitor);
+    let open = await deps.alerts.findOpen(unit, project, fingerprint);
+    if (open !== undefined && now !== undefined && (open.model !== now.model || open.version !== now.version)) {
+      // the alias moved without a promotion: what it was measured by is no longer what it is measured by
+      await deps.alerts.resolve(unit, { project, fingerprint, reason: otherChampion(now) });
+      open = undefined;
+    }
     const part = window.parts.find((one) => one.champion && one.role === 'primary');
     if (drifted.length === 0) {
       if (part?.drift.some(({ state }) => state === 'stable') === true)
@@ -234,17 +248,20 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
       return;
     }
     const findings = [...(part?.drift ?? []), ...(part?.predictionDrift ? [part.predictionDrift] : [])];
+    const since = sinceOf(open?.evidence) ?? new Date(window.endMs).toISOString();
     // Drift alone is no decay: it warns and retrains nothing.
     await deps.alerts.open(unit, {
       project,
       fingerprint,
       kind: 'drift',
       severity: 'warning',
-      title: `${monitor}: ${drifted.join(', ')} differ${drifted.length === 1 ? 's' : ''} from the training data`,
+      title: driftTitle(window, since),
       subject: `monitor:${monitor}`,
       evidence: {
         windowId: id,
         ...evidenceOf(window),
+        since,
+        note: driftNote,
         columns: findings
           .filter(({ state }) => state === 'drifted')
           .map(({ column, method, effect, psi, adjustedPValue, missingShare, trainingMissingShare }) => ({
@@ -271,6 +288,31 @@ export function createWindowService(deps: MonitoringDeps): WindowService {
       return count;
     },
   };
+}
+
+/** An incident of drift is about one champion and its training data; this is why it is over. */
+export const otherChampion = ({ model, version }: Champion): string =>
+  `version ${version} of ${model} became champion: its inputs are compared with its own training data`;
+
+const driftNote =
+  'Warns only: drift alone retrains nothing, performance decides. It ends when the columns are like the training data again, or another version becomes champion.';
+
+const mostNamed = 3;
+
+function driftTitle(
+  { monitor, champion: now, drifted }: Pick<ClosedWindow, 'monitor' | 'champion' | 'drifted'>,
+  since: string,
+): string {
+  const more = drifted.length - mostNamed;
+  const named = drifted.slice(0, mostNamed).join(', ') + (more > 0 ? ` and ${more} more` : '');
+  const of = now === undefined ? '' : ` of version ${now.version}`;
+  return `${monitor}: ${named} differ${drifted.length === 1 ? 's' : ''} from the training data${of} since ${since.slice(0, 10)}`;
+}
+
+/** When an open incident of drift began, on the deployment's clock: the end of its first window. */
+function sinceOf(evidence: unknown): string | undefined {
+  if (typeof evidence !== 'object' || evidence === null || !('since' in evidence)) return undefined;
+  return typeof evidence.since === 'string' ? evidence.since : undefined;
 }
 
 export const performanceFingerprint = (monitor: string): string => `monitor:${monitor}/performance`;

@@ -3,7 +3,7 @@ import type { WorkerTaskOutput } from '#contracts/worker';
 import type { EdgeResolver } from '#modules/lineage';
 import type { Reader } from '#platform/database';
 import type { PredictionsDeps } from './predictions-deps.ts';
-import { listExamples, listSegmentsOfDays, listSegmentsOfIds } from './segment-store.ts';
+import { countRowsOf, listExamples, listSegmentsOfDays, listSegmentsOfIds } from './segment-store.ts';
 
 export interface Lookup {
   /** `<id>` or `<id>.<row>`; undefined when the log of the project has none. */
@@ -47,15 +47,17 @@ export function createLookup(deps: Pick<PredictionsDeps, 'jobs'>): Lookup {
   return {
     find,
     async resolvePrediction(reader, project, name, { direction }) {
-      if (direction === 'down') return [];
-      const found = await find(reader, project, name);
-      if (found === undefined) return [];
-      return [{ from: `revision:${found.revision}`, to: `prediction:${name}`, kind: 'answered' }];
+      const found = direction === 'down' ? undefined : await find(reader, project, name);
+      if (found === undefined) return { edges: [] };
+      return { edges: [{ from: `revision:${found.revision}`, to: `prediction:${name}`, kind: 'answered' }] };
     },
     async resolveRevision(reader, _project, name, { direction, limit }) {
-      if (direction === 'up') return [];
+      if (direction === 'up') return { edges: [] };
       const ids = await listExamples(reader, name, Math.min(limit, examples));
-      return ids.map((id) => ({ from: `revision:${name}`, to: `prediction:${id}`, kind: 'answered' }));
+      return {
+        edges: ids.map((id) => ({ from: `revision:${name}`, to: `prediction:${id}`, kind: 'answered' })),
+        total: await countRowsOf(reader, name),
+      };
     },
   };
 }

@@ -319,6 +319,17 @@ export async function listExamples(reader: Reader, revision: string, limit: numb
   return [...new Set(rows.map((row) => row.example_id))];
 }
 
+/** How many predictions (rows) of a revision the log has, as primary and as shadow. */
+export async function countRowsOf(reader: Reader, revision: string): Promise<number> {
+  const sum = await reader
+    .query<PredictionsTables>()
+    .selectFrom('prediction_counts')
+    .select((build) => build.fn.sum<number | null>('prediction_counts.rows').as('rows'))
+    .where('prediction_counts.revision', '=', revision)
+    .executeTakeFirst();
+  return Number(sum?.rows ?? 0);
+}
+
 type StoredLabels = Omit<HourLabels, 'revision' | 'role' | 'hourMs' | 'labelled' | 'neverKnown'>;
 
 /** Puts these labels in the place of all that the hours had. */

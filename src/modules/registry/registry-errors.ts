@@ -3,11 +3,13 @@ import { defineErrors } from '#platform/errors';
 export const registryErrors = defineErrors({
   MODEL_NOT_FOUND: {
     kind: 'not_found',
-    message: (name: string) => `Registered Model with name=${name} not found`,
+    message: (name: string) => `there is no model "${name}" in this project`,
+    details: (name: string) => ({ model: name }),
   },
   MODEL_EXISTS: {
     kind: 'conflict',
-    message: (name: string) => `Registered Model (name=${name}) already exists.`,
+    message: (name: string) => `there is a model "${name}" already`,
+    details: (name: string) => ({ model: name }),
   },
   MODEL_NAME_INVALID: {
     kind: 'invalid',
@@ -16,11 +18,13 @@ export const registryErrors = defineErrors({
   },
   MODEL_VERSION_NOT_FOUND: {
     kind: 'not_found',
-    message: (name: string, at: string) => `Model Version (name=${name}, version=${at}) not found`,
+    message: (name: string, at: string) => `model "${name}" has no version or alias "${at}"`,
+    details: (name: string, at: string) => ({ model: name, version: at }),
   },
   MODEL_ALIAS_NOT_FOUND: {
     kind: 'not_found',
-    message: (name: string, alias: string) => `Registered model alias ${alias} not found. (model ${name})`,
+    message: (name: string, alias: string) => `model "${name}" has no alias "${alias}"`,
+    details: (name: string, alias: string) => ({ model: name, alias }),
   },
   MODEL_ALIAS_INVALID: {
     kind: 'invalid',

@@ -3,7 +3,8 @@ import { defineErrors } from '#platform/errors';
 export const trackingErrors = defineErrors({
   EXPERIMENT_NOT_FOUND: {
     kind: 'not_found',
-    message: (id: string) => `No Experiment with id=${id} exists`,
+    message: (id: string) => `there is no experiment "${id}" in this project`,
+    details: (id: string) => ({ experiment: id }),
   },
   EXPERIMENT_NAME_NOT_FOUND: {
     kind: 'not_found',
@@ -18,7 +19,11 @@ export const trackingErrors = defineErrors({
     kind: 'invalid',
     message: (id: string) => `The experiment ${id} must be in the 'active' state. Current state is deleted.`,
   },
-  TRACKING_RUN_NOT_FOUND: { kind: 'not_found', message: (id: string) => `Run with id=${id} not found` },
+  TRACKING_RUN_NOT_FOUND: {
+    kind: 'not_found',
+    message: (id: string) => `there is no tracking run "${id}" in this project`,
+    details: (id: string) => ({ run: id }),
+  },
   TRACKING_RUN_INACTIVE: {
     kind: 'invalid',
     message: (id: string) => `The run ${id} must be in the 'active' state. Current state is deleted.`,

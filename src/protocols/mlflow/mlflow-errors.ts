@@ -38,13 +38,24 @@ const codeOfError: Readonly<Record<string, MlflowCode>> = {
   MLFLOW_ENDPOINT_NOT_FOUND: 'ENDPOINT_NOT_FOUND',
 };
 
+/** MLflow's own words, which programs compare: ours are for people of all the other doors. */
+const wordsOf: Readonly<Record<string, (facts: Readonly<Record<string, unknown>>) => string>> = {
+  MODEL_NOT_FOUND: ({ model }) => `Registered Model with name=${model} not found`,
+  MODEL_EXISTS: ({ model }) => `Registered Model (name=${model}) already exists.`,
+  MODEL_VERSION_NOT_FOUND: ({ model, version }) => `Model Version (name=${model}, version=${version}) not found`,
+  MODEL_ALIAS_NOT_FOUND: ({ model, alias }) => `Registered model alias ${alias} not found. (model ${model})`,
+  EXPERIMENT_NOT_FOUND: ({ experiment }) => `No Experiment with id=${experiment} exists`,
+  TRACKING_RUN_NOT_FOUND: ({ run }) => `Run with id=${run} not found`,
+};
+
 /** The error in MLflow's form. A client retries 429, 500, 502, 503 and 504 for minutes: nothing certain goes out as one. */
 export function renderMlflowError(error: AppError, _request: FastifyRequest, reply: FastifyReply): unknown {
   const code = codeOfError[error.code] ?? codeOfKind[error.kind];
   // a body that was cut off must not look like a bad parameter to proxies
   void reply.status(error.kind === 'too_large' ? 413 : statusOf[code]);
   if (code === 'UNAUTHENTICATED') void reply.header('www-authenticate', 'Basic realm="mlflow"');
-  return { error_code: code, message: error.message };
+  const words = wordsOf[error.code]?.((error.details ?? {}) as Readonly<Record<string, unknown>>); // as these errors are declared
+  return { error_code: code, message: words ?? error.message };
 }
 
 /** An answer with one of MLflow's codes that no kind of ours stands for. */
