@@ -116,6 +116,31 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
     'project: p\na: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n',
     ['tidemill.yaml:1:1: its aliases cannot be followed'],
   ],
+  // a check is one of several forms: what it says tells which, and a key of none of them is told with all that may stand there
+  [
+    'project: p\ndatasets: { rows: { source: a.csv, checks: [{ column: a, regx: "x" }] } }\n',
+    [
+      'tidemill.yaml:2:58: unknown key "regx"; expected column, in, level, min, max, not_null, unique, regex, type; did you mean "regex"?',
+    ],
+  ],
+  [
+    'project: p\ndatasets: { rows: { source: a.csv, checks: [{ column: a, in: [x], levl: warn }, { row_count: { mim: 1 } }] } }\n',
+    [
+      'tidemill.yaml:2:67: unknown key "levl"; expected column, in, level; did you mean "level"?',
+      'tidemill.yaml:2:96: unknown key "mim"; expected min, max; did you mean "min"?',
+    ],
+  ],
+  [
+    'project: p\ndatasets: { rows: { source: a.csv, checks: [{ colum: a, unique: true }, { row_cont: { min: 1 } }] } }\n',
+    [
+      'tidemill.yaml:2:47: unknown key "colum"; expected column, unique, level; did you mean "column"?',
+      'tidemill.yaml:2:75: unknown key "row_cont"; expected column, in, level, min, max, not_null, unique, regex, type, row_count; did you mean "row_count"?',
+    ],
+  ],
+  [
+    'project: p\ndatasets: { rows: { source: a.csv, checks: [{ column: a, level: warn }] } }\n',
+    ['tidemill.yaml:2:45: the check of "a" says nothing that must hold; expected one of in, min, max, not_null'],
+  ],
   // features
   [
     `${base}features: { v: { sql: features/v.sql, entity: e, time: t } }\n`,
