@@ -174,6 +174,15 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
     `${base}pipelines: { p: { ${steps}, model: { ${model}, gates: ["auc champion.auc"] } } }\n`,
     ['the gate "auc champion.auc" cannot be read at character 5'],
   ],
+  [
+    `${base}pipelines: { p: { params: { lr: 1, net: {} }, steps: { a: { run: 'fit \${inputs.row} \${params.l} \${params.net.depth}', inputs: { rows: 'dataset:rows' }, outputs: [m] }, b: { run: [fit, "--to=\${outputs.n}", "\${params.lr}", "\${HOME}"], outputs: [m], params: [net] } } } }\n`,
+    [
+      'tidemill.yaml:3:66: the step has no "inputs.row"; expected inputs.rows, outputs.m, params.lr, params.net; did you mean "inputs.rows"?',
+      'tidemill.yaml:3:66: the step has no "params.l"; expected inputs.rows, outputs.m, params.lr, params.net; did you mean "params.lr"?',
+      'tidemill.yaml:3:185: the step has no "outputs.n"; expected outputs.m, params.net; did you mean "outputs.m"?',
+      'tidemill.yaml:3:206: the step has no "params.lr"; expected outputs.m, params.net; did you mean "params.net"?',
+    ],
+  ],
   // deployments
   [`${base}deployments: { d: { model: "m@champion" } }\n`, ['tidemill.yaml:3:28: "m@champion" has not the right form']],
   [
@@ -197,7 +206,7 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
   [
     `${base}triggers: [{ on: "alert:late/performance", run: "pipeline:trian" }]\npipelines: { train: { ${steps} } }\n`,
     [
-      'tidemill.yaml:3:18: nothing named "late" raises alerts',
+      'tidemill.yaml:3:18: nothing named "late" raises "alert:late/performance"',
       'tidemill.yaml:3:49: "pipeline:trian" is not declared; did you mean "pipeline:train"?',
     ],
   ],

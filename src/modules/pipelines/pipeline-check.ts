@@ -3,6 +3,7 @@ import { parseGate } from '#modules/evaluation';
 import type { SpecProblem, WorkspaceDocument } from '#platform/resource-kind';
 import { codeOf } from './code-files.ts';
 import { expandSteps, findCycle, outputsOf, parseInput, parseOutput, registerStep } from './pipeline-graph.ts';
+import { checkPlaceholders } from './placeholder-check.ts';
 
 /** What the schema cannot say of a pipeline. */
 export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): readonly SpecProblem[] {
@@ -55,6 +56,7 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
           path: at('secrets', variable),
           message: `the variable "${variable}" is taken: ${variable in (step.env ?? {}) ? '`env` sets it too' : 'each step gets it from the server'}`,
         });
+    problems.push(...checkPlaceholders(spec, stepName, step));
     for (const [index, need] of (step.needs ?? []).entries())
       if (!(need in spec.steps))
         problems.push({
