@@ -175,6 +175,18 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
     ['the gate "auc champion.auc" cannot be read at character 5'],
   ],
   [
+    `${base}pipelines: { p: { ${steps}, model: { ${model}, gates: ["auc > champ.auc", "f2 > 0.1", "champion.mine > 0", "n > 10"] } } }\n`,
+    [
+      'no metric is named "champ.auc"; expected auc, log_loss, brier, accuracy, precision, recall, f1, ece, champion.auc',
+      'no metric is named "f2"',
+      'no metric is named "champion.mine"',
+    ],
+  ],
+  [
+    `${base}pipelines: { p: { ${steps}, model: { ${model}, metrics: a.m, gates: ["mine > 1", "val.mine > champion.mine"] } } }\n`,
+    ['no metric is named "champion.mine"'],
+  ],
+  [
     `${base}pipelines: { p: { params: { lr: 1, net: {} }, steps: { a: { run: 'fit \${inputs.row} \${params.l} \${params.net.depth}', inputs: { rows: 'dataset:rows' }, outputs: [m] }, b: { run: [fit, "--to=\${outputs.n}", "\${params.lr}", "\${HOME}"], outputs: [m], params: [net] } } } }\n`,
     [
       'tidemill.yaml:3:66: the step has no "inputs.row"; expected inputs.rows, outputs.m, params.lr, params.net; did you mean "inputs.rows"?',
