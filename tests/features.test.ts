@@ -105,6 +105,32 @@ describe('features as of an instant', () => {
     expect(all.rows).toEqual(trained.map((row) => [row['weather__temp']]));
   });
 
+  test('are joined anew for training when a view that was taken away comes back as another one', async () => {
+    const project = await sky();
+    const client = await project.client();
+    const prepare = async () => {
+      const { id } = await client.call(startRun, { params: { name: 'train' }, body: {} });
+      const run = await client.call(getRun, { params: { runId: id }, query: { wait: 60 } });
+      expect(run).toMatchObject({ state: 'succeeded' });
+      return { state: run.steps[0]?.state, why: run.steps[0]?.why, rows: run.steps[0]?.outputs['rows']?.sha256 };
+    };
+    const first = await prepare();
+    const [beforePipelines = ''] = document.split('features:');
+    await project.write('tidemill.yaml', beforePipelines);
+    await project.apply({ prune: true });
+    await project.write('tidemill.yaml', document);
+    await project.apply();
+    expect(await prepare()).toMatchObject({ state: 'cached', rows: first.rows });
+
+    await project.write('tidemill.yaml', beforePipelines);
+    await project.apply({ prune: true });
+    await project.write('tidemill.yaml', document.replace('ttl: 3h', 'ttl: 1d'));
+    await project.apply();
+    const other = await prepare();
+    expect(other).toMatchObject({ state: 'succeeded', why: 'changed: features.weather' });
+    expect(other.rows).not.toBe(first.rows);
+  });
+
   test('refuse unknown views, data that is not there and rows without key or instant, each by name', async () => {
     const { client: root } = await startControlPlane();
     const project = await createTestProject(root, document);

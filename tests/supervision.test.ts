@@ -1,7 +1,10 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { listAlerts } from '../src/contracts/alerts.ts';
 import { runTidemill } from './support/command-line.ts';
 import { startPair } from './support/running-server.ts';
+import { serveModel } from './support/served-model.ts';
 
 const testTimeoutMs = 120_000;
 
@@ -57,3 +60,34 @@ test(
   },
   testTimeoutMs,
 );
+
+test(
+  'a data plane that was left behind is replaced when it is to listen elsewhere, and what it has answered is in the log',
+  async () => {
+    const pair = await startPair();
+    const model = await serveModel(pair);
+    const left = await pair.dataPlanePid();
+    const before = pair.servingUrl();
+    await pair.killControlPlane();
+    const answered = await model.ask();
+
+    const port = await freePort();
+    await pair.up(['--serving-port', port]);
+    expect(new URL(pair.servingUrl()).port).toBe(port);
+    expect(await pair.dataPlanePid()).not.toBe(left);
+    await expect(fetch(`${before}/health/live`)).rejects.toThrow();
+    await expect.poll(() => model.ask().catch(String), { timeout: 30_000, interval: 100 }).toMatch(/^[0-9a-f-]{36}$/);
+    await model.flush();
+    expect((await model.logged()).get(answered)).toBe(1);
+  },
+  testTimeoutMs,
+);
+
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return String(port);
+}

@@ -116,6 +116,31 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
     'project: p\na: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n',
     ['tidemill.yaml:1:1: its aliases cannot be followed'],
   ],
+  // a check is one of several forms: what it says tells which, and a key of none of them is told with all that may stand there
+  [
+    'project: p\ndatasets: { rows: { source: a.csv, checks: [{ column: a, regx: "x" }] } }\n',
+    [
+      'tidemill.yaml:2:58: unknown key "regx"; expected column, in, level, min, max, not_null, unique, regex, type; did you mean "regex"?',
+    ],
+  ],
+  [
+    'project: p\ndatasets: { rows: { source: a.csv, checks: [{ column: a, in: [x], levl: warn }, { row_count: { mim: 1 } }] } }\n',
+    [
+      'tidemill.yaml:2:67: unknown key "levl"; expected column, in, level; did you mean "level"?',
+      'tidemill.yaml:2:96: unknown key "mim"; expected min, max; did you mean "min"?',
+    ],
+  ],
+  [
+    'project: p\ndatasets: { rows: { source: a.csv, checks: [{ colum: a, unique: true }, { row_cont: { min: 1 } }] } }\n',
+    [
+      'tidemill.yaml:2:47: unknown key "colum"; expected column, unique, level; did you mean "column"?',
+      'tidemill.yaml:2:75: unknown key "row_cont"; expected column, in, level, min, max, not_null, unique, regex, type, row_count; did you mean "row_count"?',
+    ],
+  ],
+  [
+    'project: p\ndatasets: { rows: { source: a.csv, checks: [{ column: a, level: warn }] } }\n',
+    ['tidemill.yaml:2:45: the check of "a" says nothing that must hold; expected one of in, min, max, not_null'],
+  ],
   // features
   [
     `${base}features: { v: { sql: features/v.sql, entity: e, time: t } }\n`,
@@ -149,6 +174,27 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
     `${base}pipelines: { p: { ${steps}, model: { ${model}, gates: ["auc champion.auc"] } } }\n`,
     ['the gate "auc champion.auc" cannot be read at character 5'],
   ],
+  [
+    `${base}pipelines: { p: { ${steps}, model: { ${model}, gates: ["auc > champ.auc", "f2 > 0.1", "champion.mine > 0", "n > 10"] } } }\n`,
+    [
+      'no metric is named "champ.auc"; expected auc, log_loss, brier, accuracy, precision, recall, f1, ece, champion.auc',
+      'no metric is named "f2"',
+      'no metric is named "champion.mine"',
+    ],
+  ],
+  [
+    `${base}pipelines: { p: { ${steps}, model: { ${model}, metrics: a.m, gates: ["mine > 1", "val.mine > champion.mine"] } } }\n`,
+    ['no metric is named "champion.mine"'],
+  ],
+  [
+    `${base}pipelines: { p: { params: { lr: 1, net: {} }, steps: { a: { run: 'fit \${inputs.row} \${params.l} \${params.net.depth}', inputs: { rows: 'dataset:rows' }, outputs: [m] }, b: { run: [fit, "--to=\${outputs.n}", "\${params.lr}", "\${HOME}"], outputs: [m], params: [net] } } } }\n`,
+    [
+      'tidemill.yaml:3:66: the step has no "inputs.row"; expected inputs.rows, outputs.m, params.lr, params.net; did you mean "inputs.rows"?',
+      'tidemill.yaml:3:66: the step has no "params.l"; expected inputs.rows, outputs.m, params.lr, params.net; did you mean "params.lr"?',
+      'tidemill.yaml:3:185: the step has no "outputs.n"; expected outputs.m, params.net; did you mean "outputs.m"?',
+      'tidemill.yaml:3:206: the step has no "params.lr"; expected outputs.m, params.net; did you mean "params.net"?',
+    ],
+  ],
   // deployments
   [`${base}deployments: { d: { model: "m@champion" } }\n`, ['tidemill.yaml:3:28: "m@champion" has not the right form']],
   [
@@ -172,7 +218,7 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
   [
     `${base}triggers: [{ on: "alert:late/performance", run: "pipeline:trian" }]\npipelines: { train: { ${steps} } }\n`,
     [
-      'tidemill.yaml:3:18: nothing named "late" raises alerts',
+      'tidemill.yaml:3:18: nothing named "late" raises "alert:late/performance"',
       'tidemill.yaml:3:49: "pipeline:trian" is not declared; did you mean "pipeline:train"?',
     ],
   ],

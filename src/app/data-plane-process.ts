@@ -16,6 +16,9 @@ export interface DataPlaneProcess {
   readonly version: string;
   readonly controlUrl: string;
   readonly tokenId: string;
+  /** What it was told to listen on, and by which names it may be addressed. */
+  readonly host: string;
+  readonly allowedHosts: readonly string[];
 }
 
 export interface DataPlaneOptions {
@@ -45,14 +48,14 @@ export interface RunningDataPlane extends DataPlaneProcess {
 }
 
 /**
- * Takes over the data plane that an earlier control plane left behind when it is of this version and looks for us where
- * we are; else ends it in order and starts a new one.
+ * Takes over the data plane that an earlier control plane left behind when it is of this version, looks for us where we
+ * are and listens where it is asked to now; else ends it in order and starts a new one.
  */
 export async function ensureDataPlane(options: DataPlaneOptions): Promise<RunningDataPlane> {
   const left = await readRecord(options.folder);
   if (left !== undefined) {
-    const fits = left.version === options.version && left.controlUrl === options.controlUrl;
-    if (fits && isAlive(left.pid, left.startTime)) return { ...left, adopted: true, ended: watchForeign(left) };
+    if (isAsAsked(left, options) && isAlive(left.pid, left.startTime))
+      return { ...left, adopted: true, ended: watchForeign(left) };
     await stopDataPlane(options.folder);
     await options.revokeToken(left.tokenId);
   }
@@ -63,11 +66,20 @@ export async function ensureDataPlane(options: DataPlaneOptions): Promise<Runnin
     version: options.version,
     controlUrl: options.controlUrl,
     tokenId: id,
+    host: options.host,
+    allowedHosts: options.allowedHosts,
   };
   await writeFile(`${recordFile(options.folder)}.part`, JSON.stringify(record));
   await rename(`${recordFile(options.folder)}.part`, recordFile(options.folder));
   return { ...record, adopted: false, ended };
 }
+
+const isAsAsked = (left: DataPlaneProcess, { version, controlUrl, host, port, allowedHosts }: DataPlaneOptions) =>
+  left.version === version &&
+  left.controlUrl === controlUrl &&
+  left.host === host &&
+  (port === 0 || new URL(left.url).port === String(port)) &&
+  JSON.stringify(left.allowedHosts) === JSON.stringify(allowedHosts);
 
 /** The one that runs from this folder; undefined when none does. */
 export async function findDataPlane(folder: string): Promise<DataPlaneProcess | undefined> {

@@ -28,7 +28,11 @@ export const MetricValue = Type.Object({
 });
 export type MetricValue = Static<typeof MetricValue>;
 
-/** auc, log_loss, brier, accuracy, precision, recall, f1, ece, by name. */
+/** What candidate and champion are scored by; gates name these. */
+export const suiteMetrics = ['auc', 'log_loss', 'brier', 'accuracy', 'precision', 'recall', 'f1', 'ece'] as const;
+export type SuiteMetric = (typeof suiteMetrics)[number];
+
+/** `suiteMetrics` by name, those that the rows allow. */
 export const MetricSuite = Type.Record(Type.String(), MetricValue);
 export type MetricSuite = Static<typeof MetricSuite>;
 

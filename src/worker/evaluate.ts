@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { MetricSuite, MetricValue } from '#contracts/evaluation';
+import type { MetricSuite, MetricValue, SuiteMetric } from '#contracts/evaluation';
 import type { WorkerTaskInput, WorkerTaskOutput } from '#contracts/worker';
 import { isAppError } from '#platform/errors';
 import { type ClassificationMetrics, classificationMetrics } from '#statistics/classification';
@@ -88,7 +88,7 @@ function compare(
 
 function toSuite(metrics: ClassificationMetrics | undefined): MetricSuite {
   if (metrics === undefined) return {};
-  const estimates: Readonly<Record<string, Estimate | undefined>> = {
+  const estimates: Readonly<Record<SuiteMetric, Estimate | undefined>> = {
     auc: metrics.auc,
     log_loss: metrics.logLoss,
     brier: metrics.brier,

@@ -22,8 +22,8 @@ export interface RunningPair {
   /** Where predictions are asked for; it stays the same over all starts. */
   servingUrl(): string;
   dataPlanePid(): Promise<number | undefined>;
-  /** Starts what does not run, on the ports of the first time. */
-  up(): Promise<void>;
+  /** Starts what does not run, on the ports of the first time unless told otherwise. */
+  up(other?: readonly string[]): Promise<void>;
   /** SIGTERM: both planes end in order. */
   stop(): Promise<void>;
   killControlPlane(): Promise<void>;
@@ -59,9 +59,9 @@ export async function startPair(
     token: () => readOrNothing(join(home, 'admin-token')),
     servingUrl: () => servingUrl,
     dataPlanePid: async () => (await findDataPlane(serving))?.pid,
-    async up() {
+    async up(other = []) {
       const ports = ['--port', portOf(url), '--serving-port', portOf(servingUrl)];
-      const child = spawn(program, ['up', '--json', '--home', home, ...ports, ...more], {
+      const child = spawn(program, ['up', '--json', '--home', home, ...ports, ...more, ...other], {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, ...environment },
       });

@@ -12,6 +12,7 @@ const document: WorkspaceDocument = {
   files: [],
   sections: {
     datasets: { flights: {} },
+    deployments: { late: {} },
     monitors: { 'late-arrival': {} },
     pipelines: { train: { params: { months: 3 }, steps: {}, model: { name: 'late-arrival' } } },
   },
@@ -20,6 +21,8 @@ const problems = (spec: TriggerSpec) => kind.check?.('x', spec, document) ?? [];
 
 test('sound triggers have no problem', () => {
   expect(problems({ on: 'alert:late-arrival/performance', run: 'pipeline:train', cooldown: '21d' })).toEqual([]);
+  for (const on of ['alert:late-arrival/drift', 'alert:flights/quality', 'alert:late/rollout'])
+    expect(problems({ on, run: 'pipeline:train' })).toEqual([]);
   expect(problems({ on: 'dataset:flights', run: 'pipeline:train', params: { months: 2 } })).toEqual([]);
   expect(problems({ cron: '@daily', run: 'pipeline:train', zone: 'America/New_York' })).toEqual([]);
 });
@@ -28,12 +31,25 @@ test('names that are not declared are told, with those that are', () => {
   expect(problems({ on: 'alert:late-arival/performance', run: 'pipeline:trian', params: { months: 1 } })).toMatchObject(
     [
       { path: ['run'], known: ['pipeline:train'] },
-      { path: ['on'], known: ['alert:late-arrival/performance', 'alert:flights/performance'] },
+      { path: ['on'], known: ['alert:late-arrival/performance'] },
     ],
   );
   expect(problems({ on: 'dataset:fligths', run: 'pipeline:train', params: { moths: 1 } })).toMatchObject([
     { path: ['params', 'moths'], known: ['months'] },
     { path: ['on'], known: ['dataset:flights'] },
+  ]);
+});
+
+test('an alert that nothing ever raises is told, with those of its subject', () => {
+  expect(problems({ on: 'alert:late-arrival/performanc', run: 'pipeline:train' })).toMatchObject([
+    {
+      path: ['on'],
+      message: 'nothing raises "alert:late-arrival/performanc"',
+      expected: 'alert:late-arrival/performance, alert:late-arrival/drift',
+    },
+  ]);
+  expect(problems({ on: 'alert:flights/performance', run: 'pipeline:train' })).toMatchObject([
+    { expected: 'alert:flights/quality' },
   ]);
 });
 

@@ -68,6 +68,21 @@ function* checkAction(spec: TriggerSpec, document: WorkspaceDocument): Iterable<
       yield { path: ['params', name], message: `${spec.run} has no parameter "${name}"`, known };
 }
 
+/** The incidents that name something of the document, by what they are about. */
+const alertKinds: Readonly<Record<string, readonly string[]>> = {
+  monitors: ['performance', 'drift'],
+  datasets: ['quality'],
+  deployments: ['rollout', 'lost-predictions'],
+};
+
+const alertsOf = (document: WorkspaceDocument): readonly string[] => [
+  ...new Set(
+    Object.entries(alertKinds).flatMap(([section, kinds]) =>
+      namesIn(document, section).flatMap((name) => kinds.map((kind) => `alert:${name}/${kind}`)),
+    ),
+  ),
+];
+
 function* checkOn(spec: TriggerSpec, document: WorkspaceDocument): Iterable<SpecProblem> {
   const { on = '', run } = spec;
   const reference = parseReference(on);
@@ -75,13 +90,16 @@ function* checkOn(spec: TriggerSpec, document: WorkspaceDocument): Iterable<Spec
   const { kind, name } = reference;
   if (kind === 'alert') {
     const [subject = '', alert = ''] = name.split('/');
-    const known = [...namesIn(document, 'monitors'), ...namesIn(document, 'datasets')];
-    if (!known.includes(subject))
+    const known = alertsOf(document);
+    const ofSubject = known.filter((one) => one.startsWith(`alert:${subject}/`));
+    if (ofSubject.length === 0)
       yield {
         path: ['on'],
-        message: `nothing named "${subject}" raises alerts`,
-        known: known.map((one) => `alert:${one}/${alert}`),
+        message: `nothing named "${subject}" raises "${on}"`,
+        known: known.filter((one) => one.endsWith(`/${alert}`)),
       };
+    else if (!known.includes(on))
+      yield { path: ['on'], message: `nothing raises "${on}"`, expected: ofSubject.join(', '), known: ofSubject };
   }
   const makers = makersOf(spec, document);
   const known = namesIn(document, 'datasets');

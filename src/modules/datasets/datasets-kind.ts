@@ -20,9 +20,16 @@ export const datasetsKind: ResourceKind<DatasetSpec> = {
         message: 'the source must lie inside the project',
         expected: 'a relative path or glob',
       });
-    for (const [index, check] of (spec.checks ?? []).entries())
+    for (const [index, check] of (spec.checks ?? []).entries()) {
       if ('regex' in check && !isRegExp(check.regex))
         problems.push({ path: ['checks', index, 'regex'], message: `"${check.regex}" is no regular expression` });
+      if ('column' in check && !Object.keys(check).some((key) => key !== 'column' && key !== 'level'))
+        problems.push({
+          path: ['checks', index],
+          message: `the check of "${check.column}" says nothing that must hold`,
+          expected: 'one of in, min, max, not_null, unique, regex, type',
+        });
+    }
     return problems;
   },
   async apply(unit, project, { name, after }) {

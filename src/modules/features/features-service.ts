@@ -17,6 +17,8 @@ export interface JoinPlan {
   readonly input: Omit<JoinTask, 'outputPath'>;
   /** What is read: `dataset:flights@12`, `features:weather`. */
   readonly references: readonly string[];
+  /** What the result depends on, part by part, by content: versions and generations may name something else one day. */
+  readonly content: Readonly<Record<string, unknown>>;
 }
 
 /** The door of `features`. */
@@ -63,10 +65,11 @@ export function createFeaturesService(deps: FeaturesDeps): FeaturesApi {
         rows.time === at && rows.timeMinMs !== undefined && rows.timeMaxMs !== undefined
           ? { minMs: rows.timeMinMs, maxMs: rows.timeMaxMs }
           : undefined;
-      const { views, references } = await planViews(reader, project, names, range);
+      const { views, references, content } = await planViews(reader, project, names, range);
       return {
         input: { spine: { paths: pathsOf(rows), at }, views },
         references: [...new Set([`dataset:${rows.dataset}@${rows.version}`, ...references])],
+        content: { at, spine: partsOf(rows), views: names, ...content },
       };
     },
 
@@ -88,9 +91,10 @@ export function createFeaturesService(deps: FeaturesDeps): FeaturesApi {
     project: string,
     names: readonly string[],
     range: Range | undefined,
-  ): Promise<{ readonly views: readonly JoinView[]; readonly references: readonly string[] }> {
+  ): Promise<Pick<JoinPlan, 'references' | 'content'> & { readonly views: readonly JoinView[] }> {
     const known = await listViews(reader, project);
     const references: string[] = [];
+    const content: Record<string, unknown> = {};
     const views: JoinView[] = [];
     for (const name of names) {
       const view = known.find((candidate) => candidate.name === name);
@@ -112,9 +116,10 @@ export function createFeaturesService(deps: FeaturesDeps): FeaturesApi {
         `features:${name}@${view.generation}`,
         ...versions.map(({ dataset, version }) => `dataset:${dataset}@${version}`),
       );
+      content[`features.${name}`] = { ...view.spec, sql: view.sql, data: versions.map(partsOf) };
       views.push(toJoinView(view, versions, range));
     }
-    return { views, references };
+    return { views, references, content };
   }
 }
 
@@ -159,6 +164,12 @@ function usefulParts(
   const read = newest === undefined || useful.includes(newest) ? useful : [...useful, newest];
   return read.map(({ sha256 }) => `blob:${sha256}`);
 }
+
+/** What stays the same when small parts are packed into fewer files. */
+const partsOf = ({ dataset, parts }: DatasetVersion): unknown => ({
+  dataset,
+  parts: parts.map(({ sha256 }) => sha256),
+});
 
 const pathsOf = (version: DatasetVersion): string[] => version.files.map(({ sha256 }) => `blob:${sha256}`);
 

@@ -1,3 +1,4 @@
+export { placeholdersOf } from './command-line.ts';
 export type {
   CommandInput,
   Job,

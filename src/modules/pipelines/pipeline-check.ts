@@ -1,8 +1,9 @@
 import type { PipelineSpec } from '#contracts/pipelines';
-import { parseGate } from '#modules/evaluation';
+import { gateNames, parseGate, unknownNames } from '#modules/evaluation';
 import type { SpecProblem, WorkspaceDocument } from '#platform/resource-kind';
 import { codeOf } from './code-files.ts';
 import { expandSteps, findCycle, outputsOf, parseInput, parseOutput, registerStep } from './pipeline-graph.ts';
+import { checkPlaceholders } from './placeholder-check.ts';
 
 /** What the schema cannot say of a pipeline. */
 export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): readonly SpecProblem[] {
@@ -55,6 +56,7 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
           path: at('secrets', variable),
           message: `the variable "${variable}" is taken: ${variable in (step.env ?? {}) ? '`env` sets it too' : 'each step gets it from the server'}`,
         });
+    problems.push(...checkPlaceholders(spec, stepName, step));
     for (const [index, need] of (step.needs ?? []).entries())
       if (!(need in spec.steps))
         problems.push({
@@ -92,12 +94,21 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
     }
   for (const [index, gate] of (spec.model?.gates ?? []).entries()) {
     const parsed = parseGate(gate);
+    const path = ['model', 'gates', index];
     if (!parsed.ok)
       problems.push({
-        path: ['model', 'gates', index],
+        path,
         message: `the gate "${gate}" cannot be read at character ${parsed.problem.at + 1}`,
         expected: parsed.problem.expected,
       });
+    else
+      for (const name of unknownNames(parsed.gate, spec.model?.metrics !== undefined))
+        problems.push({
+          path,
+          message: `no metric is named "${name}"`,
+          expected: `${gateNames.join(', ')}, or a number of your own by \`metrics:\``,
+          known: gateNames,
+        });
   }
   const cycle = findCycle(expandSteps(spec));
   if (cycle !== undefined)

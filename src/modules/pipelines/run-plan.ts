@@ -71,13 +71,14 @@ async function planStep(
   if (step.kind === 'join') {
     const [name = '', version] = step.join.spine.replace(/^dataset:/, '').split('@');
     await resolveDataset(reader, deps, project, name, version);
-    const { input, references } = await deps.features.plan(reader, project, {
+    const { input, references, content } = await deps.features.plan(reader, project, {
       spine: { dataset: name, ...(version !== undefined && { version }) },
       at: step.join.at,
       views: step.join.features,
     });
     const work = workerWork('join', { ...input, outputPath: `out:${joinOutput}` });
-    return { keyParts: { join: digest({ references, at: step.join.at }) }, cacheable: true, work, reads: references };
+    const keyParts = Object.fromEntries(Object.entries(content).map(([part, value]) => [part, digest(value)]));
+    return { keyParts, cacheable: true, work, reads: references };
   }
   const fixedInputs: Record<string, readonly { sha256: string; name: string }[]> = {};
   const contents: Record<string, string> = {};

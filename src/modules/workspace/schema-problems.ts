@@ -17,6 +17,7 @@ interface SchemaNode {
   readonly type?: string;
   readonly description?: string;
   readonly properties?: Readonly<Record<string, unknown>>;
+  readonly required?: readonly string[];
 }
 
 export function createSchemaChecker(schema: object): (value: unknown) => readonly SchemaProblem[] {
@@ -26,29 +27,57 @@ export function createSchemaChecker(schema: object): (value: unknown) => readonl
   return (value) => (validate(value) ? [] : mostLikely(validate.errors ?? []).flatMap(toProblem));
 }
 
-/**
- * A union reports the problems of each of its members. Of those the member counts that comes nearest: the fewest
- * problems, and among those the one that does not fail by its mere type.
- */
+/** A union reports the problems of each of its members: those of the member that was most likely meant count. */
 function mostLikely(errors: readonly ErrorObject[]): readonly ErrorObject[] {
   const unions = errors.filter(({ keyword }) => keyword === 'anyOf');
   let kept = errors.filter(({ keyword }) => keyword !== 'anyOf');
   for (const union of unions.toSorted((a, b) => b.schemaPath.length - a.schemaPath.length)) {
     const prefix = `${union.schemaPath}/`;
-    const members = new Map<string, ErrorObject[]>();
+    const members = new Map<number, ErrorObject[]>();
     for (const error of kept) {
-      if (!error.schemaPath.startsWith(prefix)) continue;
-      const member = error.schemaPath.slice(prefix.length).split('/')[0] ?? '';
+      if (!error.schemaPath.startsWith(prefix) || !isWithin(error.instancePath, union.instancePath)) continue;
+      const member = Number(error.schemaPath.slice(prefix.length).split('/')[0]);
       members.set(member, [...(members.get(member) ?? []), error]);
     }
-    const cost = (list: readonly ErrorObject[]): number =>
-      list.length +
-      (list.some(({ keyword, instancePath }) => keyword === 'type' && instancePath === union.instancePath) ? 100 : 0);
-    const [best] = [...members.values()].toSorted((a, b) => cost(a) - cost(b));
-    const dropped = new Set([...members.values()].flat().filter((error) => best?.includes(error) !== true));
-    kept = kept.filter((error) => !dropped.has(error));
+    const all = new Set([...members.values()].flat());
+    const meant = meantBy(union, members);
+    kept = kept.flatMap((error) => (all.has(error) ? (meant.get(error) ?? []) : error));
   }
   return kept;
+}
+
+const isWithin = (path: string, above: string): boolean => path === above || path.startsWith(`${above}/`);
+
+/**
+ * The member that knows most of the keys that are there; among equals that with the fewest problems, which does not fail
+ * by its mere type. Where several know equally much, a key that none of them knows is told with the keys of all.
+ */
+function meantBy(
+  union: ErrorObject,
+  members: ReadonlyMap<number, readonly ErrorObject[]>,
+): ReadonlyMap<ErrorObject, ErrorObject> {
+  const { data, instancePath } = union;
+  const schemas = union.schema as readonly SchemaNode[];
+  const keys = typeof data === 'object' && data !== null && !Array.isArray(data) ? Object.keys(data) : [];
+  const known = (member: number): number => keys.filter((key) => key in (schemas[member]?.properties ?? {})).length;
+  const cost = (list: readonly ErrorObject[]): number =>
+    list.length + (list.some((error) => error.keyword === 'type' && error.instancePath === instancePath) ? 100 : 0);
+  const most = Math.max(...[...members.keys()].map(known));
+  const equals = [...members].filter(([member]) => known(member) === most);
+  const [best] = equals.toSorted(([, a], [, b]) => cost(a) - cost(b));
+  const candidates = equals.flatMap(([member]) => schemas[member] ?? []);
+  const properties = Object.assign({}, ...candidates.map((schema) => schema.properties)) as SchemaNode['properties'];
+  const isUnknownKey = (error: ErrorObject): boolean =>
+    error.keyword === 'additionalProperties' && error.instancePath === instancePath;
+  const isForAll = ({ params }: ErrorObject): boolean =>
+    candidates.every(({ required }) => required?.includes(String(params['missingProperty'])));
+  const problems = best?.[1] ?? [];
+  const said = problems.some(isUnknownKey)
+    ? problems.filter((error) => error.keyword !== 'required' || error.instancePath !== instancePath || isForAll(error))
+    : problems;
+  return new Map(
+    said.map((error) => [error, isUnknownKey(error) ? { ...error, parentSchema: { properties } } : error]),
+  );
 }
 
 function toProblem(error: ErrorObject): readonly SchemaProblem[] {
