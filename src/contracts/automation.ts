@@ -169,6 +169,7 @@ export const webhookEventTypes = [
   'trigger.fired',
   'trigger.suppressed',
   'consumer.parked',
+  'consumer.resumed',
 ] as const;
 
 const EventTypes = Type.Array(Type.Enum([...webhookEventTypes]), {

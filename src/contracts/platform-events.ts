@@ -8,4 +8,6 @@ export const platformEvents = defineEvents({
     eventSubject: Type.String(),
     error: Type.String(),
   }),
+  // all that was parked of a subject has been handled
+  'consumer.resumed': Type.Object({ consumer: Type.String(), eventSubject: Type.String() }),
 });

@@ -180,8 +180,9 @@ describeDatabases('alerts', (open) => {
     expect((await app.inject('/projects/flights/api/v1/alerts/late%2Fdrift')).statusCode).toBe(404);
   });
 
-  test('a parked event opens a critical incident', async () => {
+  test('a parked event opens a critical incident, which says what to do, until all of its subject are handled', async () => {
     const { module, database, log, app } = await setUp();
+    let isBroken = true;
     const logger = createLogger({ level: 'silent' });
     const retry = { attempts: 1, firstWaitMs: 1, longestWaitMs: 1 };
     const consumers = createConsumers({ database, log, clock: database.clock, logger, retry });
@@ -189,18 +190,38 @@ describeDatabases('alerts', (open) => {
     consumers.add({
       name: 'broken',
       types: ['project.created'],
-      handle: () => Promise.reject(new Error('cannot do it')),
+      async handle() {
+        if (isBroken) throw new Error('cannot do it');
+      },
     });
     await consumers.start();
-    await database.write(someone, (unit) =>
-      unit.emit({ type: 'project.created', project, subject: 'project:flights', data: {} }),
-    );
+    const happen = () =>
+      database.write(someone, (unit) =>
+        unit.emit({ type: 'project.created', project, subject: 'project:flights', data: {} }),
+      );
+    await happen();
     const list = async () => (await app.inject('/projects/flights/api/v1/alerts')).json().items;
-    await expect
-      .poll(list)
-      .toMatchObject([
-        { kind: 'consumer', severity: 'critical', subject: 'consumer:broken', reference: 'alert:broken/consumer' },
-      ]);
+    await expect.poll(list).toMatchObject([
+      {
+        kind: 'consumer',
+        severity: 'critical',
+        subject: 'consumer:broken',
+        reference: 'alert:broken/consumer',
+        state: 'open',
+        evidence: { remedy: expect.stringContaining('tidemill events retry --consumer broken') },
+      },
+    ]);
+
+    await happen(); // waits behind the first
+    await consumers.idle();
+    expect(await consumers.listParked()).toHaveLength(2);
+    expect(await consumers.retryParked()).toBe(0);
+    await consumers.idle();
+    expect(await list()).toMatchObject([{ state: 'open' }]);
+    isBroken = false;
+    expect(await consumers.retryParked()).toBe(2);
+    await consumers.idle();
+    expect(await list()).toMatchObject([{ state: 'resolved', resolvedReason: expect.stringContaining('handled') }]);
     await consumers.stop();
   });
 });

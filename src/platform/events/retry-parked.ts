@@ -1,6 +1,13 @@
 import type { Database, WriteContext } from '../database/types.ts';
 import type { Logger } from '../log.ts';
-import { deleteParked, listParked, recordFailedRetry, subjectKey } from './consumer-store.ts';
+import {
+  deleteParked,
+  listParked,
+  listParkedSubjects,
+  type ParkedEvent,
+  recordFailedRetry,
+  subjectKey,
+} from './consumer-store.ts';
 import type { Consumer } from './consumers.ts';
 import { type LoggedEvent, selectEventAt } from './events-table.ts';
 
@@ -32,13 +39,17 @@ export async function retryParkedEvents(parts: RetryParts, consumer: Consumer, s
     for (const parked of page) {
       afterPosition = parked.position;
       if (stuck.has(subjectKey(parked)) || signal.aborted) continue;
-      if (await retryOne(parts, consumer, parked.position)) count += 1;
+      if (await retryOne(parts, consumer, parked)) count += 1;
       else stuck.add(subjectKey(parked));
     }
   }
 }
 
-async function retryOne({ database, logger }: RetryParts, consumer: Consumer, position: string): Promise<boolean> {
+async function retryOne(
+  { database, logger }: RetryParts,
+  consumer: Consumer,
+  { position, project, subject }: ParkedEvent,
+): Promise<boolean> {
   const logged = await selectEventAt(database.read, position);
   if (logged === undefined)
     throw new Error(`the log has no event at ${position}, which consumer ${consumer.name} parked`);
@@ -46,7 +57,15 @@ async function retryOne({ database, logger }: RetryParts, consumer: Consumer, po
   try {
     await consumer.deliver?.(logged.event);
     await database.write(contextOf(consumer, logged), async (unit) => {
-      if (await deleteParked(unit, parked)) await consumer.handle?.(unit, logged.event);
+      if (!(await deleteParked(unit, parked))) return;
+      await consumer.handle?.(unit, logged.event);
+      if ((await listParkedSubjects(unit, consumer.name)).has(subjectKey({ project, subject }))) return;
+      await unit.becauseOf({ cause: logged.event.id }).emit({
+        type: 'consumer.resumed',
+        project,
+        subject: `consumer:${consumer.name}`,
+        data: { consumer: consumer.name, eventSubject: subject },
+      });
     });
     return true;
   } catch (error) {
