@@ -75,7 +75,7 @@ test(
     await pair.up(['--serving-port', port]);
     expect(new URL(pair.servingUrl()).port).toBe(port);
     expect(await pair.dataPlanePid()).not.toBe(left);
-    await expect(fetch(`${before}/health/live`)).rejects.toThrow();
+    await expect(fetch(`${before}/health/live`)).rejects.toThrow('fetch failed');
     await expect.poll(() => model.ask().catch(String), { timeout: 30_000, interval: 100 }).toMatch(/^[0-9a-f-]{36}$/);
     await model.flush();
     expect((await model.logged()).get(answered)).toBe(1);

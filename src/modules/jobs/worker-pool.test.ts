@@ -25,7 +25,9 @@ function processesOf(folder: string): readonly number[] {
     });
 }
 
-async function openPool(idleMs?: number): Promise<{ readonly pool: WorkerPool; workers(): readonly number[] }> {
+async function openPool(
+  idleMs?: number,
+): Promise<{ readonly pool: WorkerPool; readonly workers: () => readonly number[] }> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemill-pool-'));
   const pool = createWorkerPool({
     logger: createLogger({ name: 'test', level: 'fatal' }),
