@@ -191,6 +191,21 @@ describe('checks', () => {
     expect(items).toEqual([]);
   });
 
+  test('that fail as a whole say why: a missing column, another type, too few rows', async () => {
+    const project = await projectOf(
+      '  a: { source: data/*.csv, checks: [ { column: oringin, not_null: true }, { column: id, type: VARCHAR }, { row_count: { min: 5 } } ] }\n',
+    );
+    await project.write('data/1.csv', csv('1,JFK,x'));
+    const reasons = [
+      'there is no column "oringin"',
+      'column "id" is BIGINT, not VARCHAR',
+      'there are 1 rows, at least 5',
+    ];
+    expect((await project.land('a'))?.checks).toMatchObject(
+      reasons.map((reason) => ({ passed: false, reason: expect.stringContaining(reason) })),
+    );
+  });
+
   test('that warn let the version be and tell', async () => {
     const project = await projectOf(checked);
     await project.write('data/1.csv', csv('-1,JFK,x'));

@@ -133,7 +133,10 @@ export const CheckResult = Type.Object({
   level: Type.Enum(['block', 'warn']),
   passed: Type.Boolean(),
   failing: Type.Integer({ description: 'rows that do not hold' }),
-  rows: Type.Array(Type.Unknown(), { description: 'the first of them, with file and row number' }),
+  rows: Type.Array(Type.Unknown(), { description: 'the first of them, with file and row number (0 is the first)' }),
+  reason: Type.Optional(
+    Type.String({ description: 'why it fails as a whole: a column that is missing, too few rows, another type' }),
+  ),
 });
 export type CheckResult = Static<typeof CheckResult>;
 

@@ -4,6 +4,7 @@ import { type CliEnvironment, createContext } from '../context.ts';
 import { setExitCode } from '../exit-code.ts';
 import { openProjectFolder } from '../workspace/project-folder.ts';
 import { createProjectSender, ensureProject, followIngestion } from '../workspace/send.ts';
+import { whyNotLanded } from '../workspace/why-not-landed.ts';
 
 export function createApplyCommand(world: CliEnvironment): Command {
   return new Command('apply')
@@ -52,13 +53,7 @@ export function createApplyCommand(world: CliEnvironment): Command {
           output.say(
             ended.state === 'published'
               ? `${dataset}: version ${ended.version}`
-              : `${dataset}: ${ended.state}: ${
-                  ended.error?.message ??
-                  ended.checks
-                    .filter(({ passed }) => !passed)
-                    .map(({ check }) => check)
-                    .join('; ')
-                }`,
+              : `${dataset}: ${ended.state}: ${whyNotLanded(ended)}`,
           );
           if (ended.state !== 'published') setExitCode(command, 1);
         }

@@ -8,6 +8,7 @@ import {
   previewDataset,
 } from '#contracts/datasets';
 import { listBelow, nounOf } from '../noun-command.ts';
+import { whyNotLanded } from '../workspace/why-not-landed.ts';
 
 export const dataset = nounOf({
   sample: 'flights',
@@ -45,7 +46,7 @@ export const dataset = nounOf({
         { title: 'state', value: (row) => row.state },
         { title: 'version', value: (row) => row.version },
         { title: 'files', value: (row) => row.files.length },
-        { title: 'why', value: (row) => row.error?.message ?? row.checks.find(({ passed }) => !passed)?.check },
+        { title: 'why', value: (row) => whyNotLanded(row) || undefined },
         { title: 'created', value: (row) => row.createdAt },
       ],
     }),

@@ -184,7 +184,7 @@ export function createIngestionService(deps: DatasetsDeps): IngestionService {
       unit,
       ingestion,
       'checks',
-      failed.map(({ check, failing }) => `${check} (${failing} rows)`),
+      failed.map(({ check, reason, failing }) => `${check} (${reason ?? `${failing} rows`})`),
       blocking,
     );
     if (blocking) {
@@ -326,6 +326,7 @@ function checkResults(specs: readonly CheckSpec[], results: LandOutput['checks']
         passed: result.passed,
         failing: result.failing,
         rows: [...result.rows],
+        ...(result.reason !== undefined && { reason: result.reason }),
       },
     ];
   });
