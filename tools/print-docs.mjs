@@ -124,7 +124,12 @@ function printDocument(schema) {
     'Unknown keys are errors. Durations are written `90s`, `3h`, `28d`; references `kind:name@version-or-alias`.',
     '',
   );
-  lines.push('`GET /api/v1/workspace` answers this as JSON Schema (`schema`), for completion in an editor.', '');
+  lines.push(
+    'Editors complete and check it by the JSON Schema in `schema/tidemill.schema.json` of the checkout; those with a YAML language server',
+    'take it from a first line `# yaml-language-server: $schema=<checkout>/schema/tidemill.schema.json`. A running server answers it as',
+    '`schema` of `GET /api/v1/workspace`.',
+    '',
+  );
   for (const [name, section] of Object.entries(schema.properties)) {
     lines.push(`## ${name}`, '', ...(section.description === undefined ? [] : [upper(section.description), '']));
     const insides = insidesOf(section, '').map(([inner]) => inner);
