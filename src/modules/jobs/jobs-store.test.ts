@@ -6,6 +6,12 @@ import { claimJob, endJob, findJob, insertJobs, requeueJob } from './jobs-store.
 const someone = { actor: 'user:local' };
 const leaseMs = 30_000;
 
+async function jobOf(database: TestDatabase): Promise<Job> {
+  const found = await findJob(database.read, 'j');
+  if (found === undefined) throw new Error('there is no job');
+  return found;
+}
+
 describeDatabases('the queue of jobs', (open) => {
   async function queued(): Promise<{ readonly database: TestDatabase; readonly job: Job }> {
     const database = await open();
@@ -15,11 +21,6 @@ describeDatabases('the queue of jobs', (open) => {
     );
     return { database, job: await jobOf(database) };
   }
-  const jobOf = async (database: TestDatabase): Promise<Job> => {
-    const found = await findJob(database.read, 'j');
-    if (found === undefined) throw new Error('there is no job');
-    return found;
-  };
 
   test('of many that claim one job at once, one has it', async () => {
     const { database, job } = await queued();
