@@ -290,7 +290,8 @@ describe('the demo, where it cannot go on', () => {
     expect(second.code).toBe(5);
     expect(second.said).toContain('"tidemill demo --fresh"');
 
-    const fresh = startDemo(home, ['--port', '0', '--fresh']);
+    // where callers must show a token, the demo shows that of its home
+    const fresh = startDemo(home, ['--port', '0', '--fresh'], { TIDEMILL_AUTH: 'on' });
     await fresh.hears('cutting the year');
     fresh.child.kill('SIGINT');
     expect((await fresh.ended).code).toBe(130);

@@ -50,6 +50,20 @@ describe('the documents', () => {
     );
   });
 
+  test('are wrapped, and use the command line where it does the thing', () => {
+    expect(
+      read('CHANGELOG.md')
+        .split('\n')
+        .filter((line) => line.length > 132),
+    ).toEqual([]);
+    const shell = [...read('README.md').matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block ?? '').join('');
+    expect(shell).toContain('tidemill token create');
+    expect(shell).not.toContain('/api/v1/');
+    const known = commands.map(({ name }) => name);
+    const named = [...shell.matchAll(/^tidemill ([a-z-]+)/gm)].map(([, name]) => name ?? '');
+    expect(named.filter((name) => !known.includes(name))).toEqual([]);
+  });
+
   test('link to files that are there', () => {
     const documents = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
     const broken = documents

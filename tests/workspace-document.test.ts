@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openProjectFolder } from '../src/cli/workspace/project-folder.ts';
 import { createProjectSender, ensureProject } from '../src/cli/workspace/send.ts';
@@ -16,7 +16,10 @@ async function problemsOf(
   const { client } = server ?? (await startControlPlane());
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'tidemill.yaml'), text);
-  for (const [path, content] of Object.entries(files)) await writeFile(join(folder, path), content);
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
   const project = await openProjectFolder(folder);
   const own = await ensureProject(client, project.project);
   const snapshot = await (await createProjectSender(own, project)).snapshot();
@@ -88,6 +91,20 @@ const steps = "steps: { a: { run: 'true', outputs: { m: model, t: dataset } } }"
 /** A document, the beginning of each line that it is refused with, and the files beside it. */
 const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] = [
   ['', ['tidemill.yaml:1:1: the document is empty']],
+  [
+    'project: p\npipelines:\n  train:\n    steps:\n      a: { run: python steps/prepar.py }\n',
+    [
+      'tidemill.yaml:5:17: there is no file "steps/prepar.py" in the project; expected a file of the project, which git does not ignore; did you mean "steps/prepare.py"?',
+    ],
+    { 'steps/prepare.py': 'print(1)\n' },
+  ],
+  [
+    'project: p\npipelines:\n  train:\n    steps:\n      a: { run: python steps/a.py }\n      b: { run: python steps/b.py }\n',
+    [
+      'tidemill.yaml:6:17: steps/b.py imports steps/a.py, which is the program of another step and so not there; expected code: [steps/b.py, steps/a.py], or what both need in a file of its own',
+    ],
+    { 'steps/a.py': 'x = 1\n', 'steps/b.py': 'from a import x\n' },
+  ],
   ['- a\n', ['tidemill.yaml:1:1: a list is not right here; expected an object']],
   ['project: p\n\tdatasets: {}\n', ['tidemill.yaml:2:1: this is not YAML']],
   ['project: [p\n', ['tidemill.yaml:2:1: this is not YAML']],

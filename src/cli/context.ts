@@ -32,6 +32,8 @@ export interface CliContext extends CliEnvironment {
    */
   readonly connect: () => Promise<Client>;
   readonly runningServer: () => Promise<RunningServer | undefined>;
+  /** What callers of the server in the home folder show: of --token-file, the environment, or the folder itself. */
+  readonly token: () => Promise<string | undefined>;
 }
 
 /** A failure that a command finds itself; `exit` as in the table of kinds. */
@@ -67,8 +69,15 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
   const project = options.project ?? environment['TIDEMILL_PROJECT'];
   const namedServer = withScheme(options.url ?? environment['TIDEMILL_URL']);
   const runningServer = async () => await readRunningServer(home);
+  /** @param serverHome whose admin's token will do when no other is told; undefined for a server elsewhere */
+  async function tokenFor(serverHome: string | undefined): Promise<string | undefined> {
+    const tokenFile = options.tokenFile ?? environment['TIDEMILL_TOKEN_FILE'];
+    if (tokenFile !== undefined) return await readTokenFile(resolve(cwd, tokenFile));
+    return environment['TIDEMILL_TOKEN'] ?? (serverHome === undefined ? undefined : await readAdminToken(serverHome));
+  }
   return {
     ...world,
+    token: () => tokenFor(home),
     output: createOutput({ ...world, json: options.json ?? false, quiet: options.quiet ?? false }),
     home,
     project,
@@ -84,11 +93,7 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
           6,
           `no server runs from ${home}${namedHome === undefined ? ' or a folder above' : ''}: start one with "tidemill up", or name one with --url`,
         );
-      const tokenFile = options.tokenFile ?? environment['TIDEMILL_TOKEN_FILE'];
-      const token =
-        tokenFile === undefined
-          ? (environment['TIDEMILL_TOKEN'] ?? (named === undefined ? await readAdminToken(serverHome) : undefined))
-          : await readTokenFile(resolve(cwd, tokenFile));
+      const token = await tokenFor(named === undefined ? serverHome : undefined);
       const inProject = project ?? (await declaredProject(cwd));
       const { createClient } = await import('../sdk/index.ts');
       return createClient({

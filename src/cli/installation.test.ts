@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -14,6 +15,23 @@ async function bareCheckout(): Promise<string> {
     await cp(join(root, name), join(folder, name), { recursive: true });
   return folder;
 }
+
+test('no script of a package that is denied one is run by npm 10 either, which goes by the lockfile (npm run lock)', () => {
+  const read = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8')) as unknown;
+  const { allowScripts } = read('package.json') as { readonly allowScripts: Readonly<Record<string, boolean>> };
+  const { packages } = read('package-lock.json') as {
+    readonly packages: Readonly<Record<string, { readonly hasInstallScript?: boolean; readonly optional?: boolean }>>;
+  };
+  const denied = Object.keys(allowScripts).filter((name) => allowScripts[name] === false);
+  expect(denied).toContain('onnxruntime-node');
+  // an optional package whose script fails stops nothing; tools/postinstall.mjs builds it
+  const run = denied.filter((name) => {
+    const entry = packages[`node_modules/${name}`];
+    return entry?.hasInstallScript === true && entry.optional !== true;
+  });
+  expect(run).toEqual([]);
+  expect(existsSync(join(root, '.npmrc')), 'npm 11 warns of a setting that it does not know').toBe(false);
+});
 
 test('the launcher says in one sentence that the program is not built yet', async () => {
   const folder = await bareCheckout();

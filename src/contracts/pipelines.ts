@@ -74,7 +74,7 @@ export const StepSpec = Type.Object(
     code: Type.Optional(
       Type.Array(Type.String(), {
         description:
-          'files that the step sees, globs; default: the folders of the files that the command names, else all',
+          "files that the step sees, globs; a change of one runs it anew. Default: the files that the command names and what else lies in their folders, except other steps' programs; all when it names none",
       }),
     ),
     env: Type.Optional(

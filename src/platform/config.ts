@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from 'node:path';
 import type { MachineFacts, Setting } from './config/setting.ts';
 import { type RawConfig, settings } from './config/settings.ts';
 import { defineErrors, nearestName } from './errors.ts';
+import { isLoopback } from './loopback.ts';
 
 export type { Setting } from './config/setting.ts';
 export { settings };
@@ -82,11 +83,6 @@ function read(
     problems.push({ source, message: `"${text}" is not valid: ${error instanceof Error ? error.message : 'unknown'}` });
     return undefined;
   }
-}
-
-/** Whether only this machine can reach a server bound to the address. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function toDatabaseUrl(given: string | undefined, home: string, cwd: string): string {

@@ -32,6 +32,14 @@ test('a token ends when the spec says so, without a newer spec', () => {
   expect(check('lasting')).toBe('token:lasting');
 });
 
+test('only an address of this machine is open without tokens', () => {
+  const clock = { nowMs: () => 0 };
+  const open = (host: string) =>
+    createAccess({ host, allowedHosts: [], clock }).allows({ tokens: [] }, requestWith(undefined, '127.0.0.1'));
+  expect(['127.0.0.1', '127.9.8.7', '::1', 'localhost'].map(open)).toEqual([true, true, true, true]);
+  expect(['0.0.0.0', '::', '127.example.org', '127.0.0.1.example.org'].map(open)).toEqual([false, false, false, false]);
+});
+
 test('figures are shown of the endpoints that the caller may call, and to nobody else', () => {
   const clock = { nowMs: () => 0 };
   const endpoints = [anEndpoint('a', 'one', 'both'), anEndpoint('b', 'two', 'both')];

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { SpecEndpoint } from '#contracts/deployment-spec';
 import type { Clock } from '#platform/clock';
+import { isLoopback } from '#platform/loopback';
 import { servingErrors } from './serving-errors.ts';
 
 /**
@@ -12,6 +13,8 @@ import { servingErrors } from './serving-errors.ts';
 export interface Access {
   /** The caller's principal; throws when the caller may not. */
   check(access: SpecEndpoint['access'], request: IncomingMessage): string;
+  /** Whether the caller may. */
+  allows(access: SpecEndpoint['access'], request: IncomingMessage): boolean;
   /** Those of the endpoints that the caller may call; throws when that is none of them. */
   select<E extends { readonly spec: Pick<SpecEndpoint, 'access'> }>(
     endpoints: readonly E[],
@@ -20,10 +23,6 @@ export interface Access {
 }
 
 const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]']);
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}
 
 export function createAccess(options: {
   readonly host: string;
@@ -52,6 +51,15 @@ export function createAccess(options: {
       if (known.expiresAtMs !== undefined && known.expiresAtMs <= options.clock.nowMs())
         throw servingErrors.TOKEN_ENDED();
       return known.principal;
+    },
+
+    allows(rules, request) {
+      try {
+        access.check(rules, request);
+        return true;
+      } catch {
+        return false; // why it may not is told where it calls
+      }
     },
 
     select(endpoints, request) {

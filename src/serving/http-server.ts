@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { nearestName } from '#contracts/nearest-name';
 import { servingHeaders } from '#contracts/serving';
 import type { Clock } from '#platform/clock';
 import { isAppError, kindTable } from '#platform/errors';
@@ -11,7 +12,7 @@ import { formatInferResponse } from './infer-response.ts';
 import { findFailedInference, findVersion, type InferenceCore } from './inference.ts';
 import { readBody } from './request-body.ts';
 import { servingErrors } from './serving-errors.ts';
-import { parseV2Path, type V2Route } from './v2-paths.ts';
+import { parseV2Path, pathOfModel, type V2Route } from './v2-paths.ts';
 
 export interface HttpServerDeps {
   readonly table: EndpointTable;
@@ -31,7 +32,8 @@ type ModelRoute = Extract<V2Route, { readonly model: string }>;
 
 const defaultMaxBodyBytes = 16 * 1024 ** 2;
 const json = 'application/json';
-const plainPaths: ReadonlyMap<string, V2Route> = new Map([
+const plainPaths: ReadonlyMap<string, V2Route> = new Map<string, V2Route>([
+  ['/', { kind: 'index' }],
   ['/health/live', { kind: 'live' }],
   ['/health/ready', { kind: 'ready' }],
 ]);
@@ -57,17 +59,42 @@ export function createServingHttpServer(deps: HttpServerDeps): Server {
     return route;
   }
 
-  function findEndpoint({ project, model }: ModelRoute): Endpoint {
+  /** Those that the caller may call, none when there is none; who may not call one is not told of it. */
+  function callable(request: IncomingMessage): readonly Endpoint[] {
+    return table.list().filter((endpoint) => access.allows(endpoint.spec.access, request));
+  }
+
+  function findEndpoint({ project, model }: ModelRoute, request: IncomingMessage): Endpoint {
     const endpoint = table.find(project, model);
-    if (endpoint === undefined) throw servingErrors.ENDPOINT_NOT_FOUND(model);
-    return endpoint;
+    if (endpoint !== undefined) return endpoint;
+    const known = callable(request);
+    const elsewhere = known.filter(({ name }) => name === model).map(pathOf);
+    const here = known.filter(({ spec }) => spec.project === project).map(({ name }) => name);
+    throw servingErrors.ENDPOINT_NOT_FOUND(model, project, elsewhere, nearestName(model, here));
+  }
+
+  /** What this is and where its models are, for whoever looks at the port. */
+  function answerIndex(request: IncomingMessage, response: ServerResponse): void {
+    sendJson(response, 200, {
+      name: 'tidemill',
+      version: deps.programVersion,
+      says: 'predictions by the Open Inference Protocol v2: POST <path>/infer; GET <path> says what a model takes',
+      models: callable(request).map((endpoint) => ({
+        project: endpoint.spec.project,
+        name: endpoint.name,
+        state: endpoint.state,
+        path: pathOf(endpoint),
+      })),
+      health: '/health/ready',
+      metrics: '/metrics',
+    });
   }
 
   async function infer(route: ModelRoute, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedMs = performance.now();
     const receivedAtMs = clock.nowMs();
     if (deps.draining()) throw servingErrors.DRAINING();
-    const endpoint = findEndpoint(route);
+    const endpoint = findEndpoint(route, request);
     const { headers } = request;
     const principal = access.check(endpoint.spec.access, request);
     if (headers['inference-header-content-length'] !== undefined)
@@ -100,7 +127,7 @@ export function createServingHttpServer(deps: HttpServerDeps): Server {
   }
 
   function answerModel(route: ModelRoute, request: IncomingMessage, response: ServerResponse): void {
-    const endpoint = findEndpoint(route);
+    const endpoint = findEndpoint(route, request);
     access.check(endpoint.spec.access, request);
     const { serving } = endpoint;
     if (serving === undefined) {
@@ -146,6 +173,8 @@ export function createServingHttpServer(deps: HttpServerDeps): Server {
       case 'metadata':
       case 'model-ready':
         return answerModel(route, request, response);
+      case 'index':
+        return answerIndex(request, response);
       case 'server':
         return sendJson(response, 200, { name: 'tidemill', version: deps.programVersion, extensions: [] });
       case 'live':
@@ -177,6 +206,8 @@ export function createServingHttpServer(deps: HttpServerDeps): Server {
   });
   return server;
 }
+
+const pathOf = ({ name, spec: { project } }: Endpoint): string => pathOfModel({ project, name });
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
   const text = JSON.stringify(body);

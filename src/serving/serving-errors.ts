@@ -2,7 +2,17 @@ import { defineErrors } from '#platform/errors';
 
 export const servingErrors = defineErrors({
   REQUEST_MALFORMED: { kind: 'invalid', message: (reason: string) => reason },
-  ENDPOINT_NOT_FOUND: { kind: 'not_found', message: (name: string) => `there is no model "${name}" here` },
+  ENDPOINT_NOT_FOUND: {
+    kind: 'not_found',
+    message: (name: string, project: string, elsewhere: readonly string[], nearest: string | undefined) =>
+      `project "${project}" serves no model "${name}"${
+        elsewhere.length > 0
+          ? `; it is at ${elsewhere.join(' and ')}`
+          : nearest === undefined
+            ? '; GET / lists what is served here'
+            : `; did you mean "${nearest}"?`
+      }`,
+  },
   ENDPOINT_WITHOUT_MODEL: {
     kind: 'not_found',
     message: (name: string) => `model "${name}" is declared and has no version to answer with yet`,

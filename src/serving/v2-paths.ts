@@ -1,6 +1,8 @@
+import { decodeUrlText } from '#platform/url-text';
+
 /** What a path of the Open Inference Protocol asks for; `project` comes from a `/projects/<p>` in front, else `default`. */
 export type V2Route =
-  | { readonly kind: 'server' | 'live' | 'ready' }
+  | { readonly kind: 'index' | 'server' | 'live' | 'ready' }
   | {
       readonly kind: 'metadata' | 'model-ready' | 'infer';
       readonly project: string;
@@ -8,14 +10,18 @@ export type V2Route =
       readonly version: string | undefined;
     };
 
+/** Where a model answers; the project `default` needs no prefix. */
+export const pathOfModel = ({ project, name }: { readonly project: string; readonly name: string }): string =>
+  `${project === 'default' ? '' : `/projects/${encodeURIComponent(project)}`}/v2/models/${encodeURIComponent(name)}`;
+
 /** Undefined when there is nothing at this path. The query is ignored, as the protocol has none. */
 export function parseV2Path(url: string): V2Route | undefined {
   const path = url.split('?', 1)[0] ?? url;
-  let parts: string[];
-  try {
-    parts = path.split('/').slice(1).map(decodeURIComponent);
-  } catch {
-    return undefined; // a stray %
+  let parts: string[] = [];
+  for (const part of path.split('/').slice(1)) {
+    const text = decodeUrlText(part);
+    if (text === undefined) return undefined;
+    parts.push(text);
   }
   let project = 'default';
   if (parts[0] === 'projects' && parts[1] !== undefined) {

@@ -89,6 +89,44 @@ test('server, model and health answer as the protocol says', async () => {
   });
 });
 
+test('the port itself says what it is and where its models are, to each caller those that it may call', async () => {
+  const index = async (token?: string) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    return (await (await fetch(`${base}/`, { headers })).json()) as {
+      readonly models: readonly { readonly path: string }[];
+    };
+  };
+  const open = await index();
+  expect(open).toMatchObject({ name: 'tidemill', says: expect.stringContaining('Open Inference Protocol v2') });
+  expect(open.models).toContainEqual({
+    project: 'flights',
+    name: 'm',
+    state: 'ready',
+    path: '/projects/flights/v2/models/m',
+  });
+  const paths = ({ models }: Awaited<ReturnType<typeof index>>) => models.map(({ path }) => path);
+  expect(paths(open)).toContain('/v2/models/gather');
+  expect(paths(open)).not.toContain('/v2/models/closed');
+  expect(paths(await index('right'))).toContain('/v2/models/closed');
+  expect((await fetch(`${base}/`, { method: 'HEAD' })).status).toBe(200);
+});
+
+test('a model that is not there is told with its project, and where it is instead', async () => {
+  const says = async (path: string, headers: Record<string, string> = {}) =>
+    ((await (await fetch(`${base}${path}`, { headers })).json()) as { readonly error: string }).error;
+  expect(await says('/projects/flights/v2/models/gather')).toBe(
+    'project "flights" serves no model "gather"; it is at /v2/models/gather',
+  );
+  expect(await says('/projects/nowhere/v2/models/m')).toBe(
+    'project "nowhere" serves no model "m"; it is at /v2/models/m and /projects/flights/v2/models/m',
+  );
+  expect(await says('/v2/models/gathr')).toBe('project "default" serves no model "gathr"; did you mean "gather"?');
+  // nobody is told of a model that they may not call
+  const closed = '/projects/nowhere/v2/models/closed';
+  expect(await says(closed)).toBe('project "nowhere" serves no model "closed"; GET / lists what is served here');
+  expect(await says(closed, { authorization: 'Bearer right' })).toContain('it is at /v2/models/closed');
+});
+
 test('data may be flat or nested; the answer is flat, echoes the id and names revision and prediction', async () => {
   const flat = await infer('bc', { id: 'q', ...x([2, 30], [...row, ...row]) });
   const nested = await infer('bc', { id: 'q', ...x([2, 30], [row, row]) });
@@ -250,7 +288,6 @@ test('unknown models, versions and paths are 404, a wrong method 405', async () 
     '/v2/models/m/versions/9/ready',
     '/v2/models/waiting',
     '/v2/nope',
-    '/',
     '/v2/models',
     '/v2/models/%',
     '/constructor',

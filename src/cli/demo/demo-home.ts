@@ -75,7 +75,9 @@ export async function refuseProject(client: Client, home: string): Promise<void>
 async function refuseOtherProjects(context: CliContext, flags: readonly string[]): Promise<void> {
   const { createClient } = await import('../../sdk/index.ts');
   const { server } = await startServer(context, flags);
-  const { items } = await createClient({ url: server.url }).call(listProjects, { query: {} });
+  const token = await context.token();
+  const client = createClient({ url: server.url, ...(token !== undefined && { token }) });
+  const { items } = await client.call(listProjects, { query: {} });
   const others = items.map(({ name }) => name).filter((name) => name !== 'default' && name !== demoProject);
   if (others.length > 0) throw notOurs(context.home, `it holds other projects (${others.join(', ')})`);
 }

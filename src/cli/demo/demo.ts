@@ -74,7 +74,8 @@ async function replayLoop(
   const { output, home } = context;
   const { share, seed, until } = options;
   const { createClient } = await import('../../sdk/index.ts');
-  const root = createClient({ url: server.url });
+  const token = await context.token();
+  const root = createClient({ url: server.url, ...(token !== undefined && { token }) });
   await refuseProject(root, home);
   const client = await ensureProject(root, demoProject);
   const project = projectFolder(home);
@@ -90,6 +91,7 @@ async function replayLoop(
   });
   const replay = await openReplay(client, {
     servingUrl: server.servingUrl ?? '',
+    token,
     stock,
     folder: project,
     signal: context.signal,

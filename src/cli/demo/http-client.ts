@@ -13,12 +13,20 @@ export interface HttpClient {
   close(): void;
 }
 
-export function createHttpClient(options: { readonly connections: number; readonly signal: AbortSignal }): HttpClient {
+export function createHttpClient(options: {
+  readonly connections: number;
+  /** Sent as a bearer token. */
+  readonly token: string | undefined;
+  readonly signal: AbortSignal;
+}): HttpClient {
   const agent = new Agent({ keepAlive: true, maxSockets: options.connections });
 
   function send(method: 'GET' | 'POST', url: string, body?: string): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
-      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+      const headers = {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(options.token !== undefined && { authorization: `Bearer ${options.token}` }),
+      };
       const asked = request(url, { method, agent, headers, signal: options.signal }, (answer) => {
         const chunks: Buffer[] = [];
         answer.on('data', (chunk: Buffer) => chunks.push(chunk));

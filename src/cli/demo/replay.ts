@@ -41,19 +41,21 @@ export async function openReplay(
   client: Client,
   options: {
     readonly servingUrl: string;
+    /** Where the server asks for one. */
+    readonly token: string | undefined;
     readonly stock: Stock;
     readonly folder: string;
     readonly signal: AbortSignal;
     say(line: string): void;
   },
 ): Promise<Replay> {
-  const { servingUrl, stock, signal } = options;
+  const { servingUrl, token, stock, signal } = options;
   const project = await openProjectFolder(options.folder);
   return {
     ...options,
     client,
     endpointUrl: `${servingUrl}/projects/${project.project}/v2/models/${endpoint}`,
-    http: createHttpClient({ connections: requestsAtOnce, signal }),
+    http: createHttpClient({ connections: requestsAtOnce, token, signal }),
     timetable: createTimetable(client, stock.flights, signal),
     sender: await createProjectSender(client, project),
   };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '#platform/clock';
 import type { Database } from '#platform/database';
 import type { Authenticate, Principal } from '#platform/http';
+import { isLoopback } from '#platform/loopback';
 import { identityErrors } from './identity-errors.ts';
 import { localPrincipal, toPrincipal } from './principal.ts';
 import { findTokenByDigest } from './token-store.ts';
@@ -64,7 +65,7 @@ export function createAuthenticator(deps: {
       const { authorization } = headers;
       if (authorization === undefined) {
         if (auth === 'required') throw identityErrors.TOKEN_MISSING();
-        if (!isLoopback(ip)) throw identityErrors.OPEN_ON_LOOPBACK_ONLY();
+        if (!isLoopback(ip.replace(/^::ffff:/, ''))) throw identityErrors.OPEN_ON_LOOPBACK_ONLY();
         return localPrincipal;
       }
       const digest = digestOf(readToken(authorization));
@@ -89,8 +90,4 @@ function readToken(authorization: string): string {
     if (colon >= 0 && colon < pair.length - 1) return pair.slice(colon + 1);
   }
   throw identityErrors.AUTHORIZATION_MALFORMED();
-}
-
-function isLoopback(ip: string): boolean {
-  return ip === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(ip);
 }

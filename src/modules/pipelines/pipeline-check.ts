@@ -1,7 +1,7 @@
 import type { PipelineSpec } from '#contracts/pipelines';
 import { gateNames, parseGate, unknownNames } from '#modules/evaluation';
 import type { SpecProblem, WorkspaceDocument } from '#platform/resource-kind';
-import { codeOf } from './code-files.ts';
+import { codeOf, hiddenImport, missingProgram } from './code-files.ts';
 import { expandSteps, findCycle, outputsOf, parseInput, parseOutput, registerStep } from './pipeline-graph.ts';
 import { checkPlaceholders } from './placeholder-check.ts';
 
@@ -11,6 +11,7 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
   const datasets = Object.keys(document.sections['datasets'] ?? {});
   const features = Object.keys(document.sections['features'] ?? {});
   const outputs = new Map(Object.entries(spec.steps).map(([name, step]) => [name, outputsOf(step)]));
+  const tree = document.files.map((path) => ({ path, sha256: '', sizeBytes: 0 }));
   const everyOutput = [...outputs].flatMap(([step, made]) => made.map(({ name }) => `${step}.${name}`));
 
   function checkOutput(text: string, path: readonly (string | number)[]): void {
@@ -71,14 +72,23 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
           message: `there is no parameter "${param}"`,
           known: Object.keys(spec.params ?? {}),
         });
-    if (
-      codeOf(
-        step,
-        document.files.map((path) => ({ path, sha256: '', sizeBytes: 0 })),
-      ).length === 0 &&
-      step.code !== undefined
-    )
+    if (step.code !== undefined && codeOf(step, tree).length === 0)
       problems.push({ path: at('code'), message: 'no file of the project matches', known: document.files });
+    const program = missingProgram(step, document.files);
+    if (program !== undefined)
+      problems.push({
+        path: at('run'),
+        message: `there is no file "${program}" in the project`,
+        expected: 'a file of the project, which git does not ignore',
+        known: document.files,
+      });
+    const hidden = hiddenImport(step, tree, spec.steps, (path) => document.readText?.(path));
+    if (hidden !== undefined)
+      problems.push({
+        path: at('run'),
+        message: `${hidden.file} imports ${hidden.imports}, which is the program of another step and so not there`,
+        expected: `code: [${hidden.file}, ${hidden.imports}], or what both need in a file of its own`,
+      });
   }
   if (spec.python !== undefined && !document.files.includes(spec.python))
     problems.push({

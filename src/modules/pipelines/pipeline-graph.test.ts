@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { PipelineSpec } from '#contracts/pipelines';
+import type { PipelineSpec, StepSpec } from '#contracts/pipelines';
 import { cacheKey, canonicalJson, differences } from './cache-key.ts';
-import { codeOf } from './code-files.ts';
+import { codeOf, hiddenImport, missingProgram } from './code-files.ts';
 import { expandSteps, featurePrefixes, findCycle, timeColumn } from './pipeline-graph.ts';
 
 const spec: PipelineSpec = {
@@ -73,6 +73,62 @@ describe('the code that a step sees', () => {
 
   test('is the folder of the file that its command names', () => {
     expect(pathsOf({ run: 'python steps/fit.py --x' })).toEqual(['steps/fit.py', 'steps/lib/util.py']);
+  });
+
+  test("is what lies beside its own program, but not another step's", () => {
+    const files = ['steps/fit.py', 'steps/prepare.py', 'steps/common.py', 'steps/config.json', 'other/x.py'].map(
+      (path) => ({ path, sha256: path, sizeBytes: 1 }),
+    );
+    const steps = {
+      prepare: { run: 'python ./steps/prepare.py --config steps/config.json' },
+      fit: { run: ['python', 'steps/fit.py'] },
+      both: { run: 'python steps/prepare.py && python steps/fit.py' },
+      all: { run: 'make', code: ['steps/*.py'] },
+    };
+    const seen = (step: keyof typeof steps) => codeOf(steps[step], files, steps).map(({ path }) => path);
+    expect(seen('fit')).toEqual(['steps/fit.py', 'steps/common.py', 'steps/config.json']);
+    expect(seen('prepare')).toEqual(['steps/prepare.py', 'steps/common.py', 'steps/config.json']);
+    expect(seen('both')).toEqual(['steps/fit.py', 'steps/prepare.py', 'steps/common.py', 'steps/config.json']);
+    expect(seen('all'), 'told is told').toEqual(['steps/fit.py', 'steps/prepare.py', 'steps/common.py']);
+  });
+
+  test("lacks another step's program that it imports, which is said before it runs", () => {
+    const files = ['steps/fit.py', 'steps/prepare.py'].map((path) => ({ path, sha256: path, sizeBytes: 1 }));
+    const steps = { prepare: { run: 'python steps/prepare.py' }, fit: { run: 'python steps/fit.py' } };
+    const found = (text: string, fit: StepSpec = steps.fit) =>
+      hiddenImport(fit, files, { ...steps, fit }, (path) => (path === 'steps/fit.py' ? text : ''));
+    for (const text of [
+      'import os, prepare',
+      'import prepare as p',
+      'from prepare import clean',
+      '  from .prepare import x',
+      'from steps.prepare import x',
+    ])
+      expect(found(`"""Fit."""\n${text}\n`), text).toEqual({ file: 'steps/fit.py', imports: 'steps/prepare.py' });
+    for (const text of ['import prepared', 'from os import prepare', '# import prepare', 'x = "prepare"'])
+      expect(found(text), text).toBeUndefined();
+    expect(found('import prepare', { ...steps.fit, code: ['steps/**'] })).toBeUndefined();
+  });
+
+  test('has a program that is there, where its command says so for certain', () => {
+    const missing = (run: string | string[]) => missingProgram({ run }, ['steps/fit.py', 'run.sh']);
+    expect(missing('python steps/fti.py --x 1')).toBe('steps/fti.py');
+    expect(missing(['node', './steps/fit.js'])).toBe('steps/fit.js');
+    expect(missing('python3.11 prepare.py')).toBe('prepare.py');
+    for (const run of [
+      'python steps/fit.py',
+      'python ./steps/../steps/fit.py',
+      'sh run.sh',
+      'python -m steps.fit',
+      'python $HOME/x.py',
+      'python /opt/x.py',
+      'python ../x.py',
+      'cd steps && python fti.py',
+      'make fti.py',
+      'bash -c "python x.py"',
+      'python ${params.script}.py',
+    ])
+      expect(missing(run), run).toBeUndefined();
   });
 
   test('is all but the document when the command names none', () => {

@@ -100,7 +100,7 @@ async function planStep(
       reads.push(`dataset:${found.dataset}@${found.version}`);
     }
   }
-  const files = codeOf(step.spec, code);
+  const files = codeOf(step.spec, code, spec.steps);
   const requirements = code.find(({ path }) => path === spec.python)?.sha256;
   const seen =
     step.spec.params === undefined

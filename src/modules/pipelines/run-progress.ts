@@ -234,7 +234,7 @@ function commandWork(
   return {
     kind: 'command',
     command: spec.run,
-    code: codeOf(spec, run.code),
+    code: codeOf(spec, run.code, run.spec.steps),
     inputs,
     outputs: outputsOf(spec),
     params:

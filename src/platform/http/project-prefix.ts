@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { namePattern } from '#contracts/references';
+import { decodeUrlText } from '../url-text.ts';
 
 const projectKey = Symbol('project');
 type WithProject = IncomingMessage & { [projectKey]?: string };
@@ -17,7 +18,7 @@ export function stripProjectPrefix(request: IncomingMessage): string {
   const url = request.url ?? '/';
   if (!url.startsWith('/projects/')) return url;
   const match = prefix.exec(url);
-  const name = match?.[1] === undefined ? undefined : decode(match[1]);
+  const name = match?.[1] === undefined ? undefined : decodeUrlText(match[1]);
   if (name === undefined || match?.[2] === undefined || !validName.test(name)) return url;
   (request as WithProject)[projectKey] = name;
   return match[2];
@@ -25,12 +26,4 @@ export function stripProjectPrefix(request: IncomingMessage): string {
 
 export function projectOf(request: IncomingMessage): string {
   return (request as WithProject)[projectKey] ?? defaultProject;
-}
-
-function decode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined; // a malformed escape is no project's name
-  }
 }

@@ -1,5 +1,6 @@
 import type { ArtifactEntry } from '#modules/tracking';
-import { leavesFolder, toProxiedPath, tryDecode } from './artifact-uri.ts';
+import { decodeUrlText } from '#platform/url-text';
+import { leavesFolder, toProxiedPath } from './artifact-uri.ts';
 import type { MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { invalidParameter, sendMlflowError } from './mlflow-errors.ts';
 import { runIdOf } from './run-calls.ts';
@@ -31,7 +32,7 @@ export function createArtifactReader({ database, tracking, registry }: MlflowDep
   async function registryFiles(project: string, path: string) {
     const [folder, model, version, ...rest] = path.split('/');
     if (folder !== registryFilesFolder || model === undefined || version === undefined) return undefined;
-    const name = tryDecode(model); // a text that cannot be decoded names no model
+    const name = decodeUrlText(model); // a text that cannot be decoded names no model
     const found = name === undefined ? undefined : await registry.version(database.read, project, name, version);
     return found && { files: found.files, path: rest.join('/') };
   }

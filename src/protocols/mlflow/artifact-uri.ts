@@ -1,3 +1,5 @@
+import { decodeUrlText } from '#platform/url-text';
+
 /** The path inside the project's proxied artifacts that a URI names; undefined when its bytes are elsewhere. */
 export function toProxiedPath(uri: string): string | undefined {
   const rest = /^mlflow-artifacts:(?:\/\/[^/]*)?\/+(.*)$/.exec(uri)?.[1];
@@ -12,18 +14,9 @@ export function leavesFolder(path: string): boolean {
   let text = path;
   for (let depth = 0; depth < 4; depth += 1) {
     if (text.startsWith('/') || /[\\\0]/.test(text) || text.split('/').includes('..')) return true;
-    const decoded = tryDecode(text);
+    const decoded = decodeUrlText(text); // a bare % is an ordinary character of a name
     if (decoded === undefined || decoded === text) return false;
     text = decoded;
   }
   return true; // encoded so often only to hide something
-}
-
-/** Undefined for a text with a broken escape. */
-export function tryDecode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined; // a bare % is an ordinary character of a name
-  }
 }
