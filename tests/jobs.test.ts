@@ -31,6 +31,16 @@ async function printed(project: PipelineProject, runId: string, step: string, pa
 }
 
 describe('a step', () => {
+  test('may write into its inputs, which are its own', async () => {
+    const { project } = await open(
+      `      a: { run: 'echo first > "$TIDEMILL_OUTPUT_X"', outputs: [x] }
+      b: { run: 'echo more >> "$TIDEMILL_INPUT_X"; cp "$TIDEMILL_INPUT_X" "$TIDEMILL_OUTPUT_Y"', inputs: { x: a.x }, outputs: [y] }\n`,
+    );
+    const run = await project.run();
+    expect(await project.output(run, 'b', 'y')).toBe('first\nmore\n');
+    expect(await project.output(run, 'a', 'x')).toBe('first\n');
+  });
+
   test('may leave files of any name in its home', async () => {
     const { project } = await open(
       `      a: { run: 'echo mine > "$HOME/collected"; echo x > "$TIDEMILL_OUTPUT_X"', outputs: [x] }\n`,

@@ -3,6 +3,7 @@ import type { Database, Unit, WriteContext } from '#platform/database';
 import { isAppError } from '#platform/errors';
 import type { Logger } from '#platform/log';
 import { createAdmission } from './admission.ts';
+import { lostAttempt } from './command-runner.ts';
 import type { AttemptOutcome, Job, JobResult, LeftAttempt } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
 import {
@@ -11,6 +12,7 @@ import {
   findJob,
   findNextStartMs,
   listClaimable,
+  listOverdue,
   listRunning,
   renewLeases,
   requeueJob,
@@ -28,7 +30,9 @@ type JobKind = JobRow['kind'];
  *      └────requeue──────┘   (error, lost or timeout, while the retry rule allows; or the server stops)
  *
  * A claim raises the fence by one; whatever an attempt writes is guarded by its fence, so that a late one changes
- * nothing. One process owns the queue: after a restart it takes over every job that is `running`.
+ * nothing. One process owns the queue: after a restart it takes over every job that is `running`. What it has it holds by
+ * a lease that it renews; a job whose lease is over, because its claim was committed while the answer got lost, is lost
+ * and tried again.
  *
  * The loop turns: one unit records every attempt that has ended since the last turn and claims what then has room, so
  * that an attempt's end and the next one's start are one commit.
@@ -60,6 +64,8 @@ export interface JobLoopDeps {
   readonly logger: Logger;
   readonly runner: AttemptRunner;
   readonly capacity: { readonly cpu: number; readonly memoryMb: number; readonly workerTasks: number };
+  /** How long an attempt may go without a sign of its holder, which gives one three times as often. Default 30 s. */
+  readonly leaseMs?: number;
   /** Makes the attempt's token in the claiming unit. */
   issueToken(unit: Unit, job: Job): Promise<{ readonly id: string; readonly token: string }>;
   /** Takes it back in the unit that ends the attempt. */
@@ -73,8 +79,6 @@ type Running = { readonly job: Job; readonly abort: AbortController; readonly do
 type Claimed = { readonly job: Job; readonly token: string };
 type Ended = { readonly job: Job; readonly outcome: AttemptOutcome };
 
-const leaseMs = 30_000;
-const renewEveryMs = 10_000;
 const pollMs = 1_000;
 const longestPauseMs = 30_000;
 const context: WriteContext = { actor: 'system:jobs' };
@@ -82,8 +86,10 @@ const stopping = Symbol('stopping');
 const kinds = ['worker', 'command'] as const;
 
 export function createJobLoop(deps: JobLoopDeps): JobLoop {
-  const { database, clock, logger, runner, capacity } = deps;
+  const { database, clock, logger, runner, capacity, leaseMs = 30_000 } = deps;
   const running = new Map<string, Running>();
+  /** Attempts from their start until their end is written: their leases are renewed. */
+  const held = new Map<string, Job>();
   /** Cancelled between the commit of their claim and their start. */
   const cancelledEarly = new Set<string>();
   /** Kinds of which something may be ready. */
@@ -95,6 +101,7 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
   const stop = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let renewTimer: NodeJS.Timeout | undefined;
+  let renewing: Promise<void> | undefined;
   let turning: Promise<void> | undefined;
   let started = false;
 
@@ -205,6 +212,7 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
     if (cancelledEarly.has(job.id) || job.cancelRequested) abort.abort(jobsErrors.JOB_CANCELLED());
     const done = attend(job, attempt, abort.signal).then((outcome) => leave(job, outcome));
     running.set(job.id, { job, abort, done });
+    held.set(job.id, job);
   }
 
   /** How an attempt ended; undefined when it was broken off because the server stops. */
@@ -228,17 +236,24 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
 
   function leave(job: Job, outcome: AttemptOutcome | LeftAttempt | undefined): void {
     running.delete(job.id);
-    if (outcome?.kind === 'left') return;
+    if (outcome?.kind === 'left') return letGo(job);
     if (outcome === undefined) return conclude(job, giveBack(job));
     ended.push({ job, outcome });
     if (started && !stop.signal.aborted) wanted.add(job.work.kind); // its place is free
     turn();
   }
 
+  function letGo(job: Job): void {
+    if (held.get(job.id) === job) held.delete(job.id); // else its next attempt has begun
+  }
+
   /** Removes what an attempt needed, once its end is written. */
   function conclude(job: Job, written: Promise<void>): void {
     const done = written
-      .then(() => runner.remove(job))
+      .then(() => {
+        letGo(job);
+        return runner.remove(job);
+      })
       .catch((error: unknown) => {
         logger.error({ err: error, job: job.id }, 'the end of an attempt was not recorded');
       })
@@ -333,11 +348,25 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
     });
   }
 
+  /** Renews what is held, then gives up what nobody holds. */
   async function renew(): Promise<void> {
-    if (running.size === 0) return;
-    await database
-      .write(context, (unit) => renewLeases(unit, [...running.keys()], leaseMs))
-      .catch((error: unknown) => logger.error({ err: error }, 'leases were not renewed'));
+    try {
+      // most of the time there is neither, and nothing to write
+      if (held.size === 0 && (await listOverdue(database.read, clock.nowMs())).length === 0) return;
+      const overdue = await database.write(context, async (unit) => {
+        await renewLeases(unit, [...held.values()], leaseMs);
+        const left = await listOverdue(unit, unit.nowMs);
+        for (const job of left) await record(unit, { job, outcome: lostAttempt() });
+        return left;
+      });
+      for (const job of overdue) {
+        logger.warn({ job: job.id, fence: job.fence }, 'an attempt was lost: its lease was over');
+        conclude(job, Promise.resolve());
+      }
+      if (overdue.length > 0) wakeAll();
+    } catch (error) {
+      logger.error({ err: error }, 'leases were not renewed');
+    }
   }
 
   return {
@@ -352,7 +381,11 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
       await runner.sweep(adopted);
       started = true;
       for (const job of adopted) begin(job, (signal) => runner.adopt(job, signal));
-      renewTimer = setInterval(() => void renew(), renewEveryMs);
+      renewTimer = setInterval(() => {
+        renewing ??= renew().finally(() => {
+          renewing = undefined;
+        });
+      }, leaseMs / 3);
       renewTimer.unref();
       wakeAll();
       await lookAhead();
@@ -361,6 +394,7 @@ export function createJobLoop(deps: JobLoopDeps): JobLoop {
       stop.abort();
       clearTimeout(timer);
       clearInterval(renewTimer);
+      await renewing;
       await turning;
       const left = [...running.values()];
       for (const { abort } of left) abort.abort(stopping);

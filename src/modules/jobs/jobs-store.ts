@@ -203,14 +203,35 @@ export async function claimJob(unit: Unit, job: Job, leaseMs: number, tokenId: s
   return Number(result.numUpdatedRows) === 1;
 }
 
-export async function renewLeases(unit: Unit, ids: readonly string[], leaseMs: number): Promise<void> {
+/** Of attempts that go on; one that another has taken over since stays the other's. */
+export async function renewLeases(
+  unit: Unit,
+  attempts: readonly Pick<Job, 'id' | 'fence'>[],
+  leaseMs: number,
+): Promise<void> {
+  if (attempts.length === 0) return;
   await unit
     .query<JobsTables>()
     .updateTable('jobs')
     .set({ lease_until_ms: unit.nowMs + leaseMs })
-    .where(inList(unit, 'jobs.id', ids))
     .where('jobs.state', '=', 'running')
+    .where((eb) =>
+      eb.or(attempts.map(({ id, fence }) => eb.and([eb('jobs.id', '=', id), eb('jobs.fence', '=', fence)]))),
+    )
     .execute();
+}
+
+/** Running jobs whose lease is over: whoever had them is gone. */
+export async function listOverdue(reader: Reader, nowMs: number): Promise<readonly Job[]> {
+  const rows = await reader
+    .query<JobsTables>()
+    .selectFrom('jobs')
+    .select(jobColumns)
+    .where('jobs.state', '=', 'running')
+    .where('jobs.lease_until_ms', '<', nowMs)
+    .orderBy('jobs.id')
+    .execute();
+  return rows.map(rowToJob);
 }
 
 export async function requestCancel(unit: Unit, id: string): Promise<void> {
