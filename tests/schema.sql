@@ -1110,6 +1110,18 @@ CREATE INDEX tracking_logged_models_by_creation on tracking_logged_models (exper
 
 CREATE INDEX tracking_logged_models_by_run on tracking_logged_models (source_run_id) where source_run_id is not null;
 
+CREATE TABLE tracking_metric_batches (
+  run_id text not null references tracking_runs (run_id) on delete cascade,
+  batch_id text not null,
+  timestamp_ms bigint not null,
+  step bigint not null,
+  special smallint not null check (special between 0 and 3),
+  point_count bigint not null,
+  -- an object: the value of each key
+  values_json text not null,
+  primary key (run_id, batch_id)
+);
+
 CREATE TABLE tracking_metrics (
   run_id text not null,
   metric_key text not null,

@@ -1,8 +1,10 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
-import { type Cell, jsonRows } from './json-rows-store.ts';
-import { decodeValue, encodeValue, latestByKey } from './metric-value.ts';
+import { insertBatches, wideKeys } from './metric-batch-store.ts';
+import { groupPoints, type PointGroup } from './metric-groups.ts';
+import { decodeValue, latestByKey } from './metric-value.ts';
+import { pointsOf, valueUnder } from './point-group-store.ts';
 import type { MetricRow, TrackingTables } from './tracking-tables.ts';
 import type { Metric } from './tracking-types.ts';
 
@@ -13,30 +15,38 @@ const rowToMetric = (row: MetricRow): Metric => ({
   step: row.step,
 });
 
-const toCells = ({ key, timestampMs, step, value }: Metric): readonly Cell[] => [
-  key,
-  timestampMs,
-  step,
-  ...encodeValue(value),
-];
-const cellTypes = ['text', 'bigint', 'bigint', 'double precision', 'smallint'] as const;
-
 /** Adds points to a run's history (exact duplicates once) and moves its latest points on. */
 export async function insertMetrics(unit: Unit, runId: string, metrics: readonly Metric[]): Promise<void> {
-  const query = unit.query<TrackingTables>();
-  const history = jsonRows(unit, cellTypes, metrics.map(toCells));
-  await sql`insert into tracking_metrics (run_id, metric_key, timestamp_ms, step, value, special)
-    select ${runId}, ${history.columns} from ${history.from} where true
-    on conflict (run_id, metric_key, timestamp_ms, step, value, special) do nothing`.execute(query);
+  const groups = groupPoints(metrics);
+  const [wide, narrow] = [groups.filter(isWide), groups.filter((group) => !isWide(group))];
+  if (wide.length > 0) await insertBatches(unit, runId, wide);
+  if (narrow.length > 0) await insertPoints(unit, runId, narrow);
   // One row a key: PostgreSQL refuses to update a row twice in one statement.
-  const latest = jsonRows(unit, cellTypes, latestByKey(metrics).map(toCells));
-  await sql`insert into tracking_latest_metrics (run_id, metric_key, timestamp_ms, step, value, special)
-    select ${runId}, ${latest.columns} from ${latest.from} where true
+  await moveLatest(unit, runId, groups.length === 1 ? groups : groupPoints(latestByKey(metrics)));
+}
+
+const isWide = ({ size }: PointGroup) => size >= wideKeys;
+
+async function insertPoints(unit: Unit, runId: string, groups: readonly PointGroup[]): Promise<void> {
+  const points = pointsOf(unit, groups);
+  await sql`${points.groups}
+    insert into tracking_metrics (run_id, metric_key, timestamp_ms, step, value, special)
+    select ${runId}, ${points.columns} from ${points.from} where true
+    on conflict (run_id, metric_key, timestamp_ms, step, value, special) do nothing`.execute(
+    unit.query<TrackingTables>(),
+  );
+}
+
+async function moveLatest(unit: Unit, runId: string, groups: readonly PointGroup[]): Promise<void> {
+  const points = pointsOf(unit, groups);
+  await sql`${points.groups}
+    insert into tracking_latest_metrics (run_id, metric_key, timestamp_ms, step, value, special)
+    select ${runId}, ${points.columns} from ${points.from} where true
     on conflict (run_id, metric_key) do update set
       timestamp_ms = excluded.timestamp_ms, step = excluded.step, value = excluded.value, special = excluded.special
     where (excluded.step, excluded.timestamp_ms, excluded.value)
       > (tracking_latest_metrics.step, tracking_latest_metrics.timestamp_ms, tracking_latest_metrics.value)`.execute(
-    query,
+    unit.query<TrackingTables>(),
   );
 }
 
@@ -88,32 +98,31 @@ export async function listHistory(
     readonly offset?: number | undefined;
   } = {},
 ): Promise<Metric[]> {
-  let select = reader
-    .query<TrackingTables>()
-    .selectFrom('tracking_metrics')
-    .select([
-      'tracking_metrics.run_id',
-      'tracking_metrics.metric_key',
-      'tracking_metrics.timestamp_ms',
-      'tracking_metrics.step',
-      'tracking_metrics.value',
-      'tracking_metrics.special',
-    ])
-    .where('tracking_metrics.run_id', '=', runId)
-    .where('tracking_metrics.metric_key', '=', key);
   const { limit, after, offset } = page;
-  if (after !== undefined)
-    select = select.where(
-      sql<boolean>`(tracking_metrics.timestamp_ms, tracking_metrics.step, tracking_metrics.value, tracking_metrics.special)
-        > (${after.timestampMs}, ${after.step}, ${after.value}, ${after.special})`,
-    );
-  let ordered = select
-    .orderBy('tracking_metrics.timestamp_ms')
-    .orderBy('tracking_metrics.step')
-    .orderBy('tracking_metrics.value')
-    .orderBy('tracking_metrics.special');
-  // SQLite knows no offset without a limit
-  if (limit !== undefined || offset) ordered = ordered.limit(limit ?? Number.MAX_SAFE_INTEGER);
-  if (offset) ordered = ordered.offset(offset);
-  return (await ordered.execute()).map(rowToMetric);
+  const later = (columns: RawBuilder<unknown>) =>
+    after === undefined
+      ? sql`1 = 1`
+      : sql`(${columns}) > (${after.timestampMs}, ${after.step}, ${after.value}, ${after.special})`;
+  const columns = sql.raw('timestamp_ms, step, value, special');
+  const value = valueUnder(reader, sql.ref('tracking_metric_batches.values_json'), key);
+  // Each half in its order, so that both databases merge them without sorting the long one.
+  const { rows } = await sql<MetricRow>`
+    with waiting (timestamp_ms, step, value, special) as (
+      select distinct tracking_metric_batches.timestamp_ms, tracking_metric_batches.step, ${value},
+        tracking_metric_batches.special
+      from tracking_metric_batches where tracking_metric_batches.run_id = ${runId} and ${value} is not null
+    )
+    select ${columns} from tracking_metrics
+    where tracking_metrics.run_id = ${runId} and tracking_metrics.metric_key = ${key} and ${later(columns)}
+    union all
+    select ${columns} from waiting
+    where ${later(columns)} and not exists (
+      select 1 from tracking_metrics
+      where tracking_metrics.run_id = ${runId} and tracking_metrics.metric_key = ${key}
+        and tracking_metrics.timestamp_ms = waiting.timestamp_ms and tracking_metrics.step = waiting.step
+        and tracking_metrics.value = waiting.value and tracking_metrics.special = waiting.special
+    )
+    order by timestamp_ms, step, value, special
+    limit ${limit ?? Number.MAX_SAFE_INTEGER} offset ${offset ?? 0}`.execute(reader.query<TrackingTables>());
+  return rows.map((row) => rowToMetric({ ...row, metric_key: key }));
 }

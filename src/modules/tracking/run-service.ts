@@ -3,6 +3,7 @@ import type { Reader, Unit } from '#platform/database';
 import { findAnyExperimentRow, requireActive, takeExperimentRow } from './experiment-service.ts';
 import { findExperimentRowByName } from './experiment-store.ts';
 import { keyValueTables, putKeyValues, putKeyValuesOf } from './key-value-store.ts';
+import { orderBatches } from './metric-batch-store.ts';
 import { runNameFor } from './run-names.ts';
 import {
   endRun,
@@ -89,12 +90,13 @@ function nameOf(runId: string, input: OneOfRuns): string {
   return input.name || tag || runNameFor(runId);
 }
 
-async function emitFinished(unit: Unit, row: RunWithExperiment, status: RunStatus): Promise<void> {
+async function recordFinished(unit: Unit, row: RunWithExperiment, status: RunStatus): Promise<void> {
   if (!endedStatuses.includes(status) || endedStatuses.includes(row.status)) return;
-  await emitEnd(unit, row.project, row.run_id, status);
+  await recordEnd(unit, row.project, row.run_id, status);
 }
 
-async function emitEnd(unit: Unit, project: string, runId: string, status: RunStatus): Promise<void> {
+async function recordEnd(unit: Unit, project: string, runId: string, status: RunStatus): Promise<void> {
+  await orderBatches(unit, runId, { from: 1 }); // from now on its histories are only read
   await unit.emit({
     type: 'tracking-run.finished',
     project,
@@ -229,12 +231,12 @@ export function createRunService({
       };
       if (Object.keys(change).length > 0) await updateRun(unit, runId, change);
       if (name) await putKeyValues(unit, keyValueTables.runTags, runId, [{ key: runNameTag, value: name }]);
-      if (status !== undefined) await emitFinished(unit, row, status);
+      if (status !== undefined) await recordFinished(unit, row, status);
       return rowToRunInfo({ ...row, ...change });
     },
 
     async finishRun(unit, { project, runId, status }) {
-      if (await endRun(unit, { project, runId, status })) await emitEnd(unit, project, runId, status);
+      if (await endRun(unit, { project, runId, status })) await recordEnd(unit, project, runId, status);
       else await getRunRow(unit, project, runId); // it has ended before, or is not there
     },
 

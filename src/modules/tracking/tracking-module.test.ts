@@ -1,10 +1,14 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Unit } from '#platform/database';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
 import { createTrackingModule, type TrackingApi } from './index.ts';
 
 const actor = { actor: 'user:test' };
 const point = (step: number, timestampMs: number, value: number) => ({ key: 'auc', step, timestampMs, value });
+/** One point of each of a hundred keys; time goes against the steps. */
+const wide = (step: number, valueOf: (key: number) => number) =>
+  Array.from({ length: 100 }, (_, n) => ({ key: `m${n}`, value: valueOf(n), step, timestampMs: 1000 - step }));
 const digest = (n: number) => String(n).padStart(64, '0');
 
 describeDatabases('tracking', (open) => {
@@ -47,6 +51,15 @@ describeDatabases('tracking', (open) => {
 
   const newRun = async (tags: { key: string; value: string }[] = []) =>
     (await write((unit) => api.createRun(unit, { project, tags }))).info.runId;
+  const logPoints = (runId: string, metrics: ReturnType<typeof wide>) =>
+    write((unit) => api.log(unit, { project, runId, metrics }));
+  const historyOf = (runId: string, key: string, page: { limit?: number; offset?: number } = {}) =>
+    api.metricHistory(database.read, { project, runId, key, ...page });
+  const waiting = async (runId: string) =>
+    (
+      await sql<{ points: number | null }>`select sum(point_count) as points from tracking_metric_batches
+        where run_id = ${runId}`.execute(database.read.query())
+    ).rows[0]?.points ?? 0;
   const latest = async (runId: string, key: string) =>
     (await api.run(database.read, project, runId))?.metrics.find((metric) => metric.key === key);
 
@@ -98,6 +111,77 @@ describeDatabases('tracking', (open) => {
     const after = { timestampMs: 7, step: 3, value: 0.1 + 0.2, special: 0 };
     const rest = await api.metricHistory(database.read, { project, runId, key: 'm', limit: 1, after });
     expect(rest).toEqual([{ key: 'm', value: 5e-324, step: 4, timestampMs: 7 }]);
+  });
+
+  describe('a batch of many keys', () => {
+    test('is read like any other before and after it is put in order: ordered, duplicates once, numbers whole', async () => {
+      const runId = await newRun();
+      const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 2 ** 60, 0.1 + 0.2, 5e-324, -1e-7];
+      const batches = odd.map((value, step) => wide(step, () => value));
+      for (const batch of [...batches, ...batches]) await logPoints(runId, batch); // each twice, as a client that tries again
+      await logPoints(runId, batches[3]?.slice(7, 8) ?? []); // and a point of its own, which is stored apart
+      expect(await waiting(runId)).toBe(odd.length * 2 * 100);
+      const later = odd.map((value, step) => ({ key: 'm7', value, step, timestampMs: 1000 - step })).toReversed();
+      const check = async () => {
+        expect(await historyOf(runId, 'm7')).toEqual(later);
+        expect(await historyOf(runId, 'm7', { limit: 2, offset: 3 })).toEqual(later.slice(3, 5));
+        const at = later[2];
+        const after = { timestampMs: at?.timestampMs ?? 0, step: at?.step ?? 0, value: at?.value ?? 0, special: 0 };
+        const rest = await api.metricHistory(database.read, { project, runId, key: 'm7', limit: 3, after });
+        expect(rest).toEqual(later.slice(3, 6));
+        expect(await latest(runId, 'm7')).toMatchObject({ step: odd.length - 1, value: -1e-7 });
+      };
+      await check();
+      await write((unit) => api.finishRun(unit, { project, runId, status: 'FINISHED' }));
+      expect(await waiting(runId)).toBe(0);
+      await check();
+    });
+
+    test('waits only until there are some thousands of points', async () => {
+      const runId = await newRun();
+      for (let step = 0; step < 60; step += 1)
+        await logPoints(
+          runId,
+          wide(step, (n) => n * 1000 + step),
+        );
+      expect(await waiting(runId)).toBe(1000);
+      const steps = (await historyOf(runId, 'm42')).map(({ step, value }) => [step, value]);
+      expect(steps).toEqual(Array.from({ length: 60 }, (_, n) => [59 - n, 42_059 - n]));
+    });
+
+    test('may have any key that is a name', async () => {
+      const runId = await newRun();
+      const keys = ['5', '007', 'val/acc', 'a.b', 'a b:c-d', 'ünï', '__proto__', 'constructor', 'true', 'null'];
+      const named = keys.map((key, n) => ({ key, value: n + 0.5, step: 1, timestampMs: 9 }));
+      await logPoints(runId, [...named, ...wide(1, () => 0).map((metric) => ({ ...metric, timestampMs: 9 }))]);
+      expect(await waiting(runId)).toBe(keys.length + 100);
+      const histories = async () => Promise.all(keys.map((key) => historyOf(runId, key)));
+      expect(await histories()).toEqual(named.map((metric) => [metric]));
+      expect(await historyOf(runId, 'nothing')).toEqual([]);
+      await write((unit) => api.finishRun(unit, { project, runId, status: 'FAILED' }));
+      expect(await histories()).toEqual(named.map((metric) => [metric]));
+      for (const metric of named) expect(await latest(runId, metric.key)).toEqual(metric);
+    });
+
+    test('keeps both values of a key at one instant', async () => {
+      const runId = await newRun();
+      await logPoints(runId, [...wide(3, () => 1), ...wide(3, (n) => (n < 30 ? 2 : 1))]);
+      expect((await historyOf(runId, 'm7')).map(({ value }) => value)).toEqual([1, 2]);
+      expect((await historyOf(runId, 'm70')).map(({ value }) => value)).toEqual([1]);
+      expect(await latest(runId, 'm7')).toMatchObject({ value: 2 });
+    });
+
+    test('leaves nothing behind when it is refused', async () => {
+      const runId = await newRun();
+      await write((unit) => api.log(unit, { project, runId, params: [{ key: 'lr', value: '1' }] }));
+      const refused = write(async (unit) => {
+        await api.log(unit, { project, runId, metrics: wide(0, () => 1) });
+        await api.log(unit, { project, runId, params: [{ key: 'lr', value: '2' }] });
+      });
+      await expect(refused).rejects.toMatchObject({ code: 'PARAM_CHANGED' });
+      expect(await waiting(runId)).toBe(0);
+      expect(await historyOf(runId, 'm1')).toEqual([]);
+    });
   });
 
   test('params do not change, and a refused batch leaves nothing behind', async () => {

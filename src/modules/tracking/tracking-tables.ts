@@ -40,6 +40,16 @@ export interface MetricRow {
   special: number;
 }
 
+export interface MetricBatchRow {
+  run_id: string;
+  batch_id: string;
+  timestamp_ms: number;
+  step: number;
+  special: number;
+  point_count: number;
+  values_json: string;
+}
+
 export interface DatasetRow {
   dataset_key: string;
   experiment_key: number;
@@ -83,6 +93,7 @@ export interface TrackingTables {
   tracking_experiment_tags: { experiment_key: number; tag_key: string; tag_value: string };
   tracking_runs: RunRow;
   tracking_metrics: MetricRow;
+  tracking_metric_batches: MetricBatchRow;
   tracking_latest_metrics: MetricRow;
   tracking_params: { run_id: string; param_key: string; param_value: string };
   tracking_run_tags: { run_id: string; tag_key: string; tag_value: string };

@@ -1,0 +1,66 @@
+import { sql } from 'kysely';
+import type { Unit } from '#platform/database';
+import type { PointGroup } from './metric-groups.ts';
+import { unpackValues } from './point-group-store.ts';
+import type { TrackingTables } from './tracking-tables.ts';
+
+/*
+ * tracking_metrics is ordered by (run, key, time), so that a history is read in one go; a batch of a hundred keys written
+ * there changes a hundred pages. A group of many keys therefore waits whole in tracking_metric_batches, and those of a
+ * run are put in order together: then each key gets many points at once. Readers of histories look at both places.
+ */
+
+/** Keys from which on a group waits. */
+export const wideKeys = 20;
+/** Waiting points of a run from which on they are put in order: bounds what a reader looks through. */
+const waitingPoints = 5000;
+
+/** Keeps groups as they are, and puts those of the run in order when they hold many points. */
+export async function insertBatches(unit: Unit, runId: string, groups: readonly PointGroup[]): Promise<void> {
+  await unit
+    .query<TrackingTables>()
+    .insertInto('tracking_metric_batches')
+    .values(
+      groups.map((group) => ({
+        run_id: runId,
+        batch_id: unit.newId(),
+        timestamp_ms: group.timestampMs,
+        step: group.step,
+        special: group.special,
+        point_count: group.size,
+        values_json: group.valuesJson,
+      })),
+    )
+    .execute();
+  await orderBatches(unit, runId, { from: waitingPoints });
+}
+
+/** Puts the waiting points of a run into its histories, exact duplicates once, when there are `from` or more. */
+export async function orderBatches(
+  unit: Unit,
+  runId: string,
+  { from: fewest }: { readonly from: number },
+): Promise<void> {
+  const waiting = await unit
+    .query<TrackingTables>()
+    .selectFrom('tracking_metric_batches')
+    .select((of) => of.fn.sum<number | null>('tracking_metric_batches.point_count').as('points'))
+    .where('tracking_metric_batches.run_id', '=', runId)
+    .executeTakeFirst();
+  if ((waiting?.points ?? 0) < fewest) return;
+  const values = unpackValues(unit, sql.ref('tracking_metric_batches.values_json'));
+  await sql`insert into tracking_metrics (run_id, metric_key, timestamp_ms, step, value, special)
+    select tracking_metric_batches.run_id, point.key, tracking_metric_batches.timestamp_ms,
+      tracking_metric_batches.step, ${values.value}, tracking_metric_batches.special
+    from tracking_metric_batches cross join ${values.from}
+    where tracking_metric_batches.run_id = ${runId}
+    order by 2, 3, 4, 5, 6
+    on conflict (run_id, metric_key, timestamp_ms, step, value, special) do nothing`.execute(
+    unit.query<TrackingTables>(),
+  );
+  await unit
+    .query<TrackingTables>()
+    .deleteFrom('tracking_metric_batches')
+    .where('tracking_metric_batches.run_id', '=', runId)
+    .execute();
+}

@@ -1,0 +1,51 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { Reader } from '#platform/database';
+import type { PointGroup } from './metric-groups.ts';
+
+type Dialect = Pick<Reader, 'dialect'>;
+
+/**
+ * A statement over the points of groups, one parameter whatever their number. `points` selects `metric_key`,
+ * `timestamp_ms`, `step`, `value` and `special` of each. The groups are materialized so that what a group has in common
+ * is read from the JSON once a group, not once a point.
+ */
+export function pointsOf(
+  reader: Dialect,
+  groups: readonly PointGroup[],
+): { readonly groups: RawBuilder<unknown>; readonly columns: RawBuilder<unknown>; readonly from: RawBuilder<unknown> } {
+  const list = groups.map((group) => `[${group.timestampMs},${group.step},${group.special},${group.valuesJson}]`);
+  const text = `[${list.join(',')}]`;
+  const values = unpackValues(reader, sql.ref('point_groups.numbers'));
+  return {
+    groups:
+      reader.dialect === 'sqlite'
+        ? sql`with point_groups as materialized (
+            select list.value ->> 0 as timestamp_ms, list.value ->> 1 as step, list.value ->> 2 as special,
+              list.value -> 3 as numbers
+            from json_each(${text}) as list)`
+        : sql`with point_groups as materialized (
+            select (list.value ->> 0)::bigint as timestamp_ms, (list.value ->> 1)::bigint as step,
+              (list.value ->> 2)::smallint as special, list.value -> 3 as numbers
+            from jsonb_array_elements(${text}::jsonb) as list(value))`,
+    columns: sql`point.key, point_groups.timestamp_ms, point_groups.step, ${values.value}, point_groups.special`,
+    from: sql`point_groups cross join ${values.from}`,
+  };
+}
+
+/** The members of a JSON object of numbers as rows of `point`: `point.key`, and `value`. */
+export function unpackValues(
+  { dialect }: Dialect,
+  object: RawBuilder<unknown>,
+): { readonly value: RawBuilder<unknown>; readonly from: RawBuilder<unknown> } {
+  return dialect === 'sqlite'
+    ? { value: sql`point.value`, from: sql`json_each(${object}) as point` }
+    : { value: sql`point.value::double precision`, from: sql`jsonb_each_text(${object}::jsonb) as point(key, value)` };
+}
+
+/** The number under `key` in a JSON object; null when it has no such key. */
+export function valueUnder({ dialect }: Dialect, object: RawBuilder<unknown>, key: string): RawBuilder<unknown> {
+  // In SQLite a whole number is an integer in JSON, and one beyond 2^53 would be refused as unsafe.
+  return dialect === 'sqlite'
+    ? sql`cast(${object} ->> ${key} as real)`
+    : sql`(${object}::jsonb ->> ${key})::double precision`;
+}
