@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Unit } from '#platform/database';
+import { prepareQuery } from '#platform/prepared-query';
 import type { PointGroup } from './metric-groups.ts';
 import { unpackValues } from './point-group-store.ts';
 import type { TrackingTables } from './tracking-tables.ts';
@@ -17,23 +18,41 @@ const waitingPoints = 5000;
 
 /** Keeps groups as they are, and puts those of the run in order when they hold many points. */
 export async function insertBatches(unit: Unit, runId: string, groups: readonly PointGroup[]): Promise<void> {
-  await unit
-    .query<TrackingTables>()
-    .insertInto('tracking_metric_batches')
-    .values(
-      groups.map((group) => ({
-        run_id: runId,
-        batch_id: unit.newId(),
-        timestamp_ms: group.timestampMs,
-        step: group.step,
-        special: group.special,
-        point_count: group.size,
-        values_json: group.valuesJson,
-      })),
-    )
-    .execute();
+  // nearly always one: a client logs what belongs together in one call
+  for (const { timestampMs, step, special, size, valuesJson } of groups)
+    await insertBatch(unit, { runId, batchId: unit.newId(), timestampMs, step, special, size, valuesJson });
   await orderBatches(unit, runId, { from: waitingPoints });
 }
+
+interface BatchOfRun extends Record<string, string | number> {
+  readonly runId: string;
+  readonly batchId: string;
+  readonly timestampMs: number;
+  readonly step: number;
+  readonly special: number;
+  readonly size: number;
+  readonly valuesJson: string;
+}
+
+const insertBatch = prepareQuery<never, BatchOfRun>((unit, batch) =>
+  unit.query<TrackingTables>().insertInto('tracking_metric_batches').values({
+    run_id: batch.runId,
+    batch_id: batch.batchId,
+    timestamp_ms: batch.timestampMs,
+    step: batch.step,
+    special: batch.special,
+    point_count: batch.size,
+    values_json: batch.valuesJson,
+  }),
+);
+
+const countWaiting = prepareQuery<{ points: number | null }, { runId: string }>((unit, { runId }) =>
+  unit
+    .query<TrackingTables>()
+    .selectFrom('tracking_metric_batches')
+    .select((of) => of.fn.sum<number | null>('tracking_metric_batches.point_count').as('points'))
+    .where('tracking_metric_batches.run_id', '=', runId),
+);
 
 /** Puts the waiting points of a run into its histories, exact duplicates once, when there are `from` or more. */
 export async function orderBatches(
@@ -41,12 +60,7 @@ export async function orderBatches(
   runId: string,
   { from: fewest }: { readonly from: number },
 ): Promise<void> {
-  const waiting = await unit
-    .query<TrackingTables>()
-    .selectFrom('tracking_metric_batches')
-    .select((of) => of.fn.sum<number | null>('tracking_metric_batches.point_count').as('points'))
-    .where('tracking_metric_batches.run_id', '=', runId)
-    .executeTakeFirst();
+  const waiting = (await countWaiting(unit, { runId })).rows[0];
   if ((waiting?.points ?? 0) < fewest) return;
   const values = unpackValues(unit, sql.ref('tracking_metric_batches.values_json'));
   await sql`insert into tracking_metrics (run_id, metric_key, timestamp_ms, step, value, special)

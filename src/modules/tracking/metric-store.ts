@@ -1,10 +1,11 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
+import { prepareQuery } from '#platform/prepared-query';
 import { inList } from '#platform/sql';
 import { insertBatches, wideKeys } from './metric-batch-store.ts';
 import { groupPoints, type PointGroup } from './metric-groups.ts';
 import { decodeValue, latestByKey } from './metric-value.ts';
-import { pointsOf, valueUnder } from './point-group-store.ts';
+import { pointsOf, toGroupsJson, valueUnder } from './point-group-store.ts';
 import type { MetricRow, TrackingTables } from './tracking-tables.ts';
 import type { Metric } from './tracking-types.ts';
 
@@ -20,35 +21,37 @@ export async function insertMetrics(unit: Unit, runId: string, metrics: readonly
   const groups = groupPoints(metrics);
   const [wide, narrow] = [groups.filter(isWide), groups.filter((group) => !isWide(group))];
   if (wide.length > 0) await insertBatches(unit, runId, wide);
-  if (narrow.length > 0) await insertPoints(unit, runId, narrow);
+  if (narrow.length > 0) await insertPoints(unit, { runId, groupsJson: toGroupsJson(narrow) });
   // One row a key: PostgreSQL refuses to update a row twice in one statement.
-  await moveLatest(unit, runId, groups.length === 1 ? groups : groupPoints(latestByKey(metrics)));
+  const latest = groups.length === 1 ? groups : groupPoints(latestByKey(metrics));
+  await moveLatest(unit, { runId, groupsJson: toGroupsJson(latest) });
 }
 
 const isWide = ({ size }: PointGroup) => size >= wideKeys;
 
-async function insertPoints(unit: Unit, runId: string, groups: readonly PointGroup[]): Promise<void> {
-  const points = pointsOf(unit, groups);
-  await sql`${points.groups}
-    insert into tracking_metrics (run_id, metric_key, timestamp_ms, step, value, special)
-    select ${runId}, ${points.columns} from ${points.from} where true
-    on conflict (run_id, metric_key, timestamp_ms, step, value, special) do nothing`.execute(
-    unit.query<TrackingTables>(),
-  );
+interface PointsOfRun extends Record<string, string> {
+  readonly runId: string;
+  readonly groupsJson: string;
 }
 
-async function moveLatest(unit: Unit, runId: string, groups: readonly PointGroup[]): Promise<void> {
-  const points = pointsOf(unit, groups);
-  await sql`${points.groups}
+const insertPoints = prepareQuery<never, PointsOfRun>((unit, { runId, groupsJson }) => {
+  const points = pointsOf(unit, groupsJson);
+  return sql`${points.groups}
+    insert into tracking_metrics (run_id, metric_key, timestamp_ms, step, value, special)
+    select ${runId}, ${points.columns} from ${points.from} where true
+    on conflict (run_id, metric_key, timestamp_ms, step, value, special) do nothing`;
+});
+
+const moveLatest = prepareQuery<never, PointsOfRun>((unit, { runId, groupsJson }) => {
+  const points = pointsOf(unit, groupsJson);
+  return sql`${points.groups}
     insert into tracking_latest_metrics (run_id, metric_key, timestamp_ms, step, value, special)
     select ${runId}, ${points.columns} from ${points.from} where true
     on conflict (run_id, metric_key) do update set
       timestamp_ms = excluded.timestamp_ms, step = excluded.step, value = excluded.value, special = excluded.special
     where (excluded.step, excluded.timestamp_ms, excluded.value)
-      > (tracking_latest_metrics.step, tracking_latest_metrics.timestamp_ms, tracking_latest_metrics.value)`.execute(
-    unit.query<TrackingTables>(),
-  );
-}
+      > (tracking_latest_metrics.step, tracking_latest_metrics.timestamp_ms, tracking_latest_metrics.value)`;
+});
 
 /** The latest points of several runs, by run. */
 export async function listLatestMetrics(

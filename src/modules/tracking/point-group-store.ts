@@ -4,17 +4,20 @@ import type { PointGroup } from './metric-groups.ts';
 
 type Dialect = Pick<Reader, 'dialect'>;
 
+/** Groups as one parameter, whatever their number: rows of [timestamp, step, special, values]. */
+export function toGroupsJson(groups: readonly PointGroup[]): string {
+  return `[${groups.map((group) => `[${group.timestampMs},${group.step},${group.special},${group.valuesJson}]`).join(',')}]`;
+}
+
 /**
- * A statement over the points of groups, one parameter whatever their number. `points` selects `metric_key`,
- * `timestamp_ms`, `step`, `value` and `special` of each. The groups are materialized so that what a group has in common
- * is read from the JSON once a group, not once a point.
+ * The points of such a parameter, for `insert … select`: `groups` goes in front of the statement; the columns are key,
+ * timestamp, step, value and special. Materialized, so that what a group has in common is read once a group, not once a
+ * point.
  */
 export function pointsOf(
   reader: Dialect,
-  groups: readonly PointGroup[],
+  groupsJson: string,
 ): { readonly groups: RawBuilder<unknown>; readonly columns: RawBuilder<unknown>; readonly from: RawBuilder<unknown> } {
-  const list = groups.map((group) => `[${group.timestampMs},${group.step},${group.special},${group.valuesJson}]`);
-  const text = `[${list.join(',')}]`;
   const values = unpackValues(reader, sql.ref('point_groups.numbers'));
   return {
     groups:
@@ -22,11 +25,11 @@ export function pointsOf(
         ? sql`with point_groups as materialized (
             select list.value ->> 0 as timestamp_ms, list.value ->> 1 as step, list.value ->> 2 as special,
               list.value -> 3 as numbers
-            from json_each(${text}) as list)`
+            from json_each(${groupsJson}) as list)`
         : sql`with point_groups as materialized (
             select (list.value ->> 0)::bigint as timestamp_ms, (list.value ->> 1)::bigint as step,
               (list.value ->> 2)::smallint as special, list.value -> 3 as numbers
-            from jsonb_array_elements(${text}::jsonb) as list(value))`,
+            from jsonb_array_elements(${groupsJson}::jsonb) as list(value))`,
     columns: sql`point.key, point_groups.timestamp_ms, point_groups.step, ${values.value}, point_groups.special`,
     from: sql`point_groups cross join ${values.from}`,
   };

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
+import { prepareQuery } from '#platform/prepared-query';
 import { inList } from '#platform/sql';
 import { listInputs, listRunModels } from './input-store.ts';
 import { keyValueTables, listKeyValues } from './key-value-store.ts';
@@ -56,19 +57,23 @@ export function findRunRow(reader: Reader, project: string, runId: string): Prom
 }
 
 /** Only what every write asks first: is it there, may it be written. */
-export function findRunLifecycle(
+export async function findRunLifecycle(
   reader: Reader,
   project: string,
   runId: string,
-): Promise<{ readonly lifecycle: Lifecycle; readonly experiment_key: number } | undefined> {
-  return reader
+): Promise<RunLifecycle | undefined> {
+  return (await selectLifecycle(reader, { project, runId })).rows[0];
+}
+
+type RunLifecycle = Pick<RunRow, 'lifecycle' | 'experiment_key'>;
+const selectLifecycle = prepareQuery<RunLifecycle, { project: string; runId: string }>((reader, { project, runId }) =>
+  reader
     .query<TrackingTables>()
     .selectFrom('tracking_runs')
     .select(['tracking_runs.lifecycle', 'tracking_runs.experiment_key'])
     .where('tracking_runs.run_id', '=', runId)
-    .where('tracking_runs.project', '=', project)
-    .executeTakeFirst();
-}
+    .where('tracking_runs.project', '=', project),
+);
 
 export async function listRunRows(reader: Reader, runIds: readonly string[]): Promise<RunWithExperiment[]> {
   const rows = await selectRuns(reader)

@@ -1,0 +1,39 @@
+import type { CompiledQuery, Kysely, QueryResult } from 'kysely';
+import type { Reader } from './database/types.ts';
+
+type Value = string | number | null;
+
+/** Stands in a query for the parameter of this name until the query is run. */
+class Placeholder {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** What Kysely's builders and its `sql` have in common. */
+interface Built<Row> {
+  compile(db: Kysely<unknown>): CompiledQuery<Row>;
+}
+
+/**
+ * A query whose text is the same whatever its parameters: built and compiled at its first use in each dialect, afterwards
+ * only filled in. Building and compiling costs about as much as SQLite needs to answer a small query, so this is for
+ * what is asked many times a second. `build` must not look at a parameter, only name it and put it in its place.
+ */
+export function prepareQuery<Row = never, Parameters extends Readonly<Record<string, Value>> = Record<string, never>>(
+  build: (reader: Reader, parameters: Parameters) => Built<Row>,
+): (reader: Reader, parameters: Parameters) => Promise<QueryResult<Row>> {
+  const compiled = new Map<Reader['dialect'], CompiledQuery<Row>>();
+  const placeholders = new Proxy({}, { get: (_, name) => new Placeholder(String(name)) }) as Parameters;
+  return (reader, parameters) => {
+    const query = reader.query<unknown>();
+    let template = compiled.get(reader.dialect);
+    if (template === undefined) {
+      template = build(reader, placeholders).compile(query);
+      compiled.set(reader.dialect, template);
+    }
+    const filled = template.parameters.map((value) => (value instanceof Placeholder ? parameters[value.name] : value));
+    return query.executeQuery({ ...template, parameters: filled });
+  };
+}
