@@ -22,16 +22,22 @@ interface Gathering {
 export function groupPoints(metrics: readonly Metric[]): PointGroup[] {
   const groups: Gathering[] = [];
   const byInstant = new Map<string, readonly Gathering[]>();
+  let last: Gathering | undefined;
   for (const { key, timestampMs, step, value } of metrics) {
     const [stored, special] = encodeValue(value);
-    const instant = `${timestampMs} ${step} ${special}`;
-    const alike = byInstant.get(instant) ?? [];
-    const group = alike.find(({ values }) => (values.get(key) ?? stored) === stored);
-    if (group === undefined) {
-      const made = { timestampMs, step, special, values: new Map([[key, stored]]) };
-      groups.push(made);
-      byInstant.set(instant, [...alike, made]);
-    } else group.values.set(key, stored);
+    const hasRoom = ({ values }: Gathering) => (values.get(key) ?? stored) === stored;
+    // Nearly always the next point is of the same instant.
+    if (last?.timestampMs !== timestampMs || last.step !== step || last.special !== special || !hasRoom(last)) {
+      const instant = `${timestampMs} ${step} ${special}`;
+      const alike = byInstant.get(instant) ?? [];
+      last = alike.find(hasRoom);
+      if (last === undefined) {
+        last = { timestampMs, step, special, values: new Map() };
+        groups.push(last);
+        byInstant.set(instant, [...alike, last]);
+      }
+    }
+    last.values.set(key, stored);
   }
   return groups.map(({ values, ...common }) => ({
     ...common,
