@@ -31,7 +31,7 @@ function call(base, agent, method, path, body) {
       response.on('end', () => resolve({ status: response.statusCode, text: Buffer.concat(chunks).toString() }));
       response.on('error', reject);
     });
-    sent.on('error', reject);
+    sent.on('error', (error) => reject(new Error(`${method} ${url}: ${error.message}`, { cause: error })));
     sent.end(text);
   });
 }
