@@ -117,7 +117,7 @@ test('the program tells how it went by its exit code, with data on standard outp
   expect(await run('dataset show row')).toMatchObject({
     code: 3,
     out: '',
-    err: expect.stringContaining('did you mean "rows"?'),
+    err: 'error there is no dataset "row"; did you mean "rows"?\n',
   });
   expect(await run('run nothing')).toMatchObject({ code: 3 });
   expect(await run('land nothing')).toMatchObject({ code: 3 });
@@ -211,6 +211,7 @@ test('truth is told by options and from a file, and a webhook is changed', async
     code: 3,
     err: 'error there is no model "lat" in this project; did you mean "late"?\n',
   });
+  expect((await run('dataset show flights@x')).err).toBe('error dataset "flights" has no version x\n');
   expect(await run('model show late@7')).toMatchObject({
     code: 3,
     err: 'error model "late" has no version or alias "7"\n',

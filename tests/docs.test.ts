@@ -54,7 +54,7 @@ describe('the documents', () => {
     expect(
       read('CHANGELOG.md')
         .split('\n')
-        .filter((line) => line.length > 132),
+        .filter((line) => line.length > 140),
     ).toEqual([]);
     const shell = [...read('README.md').matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block ?? '').join('');
     expect(shell).toContain('tidemill token create');

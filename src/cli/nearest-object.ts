@@ -13,7 +13,7 @@ export async function withNearest<T>(
   try {
     return await answer;
   } catch (error) {
-    if (!isTidemillError(error) || error.kind !== 'not_found') throw error;
+    if (!isTidemillError(error) || error.kind !== 'not_found' || error.message.includes('did you mean')) throw error;
     // a hint only: when the names cannot be had, the failure stands as it is
     const names = typeof wanted === 'string' ? await known().catch(() => []) : [];
     // a thing of that name is there: something else of it is missing, and another name mends nothing

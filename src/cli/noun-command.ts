@@ -19,6 +19,8 @@ type ItemOf<L extends OperationShape> = OperationResult<L> extends { items: read
 
 interface Table {
   readonly columns: readonly Column<unknown>[];
+  /** What a row is called by people, for completion and hints; default: its first column. */
+  readonly named?: (row: never) => string;
   /** Asked for with --all: what a list leaves out by itself. */
   readonly whole?: Readonly<Record<string, unknown>>;
   /** Said when there is none, with what to do next. */
@@ -63,6 +65,7 @@ export function listBelow<const L extends OperationShape>(
     readonly columns: readonly Column<ItemOf<L>>[];
     readonly empty: string;
     readonly whole?: Readonly<Record<string, unknown>>;
+    readonly named?: (row: ItemOf<L>) => string;
   },
   example?: string,
 ): ListCommand {
@@ -77,16 +80,22 @@ export function nounOf<const L extends OperationShape>(definition: {
   readonly columns: readonly Column<ItemOf<L>>[];
   readonly empty: string;
   readonly whole?: Readonly<Record<string, unknown>>;
+  readonly named?: (row: ItemOf<L>) => string;
   readonly show?: OperationShape;
   readonly showAt?: OperationShape;
   readonly kind?: ReferenceKind;
   readonly further?: readonly OperationCommand[];
   readonly serverWide?: boolean;
 }): NounOperations {
-  const { sample, list, show, columns, empty, whole, ...more } = definition;
+  const { sample, list, show, columns, empty, whole, named, ...more } = definition;
   return {
     sample,
-    list: listBelow('list', list, { columns, empty, ...(whole !== undefined && { whole }) }, ''),
+    list: listBelow(
+      'list',
+      list,
+      { columns, empty, ...(whole !== undefined && { whole }), ...(named !== undefined && { named }) },
+      '',
+    ),
     ...(show !== undefined && { show: { name: 'show', operation: show } }),
     ...more,
   };
@@ -195,7 +204,8 @@ const mostNames = 500;
 async function namesOf(client: Client, { list }: Named): Promise<readonly string[]> {
   if (list === undefined || parametersOf(list.operation).length > 0) return [];
   const { items } = await listItems(client, { operation: list.operation, params: {}, query: {} }, mostNames);
-  return items.map((item) => String(list.table.columns[0]?.value(item) ?? ''));
+  const { columns, named = (item: never) => String(columns[0]?.value(item) ?? '') } = list.table;
+  return [...new Set(items.map((item) => named(item as never)))];
 }
 
 async function listItems(

@@ -186,7 +186,10 @@ export const getDatasetVersion = defineOperation({
   path: '/api/v1/datasets/:name/versions/:version',
   summary: 'Show one version of a dataset.',
   permission: 'read',
-  params: Type.Object({ ...byName.properties, version: Type.Integer({ minimum: 1 }) }),
+  params: Type.Object({
+    ...byName.properties,
+    version: Type.String({ minLength: 1, maxLength: 100, description: 'its number' }),
+  }),
   responses: { 200: DatasetVersionView, 404: ErrorBody },
   errors: ['DATASET_NOT_FOUND', 'DATASET_VERSION_NOT_FOUND'],
 });

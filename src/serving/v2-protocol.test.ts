@@ -90,13 +90,13 @@ test('server, model and health answer as the protocol says', async () => {
 });
 
 test('the port itself says what it is and where its models are, to each caller those that it may call', async () => {
-  const index = async (token?: string) => {
+  const lookAt = async (token?: string) => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     return (await (await fetch(`${base}/`, { headers })).json()) as {
       readonly models: readonly { readonly path: string }[];
     };
   };
-  const open = await index();
+  const open = await lookAt();
   expect(open).toMatchObject({ name: 'tidemill', says: expect.stringContaining('Open Inference Protocol v2') });
   expect(open.models).toContainEqual({
     project: 'flights',
@@ -104,27 +104,28 @@ test('the port itself says what it is and where its models are, to each caller t
     state: 'ready',
     path: '/projects/flights/v2/models/m',
   });
-  const paths = ({ models }: Awaited<ReturnType<typeof index>>) => models.map(({ path }) => path);
+  const paths = ({ models }: Awaited<ReturnType<typeof lookAt>>) => models.map(({ path }) => path);
   expect(paths(open)).toContain('/v2/models/gather');
   expect(paths(open)).not.toContain('/v2/models/closed');
-  expect(paths(await index('right'))).toContain('/v2/models/closed');
+  expect(paths(await lookAt('right'))).toContain('/v2/models/closed');
   expect((await fetch(`${base}/`, { method: 'HEAD' })).status).toBe(200);
 });
 
+const errorAt = async (path: string, headers: Record<string, string> = {}) =>
+  ((await (await fetch(`${base}${path}`, { headers })).json()) as { readonly error: string }).error;
+
 test('a model that is not there is told with its project, and where it is instead', async () => {
-  const says = async (path: string, headers: Record<string, string> = {}) =>
-    ((await (await fetch(`${base}${path}`, { headers })).json()) as { readonly error: string }).error;
-  expect(await says('/projects/flights/v2/models/gather')).toBe(
+  expect(await errorAt('/projects/flights/v2/models/gather')).toBe(
     'project "flights" serves no model "gather"; it is at /v2/models/gather',
   );
-  expect(await says('/projects/nowhere/v2/models/m')).toBe(
+  expect(await errorAt('/projects/nowhere/v2/models/m')).toBe(
     'project "nowhere" serves no model "m"; it is at /v2/models/m and /projects/flights/v2/models/m',
   );
-  expect(await says('/v2/models/gathr')).toBe('project "default" serves no model "gathr"; did you mean "gather"?');
+  expect(await errorAt('/v2/models/gathr')).toBe('project "default" serves no model "gathr"; did you mean "gather"?');
   // nobody is told of a model that they may not call
   const closed = '/projects/nowhere/v2/models/closed';
-  expect(await says(closed)).toBe('project "nowhere" serves no model "closed"; GET / lists what is served here');
-  expect(await says(closed, { authorization: 'Bearer right' })).toContain('it is at /v2/models/closed');
+  expect(await errorAt(closed)).toBe('project "nowhere" serves no model "closed"; GET / lists what is served here');
+  expect(await errorAt(closed, { authorization: 'Bearer right' })).toContain('it is at /v2/models/closed');
 });
 
 test('data may be flat or nested; the answer is flat, echoes the id and names revision and prediction', async () => {

@@ -18,6 +18,8 @@ const openAlerts = async (bench: Watched) =>
     ({ kind, severity }) => `${kind} ${severity}`,
   );
 
+const until = (days: number): string => new Date(start + days * day).toISOString().slice(0, 10);
+
 describeDatabases('monitoring', (open) => {
   test('closes a window a day, once truth had its time, and alerts when the champion has decayed', async () => {
     const bench = await openWatched(await open());
@@ -59,7 +61,6 @@ describeDatabases('monitoring', (open) => {
         ({ state, count, version, title, resolvedReason }) => ({ state, count, version, title, resolvedReason }),
       );
     for (let at = 0; at < 4; at += 1) await bench.playDay(at, { good: true, distance: 350 });
-    const until = (days: number) => new Date(start + days * day).toISOString().slice(0, 10);
     const first = {
       count: 2,
       version: 1,

@@ -53,6 +53,15 @@ test('the overview puts together what the operations answer', async () => {
       statement: 'Warn of late flights.',
       metric: { name: 'auc', target: '>= 0.70' },
     });
+    await modules.alerts.api.open(unit, {
+      project: 'flights',
+      fingerprint: 'monitor:late/drift',
+      kind: 'drift',
+      severity: 'warning',
+      title: 'late: distance differs',
+      subject: 'monitor:late',
+      evidence: { note: 'Warns only.' },
+    });
     await unit.emit({
       type: 'alert.resolved',
       project: 'flights',
@@ -65,7 +74,8 @@ test('the overview puts together what the operations answer', async () => {
   expect(overview.json()).toMatchObject({
     project: 'flights',
     goal: { metric: { name: 'auc' } },
-    events: [{ type: 'alert.resolved' }, { type: 'project.goal.changed' }],
+    alerts: [{ reference: 'alert:late/drift', note: 'Warns only.' }],
+    events: [{ type: 'alert.resolved' }, { type: 'alert.opened' }, { type: 'project.goal.changed' }],
   });
   expect((await app.inject('/projects/nowhere/api/v1/overview')).statusCode).toBe(404);
 });

@@ -46,6 +46,8 @@ export function lineageTree(graph: TreeGraph, direction: 'up' | 'down', all: boo
   const hidden = new Set<string>();
   const lines: string[] = [];
 
+  const namedOf = (count: number): number => (all || count <= few + 1 ? count : few);
+
   const below = (line: Line): readonly Line[] => {
     const found = line.nodes.flatMap((node) => next.get(node) ?? []);
     if (all) return found.map(({ node, kind }) => ({ nodes: [node], kind }));
@@ -62,7 +64,6 @@ export function lineageTree(graph: TreeGraph, direction: 'up' | 'down', all: boo
     const groupOf = (child: Line): string => `${child.kind} ${kindOf(child.nodes[0] ?? '')}`;
     const counts = new Map<string, number>();
     for (const child of children) counts.set(groupOf(child), (counts.get(groupOf(child)) ?? 0) + 1);
-    const namedOf = (count: number): number => (all || count <= few + 1 ? count : few);
     const seen = new Map<string, number>();
     for (const child of children) {
       const group = groupOf(child);

@@ -6,6 +6,7 @@ export const alert = nounOf({
   list: listAlerts,
   show: getAlert,
   empty: 'There is no alert.',
+  named: (row) => row.reference.replace(/^alert:/, ''),
   columns: [
     { title: 'id', value: (row) => row.id },
     { title: 'alert', value: (row) => row.reference },

@@ -60,8 +60,9 @@ export function registerDatasetRoutes(
 
   registerOperation(app, getDatasetVersion, async ({ params, context }, answer) => {
     await getOwn(database.read, context.project, params.name);
-    const found = await findVersion(database.read, context.project, params.name, params.version);
-    if (found === undefined) throw datasetsErrors.DATASET_VERSION_NOT_FOUND(params.name, String(params.version));
+    const number = /^\d{1,15}$/.test(params.version) ? Number(params.version) : undefined;
+    const found = number && (await findVersion(database.read, context.project, params.name, number));
+    if (!found) throw datasetsErrors.DATASET_VERSION_NOT_FOUND(params.name, params.version);
     return answer(200, toVersionView(found));
   });
 

@@ -63,6 +63,8 @@ describe('a pipeline as a graph', () => {
   });
 });
 
+const missing = (run: string | string[]) => missingProgram({ run }, ['steps/fit.py', 'run.sh']);
+
 describe('the code that a step sees', () => {
   const tree = ['tidemill.yaml', 'steps/fit.py', 'steps/lib/util.py', 'features/x.sql', 'README.md'].map((path) => ({
     path,
@@ -104,14 +106,16 @@ describe('the code that a step sees', () => {
       '  from .prepare import x',
       'from steps.prepare import x',
     ])
-      expect(found(`"""Fit."""\n${text}\n`), text).toEqual({ file: 'steps/fit.py', imports: 'steps/prepare.py' });
+      expect([text, found(`"""Fit."""\n${text}\n`)]).toEqual([
+        text,
+        { file: 'steps/fit.py', imports: 'steps/prepare.py' },
+      ]);
     for (const text of ['import prepared', 'from os import prepare', '# import prepare', 'x = "prepare"'])
-      expect(found(text), text).toBeUndefined();
+      expect([text, found(text)]).toEqual([text, undefined]);
     expect(found('import prepare', { ...steps.fit, code: ['steps/**'] })).toBeUndefined();
   });
 
   test('has a program that is there, where its command says so for certain', () => {
-    const missing = (run: string | string[]) => missingProgram({ run }, ['steps/fit.py', 'run.sh']);
     expect(missing('python steps/fti.py --x 1')).toBe('steps/fti.py');
     expect(missing(['node', './steps/fit.js'])).toBe('steps/fit.js');
     expect(missing('python3.11 prepare.py')).toBe('prepare.py');
@@ -128,7 +132,7 @@ describe('the code that a step sees', () => {
       'bash -c "python x.py"',
       'python ${params.script}.py',
     ])
-      expect(missing(run), run).toBeUndefined();
+      expect([run, missing(run)]).toEqual([run, undefined]);
   });
 
   test('is all but the document when the command names none', () => {

@@ -4,6 +4,7 @@ import { builtModule } from '#platform/testing/built-program';
 import { describeDatabases } from '#platform/testing/database';
 import type { PredictionsTables } from './predictions-tables.ts';
 import { replicaLiveMs } from './progress-service.ts';
+import { countRowsOf } from './segment-store.ts';
 import { aRecord, day, endpoint, idOf, openBench, project, start } from './testing/log-bench.ts';
 
 const hour = 3_600_000;
@@ -32,6 +33,9 @@ describeDatabases('intake of predictions', (open) => {
     expect(counts.find(({ role }) => role === 'shadow')).toMatchObject({ rows: 1, columns: [{}, { nulls: 1 }] });
     const snapshot = await bench.module.api.rows(bench.database.read, range);
     expect([...bench.held.keys()]).toEqual(snapshot.rows.map(({ sha256 }) => sha256));
+    // what lineage says of the examples that it shows: of how many
+    expect(await countRowsOf(bench.database.read, 'r1')).toBe(3);
+    expect(await countRowsOf(bench.database.read, 'nobody')).toBe(0);
   });
 
   test('takes the same chunk once, however often it is sent', async () => {

@@ -327,7 +327,7 @@ export async function countRowsOf(reader: Reader, revision: string): Promise<num
     .select((build) => build.fn.sum<number | null>('prediction_counts.rows').as('rows'))
     .where('prediction_counts.revision', '=', revision)
     .executeTakeFirst();
-  return Number(sum?.rows ?? 0);
+  return sum?.rows ?? 0;
 }
 
 type StoredLabels = Omit<HourLabels, 'revision' | 'role' | 'hourMs' | 'labelled' | 'neverKnown'>;

@@ -39,7 +39,7 @@ const codeOfError: Readonly<Record<string, MlflowCode>> = {
 };
 
 /** MLflow's own words, which programs compare: ours are for people of all the other doors. */
-const wordsOf: Readonly<Record<string, (facts: Readonly<Record<string, unknown>>) => string>> = {
+const wordsOf: Readonly<Record<string, (facts: Readonly<Record<string, string>>) => string>> = {
   MODEL_NOT_FOUND: ({ model }) => `Registered Model with name=${model} not found`,
   MODEL_EXISTS: ({ model }) => `Registered Model (name=${model}) already exists.`,
   MODEL_VERSION_NOT_FOUND: ({ model, version }) => `Model Version (name=${model}, version=${version}) not found`,
@@ -54,7 +54,7 @@ export function renderMlflowError(error: AppError, _request: FastifyRequest, rep
   // a body that was cut off must not look like a bad parameter to proxies
   void reply.status(error.kind === 'too_large' ? 413 : statusOf[code]);
   if (code === 'UNAUTHENTICATED') void reply.header('www-authenticate', 'Basic realm="mlflow"');
-  const words = wordsOf[error.code]?.((error.details ?? {}) as Readonly<Record<string, unknown>>); // as these errors are declared
+  const words = wordsOf[error.code]?.((error.details ?? {}) as Readonly<Record<string, string>>); // as these errors are declared
   return { error_code: code, message: words ?? error.message };
 }
 
