@@ -25,7 +25,12 @@ describeDatabases('deployments', (open) => {
     await control.apply('late', follows());
     expect(await control.deployment('late')).toMatchObject({
       generation: 1,
-      status: { state: 'waiting', reason: 'no version has the alias champion yet', traffic: [], settled: false },
+      status: {
+        state: 'waiting',
+        reason: 'no version that can be served has the alias champion yet: a pipeline registers such versions',
+        traffic: [],
+        settled: false,
+      },
     });
     expect(await control.endpoint('late')).toMatchObject({ traffic: [], revisions: [], capture: { enabled: true } });
     expect((await control.call('GET', '/api/v1/deployments/lat')).body.error).toMatchObject({

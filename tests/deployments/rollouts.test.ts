@@ -277,7 +277,9 @@ describeDatabases('rollouts', (open) => {
   test('a pinned version is served when it comes to be, without steps when none are declared', async () => {
     await control.apply('late', { model: 'model:late@2' });
     await control.promote('late', 'one');
-    expect((await control.deployment('late')).status.reason).toBe('model late has no version 2 yet');
+    expect((await control.deployment('late')).status.reason).toBe(
+      'model late has no version 2 that can be served yet: a pipeline registers such versions',
+    );
     await control.promote('late', 'two');
     await seen();
     expect(await shares()).toEqual({ 2: 10_000 });

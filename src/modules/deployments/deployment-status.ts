@@ -68,7 +68,8 @@ export function statusOf(
 function missingModel({ spec }: Deployment): string {
   const reference = parseReference(spec.model);
   if (reference?.at === undefined) return `there is no ${spec.model} yet`;
+  // What MLflow's client registers by itself has no runtime: only the files that a pipeline's step made as ONNX do.
   return /^\d+$/.test(reference.at)
-    ? `model ${reference.name} has no version ${reference.at} yet`
-    : `no version has the alias ${reference.at} yet`;
+    ? `model ${reference.name} has no version ${reference.at} that can be served yet: a pipeline registers such versions`
+    : `no version that can be served has the alias ${reference.at} yet: a pipeline registers such versions`;
 }

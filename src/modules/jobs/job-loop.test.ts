@@ -9,6 +9,27 @@ const someone = { actor: 'user:local' };
 const leaseMs = 60; // on the database's clock, which stands still until the test moves it
 const succeeded: AttemptOutcome = { kind: 'succeeded', result: { files: {}, exitCode: 0 } };
 
+const insert = (database: TestDatabase, id: string) =>
+  database.write(someone, (unit) =>
+    insertJobs(unit, [
+      { id, job: { project: 'p', owner: 'dataset:d', tag: 't', work: workerWork('profile', { paths: [] }) } },
+    ]),
+  );
+
+function deferred<T>() {
+  const settle: { resolve?: (value: T) => void } = {};
+  const promise = new Promise<T>((resolve) => (settle.resolve = resolve));
+  return { promise, resolve: (value: T) => settle.resolve?.(value) };
+}
+
+async function ended(database: TestDatabase, id: string): Promise<Job | undefined> {
+  for (;;) {
+    const job = await findJob(database.read, id);
+    if (job?.state !== 'queued' && job?.state !== 'running') return job;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 describeDatabases('the loop of jobs', (open) => {
   async function started(run: (job: Job) => Promise<AttemptOutcome>) {
     const database = await open();
@@ -33,21 +54,6 @@ describeDatabases('the loop of jobs', (open) => {
     return { database, loop };
   }
 
-  const insert = (database: TestDatabase, id: string) =>
-    database.write(someone, (unit) =>
-      insertJobs(unit, [
-        { id, job: { project: 'p', owner: 'dataset:d', tag: 't', work: workerWork('profile', { paths: [] }) } },
-      ]),
-    );
-
-  async function ended(database: TestDatabase, id: string): Promise<Job | undefined> {
-    for (;;) {
-      const job = await findJob(database.read, id);
-      if (job?.state !== 'queued' && job?.state !== 'running') return job;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-
   test('an attempt that nobody holds is lost when its lease is over, and the job is tried again', async () => {
     const attempts: number[] = [];
     const { database } = await started((job) => {
@@ -65,16 +71,14 @@ describeDatabases('the loop of jobs', (open) => {
   });
 
   test('an attempt that goes on keeps its lease, however long it takes', async () => {
-    let finish: (outcome: AttemptOutcome) => void = () => undefined;
-    let begin = (): void => undefined;
-    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const [begun, finished] = [deferred<void>(), deferred<AttemptOutcome>()];
     const { database, loop } = await started(() => {
-      begin();
-      return new Promise((resolve) => (finish = resolve));
+      begun.resolve();
+      return finished.promise;
     });
     await insert(database, 'j');
     loop.wake('worker');
-    await begun;
+    await begun.promise;
     for (let beats = 0; beats < 5; beats += 1) {
       database.clock.advance(leaseMs - 1);
       const before = database.clock.nowMs();
@@ -89,7 +93,7 @@ describeDatabases('the loop of jobs', (open) => {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }
-    finish(succeeded);
+    finished.resolve(succeeded);
     expect(await ended(database, 'j')).toMatchObject({ state: 'succeeded', attempt: 1, fence: 1 });
   });
 });
