@@ -143,10 +143,22 @@ function createSession(
     },
     async *chunks(sql, failure) {
       const result = await guard(() => connection.stream(sql), failure);
-      for (;;) {
-        const chunk = await guard(() => result.fetchChunk(), failure);
-        if (chunk === null || chunk.rowCount === 0) return;
-        yield chunk;
+      const fetchNext = () => {
+        const next = guard(() => result.fetchChunk(), failure);
+        next.catch(() => undefined); // told where it is awaited
+        return next;
+      };
+      // The next chunk comes while the one before it is worked on: the way to DuckDB's thread and back takes as long as a query.
+      let ahead = fetchNext();
+      try {
+        for (;;) {
+          const chunk = await ahead;
+          if (chunk === null || chunk.rowCount === 0) return;
+          ahead = fetchNext();
+          yield chunk;
+        }
+      } finally {
+        await ahead.catch(() => undefined); // the connection must not close under it
       }
     },
     async columns(relation, failure) {
