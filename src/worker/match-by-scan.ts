@@ -38,7 +38,9 @@ export async function matchByScan(session: Session, plan: MatchPlan): Promise<Ma
   const window = 'paths' in view && view.paths.length > 1 ? plan.window : '';
   return {
     name: view.name,
-    joins: `left join (select r, n::bigint as n from ${found}) as ${found} on ${found}.r = _tidemill_spine.rowid
+    // The filter is always true. DuckDB hands the numbers that it looks for down to the scan as a Bloom filter only when the side
+    // that it builds from is filtered, and then decodes the columns of those rows alone.
+    joins: `left join (select r, n::bigint as n from ${found} where hash(n) >= 0) as ${found} on ${found}.r = _tidemill_spine.rowid
       left join (select ${columns}, ${number} as _tidemill_n from ${relation}${window}) as ${match} on ${match}._tidemill_n = ${found}.n`,
     features: plan.features.map((column) => ({
       expression: `${match}.${quoteName(column)}`,
