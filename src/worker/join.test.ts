@@ -183,6 +183,22 @@ describe('rows that tie', () => {
     expect(await tie(20_000, `null::timestamp`)).toEqual([[19_999], [null]]);
   });
 
+  test('are told apart by the last column when those before it are the same, and are one when all are', async () => {
+    const path = await folder.parquet(
+      'alike.parquet',
+      `select 'EWR' as origin, timestamp '2013-01-01 09:00:00' as observed, timestamp '2013-01-02' as created,
+        1 as a, 'x' as b, 2 as c, i // 2 % 5 as d from range(10) as r(i)`,
+    );
+    const change = { paths: [path], created: 'created', columns: ['a', 'b', 'c', 'd'] };
+    expect(await joined(change)).toMatchObject({
+      values: [
+        [1, 'x', 2, 4],
+        [null, null, null, null],
+      ],
+      matched: { weather: 1 },
+    });
+  });
+
   test('are right where times lie too far apart for doubles', async () => {
     const path = await folder.parquet(
       'far.parquet',

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { isAppError } from '#platform/errors';
 import { readLines } from '#platform/json-lines';
 import { createLogger } from '#platform/log';
+import { createDatabases } from './databases.ts';
 import { createTaskServer } from './serve-tasks.ts';
 import { openSpillFolder } from './spill-folder.ts';
 import { createTaskRunner } from './tasks.ts';
@@ -17,6 +18,7 @@ const logger = createLogger({ name: 'worker', level: 'warn' });
 const server = createTaskServer({
   run: createTaskRunner(),
   settings: { ...settings, spillFolder },
+  databases: createDatabases(settings),
   logger,
   write: (line) => process.stdout.write(line),
 });

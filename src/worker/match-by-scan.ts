@@ -38,7 +38,9 @@ export async function matchByScan(session: Session, plan: MatchPlan): Promise<Ma
   const window = 'paths' in view && view.paths.length > 1 ? plan.window : '';
   return {
     name: view.name,
-    joins: `left join (select r, n::bigint as n from ${found}) as ${found} on ${found}.r = _tidemill_spine.rowid
+    // The filter is always true. DuckDB hands the numbers that it looks for down to the scan as a Bloom filter only when the side
+    // that it builds from is filtered, and then decodes the columns of those rows alone.
+    joins: `left join (select r, n::bigint as n from ${found} where hash(n) >= 0) as ${found} on ${found}.r = _tidemill_spine.rowid
       left join (select ${columns}, ${number} as _tidemill_n from ${relation}${window}) as ${match} on ${match}._tidemill_n = ${found}.n`,
     features: plan.features.map((column) => ({
       expression: `${match}.${quoteName(column)}`,
@@ -137,28 +139,57 @@ function createdOf({ created }: MatchPlan): string | undefined {
   return `coalesce(epoch_us(${name}::timestamp)::double, ${without})`;
 }
 
+type Tied = readonly { readonly slot: number; readonly row: number }[];
+
 interface Ties {
   readonly latest: LatestRows;
-  readonly ties: readonly { readonly slot: number; readonly row: number }[];
+  readonly ties: Tied;
   readonly number: string;
 }
 
+/** Few of a view's columns tell nearly all ties apart, and reading them all for a handful of rows took a tenth of the join. */
+const comparedFirst = 2;
+
 /** Rows of one key and time, by created, then by their values. */
 async function chooseAmong(session: Session, plan: MatchPlan, { latest, ties, number }: Ties): Promise<void> {
-  const { index, relation, created, features, view } = plan;
-  const tied = `_tidemill_tied_${index}`;
+  const order = [...(plan.created === undefined ? [] : [plan.created.name]), ...plan.features];
+  let tied = ties;
+  for (const columns of new Set([Math.min(comparedFirst, order.length), order.length])) {
+    const leading = await leadersOf(session, plan, tied, number, order.slice(0, columns));
+    const rowsOf = new Map<number, number>();
+    for (const { slot, row } of leading) {
+      latest.choose(slot, row);
+      rowsOf.set(slot, (rowsOf.get(slot) ?? 0) + 1);
+    }
+    tied = leading.filter(({ slot }) => (rowsOf.get(slot) as number) > 1);
+    if (tied.length === 0) return;
+  }
+  // What still ties is the same in each column.
+}
+
+/** The rows of each slot that no other one of it goes before, by `order`. */
+async function leadersOf(
+  session: Session,
+  { index, relation, view }: MatchPlan,
+  ties: Tied,
+  number: string,
+  order: readonly string[],
+): Promise<Tied> {
+  const tied = `_tidemill_tied_${index}_${order.length}`;
   const slots = Int32Array.from(ties, ({ slot }) => slot);
   await createNumbersTable(session, tied, { slot: slots, n: Float64Array.from(ties, ({ row }) => row) });
   const inFile = new Set(ties.map(({ row }) => row % 2 ** 32));
   const listed =
     'paths' in view && inFile.size <= maxListed ? ` where file_row_number in (${[...inFile].join(', ')})` : '';
-  const order = [...(created === undefined ? [] : [created.name]), ...features];
   const values = order.map((name, place) => `${quoteName(name)} as v${place}`);
   const sql = `select t.slot, t.n from ${tied} as t join (select ${values.join(', ')}, ${number} as _tidemill_n from ${relation}${listed}) as f
     on f._tidemill_n = t.n::bigint
-    qualify row_number() over (partition by t.slot order by ${order.map((_, place) => `f.v${place} desc nulls last`).join(', ')}) = 1`;
+    qualify rank() over (partition by t.slot order by ${order.map((_, place) => `f.v${place} desc nulls last`).join(', ')}) = 1`;
+  const leading: { slot: number; row: number }[] = [];
   for await (const { count, columns } of readNumbers(session, sql)) {
     const [slot, row] = columns as [Int32Array, Float64Array];
-    for (let place = 0; place < count; place += 1) latest.choose(slot[place] as number, row[place] as number);
+    for (let place = 0; place < count; place += 1)
+      leading.push({ slot: slot[place] as number, row: row[place] as number });
   }
+  return leading;
 }

@@ -3,6 +3,7 @@ import type { WorkerAnswer } from '#contracts/worker';
 import { WorkerRequest } from '#contracts/worker';
 import { formatJsonLine } from '#platform/json-lines';
 import type { Logger } from '#platform/log';
+import type { Databases } from './databases.ts';
 import { toAppError } from './duckdb-error.ts';
 import type { RunTask } from './tasks.ts';
 import { workerErrors } from './worker-errors.ts';
@@ -26,10 +27,11 @@ interface Entry {
 export function createTaskServer(deps: {
   readonly run: RunTask;
   readonly settings: WorkerSettings;
+  readonly databases: Databases;
   readonly logger: Logger;
   readonly write: (line: string) => void;
 }): TaskServer {
-  const { run, settings, logger } = deps;
+  const { run, settings, databases, logger } = deps;
   const isRequest = new Ajv({ strict: false }).compile<WorkerRequest>(WorkerRequest);
   const waiting: Entry[] = [];
   const running = new Map<string, { readonly entry: Entry; readonly done: Promise<void> }>();
@@ -55,7 +57,7 @@ export function createTaskServer(deps: {
       const output = await run(task, input, {
         signal: abort.signal,
         logger,
-        threads: settings.threads,
+        databases,
         memoryMb: () => Math.max(minimumMb, Math.floor(settings.memoryMb / running.size)),
         spillFolder: settings.spillFolder,
       });
@@ -65,6 +67,7 @@ export function createTaskServer(deps: {
     } finally {
       running.delete(id);
       startNext();
+      if (running.size === 0) databases.prepare(); // not before the first task: an idle worker stays small
     }
   }
 
@@ -94,6 +97,7 @@ export function createTaskServer(deps: {
       const tasks = [...running.values()];
       for (const { entry } of tasks) cancel(entry.id);
       await Promise.all(tasks.map(({ done }) => done));
+      await databases.close();
     },
   };
 }

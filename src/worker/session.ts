@@ -1,13 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type DuckDBConnection,
-  type DuckDBDataChunk,
-  DuckDBInstance,
-  type DuckDBValue,
-  StatementType,
-} from '@duckdb/node-api';
+import { type DuckDBConnection, type DuckDBDataChunk, type DuckDBValue, StatementType } from '@duckdb/node-api';
 import { temporaryPath, type WrittenFile, writeAtomically } from './atomic-file.ts';
 import { type FailureContext, toAppError } from './duckdb-error.ts';
 import { quoteName, quoteText, quoteTexts } from './sql-quote.ts';
@@ -73,13 +67,7 @@ export async function withSession<T>(
   const spill = join(context.spillFolder, randomUUID());
   const temporaries = new Map((access.write ?? []).map((path) => [path, temporaryPath(path)]));
   await mkdir(context.spillFolder, { recursive: true }); // DuckDB makes the last folder only, when it first spills
-  const instance = await DuckDBInstance.create(':memory:', {
-    threads: String(context.threads),
-    memory_limit: `${context.memoryMb()}MB`,
-    temp_directory: spill,
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
-  });
+  const instance = await context.databases.take();
   const connection = await instance.connect();
   // An interrupt that comes between two statements is lost, so it is repeated until the task has noticed.
   let interrupting: NodeJS.Timeout | undefined;
@@ -88,6 +76,8 @@ export async function withSession<T>(
     interrupting ??= setInterval(() => connection.interrupt(), interruptEveryMs);
   };
   try {
+    await connection.run(`set memory_limit = '${context.memoryMb()}MB'`);
+    await connection.run(`set temp_directory = ${quoteText(spill)}`);
     await lockDown(connection, [...access.read, ...temporaries.keys(), ...temporaries.values()], access.folders ?? []);
     context.signal.addEventListener('abort', interrupt);
     return await work(createSession(connection, context, temporaries));
@@ -143,10 +133,22 @@ function createSession(
     },
     async *chunks(sql, failure) {
       const result = await guard(() => connection.stream(sql), failure);
-      for (;;) {
-        const chunk = await guard(() => result.fetchChunk(), failure);
-        if (chunk === null || chunk.rowCount === 0) return;
-        yield chunk;
+      const fetchNext = () => {
+        const next = guard(() => result.fetchChunk(), failure);
+        next.catch(() => undefined); // told where it is awaited
+        return next;
+      };
+      // The next chunk comes while the one before it is worked on: the way to DuckDB's thread and back takes as long as a query.
+      let ahead = fetchNext();
+      try {
+        for (;;) {
+          const chunk = await ahead;
+          if (chunk === null || chunk.rowCount === 0) return;
+          ahead = fetchNext();
+          yield chunk;
+        }
+      } finally {
+        await ahead.catch(() => undefined); // the connection must not close under it
       }
     },
     async columns(relation, failure) {

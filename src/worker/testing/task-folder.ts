@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { WorkerTaskInput, WorkerTaskName, WorkerTaskOutput } from '#contracts/worker';
 import { createLogger } from '#platform/log';
+import { createDatabases } from '../databases.ts';
 import type { TaskContext } from '../task-context.ts';
 import { createTaskRunner } from '../tasks.ts';
 
@@ -28,6 +29,7 @@ export async function createTaskFolder(): Promise<TaskFolder> {
   const connection = await instance.connect();
   await connection.run(`set TimeZone = 'UTC'`);
   const runTask = createTaskRunner();
+  const databases = createDatabases({ threads: 2 });
   const path = (name: string): string => join(folder, name);
   return {
     path,
@@ -37,10 +39,11 @@ export async function createTaskFolder(): Promise<TaskFolder> {
     },
     read: async (sql) => (await connection.runAndReadAll(sql)).getRowObjectsJson(),
     async run<T extends WorkerTaskName>(task: T, input: WorkerTaskInput<T>, context: Partial<TaskContext> = {}) {
+      databases.prepare(); // as in a worker that has had a task
       const output = await runTask(task, input, {
         signal: new AbortController().signal,
         logger: createLogger({ level: 'silent' }),
-        threads: 2,
+        databases,
         memoryMb: () => 512,
         spillFolder: path('spill'),
         ...context,
@@ -48,6 +51,7 @@ export async function createTaskFolder(): Promise<TaskFolder> {
       return output as WorkerTaskOutput<T>;
     },
     async remove() {
+      await databases.close();
       connection.closeSync();
       instance.closeSync();
       await rm(folder, { recursive: true, force: true });

@@ -157,10 +157,13 @@ export async function openBench(
   let version: DatasetVersion | undefined;
   let failing: WorkerTaskName | 'write' | undefined;
 
+  const { createDatabases } = (await import(await builtModule('worker/databases.js'))) as {
+    readonly createDatabases: (settings: { readonly threads: number }) => unknown;
+  };
   const context = {
     signal: new AbortController().signal,
     logger,
-    threads: 1,
+    databases: createDatabases({ threads: 1 }),
     memoryMb: () => 256,
     spillFolder: folder,
   };
