@@ -187,6 +187,24 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
     `${base}pipelines: { p: { steps: { a: { run: 'true', inputs: { x: { spine: dataset:row, at: t, features: [w] } } } } } }\n`,
     ['tidemill.yaml:3:68: there is no dataset "row"; did you mean "rows"?', 'there is no feature view "w"'],
   ],
+  ...(
+    [
+      ['a.m >', 'the condition "a.m >" cannot be read at character 6; expected a number, a text, params.<name>'],
+      ['a.m.n > 1', 'a.m is of kind model: it has no fields to decide by; expected an output of kind json or metrics'],
+      ['a.reprt.n > 1', 'step "a" makes no output "reprt"; did you mean "report"?'],
+      ['aa.report.n > 1', 'there is no step "aa"; did you mean "a"?'],
+      ['params.mnths > 1', 'there is no parameter "mnths"; did you mean "months"?'],
+      ['a.report.n + 1', '"a.report.n + 1" is never true or false; expected a condition'],
+      ['match(a.report.n)', 'cannot be read at character 1; expected a function that there is: has, size'],
+    ] as const
+  ).map(([when, line]): readonly [string, readonly string[]] => [
+    `${base}pipelines:\n  p:\n    params: { months: 3 }\n    steps:\n      a: { run: 'true', outputs: { m: model, report: metrics } }\n      b: { run: 'true', when: '${when}' }\n`,
+    [`tidemill.yaml:8:31: ${line.startsWith('cannot') ? `the condition "${when}" ` : ''}${line}`],
+  ]),
+  [
+    `${base}pipelines: { p: { steps: { a: { run: 'true', outputs: { x: json }, when: b.x.ok }, b: { run: 'true', outputs: { x: json }, when: a.x.ok } } } }\n`,
+    ['tidemill.yaml:3:31: the steps need each other in a circle: a → b → a'],
+  ],
   [
     `${base}pipelines: { p: { ${steps}, model: { ${model}, gates: ["auc champion.auc"] } } }\n`,
     ['the gate "auc champion.auc" cannot be read at character 5'],

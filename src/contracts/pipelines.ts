@@ -68,6 +68,14 @@ export const StepSpec = Type.Object(
     needs: Type.Optional(
       Type.Array(Type.String(), { description: 'steps that come first though nothing is taken from them' }),
     ),
+    when: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 2000,
+        description:
+          'runs only when this holds: params.<name>, <step>.<output>.<field> of json and metrics, == != < <= > >= in, && || !, + - * / %, has(), size()',
+      }),
+    ),
     params: Type.Optional(
       Type.Array(Type.String(), { description: 'parameters that the step sees; all when left out' }),
     ),

@@ -7,7 +7,7 @@ import { encodeTree, type TreeFile } from '#contracts/tree';
 import type { BlobInfo, BlobStore } from '#platform/blobs';
 import { outputPath, outputVariable } from './attempt-folder.ts';
 import { notParquet } from './check-parquet.ts';
-import type { JobFile } from './job-types.ts';
+import { hasValue, type JobFile, type Json, valueLimitBytes } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
 
 /**
@@ -28,7 +28,7 @@ export async function collectOutputs(
     outputs.map(async ({ name, kind }): Promise<[string, JobFile]> => {
       const path = outputPath(folder, name);
       const known = journal.stored.get(name);
-      if (known !== undefined) return [name, { ...known, kind }];
+      if (known !== undefined) return [name, await withValue({ ...known, kind }, blobs)];
       const found = lstatSync(path, { throwIfNoEntry: false });
       if (found === undefined && journal.begun.has(name)) throw jobsErrors.ATTEMPT_LOST();
       if (found === undefined) throw jobsErrors.STEP_OUTPUT_MISSING(name, outputVariable(name));
@@ -36,7 +36,7 @@ export async function collectOutputs(
         throw jobsErrors.STEP_OUTPUT_KIND(name, kind === 'dir' ? 'folder' : 'file', describe(found));
       const instead = kind === 'dataset' ? await notParquet(path) : undefined;
       if (instead !== undefined) throw jobsErrors.STEP_OUTPUT_NOT_PARQUET(name, instead);
-      if (kind !== 'dir') return [name, { ...(await keep(path, name)), kind }];
+      if (kind !== 'dir') return [name, await withValue({ ...(await keep(path, name)), kind }, blobs)];
       return [name, await storeFolder(path, name, blobs, keep)];
     }),
   );
@@ -64,6 +64,17 @@ export async function collectOutputs(
         throw jobsErrors.ATTEMPT_LOST();
     for (const file of present) files.push({ path: file, ...(await put(join(path, file), `${name}/${file}`)) });
     return await storeManifest(files, store);
+  }
+}
+
+/** With what a small file says, for whoever decides by it inside a unit, where no file is read. What is no JSON says nothing. */
+async function withValue(file: JobFile, blobs: Pick<BlobStore, 'readAll'>): Promise<JobFile> {
+  if (!hasValue(file.kind) || file.sizeBytes > valueLimitBytes) return file;
+  try {
+    return { ...file, value: JSON.parse((await blobs.readAll(file.sha256)).toString('utf8')) as Json };
+  } catch (error) {
+    if (error instanceof SyntaxError) return file;
+    throw error;
   }
 }
 

@@ -11,6 +11,6 @@ export type {
   NewJob,
   WorkerWork,
 } from './job-types.ts';
-export { workerWork } from './job-types.ts';
+export { hasValue, valueLimitBytes, workerWork } from './job-types.ts';
 export { createJobsModule, type JobsModule, type JobsModuleDeps } from './jobs-module.ts';
 export type { JobsApi } from './jobs-service.ts';

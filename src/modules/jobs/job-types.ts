@@ -5,6 +5,11 @@ import type { Origin } from '#platform/database';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
+/** Larger outputs of kind json and metrics are kept as files alone. */
+export const valueLimitBytes = 64 * 1024;
+const valueKinds: readonly OutputKind[] = ['json', 'metrics'];
+export const hasValue = (kind: OutputKind): boolean => valueKinds.includes(kind);
+
 /** A file by content, and the name under which a step sees it. */
 export interface NamedBlob {
   readonly sha256: string;
@@ -77,6 +82,8 @@ export interface JobFile {
   readonly kind: OutputKind;
   /** The files of a folder; the digest is then that of their manifest. */
   readonly tree?: readonly TreeFile[];
+  /** What a small file of kind json or metrics says. */
+  readonly value?: Json;
 }
 
 export interface JobResult {

@@ -2,6 +2,7 @@ import type { PipelineSpec } from '#contracts/pipelines';
 import { gateNames, parseGate, unknownNames } from '#modules/evaluation';
 import type { SpecProblem, WorkspaceDocument } from '#platform/resource-kind';
 import { codeOf, hiddenImport, missingProgram } from './code-files.ts';
+import { checkCondition } from './condition-check.ts';
 import { expandSteps, findCycle, outputsOf, parseInput, parseOutput, registerStep } from './pipeline-graph.ts';
 import { checkPlaceholders } from './placeholder-check.ts';
 
@@ -51,6 +52,7 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
             });
       }
     }
+    if (step.when !== undefined) problems.push(...checkCondition(spec, step.when, at('when')));
     for (const variable of Object.keys(step.secrets ?? {}))
       if (variable in (step.env ?? {}) || /^(TIDEMILL|MLFLOW)_/.test(variable))
         problems.push({

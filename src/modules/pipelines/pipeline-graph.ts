@@ -1,5 +1,6 @@
 import type { OutputKind } from '#contracts/jobs';
 import type { JoinInput, ModelBlock, PipelineSpec, StepSpec } from '#contracts/pipelines';
+import { conditionSources } from './step-condition.ts';
 
 /**
  * A pipeline as what runs: each declared step, an implicit `join` step before a step that takes features (named
@@ -60,7 +61,7 @@ export function expandSteps(spec: PipelineSpec): readonly GraphStep[] {
   const steps: GraphStep[] = [];
   const declared = Object.entries(spec.steps);
   for (const [name, step] of declared) {
-    const needs = new Set(step.needs ?? []);
+    const needs = new Set([...(step.needs ?? []), ...conditionSources(step)]);
     for (const [inputName, input] of Object.entries(step.inputs ?? {})) {
       const source = parseInput(name, inputName, input);
       if (source.kind === 'step') needs.add(source.step);

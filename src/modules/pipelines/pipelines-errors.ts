@@ -36,6 +36,12 @@ export const pipelinesErrors = defineErrors({
       `step "${step}" did its work, but its result could not be recorded: ${reason}. Mend that and start the run again: the steps before it are taken from the cache`,
     help: 'The reason is that of the module that refused the result, datasets or registry most often; the log has it whole.',
   },
+  STEP_CONDITION_UNDECIDED: {
+    kind: 'invalid',
+    message: (when: string, problem: string) =>
+      `its condition ${when} cannot be decided: ${problem}. Where a field may be missing, ask has(…) first`,
+    help: 'The step fails; those that need it are skipped.',
+  },
   STEP_DEPENDENCY_FAILED: {
     kind: 'conflict',
     message: (steps: string) => `not run, because of what it needs: ${steps}`,

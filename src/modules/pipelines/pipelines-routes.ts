@@ -134,7 +134,7 @@ export function registerPipelineRoutes(
       state: step.state,
       ...(step.key !== undefined && { key: step.key }),
       parts,
-      why: step.why ?? 'it has not started yet',
+      why: step.why ?? step.error?.message ?? 'it has not started yet',
       differs: (earlier === undefined ? [] : differences(earlier, parts)).map(({ part, before, now }) => ({
         part,
         ...(before !== undefined && { before }),

@@ -18,9 +18,9 @@ import {
 import { propose } from './register-step.ts';
 import { createRunKeeper, type OpenRun } from './run-keeper.ts';
 import { mergeParams, planSteps } from './run-plan.ts';
-import { advance, emitFinished, inRun, settleStep, stepReference } from './run-progress.ts';
+import { advance, emitFinished, inRun, settleStep } from './run-progress.ts';
 import { createRunSteps, fixRun } from './run-steps.ts';
-import { isEnded, type Run, type RunResult, type Step } from './run-types.ts';
+import { isEnded, type Run, type RunResult, type Step, stepReference } from './run-types.ts';
 
 export interface RunRequest {
   readonly project: string;

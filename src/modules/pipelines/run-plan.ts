@@ -1,7 +1,7 @@
 import type { PipelineSpec } from '#contracts/pipelines';
 import { formatReference } from '#contracts/references';
 import type { TreeFile } from '#contracts/tree';
-import { type Json, workerWork } from '#modules/jobs';
+import { hasValue, type Json, workerWork } from '#modules/jobs';
 import type { Reader } from '#platform/database';
 import { isAppError, nearestName, withCause } from '#platform/errors';
 import { digest } from './cache-key.ts';
@@ -112,7 +112,10 @@ async function planStep(
     reads,
     keyParts: {
       command: JSON.stringify(step.spec.run),
-      outputs: JSON.stringify(outputsOf(step.spec)),
+      // with their values: a result that was kept without them cannot stand in
+      outputs: JSON.stringify(
+        outputsOf(step.spec).map((output) => (hasValue(output.kind) ? { ...output, value: true } : output)),
+      ),
       ...Object.fromEntries(
         files.map(({ path, sha256, executable }) => [`code.${path}`, executable === true ? `${sha256}+x` : sha256]),
       ),

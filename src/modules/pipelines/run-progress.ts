@@ -1,29 +1,14 @@
-import { parseDuration } from '#contracts/duration';
-import type { StepSpec } from '#contracts/pipelines';
-import { formatReference } from '#contracts/references';
-import { type CommandInput, type JobWork, type Json, type NewJob, workerWork } from '#modules/jobs';
-import type { RunInfo } from '#modules/tracking';
 import type { Unit } from '#platform/database';
 import { cacheKey, differences, type KeyParts } from './cache-key.ts';
 import { findCached, listEarlierParts, putCached } from './cache-store.ts';
-import { codeOf } from './code-files.ts';
-import {
-  featurePrefixes,
-  joinOutput,
-  modelSteps,
-  outputsOf,
-  parseInput,
-  parseOutput,
-  registerStep,
-  timeColumn,
-} from './pipeline-graph.ts';
+import { modelSteps, parseInput, registerStep } from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
-import { readiness } from './run-rules.ts';
+import { type Blocked, readiness } from './run-rules.ts';
 import type { FixedRun, RunSteps } from './run-steps.ts';
-import type { Outputs, RunBasis, Step, StepOutput } from './run-types.ts';
-
-export const stepReference = (run: string, step: string): string => `pipeline-step:${run}/${step}`;
+import { isEnded, type Outputs, type RunBasis, type Step, type StepOutput, stepReference } from './run-types.ts';
+import { conditionSources, decideStep } from './step-condition.ts';
+import { jobOf, outputBehind } from './step-job.ts';
 
 /**
  * All that happens in a run is one link in the chain of causes: each step follows from the one before, but a pipeline of
@@ -53,13 +38,20 @@ export async function advance(
       steps.put(step);
       for (const dependant of fixed.dependants.get(step.name) ?? []) next.add(dependant);
     };
-    await steps.load([...blocked.map(({ step }) => step), ...ready, ...ready.flatMap((name) => sourcesOf(run, name))]);
-    for (const { step, by } of blocked) {
-      const { code, message } = pipelinesErrors.STEP_DEPENDENCY_FAILED(by.join(', '));
-      end({ ...steps.get(step), state: 'skipped', error: { code, message }, endedMs: unit.nowMs });
-      await emitFinished(unit, run, step, 'skipped');
+    await steps.load([
+      ...blocked.flatMap(({ step, by }) => [step, ...by]),
+      ...ready.flatMap((name) => [name, ...sourcesOf(run, name)]),
+    ]);
+    const decided = ready.map((name) => applyCondition(unit, steps.get(name), run, steps));
+    const ended = [
+      ...blocked.map((one) => skipBlocked(unit, one, steps)),
+      ...decided.filter(({ state }) => isEnded(state)),
+    ];
+    for (const step of ended) {
+      end(step);
+      await emitFinished(unit, run, step.name, step.state);
     }
-    const keyed = ready.map((name) => withKey(steps.get(name), run, steps));
+    const keyed = decided.filter(({ state }) => !isEnded(state)).map((step) => withKey(step, run, steps));
     const keys = keyed.flatMap(({ key }) => key ?? []);
     const cached = run.useCache ? await findCached(unit, run.project, keys) : undefined;
     const hitOf = ({ key }: Step) => (key === undefined ? undefined : cached?.get(key));
@@ -72,14 +64,42 @@ export async function advance(
   }
 }
 
-/** The steps whose outputs a step takes. */
+/** The steps whose outputs a step takes, or decides by. */
 function sourcesOf(run: RunBasis, name: string): readonly string[] {
   if (name === registerStep && run.spec.model !== undefined) return modelSteps(run.spec.model);
-  return Object.entries(run.spec.steps[name]?.inputs ?? {}).flatMap(([input, given]) => {
+  const spec = run.spec.steps[name];
+  const inputs = Object.entries(spec?.inputs ?? {}).flatMap(([input, given]) => {
     const source = parseInput(name, input, given);
     return source.kind === 'step' || source.kind === 'join' ? source.step : [];
   });
+  return [...inputs, ...conditionSources(spec)];
 }
+
+/** Ended as skipped or failed when its condition says so, else as it was, with what decided. */
+function applyCondition(unit: Unit, step: Step, run: RunBasis, steps: RunSteps): Step {
+  const spec = run.spec.steps[step.name];
+  const decision = decideStep(spec, run, steps);
+  if (decision === undefined) return step;
+  if ('problem' in decision) {
+    const { code, message } = pipelinesErrors.STEP_CONDITION_UNDECIDED(spec?.when ?? '', decision.problem);
+    return { ...step, state: 'failed', error: { code, message }, endedMs: unit.nowMs };
+  }
+  if (decision.holds) return { ...step, why: `its condition holds: ${decision.because}` };
+  return { ...step, state: 'skipped', why: `its condition does not hold: ${decision.because}`, endedMs: unit.nowMs };
+}
+
+/** Skipped because of a failure it is an error; because of a condition it is as it should be. */
+function skipBlocked(unit: Unit, { step, by }: Blocked, steps: RunSteps): Step {
+  const skipped: Step = { ...steps.get(step), state: 'skipped', endedMs: unit.nowMs };
+  const byCondition = by.every((name) => steps.get(name).state === 'skipped' && steps.get(name).error === undefined);
+  if (byCondition) return { ...skipped, why: `what it needs was skipped: ${by.join(', ')}` };
+  const { code, message } = pipelinesErrors.STEP_DEPENDENCY_FAILED(by.join(', '));
+  return { ...skipped, error: { code, message } };
+}
+
+/** What decided whether a step runs stands before why it did. */
+const withCondition = (decided: string | undefined, why: string): string =>
+  decided === undefined ? why : `${decided}; ${why}`;
 
 function withKey(step: Step, run: RunBasis, steps: RunSteps): Step {
   if (step.kind === 'register') return step;
@@ -91,18 +111,6 @@ function withKey(step: Step, run: RunBasis, steps: RunSteps): Step {
   }
   const keyParts: KeyParts = { ...step.plan.keyParts, ...fromSteps };
   return { ...step, keyParts, ...(step.plan.cacheable && { key: cacheKey(keyParts) }) };
-}
-
-function outputBehind(
-  step: string,
-  name: string,
-  input: NonNullable<StepSpec['inputs']>[string],
-  steps: RunSteps,
-): StepOutput | undefined {
-  const source = parseInput(step, name, input);
-  if (source.kind === 'step') return steps.get(source.step).outputs[source.output];
-  if (source.kind === 'join') return steps.get(source.step).outputs[joinOutput];
-  return undefined;
 }
 
 async function takeCached(
@@ -121,7 +129,7 @@ async function takeCached(
   return {
     ...step,
     state: 'cached',
-    why: `cached: nothing that it depends on has changed since run ${hit.runId}`,
+    why: withCondition(step.why, `cached: nothing that it depends on has changed since run ${hit.runId}`),
     outputs: hit.outputs,
     startedMs: unit.nowMs,
     endedMs: unit.nowMs,
@@ -162,33 +170,8 @@ async function startSteps(
     jobId: jobs[index],
     trackingRunId: tracked.get(step.name)?.runId,
     startedMs: unit.nowMs,
-    why: reasons[index],
+    why: withCondition(step.why, reasons[index] ?? ''),
   }));
-}
-
-function jobOf(deps: PipelinesDeps, run: RunBasis, step: Step, steps: RunSteps, tracked: RunInfo | undefined): NewJob {
-  const spec = run.spec.steps[step.name];
-  return {
-    project: run.project,
-    owner: stepReference(run.id, step.name),
-    tag: `pipelines.${step.kind}`,
-    work:
-      step.kind === 'command' && spec !== undefined
-        ? commandWork(deps, run, step, spec, steps, tracked)
-        : step.kind === 'join' && step.plan.work !== undefined
-          ? step.plan.work
-          : describeWork(run, steps),
-    ...(spec?.resources?.cpu !== undefined && { cpu: spec.resources.cpu }),
-    ...(spec?.resources?.memory !== undefined && { memoryMb: toMegabytes(spec.resources.memory) }),
-    ...(spec?.timeout !== undefined && { timeoutMs: parseDuration(spec.timeout) ?? 0 }),
-    ...(spec?.retries !== undefined && {
-      retries: {
-        max: spec.retries.max,
-        on: spec.retries.on ?? ['error', 'lost', 'timeout'],
-        ...(spec.retries.backoff !== undefined && { backoffMs: parseDuration(spec.retries.backoff) ?? 0 }),
-      },
-    }),
-  };
 }
 
 async function reasonsToRun(unit: Unit, run: RunBasis, steps: readonly Step[]): Promise<readonly string[]> {
@@ -210,84 +193,6 @@ function reasonToRun(run: RunBasis, step: Step, earlier: KeyParts | undefined): 
   if (earlier === undefined) return 'it has not run before';
   const changed = differences(earlier, step.keyParts).map(({ part }) => part);
   return changed.length === 0 ? 'no earlier result of it was kept' : `changed: ${changed.join(', ')}`;
-}
-
-function commandWork(
-  deps: PipelinesDeps,
-  run: RunBasis,
-  step: Step,
-  spec: StepSpec,
-  steps: RunSteps,
-  tracked: RunInfo | undefined,
-): JobWork {
-  const inputs = Object.entries(spec.inputs ?? {}).map(([name, input]): CommandInput => {
-    const fixed = step.plan.fixedInputs?.[name];
-    if (fixed !== undefined) return { name, files: fixed, as: fixed.length === 1 ? 'file' : 'folder' };
-    const made = outputBehind(step.name, name, input, steps);
-    if (made === undefined) return { name, files: [], as: 'folder' };
-    if (made.tree !== undefined)
-      return { name, files: made.tree.map(({ sha256, path }) => ({ sha256, name: path })), as: 'folder' };
-    const kind = typeof input === 'string' ? made.kind : 'dataset'; // a join's rows
-    return { name, files: [{ sha256: made.sha256, name: fileName(name, kind) }], as: 'file' };
-  });
-  const requirements = run.code.find(({ path }) => path === run.spec.python)?.sha256;
-  return {
-    kind: 'command',
-    command: spec.run,
-    code: codeOf(spec, run.code, run.spec.steps),
-    inputs,
-    outputs: outputsOf(spec),
-    params:
-      spec.params === undefined
-        ? run.params
-        : Object.fromEntries(spec.params.map((name): [string, Json] => [name, run.params[name] ?? null])),
-    environment: {
-      ...spec.env,
-      TIDEMILL_URL: deps.baseUrl(),
-      TIDEMILL_PROJECT: run.project,
-      TIDEMILL_RUN: run.id,
-      TIDEMILL_STEP: step.name,
-      ...(tracked !== undefined && {
-        MLFLOW_TRACKING_URI: `${deps.baseUrl()}/projects/${run.project}`,
-        MLFLOW_TRACKING_TOKEN: `\${token}`,
-        MLFLOW_EXPERIMENT_ID: tracked.experimentId,
-        MLFLOW_RUN_ID: tracked.runId,
-      }),
-    },
-    ...(spec.secrets !== undefined && {
-      secrets: { grantee: formatReference('pipeline', run.pipeline), names: spec.secrets },
-    }),
-    ...(requirements !== undefined && { requirements }),
-  };
-}
-
-/** Reads the model's signature and the profile of the rows that it was trained on, before it is proposed. */
-function describeWork(run: RunBasis, steps: RunSteps): JobWork {
-  const blob = (text: string): string => {
-    const parsed = parseOutput(text);
-    return `blob:${parsed === undefined ? '' : (steps.get(parsed.step).outputs[parsed.output]?.sha256 ?? '')}`;
-  };
-  const model = run.spec.model;
-  const time = timeColumn(run.spec);
-  return workerWork('describe-model', {
-    modelPath: blob(model?.from ?? ''),
-    trainPaths: [blob(model?.train ?? '')],
-    score: model?.predicts.score ?? '',
-    lookups: featurePrefixes(run.spec),
-    ...(time !== undefined && { time }),
-  });
-}
-
-const extensions: Readonly<Partial<Record<StepOutput['kind'], string>>> = {
-  dataset: '.parquet',
-  model: '.onnx',
-  metrics: '.json',
-  json: '.json',
-};
-const fileName = (name: string, kind: StepOutput['kind']): string => `${name}${extensions[kind] ?? ''}`;
-
-function toMegabytes(text: string): number {
-  return Number.parseInt(text, 10) * (text.endsWith('Gi') ? 1024 : 1);
 }
 
 async function retainOutputs(

@@ -7,14 +7,19 @@ import { isDone, isEnded } from './run-types.ts';
  *   pending ──► running ──► succeeded | failed | cancelled
  *      │           └──► waiting ──► succeeded | failed        (its token is answered)
  *      ├──► cached                                            (an equal result stands in)
- *      └──► skipped                                           (what it needs did not succeed)
+ *      └──► skipped                                           (what it needs did not succeed, or `when` does not hold)
  *      └──► cancelled                                         (the run was, and the step is not one that always runs)
  */
 export interface Readiness {
   /** Everything it needs has succeeded. */
   readonly ready: readonly string[];
   /** Something it needs has ended otherwise, and is named. */
-  readonly blocked: readonly { readonly step: string; readonly by: readonly string[] }[];
+  readonly blocked: readonly Blocked[];
+}
+
+export interface Blocked {
+  readonly step: string;
+  readonly by: readonly string[];
 }
 
 /** What can be said now of those of the candidates that are pending. */
@@ -29,7 +34,7 @@ export function readiness(
 ): Readiness {
   const stateOf = (name: string): StepState => run.states.get(name) ?? 'skipped';
   const ready: string[] = [];
-  const blocked: { step: string; by: readonly string[] }[] = [];
+  const blocked: Blocked[] = [];
   for (const step of candidates) {
     if (stateOf(step) !== 'pending') continue;
     const needs = run.needs.get(step) ?? [];
@@ -45,7 +50,8 @@ export function runState(states: Iterable<StepState>, cancelled: boolean): RunSt
   let state: RunState = 'succeeded';
   for (const one of states) {
     if (!isEnded(one)) return 'running';
-    if (!isDone(one)) state = 'failed';
+    // what was skipped was skipped because of another that failed, or by its own condition: no failure of the run
+    if (!isDone(one) && one !== 'skipped') state = 'failed';
   }
   return cancelled ? 'cancelled' : state;
 }

@@ -79,3 +79,5 @@ export type RunBasis = Omit<Run, 'state' | 'cancelling' | 'result' | 'error' | '
 
 export const isEnded = (state: StepState): boolean => !['pending', 'running', 'waiting'].includes(state);
 export const isDone = (state: StepState): boolean => state === 'succeeded' || state === 'cached';
+
+export const stepReference = (run: string, step: string): string => `pipeline-step:${run}/${step}`;

@@ -1,0 +1,47 @@
+import type { StepSpec } from '#contracts/pipelines';
+import { valueLimitBytes } from '#modules/jobs';
+import { parseExpression, type Reference, referencesOf } from './condition-syntax.ts';
+import { evaluateExpression, type Found, inWords } from './condition-value.ts';
+import type { RunSteps } from './run-steps.ts';
+import { isDone, type RunBasis } from './run-types.ts';
+
+/** Whether a step is to run, in words that are kept; `problem` when nobody can say. */
+export type Decision = { readonly holds: boolean; readonly because: string } | { readonly problem: string };
+
+/** The steps whose outputs a condition reads. */
+export function conditionSources(spec: StepSpec | undefined): readonly string[] {
+  const parsed = spec?.when === undefined ? undefined : parseExpression(spec.when);
+  if (parsed?.ok !== true) return [];
+  return referencesOf(parsed.expression).flatMap((reference) => (reference.kind === 'output' ? reference.step : []));
+}
+
+/** Decides `when` of a step whose needs have ended; undefined when it has none. The steps that it reads were loaded. */
+export function decideStep(spec: StepSpec | undefined, run: RunBasis, steps: RunSteps): Decision | undefined {
+  if (spec?.when === undefined) return undefined;
+  const parsed = parseExpression(spec.when);
+  if (!parsed.ok) return { problem: `it cannot be read at character ${parsed.problem.at + 1}` };
+  const evaluated = evaluateExpression(parsed.expression, createLookup(run, steps));
+  if ('problem' in evaluated) return evaluated;
+  const { value, read } = evaluated;
+  if (typeof value !== 'boolean') return { problem: `it is ${inWords(value)}, not true or false` };
+  const facts = [...read].map(([name, found]) => `${name} is ${inWords(found)}`).join(', ');
+  return { holds: value, because: facts === '' ? spec.when : `${spec.when} (${facts})` };
+}
+
+function createLookup(run: RunBasis, steps: RunSteps): (reference: Reference) => Found {
+  return (reference) => {
+    if (reference.kind === 'param') {
+      const value = Object.hasOwn(run.params, reference.name) ? run.params[reference.name] : undefined;
+      return value === undefined ? { missing: `there is no parameter "${reference.name}"` } : { value };
+    }
+    const { step, output } = reference;
+    const { state, outputs } = steps.get(step);
+    if (!isDone(state)) return { missing: `step "${step}" has made nothing: it is ${state}` };
+    const found = outputs[output];
+    if (found === undefined) return { missing: `step "${step}" has no output "${output}"` };
+    if (found.value !== undefined) return { value: found.value };
+    const reason =
+      found.sizeBytes > valueLimitBytes ? `larger than ${valueLimitBytes / 1024} KiB` : 'not JSON (NaN is none)';
+    return { missing: `output "${output}" of step "${step}" is ${reason}` };
+  };
+}
