@@ -58,6 +58,7 @@ export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string
     lineage: 'makes what triggered a run its cause',
   },
   rollouts: {
+    pipelines: 'answers the steps that wait for a rollout',
     deployments: 'splits traffic and reads what revisions did',
   },
   workspace: {
@@ -79,6 +80,7 @@ export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string
     features: 'plans the point-in-time join before a step',
     datasets: 'reads versions; records outputs as versions',
     jobs: 'queues every step',
+    approvals: 'asks a person before a run goes on',
     artifacts: 'keeps what steps leave behind',
     secrets: 'refuses a run whose secrets are missing; the cache key knows when one was replaced',
     lineage: 'writes what a step read and made',

@@ -6,7 +6,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Sqlite from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { getRun } from '../src/contracts/pipelines.ts';
+import { decideApproval, listApprovals, setApprovalPolicy } from '../src/contracts/approvals.ts';
+import { listEvents } from '../src/contracts/event-operations.ts';
+import { completeStep, getRun } from '../src/contracts/pipelines.ts';
 import { builtModule } from '../src/platform/testing/built-program.ts';
 import { createClient } from '../src/sdk/index.ts';
 import { temporaryFolder } from './support/control-plane.ts';
@@ -96,6 +98,38 @@ describe('kill -9 of the server', () => {
     const printed = log.match(/line \d+/g) ?? [];
     expect(log).toBe(`${printed.map((_, index) => `line ${index + 1}\n`).join('')}end\n`);
     await expect.poll(() => readdirSync(join(home, 'attempts'))).toEqual(['logs']);
+  }, 120_000);
+
+  test('while a step waits loses neither what it waits for nor its token', async () => {
+    const home = join(await temporaryFolder(), 'home');
+    const first = await up(home);
+    const project = await openProject(
+      first.url,
+      `      ci:    { use: external }
+      ask:   { use: approve, needs: [ci] }
+      after: { run: 'true', needs: [ask] }
+`,
+    );
+    const { id } = await project.start();
+    await project.stepUntil(id, 'ci', ({ state }) => state === 'waiting');
+    const query = { type: ['step.waiting'], subject: `pipeline-step:${id}/ci` };
+    const [event] = (await project.client.call(listEvents, { query })).items;
+    await first.kill();
+
+    const second = await up(home);
+    const client = createClient({ url: second.url, project: 'shop' });
+    const token = (event?.data as { readonly token: string } | undefined)?.token ?? '';
+    await client.call(completeStep, { params: { runId: id, step: 'ci' }, body: { token, outcome: 'succeeded' } });
+    const [asked] = (await client.call(listApprovals, { query: { subject: `pipeline-step:${id}/ask` } })).items;
+    await second.kill();
+
+    const third = createClient({ url: (await up(home)).url, project: 'shop' });
+    const approvalId = asked?.id ?? '';
+    await third.call(setApprovalPolicy, { params: { name: 'pipeline' }, body: { selfApproval: true } });
+    await third.call(decideApproval, { params: { approvalId }, body: { granted: true, reason: 'fine' } });
+    const run = await third.call(getRun, { params: { runId: id }, query: { wait: 30 } });
+    expect(run.state).toBe('succeeded');
+    expect(endsOf(home)).toEqual({ ci: 1, ask: 1, after: 1 });
   }, 120_000);
 
   test('again and again, at any moment, never records a step twice', async () => {

@@ -597,11 +597,11 @@ CREATE INDEX pipeline_runs_pipeline on pipeline_runs (project, pipeline, id);
 
 CREATE INDEX pipeline_runs_project on pipeline_runs (project, id);
 
-CREATE TABLE pipeline_steps (
+CREATE TABLE "pipeline_steps" (
   run_id text not null references pipeline_runs (id) on delete cascade,
   step text not null,
   position bigint not null,
-  kind text not null check (kind in ('command', 'join', 'register')),
+  kind text not null check (kind in ('command', 'join', 'register', 'use')),
   state text not null check (state in ('pending', 'running', 'waiting', 'succeeded', 'cached', 'failed', 'skipped', 'cancelled')),
   needs text not null,
   plan text not null,
@@ -616,8 +616,11 @@ CREATE TABLE pipeline_steps (
   error_message text,
   started_ms bigint,
   ended_ms bigint,
+  deadline_ms bigint,
   primary key (run_id, step)
 );
+
+CREATE INDEX pipeline_steps_deadline on pipeline_steps (deadline_ms) where deadline_ms is not null;
 
 CREATE UNIQUE INDEX pipeline_steps_token on pipeline_steps (token);
 
@@ -917,6 +920,14 @@ CREATE INDEX registry_versions_by_update on registry_versions (updated_ms, model
 
 CREATE UNIQUE INDEX registry_versions_identity on registry_versions (model_key, digest)
   where digest is not null and deleted_ms is null;
+
+CREATE TABLE rollout_waiters (
+  token text not null primary key,
+  rollout text not null references rollouts (rollout) on delete cascade,
+  created_ms bigint not null
+);
+
+CREATE INDEX rollout_waiters_rollout on rollout_waiters (rollout);
 
 CREATE TABLE rollouts (
   rollout text not null primary key,

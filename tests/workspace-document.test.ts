@@ -230,6 +230,58 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
       'tidemill.yaml:3:206: the step has no "params.lr"; expected outputs.m, params.net; did you mean "params.net"?',
     ],
   ],
+  ...(
+    [
+      ['{ use: label }', 14, '"label" is not one of the values; expected approve, deploy, notify, external'],
+      ['{ use: aprove }', 14, 'did you mean "approve"?'],
+      ['{ needs: [] }', 7, 'the step does nothing; expected `run` with a command, or `use`'],
+      ["{ run: 'true', with: { message: m } }", 28, '"with" belongs to `use`'],
+      [
+        '{ use: approve, with: { polcy: p } }',
+        31,
+        'unknown key "polcy"; expected policy, deployment, model, message; did you mean "policy"?',
+      ],
+      [
+        '{ use: approve, with: { deployment: late } }',
+        43,
+        '`use: approve` takes no "deployment"; expected policy, message',
+      ],
+      ['{ use: notify }', 7, '`use: notify` needs "message"'],
+      [
+        "{ use: notify, with: { message: 'it is ${params.x' } }",
+        39,
+        '"it is ${params.x" cannot be read at character 7; expected "}" after "${"',
+      ],
+      [
+        "{ use: notify, with: { message: 'it is ${params.}' } }",
+        39,
+        '"it is ${params.}" cannot be read at character 16; expected a name',
+      ],
+      ["{ use: notify, with: { message: '${params.x}' } }", 39, 'there is no parameter "x"'],
+      ['{ use: approve, always: true }', 31, '`use: approve` waits for somebody'],
+      ['{ use: external, outputs: [x] }', 33, '`use: external` runs no command, so it has no "outputs"'],
+      ['{ use: external, run: "true" }', 29, '`use: external` runs no command, so it has no "run"'],
+      [
+        '{ use: deploy, with: { deployment: lat, model: "model:m@1" } }',
+        42,
+        'there is no deployment "lat"; did you mean "late"?',
+      ],
+      [
+        '{ use: deploy, with: { deployment: late } }',
+        28,
+        'which version is deployed is not said, and the pipeline registers none',
+      ],
+      ['{ use: deploy, with: { deployment: late, model: "model:n@1" } }', 55, '"late" serves m, not n'],
+      [
+        '{ use: deploy, with: { deployment: late, model: "m@1" } }',
+        55,
+        '"m@1" has not the right form; expected model:<name>',
+      ],
+    ] as const
+  ).map(([step, column, line]): readonly [string, readonly string[]] => [
+    `${base}deployments: { late: { model: "model:m@champion" } }\npipelines:\n  p:\n    steps:\n      s: ${step}\n`,
+    [line.startsWith('did') ? line : `tidemill.yaml:7:${column + 3}: ${line}`],
+  ]),
   // deployments
   [`${base}deployments: { d: { model: "m@champion" } }\n`, ['tidemill.yaml:3:28: "m@champion" has not the right form']],
   [

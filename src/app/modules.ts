@@ -122,6 +122,7 @@ export function createModules(platform: Platform): Modules {
   const pipelines = createPipelinesModule({
     ...common,
     baseUrl: platform.baseUrl,
+    approvals: approvals.api,
     jobs: jobs.api,
     artifacts: artifacts.api,
     lineage: lineage.api,
@@ -163,6 +164,7 @@ export function createModules(platform: Platform): Modules {
     registry: registry.api,
     alerts: alerts.api,
     lineage: lineage.api,
+    pipelines: pipelines.api,
   });
   const mlflow = createMlflowProtocol({
     ...common,

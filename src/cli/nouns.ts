@@ -36,7 +36,7 @@ export const nouns: readonly Noun[] = [
   },
   {
     noun: 'pipeline-run',
-    summary: 'list, show, explain and cancel pipeline runs',
+    summary: 'list, show, explain and cancel pipeline runs, answer steps that wait',
     load: async () => (await import('./nouns/pipeline-run.ts')).pipelineRun,
   },
   { noun: 'job', summary: 'list, show and cancel jobs', load: async () => (await import('./nouns/job.ts')).job },

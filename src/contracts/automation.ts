@@ -14,6 +14,13 @@ export const automationEvents = defineEvents({
     result: Type.String({ description: 'what came of it: run:<id>' }),
   }),
   'trigger.suppressed': Type.Object({ trigger: Type.String(), causeSubject: Type.String(), reason: Type.String() }),
+  /** A step of `use: notify` tells something to whoever listens. */
+  'pipeline.notified': Type.Object({
+    runId: Type.String(),
+    pipeline: Type.String(),
+    step: Type.String(),
+    message: Type.String(),
+  }),
   'webhook.created': Type.Object({ webhookId: Type.String(), types: Type.Array(Type.String()) }),
   'webhook.changed': Type.Object({ webhookId: Type.String(), enabled: Type.Boolean() }),
   'webhook.removed': Type.Object({ webhookId: Type.String() }),
@@ -139,7 +146,7 @@ export const listFirings = defineOperation({
   errors: ['CURSOR_INVALID'],
 });
 
-/** Events that may be sent out. Not those of the inner works (jobs, steps, replicas): too many, and of no use outside. */
+/** Events that may be sent out. Not those of the inner works (jobs, ends of steps, replicas): too many, and of no use outside. */
 export const webhookEventTypes = [
   'project.goal.changed',
   'workspace.applied',
@@ -148,6 +155,8 @@ export const webhookEventTypes = [
   'dataset.ingestion.failed',
   'pipeline.run.started',
   'pipeline.run.finished',
+  'pipeline.notified',
+  'step.waiting',
   'model.version.proposed',
   'gate.decided',
   'approval.requested',

@@ -16,12 +16,13 @@ export const pipelinesEvents = defineEvents({
     step: Type.String(),
     state: Type.String(),
   }),
+  /** A step waits for a module above, or another program, until the token is answered: once. */
   'step.waiting': Type.Object({
     runId: Type.String(),
     pipeline: Type.String(),
     step: Type.String(),
     use: Type.String(),
-    with: Type.Unknown(),
+    with: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()])),
     token: Type.String(),
   }),
 });
@@ -44,11 +45,52 @@ export const JoinInput = Type.Object(
 );
 export type JoinInput = Static<typeof JoinInput>;
 
+/** Built-in steps: each waits until somebody answers its token. */
+const Use = Type.Enum(['approve', 'deploy', 'notify', 'external'], {
+  description:
+    'in place of a command, something that waits: approve (a person agrees), deploy (a rollout ends), notify (webhooks are told), external (another program answers)',
+});
+export type Use = Static<typeof Use>;
+
+/** Of all built-in steps; which takes what is checked with the pipeline. */
+export const UseWith = Type.Object(
+  {
+    policy: Type.Optional(
+      Type.String({
+        pattern: namePattern,
+        description: 'approve: the policy under which a person agrees; default: pipeline',
+      }),
+    ),
+    deployment: Type.Optional(Type.String({ pattern: namePattern, description: 'deploy: the deployment' })),
+    model: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 500,
+        description:
+          'deploy: model:<name>@<version or alias>; default: the version that this run registered, once its alias names it',
+      }),
+    ),
+    message: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 2000,
+        description: 'notify, approve, external: what is told; ${…} holds an expression as in `when`',
+      }),
+    ),
+  },
+  { ...closed, description: 'what a built-in step needs to know' },
+);
+export type UseWith = Static<typeof UseWith>;
+
 export const StepSpec = Type.Object(
   {
-    run: Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String(), { minItems: 1 })], {
-      description: 'the command; a text runs under sh, a list runs bare',
-    }),
+    run: Type.Optional(
+      Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String(), { minItems: 1 })], {
+        description: 'the command; a text runs under sh, a list runs bare. A step has this or `use`',
+      }),
+    ),
+    use: Type.Optional(Use),
+    with: Type.Optional(UseWith),
     inputs: Type.Optional(
       Type.Record(Type.String({ pattern: namePattern }), Type.Union([Type.String(), JoinInput]), {
         description: 'name: <step>.<output>, dataset:<name>[@version], artifact:<sha256>, or { spine, at, features }',
@@ -113,7 +155,12 @@ export const StepSpec = Type.Object(
         closed,
       ),
     ),
-    timeout: Type.Optional(Duration),
+    timeout: Type.Optional(
+      Type.String({
+        pattern: durationPattern,
+        description: 'how long it may take, or a built-in step may wait: 90s, 3h, 28d',
+      }),
+    ),
     cache: Type.Optional(
       Type.Boolean({ default: true, description: 'whether an equal earlier step may stand in for it' }),
     ),
@@ -192,7 +239,7 @@ const Failure = Type.Object({ code: Type.String(), message: Type.String() });
 
 export const StepView = Type.Object({
   step: Type.String(),
-  kind: Type.Enum(['command', 'join', 'register']),
+  kind: Type.Enum(['command', 'join', 'register', 'use']),
   state: StepState,
   needs: Type.Array(Type.String()),
   why: Type.Optional(Type.String({ description: 'why it ran, or whose result stands in for it' })),
@@ -209,6 +256,7 @@ export const StepView = Type.Object({
   ),
   error: Type.Optional(Failure),
   startedAt: Type.Optional(Instant),
+  deadlineAt: Type.Optional(Type.String({ format: 'date-time', description: 'until when it waits for an answer' })),
   endedAt: Type.Optional(Instant),
 });
 export type StepView = Static<typeof StepView>;
@@ -341,6 +389,25 @@ export const cancelRun = defineOperation({
   params: runParams,
   responses: { 200: RunView, 404: ErrorBody },
   errors: ['RUN_NOT_FOUND'],
+});
+
+export const completeStep = defineOperation({
+  id: 'runs.complete-step',
+  method: 'POST',
+  path: '/api/v1/runs/:runId/steps/:step/complete',
+  summary: 'Answer a step that waits for another program (use: external), with the token of its event step.waiting.',
+  permission: 'write',
+  params: Type.Object({ runId: Type.String({ minLength: 1 }), step: Type.String({ minLength: 1 }) }),
+  body: Type.Object(
+    {
+      token: Type.String({ minLength: 1, maxLength: 200, description: 'of the event step.waiting; it answers once' }),
+      outcome: Type.Enum(['succeeded', 'failed']),
+      reason: Type.Optional(Type.String({ minLength: 1, maxLength: 2000, description: 'why it failed' })),
+    },
+    closed,
+  ),
+  responses: { 200: StepView, 403: ErrorBody, 404: ErrorBody, 409: ErrorBody },
+  errors: ['RUN_NOT_FOUND', 'STEP_NOT_FOUND', 'STEP_NOT_EXTERNAL', 'STEP_NOT_WAITING', 'STEP_TOKEN_WRONG'],
 });
 
 export const explainStep = defineOperation({

@@ -105,6 +105,7 @@ export async function startControl(options: ControlOptions) {
     registry: registry.api,
     alerts: alerts.api,
     lineage: lineage.api,
+    pipelines: { completeStep: () => Promise.reject(new Error('no pipeline runs here')) },
   });
 
   const modules = [identity, lineage, artifacts, alerts, approvals, predictions, registry, deployments, rollouts];

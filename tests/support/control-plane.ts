@@ -30,7 +30,12 @@ export async function temporaryFolder(): Promise<string> {
 
 /** The very control plane that `up` runs, on a free port, with a home of its own; stopped after the test. */
 export async function startControlPlane(
-  options: { readonly databaseUrl?: string; readonly home?: string; readonly auth?: 'on' } = {},
+  options: {
+    readonly databaseUrl?: string;
+    readonly home?: string;
+    readonly auth?: 'on';
+    readonly webhookHosts?: string;
+  } = {},
 ): Promise<TestControlPlane> {
   await builtModule('worker/main.js'); // workers are processes of the built program
   const home = options.home ?? (await temporaryFolder());
@@ -40,6 +45,7 @@ export async function startControlPlane(
       port: '0',
       servingPort: '0',
       ...(options.auth !== undefined && { auth: options.auth }),
+      ...(options.webhookHosts !== undefined && { webhookHosts: options.webhookHosts }),
       ...(options.databaseUrl !== undefined && { databaseUrl: options.databaseUrl }),
     },
     environment: {},

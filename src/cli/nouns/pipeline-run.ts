@@ -1,4 +1,4 @@
-import { cancelRun, explainStep, getRun, listRuns } from '#contracts/pipelines';
+import { cancelRun, completeStep, explainStep, getRun, listRuns } from '#contracts/pipelines';
 import { nounOf } from '../noun-command.ts';
 
 export const pipelineRun = nounOf({
@@ -19,5 +19,10 @@ export const pipelineRun = nounOf({
   further: [
     { name: 'explain', operation: explainStep, example: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb fit' },
     { name: 'cancel', operation: cancelRun },
+    {
+      name: 'complete-step',
+      operation: completeStep,
+      example: '01a21be4-bcd1-7000-882c-b0dc8dc4ceeb build --token kX3… --outcome succeeded',
+    },
   ],
 });

@@ -12,7 +12,7 @@ export interface AutomationDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly pipelines: Pick<PipelinesApi, 'run'> & {
+  readonly pipelines: Pick<PipelinesApi, 'run' | 'completeStep'> & {
     get(reader: Reader, project: string, runId: string): Promise<{ readonly run: { readonly state: RunState } }>;
   };
   readonly lineage: Pick<LineageApi, 'record'>;

@@ -1,6 +1,11 @@
 import { defineErrors } from '#platform/errors';
 
 export const automationErrors = defineErrors({
+  NOTIFICATION_UNHEARD: {
+    kind: 'conflict',
+    message: () =>
+      'no webhook of the project takes pipeline.notified, so nobody would hear of it: tidemill webhook create --url <address> --types pipeline.notified',
+  },
   TRIGGER_NOT_FOUND: {
     kind: 'not_found',
     message: (name: string, near: string | undefined) =>

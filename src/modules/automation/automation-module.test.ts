@@ -72,6 +72,7 @@ describeDatabases('automation', (open) => {
       webhookHosts: options.webhookHosts ?? [],
       ...(options.resolve !== undefined && { resolve: options.resolve }),
       pipelines: {
+        completeStep: () => Promise.reject(new Error('no step waits here')),
         async run(unit: Unit, { trigger, params }) {
           if (refuse) throw new AppError('PIPELINE_INPUT_MISSING', 'invalid', 'dataset:flights has no version yet');
           const { cause } = unit.context;

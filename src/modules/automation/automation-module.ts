@@ -4,6 +4,7 @@ import type { Consumer } from '#platform/events';
 import type { ResourceKind } from '#platform/resource-kind';
 import type { AutomationDeps } from './automation-deps.ts';
 import { createCronLoop } from './cron-loop.ts';
+import { createNotifySteps } from './notify-steps.ts';
 import { createTriggerConsumer } from './trigger-consumer.ts';
 import { registerTriggerRoutes } from './trigger-routes.ts';
 import { type AutomationApi, createTriggerService } from './trigger-service.ts';
@@ -47,7 +48,11 @@ export function createAutomationModule(
     id: 'automation',
     api: triggers,
     kind: createTriggersKind(triggers, () => crons.wake()),
-    consumers: [createTriggerConsumer(triggers, deps.alerts), createWebhookConsumer(webhooks, () => sender.wake())],
+    consumers: [
+      createTriggerConsumer(triggers, deps.alerts),
+      createNotifySteps(deps),
+      createWebhookConsumer(webhooks, () => sender.wake()),
+    ],
     routes(app) {
       registerTriggerRoutes(app, { database, api: triggers });
       registerWebhookRoutes(app, { database, webhooks, addresses, wakeSender: () => sender.wake() });

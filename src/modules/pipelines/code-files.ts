@@ -31,7 +31,7 @@ export function codeOf(step: StepSpec, tree: readonly TreeFile[], steps: Steps =
 }
 
 /** The words of a command, without quotes and shell signs. */
-const wordsOf = ({ run }: StepSpec): readonly string[] =>
+const wordsOf = ({ run = [] }: StepSpec): readonly string[] =>
   (typeof run === 'string' ? [run] : run)
     .flatMap((text) => text.split(/[\s"'=;|&()<>]+/))
     .filter((word) => word !== '');
@@ -52,7 +52,7 @@ const program = /^(?:\.\/)?[\w-][\w./-]*\.(?:py|m?js|cjs|ts|sh|R|r|rb|pl|jl)$/;
  * The program that a command starts by an interpreter, when it is a path inside the project and no file lies there. Only
  * where that is certain: its first two words, no option, variable or pattern among them, and no `cd` that leads elsewhere.
  */
-export function missingProgram({ run }: StepSpec, files: readonly string[]): string | undefined {
+export function missingProgram({ run = [] }: StepSpec, files: readonly string[]): string | undefined {
   const [interpreter = '', word = ''] = typeof run === 'string' ? run.trim().split(/\s+/) : run;
   if (!interpreters.test(interpreter) || !program.test(word)) return undefined;
   const path = normalize(word);

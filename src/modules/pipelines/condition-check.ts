@@ -20,7 +20,8 @@ export function checkCondition(
   return referencesOf(parsed.expression).flatMap((reference) => checkReference(spec, reference, path) ?? []);
 }
 
-function checkReference(
+/** Whether what an expression reads can ever be there. */
+export function checkReference(
   spec: PipelineSpec,
   reference: Reference,
   path: readonly (string | number)[],

@@ -5,6 +5,7 @@ import { codeOf, hiddenImport, missingProgram } from './code-files.ts';
 import { checkCondition } from './condition-check.ts';
 import { expandSteps, findCycle, outputsOf, parseInput, parseOutput, registerStep } from './pipeline-graph.ts';
 import { checkPlaceholders } from './placeholder-check.ts';
+import { checkUse } from './use-check.ts';
 
 /** What the schema cannot say of a pipeline. */
 export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): readonly SpecProblem[] {
@@ -52,6 +53,7 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
             });
       }
     }
+    problems.push(...checkUse(spec, step, at(), document));
     if (step.when !== undefined) problems.push(...checkCondition(spec, step.when, at('when')));
     for (const variable of Object.keys(step.secrets ?? {}))
       if (variable in (step.env ?? {}) || /^(TIDEMILL|MLFLOW)_/.test(variable))
@@ -61,7 +63,7 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
         });
     problems.push(...checkPlaceholders(spec, stepName, step));
     for (const [index, need] of (step.needs ?? []).entries())
-      if (!(need in spec.steps))
+      if (!(need in spec.steps) && !(need === registerStep && spec.model !== undefined))
         problems.push({
           path: at('needs', index),
           message: `there is no step "${need}"`,

@@ -1,13 +1,18 @@
 import type { OutputKind } from '#contracts/jobs';
 import type { JoinInput, ModelBlock, PipelineSpec, StepSpec } from '#contracts/pipelines';
-import { conditionSources } from './step-condition.ts';
+import { expressionSources } from './step-condition.ts';
+
+/** A step that is a command. */
+export type CommandSpec = StepSpec & { readonly run: NonNullable<StepSpec['run']> };
+export const isCommand = (spec: StepSpec): spec is CommandSpec => spec.run !== undefined;
 
 /**
  * A pipeline as what runs: each declared step, an implicit `join` step before a step that takes features (named
  * `<step>.<input>`), and `register` at the end when the pipeline makes a model.
  */
 export type GraphStep =
-  | { readonly kind: 'command'; readonly name: string; readonly needs: readonly string[]; readonly spec: StepSpec }
+  | { readonly kind: 'command'; readonly name: string; readonly needs: readonly string[]; readonly spec: CommandSpec }
+  | { readonly kind: 'use'; readonly name: string; readonly needs: readonly string[]; readonly spec: StepSpec }
   | { readonly kind: 'join'; readonly name: string; readonly needs: readonly string[]; readonly join: JoinInput }
   | { readonly kind: 'register'; readonly name: string; readonly needs: readonly string[] };
 
@@ -61,7 +66,9 @@ export function expandSteps(spec: PipelineSpec): readonly GraphStep[] {
   const steps: GraphStep[] = [];
   const declared = Object.entries(spec.steps);
   for (const [name, step] of declared) {
-    const needs = new Set([...(step.needs ?? []), ...conditionSources(step)]);
+    const needs = new Set([...(step.needs ?? []), ...expressionSources(step)]);
+    // what it deploys when it names no model is what this run registers
+    if (step.use === 'deploy' && step.with?.model === undefined) needs.add(registerStep);
     for (const [inputName, input] of Object.entries(step.inputs ?? {})) {
       const source = parseInput(name, inputName, input);
       if (source.kind === 'step') needs.add(source.step);
@@ -71,7 +78,8 @@ export function expandSteps(spec: PipelineSpec): readonly GraphStep[] {
       }
     }
     if (step.always === true) for (const [other, { always }] of declared) if (always !== true) needs.add(other);
-    steps.push({ kind: 'command', name, needs: [...needs], spec: step });
+    if (isCommand(step)) steps.push({ kind: 'command', name, needs: [...needs], spec: step });
+    else steps.push({ kind: 'use', name, needs: [...needs], spec: step });
   }
   if (spec.model !== undefined) {
     steps.push({ kind: 'register', name: registerStep, needs: modelSteps(spec.model) });

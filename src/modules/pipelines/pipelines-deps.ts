@@ -1,3 +1,4 @@
+import type { ApprovalsApi } from '#modules/approvals';
 import type { ArtifactsApi } from '#modules/artifacts';
 import type { DatasetsApi } from '#modules/datasets';
 import type { EvaluationApi } from '#modules/evaluation';
@@ -17,6 +18,7 @@ export interface PipelinesDeps {
   /** Where steps reach this server. */
   readonly baseUrl: () => string;
   readonly jobs: Pick<JobsApi, 'submitAll' | 'end' | 'cancel'>;
+  readonly approvals: Pick<ApprovalsApi, 'request' | 'withdraw'>;
   readonly artifacts: Pick<ArtifactsApi, 'retainAll' | 'assertReadable' | 'missing'>;
   readonly lineage: Pick<LineageApi, 'record'>;
   readonly datasets: Pick<DatasetsApi, 'version' | 'record'>;

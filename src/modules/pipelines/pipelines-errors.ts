@@ -28,7 +28,38 @@ export const pipelinesErrors = defineErrors({
   STEP_NOT_FOUND: { kind: 'not_found', message: (step: string, run: string) => `run ${run} has no step "${step}"` },
   STEP_NOT_WAITING: {
     kind: 'conflict',
-    message: () => 'no step waits for this token: it has been answered, or its run has ended',
+    message: (step?: string, state?: string) =>
+      step === undefined
+        ? 'no step waits for this token: it has been answered, or its run has ended'
+        : `step "${step}" waits for nothing: it is ${state}`,
+  },
+  STEP_TOKEN_WRONG: {
+    kind: 'forbidden',
+    message: (step: string) =>
+      `this is not the token for which step "${step}" waits: it stands in the event step.waiting of this run`,
+    help: 'tidemill events list --type step.waiting --subject pipeline-step:<run>/<step> --json',
+  },
+  STEP_NOT_EXTERNAL: {
+    kind: 'conflict',
+    message: (step: string, use: string | undefined) =>
+      `step "${step}" is not answered by this: ${use === undefined ? 'it is no step that waits' : `use: ${use}`}`,
+    help: 'Only `use: external` is answered by another program. An approval is decided by tidemill approval decide.',
+  },
+  STEP_APPROVAL_REFUSED: {
+    kind: 'forbidden',
+    message: (policy: string, reason: string) => `refused under policy "${policy}": ${reason}`,
+  },
+  STEP_WAIT_OVER: {
+    kind: 'timeout',
+    message: (use: string, timeout: string) => `nobody answered within ${timeout} (use: ${use})`,
+  },
+  STEP_ANSWERED_FAILED: {
+    kind: 'invalid',
+    message: (reason: string | undefined) => reason ?? 'whoever it waited for said that it failed',
+  },
+  STEP_TEXT_UNDECIDED: {
+    kind: 'invalid',
+    message: (field: string, problem: string) => `with.${field} has no value: ${problem}`,
   },
   STEP_NOT_RECORDED: {
     kind: 'internal',

@@ -1,13 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import type { PipelineSpec } from '#contracts/pipelines';
+import type { Clock } from '#platform/clock';
 import { isAppError } from '#platform/errors';
 import type { Consumer, EventLog } from '#platform/events';
+import type { Logger } from '#platform/log';
 import type { ResourceKind } from '#platform/resource-kind';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesKind } from './pipelines-kind.ts';
 import { registerPipelineRoutes } from './pipelines-routes.ts';
 import { createPipelinesService, type PipelinesApi } from './pipelines-service.ts';
 import { findStepByToken } from './pipelines-store.ts';
+import { createStepDeadlines } from './step-deadlines.ts';
 
 export interface PipelinesModule {
   readonly id: 'pipelines';
@@ -15,10 +18,15 @@ export interface PipelinesModule {
   readonly kind: ResourceKind<PipelineSpec>;
   readonly consumers: readonly Consumer[];
   routes(app: FastifyInstance): void;
+  start(): Promise<void>;
+  stop(): Promise<void>;
 }
 
-export function createPipelinesModule(deps: PipelinesDeps & { readonly events: EventLog }): PipelinesModule {
+export function createPipelinesModule(
+  deps: PipelinesDeps & { readonly events: EventLog; readonly clock: Clock; readonly logger: Logger },
+): PipelinesModule {
   const service = createPipelinesService(deps);
+  const deadlines = createStepDeadlines({ ...deps, expire: (unit, due) => service.expire(unit, due) });
   return {
     id: 'pipelines',
     api: service,
@@ -44,13 +52,28 @@ export function createPipelinesModule(deps: PipelinesDeps & { readonly events: E
           const { promotionId, model, version, verdict } = event.data;
           const waiting = await findStepByToken(unit, promotionId);
           if (waiting?.state !== 'waiting') return; // proposed by something else, or its run was cancelled
-          await service.completeStep(unit, promotionId, { kind: 'succeeded', result: { model, version, verdict } });
+          await service.answerPromotion(unit, promotionId, { kind: 'succeeded', result: { model, version, verdict } });
         },
         async giveUp(unit, event, error) {
           if (event.type === 'gate.decided') await service.refuseAnswer(unit, event.data.promotionId, reasonOf(error));
         },
       },
+      {
+        name: 'pipelines.approvals',
+        types: ['approval.decided'],
+        subjects: ['pipeline-step:'],
+        async handle(unit, event) {
+          if (event.type === 'approval.decided') await service.decideApproval(unit, event.subject, event.data);
+        },
+        async giveUp(unit, event, error) {
+          await service.refuseDecision(unit, event.subject, reasonOf(error));
+        },
+      },
     ],
+    async start() {
+      deadlines.start();
+    },
+    stop: () => deadlines.stop(),
     routes: (app) => registerPipelineRoutes(app, { ...deps, pipelines: service }),
   };
 }

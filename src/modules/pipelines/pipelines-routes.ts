@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import {
   cancelRun,
+  completeStep,
   explainStep,
   getPipeline,
   getRun,
@@ -23,7 +24,7 @@ import { decodeCursor, encodeCursor } from '#platform/sql';
 import { differences } from './cache-key.ts';
 import { listEarlierParts } from './cache-store.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
-import type { PipelinesApi } from './pipelines-service.ts';
+import type { PipelinesService } from './pipelines-service.ts';
 import { listPipelines as listStored, listRuns as listStoredRuns, type StoredPipeline } from './pipelines-store.ts';
 import { readSnapshot, type SnapshotDeps } from './read-snapshot.ts';
 import type { Run, Step } from './run-types.ts';
@@ -45,7 +46,7 @@ export function registerPipelineRoutes(
   app: FastifyInstance,
   deps: {
     readonly database: Database;
-    readonly pipelines: PipelinesApi;
+    readonly pipelines: Pick<PipelinesService, 'get' | 'run' | 'cancel' | 'completeExternal'>;
     readonly events: EventLog;
     readonly blobs: BlobStore;
     readonly artifacts: SnapshotDeps['artifacts'];
@@ -123,6 +124,12 @@ export function registerPipelineRoutes(
     return answer(200, toView(await pipelines.get(database.read, context.project, params.runId)));
   });
 
+  registerOperation(app, completeStep, async ({ params, body, context }, answer) => {
+    const answered = { project: context.project, ...params, ...body };
+    const step = await database.write(context.write, (unit) => pipelines.completeExternal(unit, answered));
+    return answer(200, toStepView(step));
+  });
+
   registerOperation(app, explainStep, async ({ params, context }, answer) => {
     const { run, steps } = await pipelines.get(database.read, context.project, params.runId);
     const step = steps.find(({ name }) => name === params.step);
@@ -181,6 +188,7 @@ function toStepView(step: Step): StepView {
       ]),
     ),
     ...(step.error && { error: step.error }),
+    ...(step.deadlineMs !== undefined && { deadlineAt: toRfc3339(step.deadlineMs) }),
     ...(step.startedMs !== undefined && { startedAt: toRfc3339(step.startedMs) }),
     ...(step.endedMs !== undefined && { endedAt: toRfc3339(step.endedMs) }),
   };

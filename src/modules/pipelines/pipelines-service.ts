@@ -7,7 +7,6 @@ import { pipelinesErrors } from './pipelines-errors.ts';
 import {
   findCode,
   findRun,
-  findStepByToken,
   insertRun,
   insertSteps,
   listPipelines,
@@ -20,7 +19,8 @@ import { createRunKeeper, type OpenRun } from './run-keeper.ts';
 import { mergeParams, planSteps } from './run-plan.ts';
 import { advance, emitFinished, inRun, settleStep } from './run-progress.ts';
 import { createRunSteps, fixRun } from './run-steps.ts';
-import { isEnded, type Run, type RunResult, type Step, stepReference } from './run-types.ts';
+import { isEnded, parseStepReference, type Run, type Step, stepReference } from './run-types.ts';
+import { createWaitingSteps, type OpenStep, type StepOutcome, type WaitingSteps } from './waiting-steps.ts';
 
 export interface RunRequest {
   readonly project: string;
@@ -35,10 +35,6 @@ export interface RunRequest {
   readonly useCache?: boolean;
 }
 
-export type StepOutcome =
-  | { readonly kind: 'succeeded'; readonly result?: RunResult }
-  | { readonly kind: 'failed'; readonly code: string; readonly message: string };
-
 /** The door of `pipelines`. */
 export interface PipelinesApi {
   /**
@@ -51,19 +47,17 @@ export interface PipelinesApi {
    * so has the run. No effect on a run that has ended or is being cancelled. @throws RUN_NOT_FOUND
    */
   cancel(unit: Unit, project: string, runId: string): Promise<void>;
-  /** Answers a step that waits. @throws STEP_NOT_WAITING */
+  /** Answers a step that waits by the token of its event `step.waiting`: once. @throws STEP_NOT_WAITING */
   completeStep(unit: Unit, token: string, outcome: StepOutcome): Promise<void>;
   /** @throws RUN_NOT_FOUND */
   get(reader: Reader, project: string, runId: string): Promise<{ readonly run: Run; readonly steps: readonly Step[] }>;
 }
 
-export interface PipelinesService extends PipelinesApi {
+export interface PipelinesService extends PipelinesApi, WaitingSteps {
   /** The end of a job that a step waited for. */
   jobFinished(unit: Unit, job: JobEnd): Promise<void>;
   /** The end of a job that cannot be recorded: its step fails with the reason, since nobody else would end it. */
   refuseJob(unit: Unit, job: { readonly jobId: string; readonly owner: string }, reason: string): Promise<void>;
-  /** The same of an answer to a step that waits. */
-  refuseAnswer(unit: Unit, token: string, reason: string): Promise<void>;
 }
 
 async function getRun(reader: Reader, project: string, runId: string) {
@@ -72,28 +66,13 @@ async function getRun(reader: Reader, project: string, runId: string) {
   return { run, steps: await listSteps(reader, runId) };
 }
 
-/** A step that an answer came for, and the unit in which its run goes on. */
-interface OpenStep {
-  readonly unit: Unit;
-  readonly open: OpenRun;
-  readonly step: Step;
-}
-
 export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
   const runs = createRunKeeper(deps);
-
-  /** The step that waits for a token. @throws STEP_NOT_WAITING */
-  async function openWaiting(asking: Unit, token: string): Promise<OpenStep> {
-    const found = await findStepByToken(asking, token);
-    const open = found?.state === 'waiting' ? await runs.open(asking, found.runId) : undefined;
-    const [step] = found === undefined || open === undefined ? [] : await open.steps.load([found.step]);
-    if (open === undefined || step === undefined) throw pipelinesErrors.STEP_NOT_WAITING();
-    return { unit: inRun(asking, open.fixed.run), open, step };
-  }
+  const waiting = createWaitingSteps(deps, runs);
 
   /** The step that runs as a job; undefined when another attempt has answered for it, or its run is gone. */
   async function openRunning(hearing: Unit, owner: string, jobId: string): Promise<OpenStep | undefined> {
-    const [runId = '', name = ''] = owner.replace(/^pipeline-step:/, '').split('/');
+    const { runId, step: name } = parseStepReference(owner);
     const open = await runs.open(hearing, runId);
     if (open?.steps.states.get(name) !== 'running') return undefined;
     const [step] = await open.steps.load([name]);
@@ -101,6 +80,7 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
   }
 
   return {
+    ...waiting,
     get: getRun,
 
     async run(unit, request) {
@@ -186,17 +166,11 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
         (name) => !fixed.always.has(name) && !isEnded(steps.states.get(name) ?? 'skipped'),
       );
       for (const step of await steps.load(going)) {
+        if (step.state === 'waiting') await waiting.release(unit, fixed.run, step, 'the run was cancelled');
         if (step.state !== 'running') steps.put({ ...step, state: 'cancelled', endedMs: unit.nowMs });
         else if (step.jobId !== undefined) await deps.jobs.cancel(unit, step.jobId); // its end comes as an event
       }
       await runs.goOn(unit, { ...open, cancelling: true }, fixed.always);
-    },
-
-    async completeStep(asking, token, outcome) {
-      const { unit, open, step } = await openWaiting(asking, token);
-      if (outcome.kind === 'failed') return await runs.fail(unit, open, step, outcome);
-      if (outcome.result !== undefined) await putRunResult(unit, open.fixed.run.id, outcome.result);
-      await succeed(unit, open, step);
     },
 
     async jobFinished(hearing, job) {
@@ -221,11 +195,6 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
       const found = await openRunning(unit, job.owner, job.jobId);
       if (found !== undefined)
         await runs.fail(unit, found.open, found.step, pipelinesErrors.STEP_NOT_RECORDED(found.step.name, reason));
-    },
-
-    async refuseAnswer(unit, token, reason) {
-      const { open, step } = await openWaiting(unit, token);
-      await runs.fail(unit, open, step, pipelinesErrors.STEP_NOT_RECORDED(step.name, reason));
     },
   };
 

@@ -50,6 +50,7 @@ const stepColumns = [
   'pipeline_steps.error_message',
   'pipeline_steps.started_ms',
   'pipeline_steps.ended_ms',
+  'pipeline_steps.deadline_ms',
 ] as const;
 
 function failureOf(row: { readonly error_code: string | null; readonly error_message: string | null }) {
@@ -105,6 +106,7 @@ function rowToStep(row: Row<'pipeline_steps'>): Step {
     error: failureOf(row),
     startedMs: row.started_ms ?? undefined,
     endedMs: row.ended_ms ?? undefined,
+    deadlineMs: row.deadline_ms ?? undefined,
   };
 }
 
@@ -131,6 +133,7 @@ function progressToRow(step: Step) {
     error_message: step.error?.message ?? null,
     started_ms: step.startedMs ?? null,
     ended_ms: step.endedMs ?? null,
+    deadline_ms: step.state === 'waiting' ? (step.deadlineMs ?? null) : null,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { RunState, StepState } from '#contracts/pipelines';
 
-/** Rows of migrations 0050, 0090 and 0091. */
+/** Rows of migrations 0050, 0090, 0092 and 0097. */
 export interface PipelinesTables {
   readonly pipelines: {
     project: string;
@@ -40,7 +40,7 @@ export interface PipelinesTables {
     run_id: string;
     step: string;
     position: number;
-    kind: 'command' | 'join' | 'register';
+    kind: 'command' | 'join' | 'register' | 'use';
     state: StepState;
     needs: string;
     plan: string;
@@ -55,6 +55,7 @@ export interface PipelinesTables {
     error_message: string | null;
     started_ms: number | null;
     ended_ms: number | null;
+    deadline_ms: number | null;
   };
   readonly pipeline_cache: {
     project: string;

@@ -17,12 +17,13 @@ export function checkPlaceholders(
     ...outputsOf(step).map(({ name }) => `outputs.${name}`),
     ...(step.params ?? Object.keys(params ?? {})).map((name) => `params.${name}`),
   ];
-  const texts = typeof step.run === 'string' ? [step.run] : step.run;
+  const { run = [] } = step;
+  const texts = typeof run === 'string' ? [run] : run;
   return texts.flatMap((text, index) =>
     placeholdersOf(text)
       .filter((expression) => /^(?:inputs|outputs|params)\./.test(expression) && !isKnown(expression, known))
       .map((expression) => ({
-        path: ['steps', stepName, 'run', ...(typeof step.run === 'string' ? [] : [index])],
+        path: ['steps', stepName, 'run', ...(typeof run === 'string' ? [] : [index])],
         message: `the step has no "${expression}"`,
         expected:
           known.length === 0 ? 'no placeholder: it declares neither inputs, outputs nor params' : known.join(', '),

@@ -55,6 +55,7 @@ export async function planSteps(
       error: undefined,
       startedMs: undefined,
       endedMs: undefined,
+      deadlineMs: undefined,
     });
   }
   return steps;
@@ -67,7 +68,7 @@ async function planStep(
   step: GraphStep,
 ): Promise<StepPlan> {
   const { project, spec, params, code } = request;
-  if (step.kind === 'register') return { keyParts: {}, cacheable: false, reads: [] };
+  if (step.kind === 'register' || step.kind === 'use') return { keyParts: {}, cacheable: false, reads: [] };
   if (step.kind === 'join') {
     const [name = '', version] = step.join.spine.replace(/^dataset:/, '').split('@');
     await resolveDataset(reader, deps, project, name, version);

@@ -7,7 +7,8 @@ import { pipelinesErrors } from './pipelines-errors.ts';
 import { type Blocked, readiness } from './run-rules.ts';
 import type { FixedRun, RunSteps } from './run-steps.ts';
 import { isEnded, type Outputs, type RunBasis, type Step, type StepOutput, stepReference } from './run-types.ts';
-import { conditionSources, decideStep } from './step-condition.ts';
+import { startWaiting } from './start-waiting.ts';
+import { decideStep, expressionSources } from './step-condition.ts';
 import { jobOf, outputBehind } from './step-job.ts';
 
 /**
@@ -60,7 +61,22 @@ export async function advance(
       if (hit !== undefined) end(await takeCached(unit, deps, run, step, hit));
     }
     const misses = keyed.filter((step) => hitOf(step) === undefined);
-    for (const step of await startSteps(unit, deps, run, misses, steps)) steps.put(step);
+    for (const step of await startSteps(
+      unit,
+      deps,
+      run,
+      misses.filter(({ kind }) => kind !== 'use'),
+      steps,
+    ))
+      steps.put(step);
+    for (const step of misses.filter(({ kind }) => kind === 'use')) {
+      const parked = await startWaiting(unit, deps, run, step, steps);
+      if (!isEnded(parked.state)) steps.put(parked);
+      else {
+        end(parked);
+        await emitFinished(unit, run, parked.name, parked.state);
+      }
+    }
   }
 }
 
@@ -72,7 +88,7 @@ function sourcesOf(run: RunBasis, name: string): readonly string[] {
     const source = parseInput(name, input, given);
     return source.kind === 'step' || source.kind === 'join' ? source.step : [];
   });
-  return [...inputs, ...conditionSources(spec)];
+  return [...inputs, ...expressionSources(spec)];
 }
 
 /** Ended as skipped or failed when its condition says so, else as it was, with what decided. */
@@ -102,7 +118,7 @@ const withCondition = (decided: string | undefined, why: string): string =>
   decided === undefined ? why : `${decided}; ${why}`;
 
 function withKey(step: Step, run: RunBasis, steps: RunSteps): Step {
-  if (step.kind === 'register') return step;
+  if (step.kind === 'register' || step.kind === 'use') return step;
   const spec = run.spec.steps[step.name];
   const fromSteps: Record<string, string> = {};
   for (const [name, input] of Object.entries(spec?.inputs ?? {})) {

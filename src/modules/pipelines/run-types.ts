@@ -26,7 +26,7 @@ export interface StepPlan {
 export interface Step {
   readonly name: string;
   readonly position: number;
-  readonly kind: 'command' | 'join' | 'register';
+  readonly kind: 'command' | 'join' | 'register' | 'use';
   readonly state: StepState;
   readonly needs: readonly string[];
   readonly plan: StepPlan;
@@ -34,12 +34,15 @@ export interface Step {
   readonly keyParts: KeyParts | undefined;
   readonly why: string | undefined;
   readonly jobId: string | undefined;
+  /** What answers it while it waits: the digest of its token; of `register` the promotion's id. */
   readonly token: string | undefined;
   readonly trackingRunId: string | undefined;
   readonly outputs: Outputs;
   readonly error: { readonly code: string; readonly message: string } | undefined;
   readonly startedMs: number | undefined;
   readonly endedMs: number | undefined;
+  /** Until when it waits. */
+  readonly deadlineMs: number | undefined;
 }
 
 export interface RunResult {
@@ -81,3 +84,9 @@ export const isEnded = (state: StepState): boolean => !['pending', 'running', 'w
 export const isDone = (state: StepState): boolean => state === 'succeeded' || state === 'cached';
 
 export const stepReference = (run: string, step: string): string => `pipeline-step:${run}/${step}`;
+
+/** The run and the step of a reference, or of the owner of a job. */
+export function parseStepReference(reference: string): { readonly runId: string; readonly step: string } {
+  const [runId = '', step = ''] = reference.replace(/^pipeline-step:/, '').split('/');
+  return { runId, step };
+}

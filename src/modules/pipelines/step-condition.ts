@@ -4,15 +4,21 @@ import { parseExpression, type Reference, referencesOf } from './condition-synta
 import { evaluateExpression, type Found, inWords } from './condition-value.ts';
 import type { RunSteps } from './run-steps.ts';
 import { isDone, type RunBasis } from './run-types.ts';
+import { expandText, parseText } from './step-text.ts';
 
 /** Whether a step is to run, in words that are kept; `problem` when nobody can say. */
 export type Decision = { readonly holds: boolean; readonly because: string } | { readonly problem: string };
 
-/** The steps whose outputs a condition reads. */
-export function conditionSources(spec: StepSpec | undefined): readonly string[] {
-  const parsed = spec?.when === undefined ? undefined : parseExpression(spec.when);
-  if (parsed?.ok !== true) return [];
-  return referencesOf(parsed.expression).flatMap((reference) => (reference.kind === 'output' ? reference.step : []));
+/** The steps whose outputs a step's expressions read: its condition, and what it tells. */
+export function expressionSources(spec: StepSpec | undefined): readonly string[] {
+  const condition = spec?.when === undefined ? undefined : parseExpression(spec.when);
+  const texts = Object.values(spec?.with ?? {}).flatMap((text) => {
+    const parsed = parseText(text);
+    return parsed.ok ? parsed.expressions : [];
+  });
+  return [...(condition?.ok === true ? [condition.expression] : []), ...texts]
+    .flatMap(referencesOf)
+    .flatMap((reference) => (reference.kind === 'output' ? reference.step : []));
 }
 
 /** Decides `when` of a step whose needs have ended; undefined when it has none. The steps that it reads were loaded. */
@@ -26,6 +32,21 @@ export function decideStep(spec: StepSpec | undefined, run: RunBasis, steps: Run
   if (typeof value !== 'boolean') return { problem: `it is ${inWords(value)}, not true or false` };
   const facts = [...read].map(([name, found]) => `${name} is ${inWords(found)}`).join(', ');
   return { holds: value, because: facts === '' ? spec.when : `${spec.when} (${facts})` };
+}
+
+/** What a built-in step is given, each `${…}` replaced by its value; or which field has none, and why. */
+export function expandWith(
+  spec: StepSpec,
+  run: RunBasis,
+  steps: RunSteps,
+): { readonly texts: Readonly<Record<string, string>> } | { readonly field: string; readonly problem: string } {
+  const texts: Record<string, string> = {};
+  for (const [field, text] of Object.entries(spec.with ?? {})) {
+    const expanded = expandText(text, createLookup(run, steps));
+    if (typeof expanded !== 'string') return { field, problem: expanded.problem };
+    texts[field] = expanded;
+  }
+  return { texts };
 }
 
 function createLookup(run: RunBasis, steps: RunSteps): (reference: Reference) => Found {

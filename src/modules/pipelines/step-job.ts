@@ -4,7 +4,16 @@ import { formatReference } from '#contracts/references';
 import { type CommandInput, type JobWork, type Json, type NewJob, workerWork } from '#modules/jobs';
 import type { RunInfo } from '#modules/tracking';
 import { codeOf } from './code-files.ts';
-import { featurePrefixes, joinOutput, outputsOf, parseInput, parseOutput, timeColumn } from './pipeline-graph.ts';
+import {
+  type CommandSpec,
+  featurePrefixes,
+  isCommand,
+  joinOutput,
+  outputsOf,
+  parseInput,
+  parseOutput,
+  timeColumn,
+} from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import type { RunSteps } from './run-steps.ts';
 import { type RunBasis, type Step, type StepOutput, stepReference } from './run-types.ts';
@@ -23,7 +32,7 @@ export function jobOf(
     owner: stepReference(run.id, step.name),
     tag: `pipelines.${step.kind}`,
     work:
-      step.kind === 'command' && spec !== undefined
+      step.kind === 'command' && spec !== undefined && isCommand(spec)
         ? commandWork(deps, run, step, spec, steps, tracked)
         : step.kind === 'join' && step.plan.work !== undefined
           ? step.plan.work
@@ -45,7 +54,7 @@ function commandWork(
   deps: Pick<PipelinesDeps, 'baseUrl'>,
   run: RunBasis,
   step: Step,
-  spec: StepSpec,
+  spec: CommandSpec,
   steps: RunSteps,
   tracked: RunInfo | undefined,
 ): JobWork {

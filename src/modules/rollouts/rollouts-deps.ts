@@ -1,4 +1,5 @@
 import type { DeploymentsApi } from '#modules/deployments';
+import type { PipelinesApi } from '#modules/pipelines';
 import type { Clock } from '#platform/clock';
 import type { Database, Reader, Unit } from '#platform/database';
 import type { EventLog } from '#platform/events';
@@ -14,6 +15,7 @@ export interface RolloutsDeps {
     | 'get'
     | 'following'
     | 'createRevision'
+    | 'revision'
     | 'setTraffic'
     | 'loaded'
     | 'readiness'
@@ -61,6 +63,7 @@ export interface RolloutsDeps {
       incident: { readonly project: string; readonly fingerprint: string; readonly reason: string },
     ): Promise<unknown>;
   };
+  readonly pipelines: Pick<PipelinesApi, 'completeStep'>;
   readonly lineage: {
     record(
       unit: Unit,

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { parseReference } from '#contracts/references';
 import type { Consumer } from '#platform/events';
+import { createDeploySteps } from './deploy-steps.ts';
 import type { RolloutsDeps } from './rollouts-deps.ts';
 import { registerRolloutRoutes } from './rollouts-routes.ts';
 import { createRolloutsService, type RolloutsApi } from './rollouts-service.ts';
@@ -40,6 +41,7 @@ export function createRolloutsModule(deps: RolloutsDeps): RolloutsModule {
           }
         },
       },
+      createDeploySteps(deps, service),
     ],
     routes: (app) => registerRolloutRoutes(app, { ...deps, rollouts: service }),
   };

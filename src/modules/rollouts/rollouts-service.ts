@@ -61,6 +61,14 @@ export interface RolloutsApi {
 export interface RolloutsService extends RolloutsApi {
   /** Starts what is wanted and not served: after an alias moved, a version came, or the document changed. */
   follow(unit: Unit, project: string, deployment: string, why: 'asked' | 'changed'): Promise<void>;
+  /** Makes an endpoint take a version: what is under way or complete for it counts. DEPLOYMENT_NOT_FOUND. */
+  take(
+    unit: Unit,
+    project: string,
+    deployment: string,
+    model: string,
+    version: number,
+  ): Promise<Rollout | 'served' | 'refused'>;
   /** The alias was taken back from a version: whoever serves it returns to what was served before. */
   returnFrom(
     unit: Unit,
@@ -353,6 +361,24 @@ export function createRolloutsService(deps: Omit<RolloutsDeps, 'database' | 'eve
       // What was aborted does not come again by itself, only when somebody asks for it anew.
       if (same && isUndone(latest) && why === 'changed') return;
       await start(unit, deployment, reference.name, wanted.version);
+    },
+
+    async take(unit, project, name, model, version) {
+      const deployment = await deployments.get(unit, project, name);
+      const serves = async (): Promise<boolean> => {
+        const live = (await deployments.loaded(unit, project, name)).filter(({ role }) => role === 'live');
+        const [only] = live;
+        if (only === undefined || live.length > 1) return false;
+        const revision = await deployments.revision(unit, only.revision);
+        return revision.model === model && revision.version === version;
+      };
+      const active = await findActive(unit, project, name);
+      const isOther = active !== undefined && isUnderWay(active) && active.version !== version;
+      if (!isOther && (await serves())) return 'served';
+      await start(unit, deployment, model, version);
+      const latest = await findLatest(unit, project, name);
+      if (latest?.model === model && latest.version === version && isUnderWay(latest)) return latest;
+      return (await serves()) ? 'served' : 'refused';
     },
 
     async returnFrom(unit, project, name, { model, version }) {

@@ -28,7 +28,14 @@ export interface RolloutRow {
   cause_depth: number | null;
 }
 
+export interface RolloutWaiterRow {
+  token: string;
+  rollout: string;
+  created_ms: number;
+}
+
 /** The tables that this module owns. */
 export interface RolloutsTables {
   rollouts: RolloutRow;
+  rollout_waiters: RolloutWaiterRow;
 }
