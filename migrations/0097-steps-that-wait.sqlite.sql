@@ -1,9 +1,9 @@
--- A step may be one that waits for somebody (`use:`), and no longer than until its deadline. SQLite changes no check in place.
+-- A step may be one that waits for somebody (`use:`), no longer than until its deadline, or run once for each item (`foreach`). SQLite changes no check in place.
 create table pipeline_steps_new (
   run_id text not null references pipeline_runs (id) on delete cascade,
   step text not null,
   position bigint not null,
-  kind text not null check (kind in ('command', 'join', 'register', 'use')),
+  kind text not null check (kind in ('command', 'join', 'register', 'use', 'foreach')),
   state text not null check (state in ('pending', 'running', 'waiting', 'succeeded', 'cached', 'failed', 'skipped', 'cancelled')),
   needs text not null,
   plan text not null,

@@ -82,6 +82,26 @@ export const UseWith = Type.Object(
 );
 export type UseWith = Static<typeof UseWith>;
 
+const Scalar = Type.Union([Type.String(), Type.Number(), Type.Boolean()]);
+const Range = Type.Object({ range: Type.Integer({ minimum: 0, maximum: 1000, description: '3 is 0, 1, 2' }) }, closed);
+
+/** What a step runs for: see `foreach`. */
+export const Foreach = Type.Union(
+  [
+    Type.String({ minLength: 1, maxLength: 500, description: 'an expression that is a list: plan.todo.items' }),
+    Type.Array(Type.Union([Scalar, Type.Record(Type.String({ pattern: variablePattern }), Scalar)]), { minItems: 1 }),
+    Range,
+    Type.Record(Type.String({ pattern: variablePattern }), Type.Union([Type.Array(Scalar, { minItems: 1 }), Range]), {
+      minProperties: 1,
+    }),
+  ],
+  {
+    description:
+      'runs once for each item: a list (${each.item}, or ${each.<field>} of mappings), { range: n }, names with lists (every combination, ${each.<name>}), or an expression such as plan.todo.items',
+  },
+);
+export type Foreach = Static<typeof Foreach>;
+
 export const StepSpec = Type.Object(
   {
     run: Type.Optional(
@@ -93,7 +113,8 @@ export const StepSpec = Type.Object(
     with: Type.Optional(UseWith),
     inputs: Type.Optional(
       Type.Record(Type.String({ pattern: namePattern }), Type.Union([Type.String(), JoinInput]), {
-        description: 'name: <step>.<output>, dataset:<name>[@version], artifact:<sha256>, or { spine, at, features }',
+        description:
+          'name: <step>.<output>, <step>[*].<output> (of all items of a `foreach`), dataset:<name>[@version], artifact:<sha256>, or { spine, at, features }',
       }),
     ),
     outputs: Type.Optional(
@@ -116,6 +137,14 @@ export const StepSpec = Type.Object(
         maxLength: 2000,
         description:
           'runs only when this holds: params.<name>, <step>.<output>.<field> of json and metrics, == != < <= > >= in, && || !, + - * / %, has(), size()',
+      }),
+    ),
+    foreach: Type.Optional(Foreach),
+    max: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'of `foreach`: how many items at the same time; default: all',
       }),
     ),
     params: Type.Optional(
@@ -239,9 +268,12 @@ const Failure = Type.Object({ code: Type.String(), message: Type.String() });
 
 export const StepView = Type.Object({
   step: Type.String(),
-  kind: Type.Enum(['command', 'join', 'register', 'use']),
+  kind: Type.Enum(['command', 'join', 'register', 'use', 'foreach']),
   state: StepState,
   needs: Type.Array(Type.String()),
+  each: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), { description: 'of a step of one item, train[3]: the item' }),
+  ),
   why: Type.Optional(Type.String({ description: 'why it ran, or whose result stands in for it' })),
   jobId: Type.Optional(Type.String()),
   trackingRunId: Type.Optional(Type.String()),

@@ -39,7 +39,8 @@ export interface Reference {
   readonly at: string | undefined;
 }
 
-const shape = /^([a-z-]+):([A-Za-z0-9][A-Za-z0-9._/+-]*)(?:@([A-Za-z0-9][A-Za-z0-9._-]*))?$/;
+/** A step of one item ends in its number: `pipeline-step:<run>/train[3]`. */
+const shape = /^([a-z-]+):([A-Za-z0-9][A-Za-z0-9._/+-]*(?:\[\d+\])?)(?:@([A-Za-z0-9][A-Za-z0-9._-]*))?$/;
 
 /** Parses a reference; undefined when the text is none. */
 export function parseReference(text: string): Reference | undefined {

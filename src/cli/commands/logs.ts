@@ -37,7 +37,9 @@ async function findJobs(
   });
   if (run === undefined) return [{ jobId: runId }];
   const found = run.steps.flatMap((item) =>
-    item.jobId !== undefined && item.kind === 'command' && (step === '' || item.step === step)
+    item.jobId !== undefined &&
+    item.kind === 'command' &&
+    (step === '' || item.step === step || item.step.startsWith(`${step}[`))
       ? [{ title: item.step, jobId: item.jobId }]
       : [],
   );

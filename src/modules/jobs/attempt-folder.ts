@@ -61,6 +61,7 @@ export async function prepareAttempt(
     if (scope === 'inputs') return inputPaths.get(rest.join('.'));
     if (scope === 'outputs') return outputPath(folder, rest.join('.'));
     if (scope === 'params') return toText(rest.reduce<Json | undefined>(member, work.params));
+    if (scope === 'each') return toText(rest.reduce<Json | undefined>(member, work.each));
     return undefined;
   });
   return {
@@ -73,6 +74,7 @@ export async function prepareAttempt(
       ...Object.fromEntries([...inputPaths].map(([name, path]) => [inputVariable(name), path])),
       ...Object.fromEntries(work.outputs.map(({ name }) => [outputVariable(name), outputPath(folder, name)])),
       TIDEMILL_PARAMS: JSON.stringify(work.params),
+      ...eachVariables(work.each),
       TIDEMILL_TOKEN: given.token,
       ...Object.fromEntries(
         Object.entries(work.environment).map(([key, value]) => [
@@ -83,6 +85,16 @@ export async function prepareAttempt(
       ...environment,
     },
   };
+}
+
+/** `TIDEMILL_EACH` has the whole item, `TIDEMILL_EACH_DEPTH` one field of it. */
+function eachVariables(each: CommandWork['each']): Record<string, string> {
+  if (each === undefined) return {};
+  const fields = Object.entries(each).map(([name, value]): [string, string] => [
+    `TIDEMILL_EACH_${variableName(name)}`,
+    toText(value) ?? '',
+  ]);
+  return { ...Object.fromEntries(fields), TIDEMILL_EACH: JSON.stringify(each) };
 }
 
 /** Nothing of the server's own environment reaches a step, its credentials least of all. */

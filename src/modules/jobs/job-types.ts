@@ -38,6 +38,8 @@ export interface CommandWork {
   /** Digest of a requirements text: the step runs inside that Python environment. */
   readonly requirements?: string;
   readonly params: Readonly<Record<string, Json>>;
+  /** The item that it runs for, `${each.x}`. */
+  readonly each?: Readonly<Record<string, Json>>;
 }
 
 export interface WorkerWork {

@@ -35,6 +35,12 @@ export function checkReference(
   const known = Object.keys(spec.steps);
   const found = known.includes(step) ? spec.steps[step] : undefined;
   if (found === undefined) return { path, message: `there is no step "${step}"`, known };
+  if (found.foreach !== undefined)
+    return {
+      path,
+      message: `step "${step}" runs for each of its items, so it has no one ${output}`,
+      expected: `a step that takes ${step}[*].${output}`,
+    };
   const outputs = outputsOf(found);
   const made = outputs.find(({ name }) => name === output);
   if (made === undefined)

@@ -241,6 +241,10 @@ export function referencesOf(expression: Expression): readonly Reference[] {
   }
 }
 
+/** Whether its value may be a list; what is certainly something else is a mistake. */
+export const mayBeList = ({ kind }: Expression): boolean =>
+  kind === 'list' || kind === 'param' || kind === 'output' || kind === 'field';
+
 /** Whether its value may be true or false; what is certainly a number or a text is no condition. */
 export function mayBeCondition(expression: Expression): boolean {
   switch (expression.kind) {

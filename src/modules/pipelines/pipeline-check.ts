@@ -3,6 +3,7 @@ import { gateNames, parseGate, unknownNames } from '#modules/evaluation';
 import type { SpecProblem, WorkspaceDocument } from '#platform/resource-kind';
 import { codeOf, hiddenImport, missingProgram } from './code-files.ts';
 import { checkCondition } from './condition-check.ts';
+import { checkForeach } from './foreach-check.ts';
 import { expandSteps, findCycle, outputsOf, parseInput, parseOutput, registerStep } from './pipeline-graph.ts';
 import { checkPlaceholders } from './placeholder-check.ts';
 import { checkUse } from './use-check.ts';
@@ -19,6 +20,12 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
   function checkOutput(text: string, path: readonly (string | number)[]): void {
     const parsed = parseOutput(text);
     const found = parsed && outputs.get(parsed.step)?.some(({ name }) => name === parsed.output);
+    if (found === true && path[0] === 'model' && spec.steps[parsed?.step ?? '']?.foreach !== undefined)
+      problems.push({
+        path,
+        message: `step "${parsed?.step}" runs for each of its items`,
+        expected: 'an output of a step that chooses one of them',
+      });
     if (found !== true)
       problems.push({ path, message: `no step makes "${text}"`, expected: '<step>.<output>', known: everyOutput });
   }
@@ -53,7 +60,7 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
             });
       }
     }
-    problems.push(...checkUse(spec, step, at(), document));
+    problems.push(...checkUse(spec, step, at(), document), ...checkForeach(spec, stepName, step, at()));
     if (step.when !== undefined) problems.push(...checkCondition(spec, step.when, at('when')));
     for (const variable of Object.keys(step.secrets ?? {}))
       if (variable in (step.env ?? {}) || /^(TIDEMILL|MLFLOW)_/.test(variable))

@@ -12,6 +12,7 @@ export const isCommand = (spec: StepSpec): spec is CommandSpec => spec.run !== u
  */
 export type GraphStep =
   | { readonly kind: 'command'; readonly name: string; readonly needs: readonly string[]; readonly spec: CommandSpec }
+  | { readonly kind: 'foreach'; readonly name: string; readonly needs: readonly string[]; readonly spec: CommandSpec }
   | { readonly kind: 'use'; readonly name: string; readonly needs: readonly string[]; readonly spec: StepSpec }
   | { readonly kind: 'join'; readonly name: string; readonly needs: readonly string[]; readonly join: JoinInput }
   | { readonly kind: 'register'; readonly name: string; readonly needs: readonly string[] };
@@ -22,6 +23,8 @@ export const registerStep = 'register';
 export type InputSource =
   | { readonly kind: 'step'; readonly step: string; readonly output: string }
   | { readonly kind: 'join'; readonly step: string; readonly join: JoinInput }
+  /** Of all items of a step: `train[*].metrics`. */
+  | { readonly kind: 'collected'; readonly step: string; readonly output: string }
   | { readonly kind: 'dataset'; readonly name: string; readonly at: string | undefined }
   | { readonly kind: 'artifact'; readonly sha256: string }
   | { readonly kind: 'unknown'; readonly text: string };
@@ -34,6 +37,9 @@ export function parseInput(step: string, name: string, input: string | JoinInput
   if (dataset?.[1] !== undefined) return { kind: 'dataset', name: dataset[1], at: dataset[2] };
   const artifact = /^artifact:([0-9a-f]{64})$/.exec(input);
   if (artifact?.[1] !== undefined) return { kind: 'artifact', sha256: artifact[1] };
+  const collected = /^([A-Za-z0-9][A-Za-z0-9_-]*)\[\*\]\.([A-Za-z0-9][A-Za-z0-9_-]*)$/.exec(input);
+  if (collected?.[1] !== undefined && collected[2] !== undefined)
+    return { kind: 'collected', step: collected[1], output: collected[2] };
   const output = parseOutput(input);
   return output === undefined ? { kind: 'unknown', text: input } : { kind: 'step', ...output };
 }
@@ -71,14 +77,15 @@ export function expandSteps(spec: PipelineSpec): readonly GraphStep[] {
     if (step.use === 'deploy' && step.with?.model === undefined) needs.add(registerStep);
     for (const [inputName, input] of Object.entries(step.inputs ?? {})) {
       const source = parseInput(name, inputName, input);
-      if (source.kind === 'step') needs.add(source.step);
+      if (source.kind === 'step' || source.kind === 'collected') needs.add(source.step);
       if (source.kind === 'join') {
         steps.push({ kind: 'join', name: source.step, needs: [], join: source.join });
         needs.add(source.step);
       }
     }
     if (step.always === true) for (const [other, { always }] of declared) if (always !== true) needs.add(other);
-    if (isCommand(step)) steps.push({ kind: 'command', name, needs: [...needs], spec: step });
+    if (isCommand(step))
+      steps.push({ kind: step.foreach === undefined ? 'command' : 'foreach', name, needs: [...needs], spec: step });
     else steps.push({ kind: 'use', name, needs: [...needs], spec: step });
   }
   if (spec.model !== undefined) {

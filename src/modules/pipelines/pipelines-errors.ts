@@ -73,6 +73,15 @@ export const pipelinesErrors = defineErrors({
       `its condition ${when} cannot be decided: ${problem}. Where a field may be missing, ask has(…) first`,
     help: 'The step fails; those that need it are skipped.',
   },
+  STEP_ITEMS_UNDECIDED: {
+    kind: 'invalid',
+    message: (problem: string) => `what it runs for cannot be told: ${problem}`,
+  },
+  STEP_ITEMS_FAILED: {
+    kind: 'invalid',
+    message: (items: string, count: number) => `not all of its ${count} items have succeeded: ${items}`,
+    help: 'The other items are in the cache: the next run runs those again that failed.',
+  },
   STEP_DEPENDENCY_FAILED: {
     kind: 'conflict',
     message: (steps: string) => `not run, because of what it needs: ${steps}`,

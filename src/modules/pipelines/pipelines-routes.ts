@@ -23,6 +23,7 @@ import { readUntil } from '#platform/read-until';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import { differences } from './cache-key.ts';
 import { listEarlierParts } from './cache-store.ts';
+import { isItem } from './item-names.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
 import type { PipelinesService } from './pipelines-service.ts';
 import { listPipelines as listStored, listRuns as listStoredRuns, type StoredPipeline } from './pipelines-store.ts';
@@ -178,6 +179,7 @@ function toStepView(step: Step): StepView {
     kind: step.kind,
     state: step.state,
     needs: [...step.needs],
+    ...(isItem(step.name) && step.plan.each !== undefined && { each: { ...step.plan.each } }),
     ...(step.why !== undefined && { why: step.why }),
     ...(step.jobId !== undefined && { jobId: step.jobId }),
     ...(step.trackingRunId !== undefined && { trackingRunId: step.trackingRunId }),

@@ -2,6 +2,7 @@ import type { TreeFile } from '#contracts/tree';
 import type { JobEnd, JobResult } from '#modules/jobs';
 import type { Reader, Unit } from '#platform/database';
 import { nearestName } from '#platform/errors';
+import { declaredName } from './item-names.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
 import {
@@ -15,7 +16,7 @@ import {
   updateRun,
 } from './pipelines-store.ts';
 import { propose } from './register-step.ts';
-import { createRunKeeper, type OpenRun } from './run-keeper.ts';
+import { createRunKeeper, newSteps, type OpenRun } from './run-keeper.ts';
 import { mergeParams, planSteps } from './run-plan.ts';
 import { advance, emitFinished, inRun, settleStep } from './run-progress.ts';
 import { createRunSteps, fixRun } from './run-steps.ts';
@@ -147,11 +148,7 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
       const states = new Map(pending.map(({ name, state }) => [name, state]));
       const steps = createRunSteps(unit, id, { states, steps: pending });
       await advance(unit, deps, fixed, steps, fixed.names);
-      await insertSteps(
-        unit,
-        id,
-        fixed.names.map((name) => steps.get(name)),
-      );
+      await insertSteps(unit, id, [...fixed.names.map((name) => steps.get(name)), ...newSteps(steps.changes())]);
       await runs.endIfOver(unit, { fixed, state: 'running', cancelling: false, steps });
       return id;
     },
@@ -162,15 +159,16 @@ export function createPipelinesService(deps: PipelinesDeps): PipelinesService {
       if (open.state !== 'running' || open.cancelling) return;
       await updateRun(unit, runId, 'running', { state: 'running', cancelling: true });
       const { fixed, steps } = open;
-      const going = fixed.names.filter(
-        (name) => !fixed.always.has(name) && !isEnded(steps.states.get(name) ?? 'skipped'),
+      const going = [...steps.states].flatMap(([name, state]) =>
+        fixed.always.has(declaredName(name)) || isEnded(state) ? [] : [name],
       );
       for (const step of await steps.load(going)) {
         if (step.state === 'waiting') await waiting.release(unit, fixed.run, step, 'the run was cancelled');
         if (step.state !== 'running') steps.put({ ...step, state: 'cancelled', endedMs: unit.nowMs });
         else if (step.jobId !== undefined) await deps.jobs.cancel(unit, step.jobId); // its end comes as an event
       }
-      await runs.goOn(unit, { ...open, cancelling: true }, fixed.always);
+      // a step with items ends when those have
+      await runs.goOn(unit, { ...open, cancelling: true }, [...fixed.always, ...going]);
     },
 
     async jobFinished(hearing, job) {

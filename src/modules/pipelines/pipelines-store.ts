@@ -3,6 +3,7 @@ import type { TreeFile } from '#contracts/tree';
 import type { Reader, Unit } from '#platform/database';
 import { fromBit, inList, parseJson, toBit } from '#platform/sql';
 import type { KeyParts } from './cache-key.ts';
+import { itemIndex } from './item-names.ts';
 import type { PipelinesTables } from './pipelines-tables.ts';
 import type { Outputs, Run, RunResult, Step, StepPlan } from './run-types.ts';
 
@@ -354,7 +355,9 @@ export async function listSteps(reader: Reader, runId: string): Promise<readonly
     .where('pipeline_steps.run_id', '=', runId)
     .orderBy('pipeline_steps.position')
     .execute();
-  return rows.map(rowToStep);
+  const steps = rows.map(rowToStep);
+  // items stand at the place of their step
+  return steps.toSorted((a, b) => a.position - b.position || itemIndex(a.name) - itemIndex(b.name));
 }
 
 /** Some steps of a run with everything that is known of them. */

@@ -40,7 +40,7 @@ export interface PipelinesTables {
     run_id: string;
     step: string;
     position: number;
-    kind: 'command' | 'join' | 'register' | 'use';
+    kind: 'command' | 'join' | 'register' | 'use' | 'foreach';
     state: StepState;
     needs: string;
     plan: string;

@@ -1,8 +1,9 @@
 import type { RunState } from '#contracts/pipelines';
 import type { Unit } from '#platform/database';
+import { declaredName, isItem } from './item-names.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
-import { findProgress, findRun, listNeeds, updateRun, updateStep } from './pipelines-store.ts';
+import { findProgress, findRun, insertSteps, listNeeds, updateRun, updateStep } from './pipelines-store.ts';
 import { advance, emitFinished } from './run-progress.ts';
 import { runState } from './run-rules.ts';
 import { createRunSteps, type FixedRun, fixRun, type RunSteps } from './run-steps.ts';
@@ -64,7 +65,9 @@ export function createRunKeeper(deps: PipelinesDeps): RunKeeper {
 
     async proceed(unit, open, change) {
       open.steps.put(change);
-      await keeper.goOn(unit, open, isEnded(change.state) ? (open.fixed.dependants.get(change.name) ?? []) : []);
+      const { name } = change;
+      const concerned = isItem(name) ? [declaredName(name)] : (open.fixed.dependants.get(name) ?? []);
+      await keeper.goOn(unit, open, isEnded(change.state) ? concerned : []);
     },
 
     async fail(unit, open, step, { code, message }) {
@@ -75,7 +78,9 @@ export function createRunKeeper(deps: PipelinesDeps): RunKeeper {
     async goOn(unit, open, candidates) {
       const { fixed, steps } = open;
       if (open.state === 'running') await advance(unit, deps, fixed, steps, candidates);
-      for (const { before, after } of steps.changes()) {
+      const changes = steps.changes();
+      await insertSteps(unit, fixed.run.id, newSteps(changes));
+      for (const { before, after } of changes) {
         if (before !== undefined) await updateStep(unit, fixed.run.id, before, after);
         if (after.trackingRunId !== undefined && isEnded(after.state))
           await deps.tracking.finishRun(unit, {
@@ -120,6 +125,10 @@ export function createRunKeeper(deps: PipelinesDeps): RunKeeper {
 
   return keeper;
 }
+
+/** Items that were made in this unit. */
+export const newSteps = (changes: ReturnType<RunSteps['changes']>): readonly Step[] =>
+  changes.flatMap(({ before, after }) => (before === undefined ? after : []));
 
 function trackingStatus(state: string): 'FINISHED' | 'FAILED' | 'KILLED' {
   if (state === 'succeeded' || state === 'cached') return 'FINISHED';

@@ -1,9 +1,11 @@
 import type { Unit } from '#platform/database';
 import { cacheKey, differences, type KeyParts } from './cache-key.ts';
 import { findCached, listEarlierParts, putCached } from './cache-store.ts';
+import { declaredName, isItem, itemIndex, itemsOf } from './item-names.ts';
 import { modelSteps, parseInput, registerStep } from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesErrors } from './pipelines-errors.ts';
+import { beginItems, collectedDigest, collectedOutputs, endOfItems, nextItems } from './run-items.ts';
 import { type Blocked, readiness } from './run-rules.ts';
 import type { FixedRun, RunSteps } from './run-steps.ts';
 import { isEnded, type Outputs, type RunBasis, type Step, type StepOutput, stepReference } from './run-types.ts';
@@ -32,60 +34,104 @@ export async function advance(
 ): Promise<void> {
   const { run, needs, always } = fixed;
   let next = new Set(candidates);
+  const end = async (step: Step): Promise<void> => {
+    steps.put(step);
+    for (const dependant of fixed.dependants.get(step.name) ?? []) next.add(dependant);
+    if (step.state !== 'cached') await emitFinished(unit, run, step.name, step.state);
+  };
   while (next.size > 0) {
     const { ready, blocked } = readiness(next, { states: steps.states, needs, always });
+    const going = [...next].filter((name) => hasItems(run, name) && steps.states.get(name) === 'running');
     next = new Set();
-    const end = (step: Step): void => {
-      steps.put(step);
-      for (const dependant of fixed.dependants.get(step.name) ?? []) next.add(dependant);
-    };
     await steps.load([
+      ...going,
       ...blocked.flatMap(({ step, by }) => [step, ...by]),
-      ...ready.flatMap((name) => [name, ...sourcesOf(run, name)]),
+      ...ready.flatMap((name) => [name, ...sourcesOf(run, name, steps)]),
     ]);
+    for (const name of going) {
+      await advanceItems(unit, deps, run, name, steps);
+      const ended = endOfItems(unit, steps.get(name), steps);
+      if (ended !== undefined) await end(ended);
+    }
     const decided = ready.map((name) => applyCondition(unit, steps.get(name), run, steps));
-    const ended = [
+    const over = [
       ...blocked.map((one) => skipBlocked(unit, one, steps)),
       ...decided.filter(({ state }) => isEnded(state)),
     ];
-    for (const step of ended) {
-      end(step);
-      await emitFinished(unit, run, step.name, step.state);
+    for (const step of over) await end(step);
+    const willRun = decided.filter(({ state }) => !isEnded(state));
+    for (const step of willRun.filter(({ kind }) => kind === 'use')) {
+      const parked = await startWaiting(unit, deps, run, step, steps);
+      if (isEnded(parked.state)) await end(parked);
+      else steps.put(parked);
     }
-    const keyed = decided.filter(({ state }) => !isEnded(state)).map((step) => withKey(step, run, steps));
-    const keys = keyed.flatMap(({ key }) => key ?? []);
-    const cached = run.useCache ? await findCached(unit, run.project, keys) : undefined;
-    const hitOf = ({ key }: Step) => (key === undefined ? undefined : cached?.get(key));
-    for (const step of keyed) {
-      const hit = hitOf(step);
-      if (hit !== undefined) end(await takeCached(unit, deps, run, step, hit));
+    for (const step of willRun.filter(({ kind }) => kind === 'foreach')) {
+      const [begun, ...items] = beginItems(unit, step, run, steps);
+      for (const item of items) steps.put(item);
+      if (isEnded(begun.state)) await end(begun);
+      else {
+        steps.put(begun);
+        next.add(begun.name);
+      }
     }
-    const misses = keyed.filter((step) => hitOf(step) === undefined);
-    for (const step of await startSteps(
+    const jobs = willRun.filter(({ kind }) => kind !== 'use' && kind !== 'foreach');
+    for (const cached of await takeOrStart(unit, deps, run, jobs, steps)) await end(cached);
+  }
+}
+
+/** Answers steps from the cache, one look-up for all, and starts the rest; returns those that were answered. */
+async function takeOrStart(
+  unit: Unit,
+  deps: PipelinesDeps,
+  run: RunBasis,
+  ready: readonly Step[],
+  steps: RunSteps,
+): Promise<readonly Step[]> {
+  const keyed = ready.map((step) => withKey(step, run, steps));
+  const keys = keyed.flatMap(({ key }) => key ?? []);
+  const cached = run.useCache ? await findCached(unit, run.project, keys) : undefined;
+  const hitOf = ({ key }: Step) => (key === undefined ? undefined : cached?.get(key));
+  const taken: Step[] = [];
+  for (const step of keyed) {
+    const hit = hitOf(step);
+    if (hit !== undefined) taken.push(await takeCached(unit, deps, run, step, hit));
+  }
+  const misses = keyed.filter((step) => hitOf(step) === undefined);
+  for (const step of await startSteps(unit, deps, run, misses, steps)) steps.put(step);
+  return taken;
+}
+
+const hasItems = (run: RunBasis, name: string): boolean => run.spec.steps[name]?.foreach !== undefined;
+
+/** Starts as many items of a step as may run now; what the cache answers takes no place. */
+async function advanceItems(
+  unit: Unit,
+  deps: PipelinesDeps,
+  run: RunBasis,
+  name: string,
+  steps: RunSteps,
+): Promise<void> {
+  const max = run.spec.steps[name]?.max;
+  for (let ready = nextItems(steps, name, max); ready.length > 0; ready = nextItems(steps, name, max)) {
+    await steps.load([...ready, ...sourcesOf(run, name, steps)]);
+    const taken = await takeOrStart(
       unit,
       deps,
       run,
-      misses.filter(({ kind }) => kind !== 'use'),
+      ready.map((item) => steps.get(item)),
       steps,
-    ))
-      steps.put(step);
-    for (const step of misses.filter(({ kind }) => kind === 'use')) {
-      const parked = await startWaiting(unit, deps, run, step, steps);
-      if (!isEnded(parked.state)) steps.put(parked);
-      else {
-        end(parked);
-        await emitFinished(unit, run, parked.name, parked.state);
-      }
-    }
+    );
+    for (const item of taken) steps.put(item);
   }
 }
 
 /** The steps whose outputs a step takes, or decides by. */
-function sourcesOf(run: RunBasis, name: string): readonly string[] {
+function sourcesOf(run: RunBasis, name: string, steps: RunSteps): readonly string[] {
   if (name === registerStep && run.spec.model !== undefined) return modelSteps(run.spec.model);
   const spec = run.spec.steps[name];
   const inputs = Object.entries(spec?.inputs ?? {}).flatMap(([input, given]) => {
     const source = parseInput(name, input, given);
+    if (source.kind === 'collected') return itemsOf(steps.states, source.step);
     return source.kind === 'step' || source.kind === 'join' ? source.step : [];
   });
   return [...inputs, ...expressionSources(spec)];
@@ -119,10 +165,13 @@ const withCondition = (decided: string | undefined, why: string): string =>
 
 function withKey(step: Step, run: RunBasis, steps: RunSteps): Step {
   if (step.kind === 'register' || step.kind === 'use') return step;
-  const spec = run.spec.steps[step.name];
+  const declared = declaredName(step.name);
   const fromSteps: Record<string, string> = {};
-  for (const [name, input] of Object.entries(spec?.inputs ?? {})) {
-    const made = outputBehind(step.name, name, input, steps);
+  for (const [name, input] of Object.entries(run.spec.steps[declared]?.inputs ?? {})) {
+    const source = parseInput(declared, name, input);
+    if (source.kind === 'collected')
+      fromSteps[`inputs.${name}`] = collectedDigest(collectedOutputs(steps, source.step, source.output));
+    const made = outputBehind(declared, name, input, steps);
     if (made !== undefined) fromSteps[`inputs.${name}`] = made.sha256;
   }
   const keyParts: KeyParts = { ...step.plan.keyParts, ...fromSteps };
@@ -140,6 +189,7 @@ async function takeCached(
   await retainOutputs(unit, deps, run.project, reference, hit.outputs);
   await deps.lineage.record(unit, run.project, [
     { from: stepReference(hit.runId, hit.step), to: reference, kind: 'cached' },
+    ...partOfStep(run, step),
   ]);
   await emitFinished(unit, run, step.name, 'cached');
   return {
@@ -222,6 +272,12 @@ async function retainOutputs(
   await deps.artifacts.retainAll(unit, { project, owner }, files);
 }
 
+/** An item leads to its step, which whoever collects the items has taken. */
+function partOfStep(run: RunBasis, { name }: Step) {
+  if (!isItem(name)) return [];
+  return [{ from: stepReference(run.id, name), to: stepReference(run.id, declaredName(name)), kind: 'part-of' }];
+}
+
 /** Records the result of a step that ended well: what it made, where it came from, the cache, the event. */
 export async function settleStep(
   unit: Unit,
@@ -238,7 +294,9 @@ export async function settleStep(
       outputs[name] = output;
       continue;
     }
-    const dataset = `${run.pipeline}.${step.name}.${name}`;
+    // of an item `train.prepare.3.rows`
+    const maker = isItem(step.name) ? `${declaredName(step.name)}.${itemIndex(step.name)}` : step.name;
+    const dataset = `${run.pipeline}.${maker}.${name}`;
     const { version } = await deps.datasets.record(unit, {
       project: run.project,
       name: dataset,
@@ -256,6 +314,7 @@ export async function settleStep(
       kind: 'produced',
     })),
     { from: reference, to: `run:${run.id}`, kind: 'part-of' },
+    ...partOfStep(run, step),
   ]);
   if (step.key !== undefined)
     await putCached(unit, { project: run.project, key: step.key, runId: run.id, step: step.name, outputs });

@@ -1,5 +1,6 @@
 import type { StepState } from '#contracts/pipelines';
 import type { Reader } from '#platform/database';
+import { isItem } from './item-names.ts';
 import { loadSteps } from './pipelines-store.ts';
 import type { RunBasis, Step } from './run-types.ts';
 
@@ -15,7 +16,9 @@ export interface FixedRun {
   readonly always: ReadonlySet<string>;
 }
 
-export function fixRun(run: RunBasis, steps: readonly Pick<Step, 'name' | 'needs'>[]): FixedRun {
+/** Items of steps are made while the run goes on: they are no part of what is fixed. */
+export function fixRun(run: RunBasis, all: readonly Pick<Step, 'name' | 'needs'>[]): FixedRun {
+  const steps = all.filter(({ name }) => !isItem(name));
   const dependants = new Map<string, string[]>();
   for (const { name, needs } of steps)
     for (const need of needs) {
@@ -71,7 +74,8 @@ export function createRunSteps(
     },
     get,
     put(step) {
-      changed.set(step.name, { before: changed.get(step.name)?.before ?? known.get(step.name), after: step });
+      const before = changed.has(step.name) ? changed.get(step.name)?.before : known.get(step.name);
+      changed.set(step.name, { before, after: step });
       known.set(step.name, step);
       states.set(step.name, step.state);
     },

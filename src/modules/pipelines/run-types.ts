@@ -19,6 +19,8 @@ export interface StepPlan {
   readonly work?: JobWork;
   /** For a command: files of inputs that come from datasets and artifacts. */
   readonly fixedInputs?: Readonly<Record<string, readonly { readonly sha256: string; readonly name: string }[]>>;
+  /** The item for which the step runs, `${each.x}`. */
+  readonly each?: Readonly<Record<string, Json>>;
   /** References read, for lineage. */
   readonly reads: readonly string[];
 }
@@ -26,7 +28,7 @@ export interface StepPlan {
 export interface Step {
   readonly name: string;
   readonly position: number;
-  readonly kind: 'command' | 'join' | 'register' | 'use';
+  readonly kind: 'command' | 'join' | 'register' | 'use' | 'foreach';
   readonly state: StepState;
   readonly needs: readonly string[];
   readonly plan: StepPlan;

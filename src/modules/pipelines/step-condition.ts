@@ -1,7 +1,8 @@
 import type { StepSpec } from '#contracts/pipelines';
-import { valueLimitBytes } from '#modules/jobs';
+import { placeholdersOf, valueLimitBytes } from '#modules/jobs';
 import { parseExpression, type Reference, referencesOf } from './condition-syntax.ts';
 import { evaluateExpression, type Found, inWords } from './condition-value.ts';
+import { type Item, type Items, resolveItems } from './foreach-items.ts';
 import type { RunSteps } from './run-steps.ts';
 import { isDone, type RunBasis } from './run-types.ts';
 import { expandText, parseText } from './step-text.ts';
@@ -12,11 +13,13 @@ export type Decision = { readonly holds: boolean; readonly because: string } | {
 /** The steps whose outputs a step's expressions read: its condition, and what it tells. */
 export function expressionSources(spec: StepSpec | undefined): readonly string[] {
   const condition = spec?.when === undefined ? undefined : parseExpression(spec.when);
+  const foreach = typeof spec?.foreach === 'string' ? parseExpression(spec.foreach) : undefined;
   const texts = Object.values(spec?.with ?? {}).flatMap((text) => {
     const parsed = parseText(text);
     return parsed.ok ? parsed.expressions : [];
   });
-  return [...(condition?.ok === true ? [condition.expression] : []), ...texts]
+  const alone = [condition, foreach].flatMap((parsed) => (parsed?.ok === true ? parsed.expression : []));
+  return [...alone, ...texts]
     .flatMap(referencesOf)
     .flatMap((reference) => (reference.kind === 'output' ? reference.step : []));
 }
@@ -32,6 +35,26 @@ export function decideStep(spec: StepSpec | undefined, run: RunBasis, steps: Run
   if (typeof value !== 'boolean') return { problem: `it is ${inWords(value)}, not true or false` };
   const facts = [...read].map(([name, found]) => `${name} is ${inWords(found)}`).join(', ');
   return { holds: value, because: facts === '' ? spec.when : `${spec.when} (${facts})` };
+}
+
+/** What a step with `foreach` runs for. */
+export function resolveStepItems(spec: StepSpec | undefined, run: RunBasis, steps: RunSteps): Items {
+  if (spec?.foreach === undefined) return { problem: 'it has no foreach' };
+  const resolved = resolveItems(spec.foreach, (expression) => evaluateExpression(expression, createLookup(run, steps)));
+  return 'problem' in resolved ? resolved : (lackingField(spec, resolved.items) ?? resolved);
+}
+
+/** A command that names what an item has not would run with the name in place of a value. */
+function lackingField({ run = [] }: StepSpec, items: readonly Item[]): { readonly problem: string } | undefined {
+  for (const placeholder of placeholdersOf(run)) {
+    const [scope, field = ''] = placeholder.split('.');
+    const index = scope === 'each' ? items.findIndex((item) => !Object.hasOwn(item, field)) : -1;
+    if (index !== -1)
+      return {
+        problem: `item ${index} is ${inWords(items[index] ?? null)}, and the command names \${each.${field}}`,
+      };
+  }
+  return undefined;
 }
 
 /** What a built-in step is given, each `${…}` replaced by its value; or which field has none, and why. */

@@ -4,6 +4,7 @@ import { formatReference } from '#contracts/references';
 import { type CommandInput, type JobWork, type Json, type NewJob, workerWork } from '#modules/jobs';
 import type { RunInfo } from '#modules/tracking';
 import { codeOf } from './code-files.ts';
+import { declaredName } from './item-names.ts';
 import {
   type CommandSpec,
   featurePrefixes,
@@ -15,6 +16,7 @@ import {
   timeColumn,
 } from './pipeline-graph.ts';
 import type { PipelinesDeps } from './pipelines-deps.ts';
+import { collectedOutputs, specOf } from './run-items.ts';
 import type { RunSteps } from './run-steps.ts';
 import { type RunBasis, type Step, type StepOutput, stepReference } from './run-types.ts';
 
@@ -26,7 +28,7 @@ export function jobOf(
   steps: RunSteps,
   tracked: RunInfo | undefined,
 ): NewJob {
-  const spec = run.spec.steps[step.name];
+  const spec = specOf(run, step.name);
   return {
     project: run.project,
     owner: stepReference(run.id, step.name),
@@ -61,7 +63,9 @@ function commandWork(
   const inputs = Object.entries(spec.inputs ?? {}).map(([name, input]): CommandInput => {
     const fixed = step.plan.fixedInputs?.[name];
     if (fixed !== undefined) return { name, files: fixed, as: fixed.length === 1 ? 'file' : 'folder' };
-    const made = outputBehind(step.name, name, input, steps);
+    const source = parseInput(declaredName(step.name), name, input);
+    if (source.kind === 'collected') return { name, files: collectedFiles(steps, source), as: 'folder' };
+    const made = outputBehind(declaredName(step.name), name, input, steps);
     if (made === undefined) return { name, files: [], as: 'folder' };
     if (made.tree !== undefined)
       return { name, files: made.tree.map(({ sha256, path }) => ({ sha256, name: path })), as: 'folder' };
@@ -96,7 +100,20 @@ function commandWork(
       secrets: { grantee: formatReference('pipeline', run.pipeline), names: spec.secrets },
     }),
     ...(requirements !== undefined && { requirements }),
+    ...(step.plan.each !== undefined && { each: step.plan.each }),
   };
+}
+
+/** A folder with one entry an item, a file or a folder: `00.json`, `01.json`. */
+function collectedFiles(
+  steps: RunSteps,
+  { step, output }: { readonly step: string; readonly output: string },
+): CommandInput['files'] {
+  return collectedOutputs(steps, step, output).flatMap(({ entry, made }) =>
+    made.tree === undefined
+      ? [{ sha256: made.sha256, name: fileName(entry, made.kind) }]
+      : made.tree.map(({ sha256, path }) => ({ sha256, name: `${entry}/${path}` })),
+  );
 }
 
 /** Reads the model's signature and the profile of the rows that it was trained on, before it is proposed. */
