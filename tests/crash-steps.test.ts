@@ -100,6 +100,33 @@ describe('kill -9 of the server', () => {
     await expect.poll(() => readdirSync(join(home, 'attempts'))).toEqual(['logs']);
   }, 120_000);
 
+  test('between the items of a step runs each of them once, and the rest', async () => {
+    const home = join(await temporaryFolder(), 'home');
+    const folder = await temporaryFolder();
+    const first = await up(home);
+    const project = await openProject(
+      first.url,
+      `      work:  { run: 'echo \${each.item} >> "$F/ran"; until [ -e "$F/go" ]; do sleep 0.02; done; echo \${each.item} > "$TIDEMILL_OUTPUT_X"', foreach: { range: 5 }, max: 2, outputs: [x], env: { F: '${folder}' } }
+      after: { run: 'cat "$TIDEMILL_INPUT_X"/* > "$TIDEMILL_OUTPUT_Y"', inputs: { x: 'work[*].x' }, outputs: [y] }
+`,
+    );
+    const { id } = await project.start();
+    const ran = (): string[] => readFileSync(join(folder, 'ran'), { encoding: 'utf8', flag: 'a+' }).split('\n').sort();
+    await expect.poll(ran).toEqual(['', '0', '1']);
+    await first.kill();
+    await writeFile(join(folder, 'go'), '');
+
+    const client = createClient({ url: (await up(home)).url, project: 'shop' });
+    const run = await client.call(getRun, { params: { runId: id }, query: { wait: 30 } });
+    expect(run.state).toBe('succeeded');
+    expect(ran()).toEqual(['', '0', '1', '2', '3', '4']);
+    const collected = run.steps.find(({ step }) => step === 'after')?.outputs['y']?.sha256;
+    expect(await (await client.request(`/api/v1/artifacts/${collected}`)).text()).toBe('0\n1\n2\n3\n4\n');
+    const ends = Object.keys(endsOf(home)).sort();
+    expect(ends).toEqual(['after', 'work', 'work[0]', 'work[1]', 'work[2]', 'work[3]', 'work[4]']);
+    expect(Object.values(endsOf(home))).toEqual(Array(7).fill(1));
+  }, 120_000);
+
   test('while a step waits loses neither what it waits for nor its token', async () => {
     const home = join(await temporaryFolder(), 'home');
     const first = await up(home);

@@ -601,7 +601,7 @@ CREATE TABLE "pipeline_steps" (
   run_id text not null references pipeline_runs (id) on delete cascade,
   step text not null,
   position bigint not null,
-  kind text not null check (kind in ('command', 'join', 'register', 'use')),
+  kind text not null check (kind in ('command', 'join', 'register', 'use', 'foreach')),
   state text not null check (state in ('pending', 'running', 'waiting', 'succeeded', 'cached', 'failed', 'skipped', 'cancelled')),
   needs text not null,
   plan text not null,

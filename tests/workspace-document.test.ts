@@ -282,6 +282,37 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
     `${base}deployments: { late: { model: "model:m@champion" } }\npipelines:\n  p:\n    steps:\n      s: ${step}\n`,
     [line.startsWith('did') ? line : `tidemill.yaml:7:${column + 3}: ${line}`],
   ]),
+  ...(
+    [
+      ["{ run: 'x', max: 2 }", 0, '"max" belongs to `foreach`'],
+      ["{ run: 'x', foreach: [] }", 0, 'must NOT have fewer than 1 items'],
+      ["{ run: 'x', foreach: 'two.' }", 28, '"two." cannot be read at character 5; expected a name'],
+      ["{ run: 'x', foreach: size(plan.list) }", 28, '"size(plan.list)" is never a list; expected a list'],
+      ["{ run: 'x', foreach: plan.lst }", 28, 'step "plan" makes no output "lst"; did you mean "list"?'],
+      [
+        "{ run: 'x', foreach: { a: { range: 100 }, b: { range: 100 } } }",
+        28,
+        'these are 10000 items; expected at most 1000',
+      ],
+      ["{ run: 'x ${each.b}', foreach: { a: [1] } }", 14, 'no item has a field "b"; expected ${each.a}'],
+      ["{ run: 'x ${each.item}' }", 14, '${each.item} stands in a step without `foreach`'],
+      ["{ run: 'x', inputs: { l: 'plan[*].list' } }", 32, 'step "plan" has no `foreach`; expected plan.list'],
+      ["{ run: 'x', inputs: { l: train.out } }", 32, 'step "train" runs for each of its items; expected train[*].out'],
+      ["{ run: 'x', inputs: { l: 'train[*].uot' } }", 32, 'step "train" makes no output "uot"; did you mean "out"?'],
+      ["{ run: 'x', inputs: { l: 'trani[*].out' } }", 32, 'there is no step "trani"; did you mean "train"?'],
+      ["{ run: 'x', when: train.out.x > 1 }", 25, 'step "train" runs for each of its items, so it has no one out'],
+      ['{ use: approve, foreach: [1] }', 32, '`use: approve` runs no command, so it has no "foreach"'],
+    ] as const
+  ).map(([step, column, line]): readonly [string, readonly string[]] => [
+    `${base}pipelines:\n  p:\n    steps:\n      plan: { run: x, outputs: { list: json } }\n      train: { run: x, foreach: [1], outputs: { out: json } }\n      s: ${step}\n`,
+    [column === 0 ? line : `tidemill.yaml:8:${column + 3}: ${line}`],
+  ]),
+  [
+    `${base}pipelines: { p: { steps: { a: { run: 'true', foreach: [1], outputs: { m: model, t: dataset } } }, model: { ${model} } } }\n`,
+    Array(3).fill(
+      'step "a" runs for each of its items; expected an output of a step that chooses one of them',
+    ) as string[],
+  ],
   // deployments
   [`${base}deployments: { d: { model: "m@champion" } }\n`, ['tidemill.yaml:3:28: "m@champion" has not the right form']],
   [
