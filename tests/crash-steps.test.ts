@@ -111,7 +111,8 @@ describe('kill -9 of the server', () => {
 `,
     );
     const { id } = await project.start();
-    const ran = (): string[] => readFileSync(join(folder, 'ran'), { encoding: 'utf8', flag: 'a+' }).split('\n').sort();
+    const ran = (): string[] =>
+      readFileSync(join(folder, 'ran'), { encoding: 'utf8', flag: 'a+' }).split('\n').toSorted();
     await expect.poll(ran).toEqual(['', '0', '1']);
     await first.kill();
     await writeFile(join(folder, 'go'), '');
@@ -122,7 +123,7 @@ describe('kill -9 of the server', () => {
     expect(ran()).toEqual(['', '0', '1', '2', '3', '4']);
     const collected = run.steps.find(({ step }) => step === 'after')?.outputs['y']?.sha256;
     expect(await (await client.request(`/api/v1/artifacts/${collected}`)).text()).toBe('0\n1\n2\n3\n4\n');
-    const ends = Object.keys(endsOf(home)).sort();
+    const ends = Object.keys(endsOf(home)).toSorted();
     expect(ends).toEqual(['after', 'work', 'work[0]', 'work[1]', 'work[2]', 'work[3]', 'work[4]']);
     expect(Object.values(endsOf(home))).toEqual(Array(7).fill(1));
   }, 120_000);

@@ -38,8 +38,8 @@ const grid = `      train:
 describe('a step with items', () => {
   test.each(['sqlite', 'postgres'])(
     'runs for each combination, each cached on its own, and is collected in order (%s)',
-    async (kind) => {
-      const project = await open(grid, kind === 'postgres' ? { databaseUrl: await newPostgresUrl() } : {});
+    async (database) => {
+      const project = await open(grid, database === 'postgres' ? { databaseUrl: await newPostgresUrl() } : {});
       const run = await project.run();
       expect(run.error).toBeUndefined();
       expect(run.steps.map(({ step, state }) => `${step} ${state}`)).toEqual([

@@ -17,7 +17,7 @@ export function* checkForeach(spec: PipelineSpec, name: string, step: StepSpec, 
   const count = foreach === undefined ? 0 : (countItems(foreach) ?? 0);
   if (count > mostItems)
     yield { path: [...path, 'foreach'], message: `these are ${count} items`, expected: `at most ${mostItems}` };
-  else yield* checkPlaceholders(step, path);
+  else yield* checkEach(step, path);
   for (const [input, given] of Object.entries(step.inputs ?? {}))
     yield* checkInput(spec, parseInput(name, input, given), [...path, 'inputs', input]);
 }
@@ -37,7 +37,7 @@ function* checkExpression(spec: PipelineSpec, text: string, path: Path): Iterabl
   }
 }
 
-function* checkPlaceholders({ foreach, run = [] }: StepSpec, path: Path): Iterable<SpecProblem> {
+function* checkEach({ foreach, run = [] }: StepSpec, path: Path): Iterable<SpecProblem> {
   const known = foreach === undefined ? [] : eachNames(foreach);
   if (known === undefined) return; // only the run can say
   for (const placeholder of placeholdersOf(run)) {

@@ -4,8 +4,10 @@ import type { Json } from '#modules/jobs';
 import { countItems, eachNames, resolveItems, staticItems } from './foreach-items.ts';
 import { declaredName, isItem, itemIndex, itemsOf } from './item-names.ts';
 
+const of = (value: Json) => resolveItems('plan.list', () => ({ value }));
+
 describe('the items of a step', () => {
-  test.each<[string, Foreach, readonly object[]]>([
+  test.each<[string, Exclude<Foreach, string>, readonly object[]]>([
     ['a list', [4, 'x', true], [{ item: 4 }, { item: 'x' }, { item: true }]],
     ['a range', { range: 2 }, [{ item: 0 }, { item: 1 }]],
     ['mappings', [{ a: 1 }, { a: 2, b: 'x' }], [{ a: 1 }, { a: 2, b: 'x' }]],
@@ -28,8 +30,7 @@ describe('the items of a step', () => {
   });
 
   test('of an expression are known when its value is', () => {
-    const of = (value: Json) => resolveItems('plan.list', () => ({ value }));
-    expect(staticItems('plan.list')).toBeUndefined();
+    expect(eachNames('plan.list')).toBeUndefined();
     expect(of([1, { a: 2 }, [3]])).toEqual({ items: [{ item: 1 }, { a: 2 }, { item: [3] }] });
     expect(of({ a: 1 })).toEqual({ problem: 'plan.list is {"a":1}, not a list' });
     expect(of(Array(1001).fill(0))).toEqual({ problem: 'plan.list has 1001 items, and 1000 are the most' });

@@ -11,9 +11,8 @@ export const mostItems = 1000;
 
 type Axis = readonly Json[] | { readonly range: number };
 
-/** Known before anything runs; undefined of an expression. */
-export function staticItems(foreach: Foreach): readonly Item[] | undefined {
-  if (typeof foreach === 'string') return undefined;
+/** Known before anything runs. */
+export function staticItems(foreach: Exclude<Foreach, string>): readonly Item[] {
   if (isList(foreach)) return foreach.map(toItem);
   const axes = Object.entries(foreach) as readonly (readonly [string, Axis | number])[];
   if (typeof foreach['range'] === 'number') return valuesOf({ range: foreach['range'] }).map(toItem);
@@ -27,8 +26,8 @@ export function staticItems(foreach: Foreach): readonly Item[] | undefined {
 
 /** The names that `${each.<name>}` may have; undefined when only the run can say. */
 export function eachNames(foreach: Foreach): readonly string[] | undefined {
-  const items = staticItems(foreach);
-  return items && [...new Set(items.flatMap((item) => Object.keys(item)))];
+  if (typeof foreach === 'string') return undefined;
+  return [...new Set(staticItems(foreach).flatMap((item) => Object.keys(item)))];
 }
 
 /** How many there would be, without making them. */
@@ -47,9 +46,8 @@ export function resolveItems(
   foreach: Foreach,
   evaluate: (expression: Expression) => { readonly value: Json } | { readonly problem: string },
 ): Items {
-  const known = staticItems(foreach);
-  if (known !== undefined) return { items: known };
-  const text = String(foreach);
+  if (typeof foreach !== 'string') return { items: staticItems(foreach) };
+  const text = foreach;
   const parsed = parseExpression(text);
   if (!parsed.ok) return { problem: `${text} cannot be read at character ${parsed.problem.at + 1}` };
   const evaluated = evaluate(parsed.expression);
