@@ -97,7 +97,7 @@ export async function followRun(
     for (const { step, state, why, error } of run.steps) {
       if (state === 'pending' || told.get(step) === state) continue;
       told.set(step, state);
-      const detail = error?.message ?? (['running', 'cached', 'skipped'].includes(state) ? why : undefined);
+      const detail = error?.message ?? (['running', 'waiting', 'cached', 'skipped'].includes(state) ? why : undefined);
       const line = detail?.startsWith(`${state}: `) === true ? detail : [state, detail].filter(Boolean).join(': ');
       say(`  ${step.padEnd(16)} ${line}`);
     }
