@@ -23,6 +23,7 @@ export const Job = Type.Object({
   state: JobState,
   attempt: Type.Integer({ description: 'attempts begun so far' }),
   error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+  cause: Type.Optional(Type.String({ description: 'id of the event or request that led here' })),
   createdAt: Type.String({ format: 'date-time' }),
   startedAt: Type.Optional(Type.String({ format: 'date-time' })),
   endedAt: Type.Optional(Type.String({ format: 'date-time' })),

@@ -66,6 +66,13 @@ export const RolloutEvidence = Type.Object({
 });
 export type RolloutEvidence = Static<typeof RolloutEvidence>;
 
+/**
+ * What an unfinished rollout waits for: a data plane that reports; a revision to be loaded; answers of the new revision, or
+ * their event times; the wall clock; a flush that ends a stretch of a replay. Loading alone comes to its end by itself soon.
+ */
+export const RolloutWait = Type.Enum(['data-plane', 'loading', 'traffic', 'time', 'flush']);
+export type RolloutWait = Static<typeof RolloutWait>;
+
 const Weight = Type.Object({ revision: Type.String(), basisPoints: Type.Integer() });
 
 export const RolloutView = Type.Object({
@@ -73,6 +80,7 @@ export const RolloutView = Type.Object({
   deployment: Type.String(),
   state: Type.Enum([...rolloutStates]),
   reason: Type.String({ description: 'what it waits for, or why it ended' }),
+  waitsFor: Type.Optional(RolloutWait),
   model: Type.String(),
   version: Type.Integer(),
   revision: Type.String({ description: 'the new one' }),

@@ -53,7 +53,8 @@ describe('a call', () => {
     const { url, seen } = await serve((_request, response) => thing(response));
     const client = createClient({ url: `${url}/`, project: 'flights', token: 't' });
     await client.call(getThing, { params: { name: 'a/b c' }, query: { tag: ['x', 'y'], limit: 3 } });
-    await client.inProject('other').call(patchThing, { params: { name: 'a' }, body: { note: 'n' } });
+    const named = { requestId: 'mine' };
+    await client.inProject('other').call(patchThing, { params: { name: 'a' }, body: { note: 'n' } }, named);
     expect(seen).toMatchObject([
       {
         method: 'GET',
@@ -64,7 +65,7 @@ describe('a call', () => {
         method: 'PATCH',
         url: '/projects/other/api/v1/things/a',
         body: '{"note":"n"}',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', 'x-request-id': 'mine' },
       },
     ]);
   });

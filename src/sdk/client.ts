@@ -23,6 +23,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** Names the request over restarts of the caller: sent again with it within a day, it is done once. Default: a new one. */
   readonly idempotencyKey?: string;
+  /** What the server calls the request in its log, and in the `cause` of what follows from it. Default: the server's own. */
+  readonly requestId?: string;
 }
 
 export interface Client {
@@ -80,7 +82,7 @@ export function createClient(options: ClientOptions): Client {
   async function call<const O extends OperationShape>(
     operation: O,
     args: OperationArguments<O>,
-    { signal, idempotencyKey }: RequestOptions = {},
+    { signal, idempotencyKey, requestId }: RequestOptions = {},
   ): Promise<OperationResult<O>> {
     const parts: { params?: object; query?: object; body?: unknown } = args;
     const { method } = operation;
@@ -90,6 +92,7 @@ export function createClient(options: ClientOptions): Client {
       method,
       headers: {
         ...(parts.body !== undefined && { 'content-type': 'application/json' }),
+        ...(requestId !== undefined && { 'x-request-id': requestId }),
         ...(keyed && { 'idempotency-key': idempotencyKey ?? crypto.randomUUID() }),
       },
       ...(signal !== undefined && { signal }),

@@ -82,6 +82,7 @@ describeDatabases('rollouts', (open) => {
     expect(await control.latestRollout('late')).toMatchObject({
       state: 'stepping',
       percent: 10,
+      waitsFor: 'traffic',
       reason: 'the step has 49 of 50 answers',
       evidence: { answers: 49, elapsedMs: 2 * day },
     });
@@ -98,6 +99,26 @@ describeDatabases('rollouts', (open) => {
     expect(await champion()).toBe(2);
   });
 
+  test('what it waits for is told as of now: the time that a step still has to last, or a data plane', async () => {
+    await startCanary({ ...canary, clock: 'wall', rollout: { steps: [10, 100], each: { for: '10m' } } });
+    await seen();
+    database.clock.advance(180_000);
+    expect(await control.latestRollout('late')).toMatchObject({
+      waitsFor: 'data-plane',
+      reason: 'no data plane has reported yet',
+    });
+    await seen();
+    database.clock.advance(6000);
+    expect(await control.latestRollout('late')).toMatchObject({
+      waitsFor: 'time',
+      reason: 'the step has 3.1 of 10 minutes',
+      evidence: { elapsedMs: 186_000 },
+    });
+    database.clock.advance(420_000);
+    await seen();
+    expect(await control.latestRollout('late')).not.toHaveProperty('waitsFor');
+  });
+
   test('in a replay with flushes a step ends only where a flush does', async () => {
     await startCanary();
     await seen();
@@ -107,7 +128,10 @@ describeDatabases('rollouts', (open) => {
     replica.did(await revisionOf(2), { answers: 60, maxEventTimeMs: 3 * day });
     await control.report(replica.report(spec, { flushed: 0 }));
     expect(await shares()).toEqual({ 1: 9000, 2: 1000 });
-    expect((await control.latestRollout('late'))?.reason).toContain('waiting for the flush');
+    expect(await control.latestRollout('late')).toMatchObject({
+      waitsFor: 'flush',
+      reason: expect.stringContaining('waiting for the flush'),
+    });
     await control.report(replica.report(spec));
     expect((await asked).body.done).toBe(true);
     expect(await shares()).toEqual({ 1: 5000, 2: 5000 });

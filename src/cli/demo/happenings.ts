@@ -1,5 +1,5 @@
-import { type EventOnWire, listEvents } from '#contracts/event-operations';
 import type { Client } from '../../sdk/index.ts';
+import { inWords, orderByMeaning, readEventsAfter, toldTypes } from '../event-words.ts';
 
 /** One thing that happened to the model, on the day of the replay on which it did. */
 export interface Happening {
@@ -7,40 +7,6 @@ export interface Happening {
   readonly type: string;
   readonly subject: string;
   readonly text: string;
-}
-
-/** The steps of the loop that are told; everything else is in the event log too. */
-const told: readonly string[] = [
-  'model.version.proposed',
-  'gate.decided',
-  'promotion.rejected',
-  'registry.alias.moved',
-  'rollout.started',
-  'rollout.advanced',
-  'rollout.completed',
-  'rollout.aborted',
-  'alert.opened',
-  'alert.resolved',
-  'trigger.fired',
-  'trigger.suppressed',
-  'pipeline.run.started',
-  'step.finished',
-  'pipeline.run.finished',
-];
-
-/** What decides is told before what it did: a verdict and its move of an alias are one unit, in which the move is logged first. */
-const ranks: Readonly<Record<string, number>> = { 'model.version.proposed': 0, 'gate.decided': 1, 'trigger.fired': 1 };
-const rankOf = ({ type }: Pick<EventOnWire, 'type'>): number => ranks[type] ?? 2;
-
-/** In the log's order; neighbours that follow from the same cause by what they mean. */
-export function orderByMeaning<Event extends Pick<EventOnWire, 'type' | 'cause'>>(events: readonly Event[]): Event[] {
-  const groups: Event[][] = [];
-  for (const event of events) {
-    const group = groups.at(-1);
-    if (group !== undefined && event.cause !== undefined && group[0]?.cause === event.cause) group.push(event);
-    else groups.push([event]);
-  }
-  return groups.flatMap((group) => group.toSorted((one, other) => rankOf(one) - rankOf(other)));
 }
 
 /** Everything told so far, and what to call to tell what is new. */
@@ -56,15 +22,8 @@ export function createStory(client: Client, say: (happening: Happening) => void)
   return {
     happenings,
     async tell(day) {
-      const events: EventOnWire[] = [];
-      for (let full = true; full; ) {
-        const { items } = await client.call(listEvents, {
-          query: { after: position, order: 'asc', limit: 500, type: [...told] },
-        });
-        events.push(...items);
-        position = items.at(-1)?.position ?? position;
-        full = items.length === 500;
-      }
+      const events = await readEventsAfter(client, position, { types: toldTypes });
+      position = events.at(-1)?.position ?? position;
       for (const event of orderByMeaning(events)) {
         const happening = { day, type: event.type, subject: event.subject, text: inWords(event) };
         happenings.push(happening);
@@ -72,41 +31,4 @@ export function createStory(client: Client, say: (happening: Happening) => void)
       }
     },
   };
-}
-
-function inWords({ type, data }: EventOnWire): string {
-  const fact = data as Readonly<Record<string, unknown>>;
-  const of = (key: string): string => String(fact[key]);
-  switch (type) {
-    case 'model.version.proposed':
-      return `version ${of('version')} of ${of('model')} is proposed`;
-    case 'gate.decided':
-      return `gate: ${of('verdict')}, on ${of('n')} rows`;
-    case 'registry.alias.moved':
-      return `${of('alias')} is version ${of('to')} now (${of('reason')})`;
-    case 'rollout.started':
-      return `rollout of version ${of('version')} begins`;
-    case 'rollout.advanced':
-      return `rollout: ${of('percent')} % of the traffic`;
-    case 'rollout.completed':
-      return `rollout of version ${of('version')} is complete`;
-    case 'rollout.aborted':
-      return `rollout of version ${of('version')} is aborted: ${of('reason')}`;
-    case 'alert.opened':
-      return `alert: ${of('title')}`;
-    case 'alert.resolved':
-      return `${of('kind')} alert resolved: ${of('reason')}`;
-    case 'trigger.fired':
-      return `trigger: ${of('action')}`;
-    case 'trigger.suppressed':
-      return `trigger held back: ${of('reason')}`;
-    case 'pipeline.run.started':
-      return `training … (${of('pipeline')}, run ${of('runId')})`;
-    case 'step.finished':
-      return `step ${of('step')} ${of('state')}`;
-    case 'pipeline.run.finished':
-      return `run of ${of('pipeline')} ${of('state')}`;
-    default:
-      return type;
-  }
 }

@@ -5,7 +5,7 @@ import { findMissingArtifacts } from '#contracts/artifacts';
 import { compareDatasetFiles, getIngestion, type IngestionView, landDataset } from '#contracts/datasets';
 import { createProject, getProject } from '#contracts/projects';
 import { encodeTree, type TreeFile } from '#contracts/tree';
-import { type Client, isTidemillError } from '../../sdk/index.ts';
+import { type Client, isTidemillError, type RequestOptions } from '../../sdk/index.ts';
 import { CliError } from '../context.ts';
 import { type DigestCache, openDigestCache } from './digest-cache.ts';
 import { listSnapshotFiles, listSourceFiles, type ProjectFolder } from './project-folder.ts';
@@ -15,7 +15,7 @@ export interface ProjectSender {
   /** Uploads what the server lacks of the code; answers the digest of the tree. */
   snapshot(): Promise<string>;
   /** Lands the files that the dataset's source matches now. Undefined when nothing is new. */
-  land(dataset: string): Promise<IngestionView | undefined>;
+  land(dataset: string, options?: RequestOptions): Promise<IngestionView | undefined>;
   /** Which files the dataset's source matches that were not landed yet, and which were landed that it does not match. */
   compare(dataset: string): Promise<{ readonly waiting: readonly string[]; readonly missing: readonly string[] }>;
 }
@@ -58,11 +58,11 @@ export async function createProjectSender(client: Client, project: ProjectFolder
           return { waiting: paths, missing: [] }; // not declared yet
         });
     },
-    async land(dataset) {
+    async land(dataset, options) {
       const source = project.sources[dataset] ?? '';
       const paths = await listSourceFiles(project.folder, source);
       const files = await digestAll(cache, paths);
-      const answer = await landFiles(client, { dataset, source, files }).catch(async (error: unknown) => {
+      const answer = await landFiles(client, { dataset, source, files }, options).catch(async (error: unknown) => {
         if (!isTidemillError(error) || error.code !== 'ARTIFACT_NOT_FOUND') throw error;
         const missing = new Set(
           await findMissing(
@@ -75,7 +75,7 @@ export async function createProjectSender(client: Client, project: ProjectFolder
           project.folder,
           files.filter(({ sha256 }) => missing.has(sha256)),
         );
-        return landFiles(client, { dataset, source, files });
+        return landFiles(client, { dataset, source, files }, options);
       });
       return 'unchanged' in answer ? undefined : answer;
     },
@@ -96,11 +96,16 @@ async function landFiles(
     source,
     files,
   }: { readonly dataset: string; readonly source: string; readonly files: readonly TreeFile[] },
+  options?: RequestOptions,
 ) {
-  return client.call(landDataset, {
-    params: { name: dataset },
-    body: { source, files: files.map(({ path, sha256, sizeBytes }) => ({ path, sha256, sizeBytes })) },
-  });
+  return client.call(
+    landDataset,
+    {
+      params: { name: dataset },
+      body: { source, files: files.map(({ path, sha256, sizeBytes }) => ({ path, sha256, sizeBytes })) },
+    },
+    options,
+  );
 }
 
 const digestsAtOnce = 10_000;

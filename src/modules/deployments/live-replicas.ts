@@ -34,6 +34,8 @@ export function findReportedEndpoint(
 /** How far a revision's loading has come over the live replicas. */
 export type Readiness =
   | { readonly state: 'ready' }
+  /** No replica is live. */
+  | { readonly state: 'absent'; readonly reason: string }
   | { readonly state: 'loading'; readonly reason: string }
   | { readonly state: 'failed'; readonly error: string };
 
@@ -41,7 +43,7 @@ export function readinessOf(
   live: readonly Replica[],
   where: { readonly project: string; readonly deployment: string; readonly revision: string },
 ): Readiness {
-  if (live.length === 0) return { state: 'loading', reason: 'no data plane has reported yet' };
+  if (live.length === 0) return { state: 'absent', reason: 'no data plane has reported yet' };
   const states = live.map((replica) => {
     const endpoint = findReportedEndpoint(replica, where.project, where.deployment);
     return { replica: replica.replica, ...endpoint?.revisions.find(({ revision }) => revision === where.revision) };

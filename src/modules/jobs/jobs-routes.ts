@@ -70,6 +70,7 @@ function toView(job: Job): JobView {
     state: job.state,
     attempt: job.attempt,
     ...(job.error && { error: job.error }),
+    ...(job.origin.cause !== undefined && { cause: job.origin.cause }),
     createdAt: toRfc3339(job.createdMs),
     ...(job.startedMs !== undefined && { startedAt: toRfc3339(job.startedMs) }),
     ...(job.endedMs !== undefined && { endedAt: toRfc3339(job.endedMs) }),

@@ -57,7 +57,13 @@ describe('what a report lets a rollout do', () => {
       'a revision that is loading waits',
       { phase: 'warming' },
       { readiness: loading },
-      { kind: 'wait', reason: '1 of 2 replicas' },
+      { kind: 'wait', for: 'loading', reason: '1 of 2 replicas' },
+    ],
+    [
+      'without a data plane it waits for one',
+      { phase: 'warming' },
+      { readiness: { state: 'absent', reason: 'none' } },
+      { kind: 'wait', for: 'data-plane', reason: 'none' },
     ],
     ['a ready revision begins its first step', { phase: 'warming', step: -1 }, {}, { kind: 'step', step: 0 }],
     [
@@ -91,13 +97,13 @@ describe('what a report lets a rollout do', () => {
       'too few answers wait, however long it took',
       {},
       { counters: counted(49), clockMs: 9 * day },
-      { kind: 'wait', reason: 'the step has 49 of 50 answers' },
+      { kind: 'wait', for: 'traffic', reason: 'the step has 49 of 50 answers' },
     ],
     [
       'enough answers wait for the time',
       {},
       { clockMs: day - 60_000 },
-      { kind: 'wait', reason: 'the step has 1439 of 1440 minutes of event time' },
+      { kind: 'wait', for: 'traffic', reason: 'the step has 1439 of 1440 minutes of event time' },
     ],
     [
       'answers before the step began do not count',

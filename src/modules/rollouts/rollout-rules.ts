@@ -1,5 +1,5 @@
 import { parseRolloutCondition, type RolloutComparison, type RolloutMetric } from '#contracts/rollout-condition';
-import type { RolloutEvidence } from '#contracts/rollouts';
+import type { RolloutEvidence, RolloutWait } from '#contracts/rollouts';
 import {
   answersOf,
   type Counters,
@@ -50,7 +50,12 @@ export interface RolloutFacts {
 }
 
 export type RolloutDecision =
-  | { readonly kind: 'wait'; readonly reason: string; readonly evidence: RolloutEvidence | undefined }
+  | {
+      readonly kind: 'wait';
+      readonly for: RolloutWait;
+      readonly reason: string;
+      readonly evidence: RolloutEvidence | undefined;
+    }
   | { readonly kind: 'step'; readonly step: number; readonly evidence: RolloutEvidence | undefined }
   | { readonly kind: 'settle' }
   | { readonly kind: 'abort'; readonly reason: string; readonly evidence: RolloutEvidence | undefined };
@@ -85,12 +90,19 @@ function decideLoading(
   switch (readiness.state) {
     case 'ready':
       return undefined;
+    case 'absent':
+      return { kind: 'wait', for: 'data-plane', reason: readiness.reason, evidence };
     case 'loading':
-      return { kind: 'wait', reason: readiness.reason, evidence };
+      return { kind: 'wait', for: 'loading', reason: readiness.reason, evidence };
     case 'failed':
       return failedMs !== undefined && nowMs - failedMs >= failurePatienceMs
         ? { kind: 'abort', reason: `it cannot be loaded: ${readiness.error}`, evidence }
-        : { kind: 'wait', reason: `loading failed, it is tried again: ${readiness.error}`, evidence };
+        : {
+            kind: 'wait',
+            for: 'loading',
+            reason: `loading failed, it is tried again: ${readiness.error}`,
+            evidence,
+          };
   }
 }
 
@@ -102,11 +114,13 @@ function decideStep(progress: RolloutProgress, facts: RolloutFacts): RolloutDeci
   const loading = decideLoading(progress, facts, evidence);
   if (loading !== undefined) return loading;
   const missing = missingEvidence(plan, evidence);
-  if (missing !== undefined) return { kind: 'wait', reason: missing, evidence };
-  if (!facts.mayAdvance)
-    return { kind: 'wait', reason: 'the evidence is there; waiting for the flush that ends this stretch', evidence };
+  if (missing !== undefined) return { kind: 'wait', ...missing, evidence };
+  if (!facts.mayAdvance) return { kind: 'wait', for: 'flush', reason: waitsForFlush, evidence };
   return phase === 'settling' ? { kind: 'settle' } : { kind: 'step', step: step + 1, evidence };
 }
+
+/** The reason of a rollout that a report has left so. */
+export const waitsForFlush = 'the evidence is there; waiting for the flush that ends this stretch';
 
 /** What the new revision has shown since a baseline. */
 export function evidenceSince(
@@ -127,14 +141,20 @@ export function evidenceSince(
   };
 }
 
-function missingEvidence({ each, clock }: RolloutPlan, { answers, elapsedMs }: RolloutEvidence): string | undefined {
+function missingEvidence(
+  { each, clock }: RolloutPlan,
+  { answers, elapsedMs }: RolloutEvidence,
+): { readonly for: 'traffic' | 'time'; readonly reason: string } | undefined {
   const parts: string[] = [];
   if (answers < each.requests) parts.push(`${answers} of ${each.requests} answers`);
   if (elapsedMs < each.forMs)
     parts.push(
       `${toMinutes(elapsedMs)} of ${toMinutes(each.forMs)} minutes${clock === 'event' ? ' of event time' : ''}`,
     );
-  return parts.length === 0 ? undefined : `the step has ${parts.join(' and ')}`;
+  if (parts.length === 0) return undefined;
+  // event time goes on with the requests
+  const byTraffic = answers < each.requests || clock === 'event';
+  return { for: byTraffic ? 'traffic' : 'time', reason: `the step has ${parts.join(' and ')}` };
 }
 
 const toMinutes = (ms: number): number => Math.round(ms / 6000) / 10;

@@ -5,7 +5,6 @@ import {
   getRollout,
   listRollouts,
   promoteRollout,
-  type RolloutEvidence,
   type RolloutView,
   rollbackDeployment,
 } from '#contracts/rollouts';
@@ -15,17 +14,18 @@ import { readUntil } from '#platform/read-until';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import { isUnderWay, type Rollout } from './rollout-store.ts';
 import type { RolloutsDeps } from './rollouts-deps.ts';
-import type { RolloutsApi } from './rollouts-service.ts';
+import type { RolloutStanding, RolloutsApi } from './rollouts-service.ts';
 
 const why = (context: RequestContext, body: { readonly reason?: string }) =>
   body.reason ?? `by hand, ${context.principal.id}`;
 
 export function registerRolloutRoutes(
   app: FastifyInstance,
-  deps: Pick<RolloutsDeps, 'database' | 'events'> & { readonly rollouts: RolloutsApi },
+  deps: Pick<RolloutsDeps, 'database' | 'events' | 'clock'> & { readonly rollouts: RolloutsApi },
 ): void {
-  const { database, events, rollouts } = deps;
-  const view = async (reader: Reader, rollout: Rollout) => toView(rollout, await rollouts.evidence(reader, rollout));
+  const { database, events, clock, rollouts } = deps;
+  const view = async (reader: Reader, rollout: Rollout) =>
+    toView(rollout, await rollouts.standing(reader, rollout, clock.nowMs()));
   const change = async (context: RequestContext, work: (unit: Unit) => Promise<Rollout>) =>
     view(database.read, await database.write(context.write, work));
 
@@ -81,14 +81,15 @@ export function registerRolloutRoutes(
   );
 }
 
-function toView(rollout: Rollout, evidence: RolloutEvidence | undefined): RolloutView {
+function toView(rollout: Rollout, { evidence, waitsFor, reason }: RolloutStanding): RolloutView {
   const { plan, step } = rollout;
   const percent = rollout.state === 'stepping' || rollout.state === 'completed' ? (plan.steps[step] ?? 0) : 0;
   return {
     id: rollout.id,
     deployment: rollout.deployment,
     state: rollout.state,
-    reason: rollout.reason,
+    reason: reason ?? rollout.reason,
+    ...(waitsFor !== undefined && { waitsFor }),
     model: rollout.model,
     version: rollout.version,
     revision: rollout.revision,

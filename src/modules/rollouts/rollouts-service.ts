@@ -1,6 +1,6 @@
 import { parseDuration } from '#contracts/duration';
 import { formatReference, parseReference } from '#contracts/references';
-import type { RolloutEvidence } from '#contracts/rollouts';
+import type { RolloutEvidence, RolloutWait } from '#contracts/rollouts';
 import type { Deployment } from '#modules/deployments';
 import type { Reader, Unit } from '#platform/database';
 import { isAppError } from '#platform/errors';
@@ -10,7 +10,9 @@ import {
   evidenceSince,
   type RolloutFacts,
   type RolloutPlan,
+  type RolloutProgress,
   splitTraffic,
+  waitsForFlush,
 } from './rollout-rules.ts';
 import {
   findActive,
@@ -48,14 +50,21 @@ export interface RolloutsApi {
   list: typeof listRollouts;
   /** The one under way, or complete with the set before still warm. */
   active(reader: Reader, project: string, deployment: string): Promise<Rollout | undefined>;
-  /** Since the current step began. */
-  evidence(reader: Reader, rollout: Rollout): Promise<RolloutEvidence | undefined>;
+  /** What its current step has shown at an instant of the wall clock, and what it waits for. */
+  standing(reader: Reader, rollout: Rollout, nowMs: number): Promise<RolloutStanding>;
   /** All traffic now. ROLLOUT_STATE_CONFLICT, ROLLOUT_NOT_READY. */
   promote(unit: Unit, project: string, id: string, reason: string): Promise<Rollout>;
   /** ROLLOUT_STATE_CONFLICT. */
   abort(unit: Unit, project: string, id: string, reason: string): Promise<Rollout>;
   /** Back to the last complete set. DEPLOYMENT_NOT_FOUND, ROLLBACK_IMPOSSIBLE. */
   rollback(unit: Unit, project: string, deployment: string, reason: string): Promise<Rollout>;
+}
+
+export interface RolloutStanding {
+  readonly evidence?: RolloutEvidence;
+  readonly waitsFor?: RolloutWait;
+  /** Newer than the one that the last report has left. */
+  readonly reason?: string;
 }
 
 export interface RolloutsService extends RolloutsApi {
@@ -331,11 +340,14 @@ export function createRolloutsService(deps: Omit<RolloutsDeps, 'database' | 'eve
     list: listRollouts,
     active: findActive,
 
-    async evidence(reader, rollout) {
-      if (rollout.current === undefined || !isActive(rollout)) return undefined;
-      const nowMs = rollout.current.clockMs ?? 0;
-      const { counters, clockMs } = await readFacts(reader, rollout, nowMs, false);
-      return evidenceSince(rollout.current, { counters, clockMs });
+    async standing(reader, rollout, nowMs) {
+      if (!isActive(rollout)) return {};
+      const facts = await readFacts(reader, rollout, nowMs, rollout.reason !== waitsForFlush);
+      const next = isUnderWay(rollout) ? decideRollout(progressOf(rollout), facts) : undefined;
+      return {
+        ...(rollout.current !== undefined && { evidence: evidenceSince(rollout.current, facts) }),
+        ...(next?.kind === 'wait' && { waitsFor: next.for, reason: next.reason }),
+      };
     },
 
     async follow(unit, project, name, why) {
@@ -400,18 +412,7 @@ export function createRolloutsService(deps: Omit<RolloutsDeps, 'database' | 'eve
         found.plan.clock === 'event' && flushAskedMs !== undefined && unit.nowMs - flushAskedMs < flushMatters;
       const facts = await readFacts(unit, found, unit.nowMs, !byFlush || flushDone);
       const rollout = withClock(withFailure(found, facts), facts);
-      const decision = decideRollout(
-        {
-          plan: rollout.plan,
-          phase: phaseOf(rollout),
-          step: rollout.step,
-          isFirst: rollout.from.length === 0,
-          first: rollout.first,
-          current: rollout.current,
-          failedMs: rollout.failedMs,
-        },
-        facts,
-      );
+      const decision = decideRollout(progressOf(rollout), facts);
       switch (decision.kind) {
         case 'wait': {
           const reason = isUnderWay(rollout) ? decision.reason : rollout.reason;
@@ -468,9 +469,9 @@ export function createRolloutsService(deps: Omit<RolloutsDeps, 'database' | 'eve
   return service;
 }
 
-function phaseOf({ state }: Rollout): 'warming' | 'stepping' | 'settling' {
-  if (state === 'warming' || state === 'stepping') return state;
-  return 'settling';
+function progressOf({ plan, state, step, from, first, current, failedMs }: Rollout): RolloutProgress {
+  const phase = state === 'warming' || state === 'stepping' ? state : 'settling';
+  return { plan, phase, step, isFirst: from.length === 0, first, current, failedMs };
 }
 
 /** Remembers since when it cannot be loaded, and forgets it when it can. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { orderByMeaning } from './happenings.ts';
+import { orderByMeaning } from './event-words.ts';
 
 const event = (type: string, cause?: string) => ({ type, ...(cause !== undefined && { cause }) });
 const typesOf = (events: readonly { readonly type: string }[]) => events.map(({ type }) => type);
