@@ -22,9 +22,9 @@ async function problemsOf(
   }
   const project = await openProjectFolder(folder);
   const own = await ensureProject(client, project.project);
-  const snapshot = await (await createProjectSender(own, project)).snapshot();
+  const sent = await (await createProjectSender(own, project)).describe();
   try {
-    await own.call(diffWorkspace, { body: { snapshot } });
+    await own.call(diffWorkspace, { body: { files: [...sent.files], texts: sent.texts } });
     return [];
   } catch (error) {
     return (error as Error).message.split('\n');

@@ -54,5 +54,8 @@ export function formatReference(kind: ReferenceKind, name: string, at?: string |
   return at === undefined ? `${kind}:${name}` : `${kind}:${name}@${at}`;
 }
 
+/** The project of requests that name none in their path. */
+export const defaultProject = 'default';
+
 /** Names that people give: datasets, models, pipelines, deployments, projects. */
 export const namePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$';

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { ErrorBody } from './errors.ts';
 import { defineEvents } from './events.ts';
 import { defineOperation } from './operation.ts';
+import { TreeFile } from './tree.ts';
 
 export const workspaceEvents = defineEvents({
   'workspace.applied': Type.Object({ snapshot: Type.String(), changes: Type.Integer() }),
@@ -28,31 +29,40 @@ export const ResourceDifference = Type.Object({
 export type ResourceDifference = Static<typeof ResourceDifference>;
 
 const closed = { additionalProperties: false } as const;
+const Snapshot = Type.String({
+  pattern: '^[0-9a-f]{64}$',
+  description: 'digest of the tree manifest; its files have been uploaded',
+});
 const Sent = {
-  snapshot: Type.String({
-    pattern: '^[0-9a-f]{64}$',
-    description: 'digest of the tree manifest; its files have been uploaded',
-  }),
   document: Type.Optional(Type.String({ default: 'tidemill.yaml', description: 'path of the document in the tree' })),
   prune: Type.Optional(Type.Boolean({ description: 'take away what the document no longer declares' })),
 };
-const errors = [
-  'WORKSPACE_INVALID',
-  'WORKSPACE_SNAPSHOT_UNREADABLE',
-  'WORKSPACE_PROJECT_MISMATCH',
-  'ARTIFACT_NOT_FOUND',
-] as const;
+const errors = ['WORKSPACE_INVALID', 'WORKSPACE_PROJECT_MISMATCH'] as const;
+
+/** A larger text is data, not a declaration: no kind reads it. */
+export const largestTextBytes = 256 * 1024;
 
 export const diffWorkspace = defineOperation({
   id: 'workspace.diff',
   method: 'POST',
   path: '/api/v1/workspace/diff',
-  summary: 'Say what applying a document would change.',
+  summary:
+    'Say what applying a document would change; nothing is kept. Without a project in the path also of a project that is not there yet.',
   permission: 'read',
-  body: Type.Object(Sent, closed),
+  body: Type.Object(
+    {
+      files: Type.Array(TreeFile, { description: 'of the project, by content' }),
+      texts: Type.Record(Type.String(), Type.String(), {
+        description: 'by path: the document and what is checked with it, SQL and programs',
+      }),
+      ...Sent,
+    },
+    closed,
+  ),
   responses: {
     200: Type.Object({
       project: Type.String(),
+      exists: Type.Boolean({ description: 'false: apply makes the project' }),
       differences: Type.Array(ResourceDifference),
       code: Type.Boolean({ description: 'files changed' }),
     }),
@@ -67,7 +77,7 @@ export const applyWorkspace = defineOperation({
   path: '/api/v1/workspace/apply',
   summary: 'Make the project what a document declares, all of it or nothing. Applying again changes nothing.',
   permission: 'write',
-  body: Type.Object(Sent, closed),
+  body: Type.Object({ snapshot: Snapshot, ...Sent }, closed),
   responses: {
     200: Type.Object({
       project: Type.String(),
@@ -80,7 +90,7 @@ export const applyWorkspace = defineOperation({
     }),
     400: ErrorBody,
   },
-  errors,
+  errors: [...errors, 'WORKSPACE_SNAPSHOT_UNREADABLE', 'ARTIFACT_NOT_FOUND'],
 });
 
 export const getWorkspace = defineOperation({

@@ -50,7 +50,8 @@ export async function createTestProject(root: Client, document: string): Promise
     },
     async diff() {
       const { client, sender } = await open();
-      return client.call(diffWorkspace, { body: { snapshot: await sender.snapshot() } });
+      const { files, texts } = await sender.describe();
+      return client.call(diffWorkspace, { body: { files: [...files], texts } });
     },
     startLanding: async (dataset) => (await open()).sender.land(dataset),
     async land(dataset) {

@@ -1,9 +1,11 @@
 import { Command } from 'commander';
+import { defaultProject } from '#contracts/references';
 import { diffWorkspace } from '#contracts/workspace';
+import { isTidemillError } from '../../sdk/index.ts';
 import { type CliEnvironment, createContext } from '../context.ts';
 import { setExitCode } from '../exit-code.ts';
 import { openProjectFolder } from '../workspace/project-folder.ts';
-import { createProjectSender, ensureProject } from '../workspace/send.ts';
+import { createProjectSender } from '../workspace/send.ts';
 import { differenceLines } from './apply.ts';
 
 export function createDiffCommand(world: CliEnvironment): Command {
@@ -16,15 +18,17 @@ export function createDiffCommand(world: CliEnvironment): Command {
       const context = createContext(command, world);
       const { output, signal } = context;
       const folder = await openProjectFolder(world.cwd, options.file, context.project);
-      const client = await ensureProject(await context.connect(), folder.project);
+      const client = (await context.connect()).inProject(folder.project);
       const sender = await createProjectSender(client, folder);
-      const snapshot = await sender.snapshot();
-      const found = await client.call(
-        diffWorkspace,
-        { body: { snapshot, document: folder.document, prune: options.prune ?? false } },
-        { signal },
-      );
+      const { files: code, texts } = await sender.describe();
+      const body = { files: [...code], texts, document: folder.document, prune: options.prune ?? false };
+      const found = await client.call(diffWorkspace, { body }, { signal }).catch((error: unknown) => {
+        if (!isTidemillError(error, 'PROJECT_NOT_FOUND')) throw error;
+        // a project that is not there yet is in no path: asked for so, all of it is new
+        return client.inProject(defaultProject).call(diffWorkspace, { body }, { signal });
+      });
       const lines = [
+        ...(found.exists ? [] : [`Project ${found.project} is not there yet: everything is new.`]),
         ...differenceLines(found.differences, output.colors),
         ...(found.code ? ['~ change files of the project'] : []),
       ];

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findMissingArtifacts } from '#contracts/artifacts';
 import { compareDatasetFiles, getIngestion, type IngestionView, landDataset } from '#contracts/datasets';
 import { createProject, getProject } from '#contracts/projects';
 import { encodeTree, type TreeFile } from '#contracts/tree';
+import { largestTextBytes } from '#contracts/workspace';
 import { type Client, isTidemillError, type RequestOptions } from '../../sdk/index.ts';
 import { CliError } from '../context.ts';
 import { type DigestCache, openDigestCache } from './digest-cache.ts';
@@ -12,6 +14,8 @@ import { listSnapshotFiles, listSourceFiles, type ProjectFolder } from './projec
 
 /** Sends what a project folder holds: its code as a snapshot, its data as landings. */
 export interface ProjectSender {
+  /** The code by content, with the texts that are checked, for a request that keeps nothing. */
+  describe(): Promise<{ readonly files: readonly TreeFile[]; readonly texts: Readonly<Record<string, string>> }>;
   /** Uploads what the server lacks of the code; answers the digest of the tree. */
   snapshot(): Promise<string>;
   /** Lands the files that the dataset's source matches now. Undefined when nothing is new. */
@@ -28,16 +32,24 @@ const waitSeconds = 30;
 /** @param client of the folder's project */
 export async function createProjectSender(client: Client, project: ProjectFolder): Promise<ProjectSender> {
   const cache = await openDigestCache(project.folder, join(project.folder, '.tidemill', 'digests.json'));
+  async function listFiles(): Promise<readonly TreeFile[]> {
+    const files = await digestAll(cache, await listSnapshotFiles(project));
+    const large = files.find(({ sizeBytes }) => sizeBytes > largestFileBytes);
+    if (large !== undefined)
+      throw new CliError(
+        'SNAPSHOT_FILE_TOO_LARGE',
+        2,
+        `${large.path} has ${large.sizeBytes} bytes: land it as a dataset, or let git ignore it`,
+      );
+    return files;
+  }
   return {
+    async describe() {
+      const files = await listFiles();
+      return { files, texts: await readTexts(project, files) };
+    },
     async snapshot() {
-      const files = await digestAll(cache, await listSnapshotFiles(project));
-      const large = files.find(({ sizeBytes }) => sizeBytes > largestFileBytes);
-      if (large !== undefined)
-        throw new CliError(
-          'SNAPSHOT_FILE_TOO_LARGE',
-          2,
-          `${large.path} has ${large.sizeBytes} bytes: land it as a dataset, or let git ignore it`,
-        );
+      const files = await listFiles();
       const tree = Buffer.from(encodeTree(files));
       const digest = createHash('sha256').update(tree).digest('hex');
       const missing = new Set(await findMissing(client, [digest, ...files.map(({ sha256 }) => sha256)]));
@@ -54,8 +66,8 @@ export async function createProjectSender(client: Client, project: ProjectFolder
       return await client
         .call(compareDatasetFiles, { params: { name: dataset }, body: { paths: [...paths] } })
         .catch((error: unknown) => {
-          if (!isTidemillError(error) || error.code !== 'DATASET_NOT_FOUND') throw error;
-          return { waiting: paths, missing: [] }; // not declared yet
+          if (!isTidemillError(error) || !isNotThere(error.code)) throw error;
+          return { waiting: paths, missing: [] };
         });
     },
     async land(dataset, options) {
@@ -82,12 +94,36 @@ export async function createProjectSender(client: Client, project: ProjectFolder
   };
 }
 
+/** Far more than declarations, SQL and programs have; well below what one request may hold. */
+const mostTextBytes = 8 * 1024 * 1024;
+
+/** The texts of the small files: the document, then the smallest first, as many as one request holds. */
+async function readTexts(
+  { folder, document }: ProjectFolder,
+  files: readonly TreeFile[],
+): Promise<Readonly<Record<string, string>>> {
+  const texts: Record<string, string> = {};
+  const isDocument = ({ path }: TreeFile): number => (path === document ? 0 : 1);
+  let left = mostTextBytes;
+  for (const file of files.toSorted((a, b) => isDocument(a) - isDocument(b) || a.sizeBytes - b.sizeBytes)) {
+    if (file.sizeBytes > Math.min(left, largestTextBytes)) break;
+    const bytes = await readFile(join(folder, file.path));
+    if (bytes.includes(0)) continue;
+    texts[file.path] = bytes.toString('utf8');
+    left -= file.sizeBytes;
+  }
+  return texts;
+}
+
 async function digestAll(cache: DigestCache, paths: readonly string[]): Promise<readonly TreeFile[]> {
   const files: TreeFile[] = [];
   for (const path of paths) files.push(await cache.digest(path));
   await cache.save();
   return files;
 }
+
+/** Not declared yet, or in a project that is not there yet. */
+const isNotThere = (code: string): boolean => code === 'DATASET_NOT_FOUND' || code === 'PROJECT_NOT_FOUND';
 
 async function landFiles(
   client: Client,

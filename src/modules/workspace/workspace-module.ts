@@ -19,12 +19,18 @@ export function createWorkspaceModule(deps: WorkspaceDeps): WorkspaceModule {
     id: 'workspace',
     routes(app) {
       registerOperation(app, diffWorkspace, async ({ body, context }, answer) => {
-        const { differences, codeChanged } = await service.diff(toSent(context.project, body));
-        return answer(200, { project: context.project, differences: [...differences], code: codeChanged });
+        const texts = new Map(Object.entries(body.texts));
+        const sent = toSent(context.project, body);
+        const { differences, codeChanged, ...planned } = await service.diff(sent, { files: body.files, texts });
+        return answer(200, { ...planned, differences: [...differences], code: codeChanged });
       });
 
       registerOperation(app, applyWorkspace, async ({ body, context }, answer) => {
-        const { differences, sources } = await service.apply(context.write, toSent(context.project, body));
+        const { differences, sources } = await service.apply(
+          context.write,
+          toSent(context.project, body),
+          body.snapshot,
+        );
         return answer(200, {
           project: context.project,
           snapshot: body.snapshot,
@@ -46,9 +52,6 @@ export function createWorkspaceModule(deps: WorkspaceDeps): WorkspaceModule {
   };
 }
 
-function toSent(
-  project: string,
-  body: { readonly snapshot: string; readonly document?: string; readonly prune?: boolean },
-) {
-  return { project, snapshot: body.snapshot, document: body.document ?? defaultDocument, prune: body.prune ?? false };
+function toSent(project: string, body: { readonly document?: string; readonly prune?: boolean }) {
+  return { project, document: body.document ?? defaultDocument, prune: body.prune ?? false };
 }

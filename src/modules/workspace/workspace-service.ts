@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { Compile } from 'typebox/compile';
 import type { GoalSpec } from '#contracts/projects';
-import { formatReference } from '#contracts/references';
-import { encodeTree, isInsidePath, TreeManifest } from '#contracts/tree';
-import type { ResourceDifference } from '#contracts/workspace';
+import { defaultProject, formatReference } from '#contracts/references';
+import { encodeTree, isInsidePath, type TreeFile, TreeManifest } from '#contracts/tree';
+import { largestTextBytes, type ResourceDifference } from '#contracts/workspace';
 import type { ArtifactsApi } from '#modules/artifacts';
 import type { LineageApi } from '#modules/lineage';
 import type { ProjectsApi } from '#modules/projects';
@@ -18,16 +19,21 @@ export interface WorkspaceDeps {
   readonly blobs: BlobStore;
   readonly artifacts: Pick<ArtifactsApi, 'retain' | 'assertReadable' | 'missing'>;
   readonly lineage: Pick<LineageApi, 'record'>;
-  readonly projects: Pick<ProjectsApi, 'get' | 'setGoal'>;
+  readonly projects: Pick<ProjectsApi, 'find' | 'setGoal'>;
   /** In the order in which they are applied: what is referred to comes first. */
   readonly kinds: readonly ResourceKind<never>[];
 }
 
 export interface Sent {
   readonly project: string;
-  readonly snapshot: string;
   readonly document: string;
   readonly prune: boolean;
+}
+
+/** The files of a project that are not kept. */
+export interface LooseFiles {
+  readonly files: readonly TreeFile[];
+  readonly texts: ReadonlyMap<string, string>;
 }
 
 export interface Applied {
@@ -36,55 +42,71 @@ export interface Applied {
   readonly sources: readonly { readonly dataset: string; readonly source: string }[];
 }
 
-export interface WorkspaceService {
-  /** @throws WORKSPACE_INVALID, WORKSPACE_PROJECT_MISMATCH, ARTIFACT_NOT_FOUND */
-  diff(sent: Sent): Promise<Applied>;
-  apply(context: WriteContext, sent: Sent): Promise<Applied>;
+export interface Planned {
+  readonly project: string;
+  /** False: what is declared is compared with nothing. */
+  readonly exists: boolean;
+  readonly differences: readonly ResourceDifference[];
+  readonly codeChanged: boolean;
 }
 
-/** Texts that kinds may want are read before the unit; larger files are data, not declarations. */
-const largestTextBytes = 256 * 1024;
+export interface WorkspaceService {
+  /**
+   * Writes and keeps nothing. In the default project also for a document whose project is not there yet.
+   * @throws WORKSPACE_INVALID, WORKSPACE_PROJECT_MISMATCH
+   */
+  diff(sent: Sent, loose: LooseFiles): Promise<Planned>;
+  /** @throws WORKSPACE_INVALID, WORKSPACE_PROJECT_MISMATCH, WORKSPACE_SNAPSHOT_UNREADABLE, ARTIFACT_NOT_FOUND */
+  apply(context: WriteContext, sent: Sent, snapshot: string): Promise<Applied>;
+}
 
 export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
-  async function read(sent: Sent): Promise<{ snapshot: Snapshot; document: WorkspaceDocument; goal: unknown }> {
-    await deps.artifacts.assertReadable(deps.database.read, sent.project, sent.snapshot);
-    const manifest = readManifest(sent.snapshot, await deps.blobs.readAll(sent.snapshot));
+  async function readSnapshot(project: string, digest: string): Promise<LooseFiles> {
+    await deps.artifacts.assertReadable(deps.database.read, project, digest);
+    const manifest = readManifest(digest, await deps.blobs.readAll(digest));
     const digests = [...new Set(manifest.files.map(({ sha256 }) => sha256))];
-    const [missing] = await deps.artifacts.missing(deps.database.read, sent.project, digests);
-    if (missing !== undefined) await deps.artifacts.assertReadable(deps.database.read, sent.project, missing);
-    const texts = await readTexts(deps.blobs, manifest.files);
+    const [missing] = await deps.artifacts.missing(deps.database.read, project, digests);
+    if (missing !== undefined) await deps.artifacts.assertReadable(deps.database.read, project, missing);
+    return { files: manifest.files, texts: await readTexts(deps.blobs, manifest.files) };
+  }
+
+  function parse(path: string, { files, texts }: LooseFiles): { document: WorkspaceDocument; goal: unknown } {
     const parsed = parseWorkspaceDocument(
-      sent.document,
-      (path) => texts.get(path),
-      manifest.files.map(({ path }) => path),
+      path,
+      (file) => texts.get(file),
+      files.map((file) => file.path),
       deps.kinds,
     );
     if (!parsed.ok) throw workspaceErrors.WORKSPACE_INVALID(parsed.problems);
-    if (parsed.document.project !== sent.project)
-      throw workspaceErrors.WORKSPACE_PROJECT_MISMATCH(parsed.document.project, sent.project);
-    return {
-      snapshot: { digest: sent.snapshot, files: manifest.files, readText: (path) => texts.get(path) },
-      document: parsed.document,
-      goal: parsed.goal,
-    };
+    return parsed;
   }
 
   return {
-    async diff(sent) {
-      const { snapshot, document, goal } = await read(sent);
+    async diff(sent, loose) {
+      const { document, goal } = parse(sent.document, loose);
+      const { project } = document;
       const { read: reader } = deps.database;
+      const exists = (await deps.projects.find(reader, project)) !== undefined;
+      if (project !== sent.project && (exists || sent.project !== defaultProject))
+        throw workspaceErrors.WORKSPACE_PROJECT_MISMATCH(project, sent.project);
+      const digest = createHash('sha256').update(encodeTree(loose.files)).digest('hex');
       return {
+        project,
+        exists,
         differences: [
-          ...(await goalDifference(reader, sent.project, goal)),
-          ...(await compare(reader, sent, document)),
+          ...(await goalDifference(reader, project, goal)),
+          ...(await compare(reader, { ...sent, project }, document)),
         ],
-        codeChanged: (await findSnapshot(reader, sent.project))?.snapshot !== snapshot.digest,
-        sources: sourcesOf(document),
+        codeChanged: (await findSnapshot(reader, project))?.snapshot !== digest,
       };
     },
 
-    async apply(context, sent) {
-      const { snapshot, document, goal } = await read(sent);
+    async apply(context, sent, digest) {
+      const kept = await readSnapshot(sent.project, digest);
+      const { document, goal } = parse(sent.document, kept);
+      if (document.project !== sent.project)
+        throw workspaceErrors.WORKSPACE_PROJECT_MISMATCH(document.project, sent.project);
+      const snapshot: Snapshot = { digest, files: kept.files, readText: (path) => kept.texts.get(path) };
       return deps.database.write(context, async (unit) => {
         const goals = await goalDifference(unit, sent.project, goal);
         if (goals.some(({ change }) => change !== 'unchanged'))
@@ -124,7 +146,7 @@ export function createWorkspaceService(deps: WorkspaceDeps): WorkspaceService {
     project: string,
     goal: unknown,
   ): Promise<readonly ResourceDifference[]> {
-    const { goal: before } = await deps.projects.get(reader, project);
+    const before = (await deps.projects.find(reader, project))?.goal;
     if (before === undefined && goal === undefined) return [];
     const change = same(before, goal) ? 'unchanged' : before === undefined ? 'create' : 'change';
     return [{ resource: `project:${project}`, change, before, after: goal, drifted: false }];

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { namePattern } from '#contracts/references';
+import { defaultProject, namePattern } from '#contracts/references';
 import { decodeUrlText } from '../url-text.ts';
 
 const projectKey = Symbol('project');
@@ -7,8 +7,6 @@ type WithProject = IncomingMessage & { [projectKey]?: string };
 
 const prefix = /^\/projects\/([^/?#]+)(\/[^?#].*)$/;
 const validName = new RegExp(namePattern);
-
-const defaultProject = 'default';
 
 /**
  * A project is a URL prefix: `/projects/<project>/<anything>` is `<anything>` in that project. `/projects/<project>`
