@@ -1,11 +1,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { findDataPlane } from '../src/app/data-plane-process.ts';
 import type { DemoReport } from '../src/cli/demo/report.ts';
 import { runQuery } from '../src/contracts/datasets.ts';
 import { listEvaluations } from '../src/contracts/evaluation.ts';
@@ -23,6 +24,20 @@ const tidemill = join(import.meta.dirname, '..', 'bin', 'tidemill');
 /** Of a run that may first build its Python environment, on two busy cores. */
 const longestMs = 20 * 60_000;
 
+/** Python environments, which take minutes to make, of every demo here. */
+let environments = '';
+beforeAll(async () => {
+  environments = await mkdtemp(join(tmpdir(), 'tidemill-demo-python-'));
+});
+afterAll(() => rm(environments, { recursive: true, force: true }));
+
+/** A home that has the environments, and nothing else. */
+async function newHome(): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), 'tidemill-demo-'));
+  await symlink(environments, join(home, 'python'));
+  return home;
+}
+
 describe('the demo, a tenth of the flights from January to August', () => {
   let home = '';
   let report: DemoReport;
@@ -33,7 +48,7 @@ describe('the demo, a tenth of the flights from January to August', () => {
 
   beforeAll(async () => {
     await builtModule('cli/main.js');
-    home = await mkdtemp(join(tmpdir(), 'tidemill-demo-'));
+    home = await newHome();
     const { stdout } = await run(
       tidemill,
       ['demo', '--json', '--home', home, '--seed', '1', '--share', '0.1', '--port', '0', '--serving-port', '0'],
@@ -225,6 +240,35 @@ describe('the demo, a tenth of the flights from January to August', () => {
     expect(below.some((ref) => ref.startsWith('alert:'))).toBe(true);
   });
 });
+
+test(
+  'the demo with --exit tells each week in a line and each month in a row, and leaves neither plane behind',
+  async () => {
+    const home = await newHome();
+    onTestFinished(() => rm(home, { recursive: true, force: true }));
+    const short = ['--until', '2013-03-05', '--share', '0.05', '--exit'];
+    const ports = ['--port', '0', '--serving-port', '0'];
+    // rejects unless it ends with 0
+    const { stdout, stderr } = await run(tidemill, ['demo', '--home', home, ...short, ...ports], {
+      env: { ...process.env, NO_COLOR: '1' },
+    });
+    expect(stderr).toMatch(/^week +predictions +AUC live +first +drifted +open alerts +triggered +serves$/m);
+    expect(stderr).toMatch(/^2013-03-01 … 03-03 +\d+ +0\.\d{3}\* +0\.\d{3} +\d+ +.* v1 100 %$/m);
+    expect(stderr).toMatch(/^2013-03-04 … 03-04 +\d+ .* v1 100 %$/m);
+    expect(stdout).toMatch(/^\d+ predictions in \d+ s, 0 refused; /m);
+    expect(stdout).toMatch(/^MONTH +ROWS +LIVE +AUC FIRST +AUC LIVE +DIFFERENCE \[95 %\] /m);
+    expect(stdout).toMatch(/^2013-03 +\d+ +v1 +(0\.\d{3}) +\1 +\+0\.000 \[0\.000, 0\.000\] /m);
+    expect(stdout).toMatch(/^ {2}2013-02-28 {2}rollout of version 1 is complete$/m);
+    expect(stdout).toContain(' up   starts both planes again; then\n');
+
+    const [, url = ''] = /watch the loop at (\S+)/.exec(stderr) ?? [];
+    expect(url).toMatch(/^http:/);
+    await expect(fetch(url)).rejects.toThrow('fetch failed');
+    expect(await findDataPlane(join(home, 'serving'))).toBeUndefined();
+    expect(existsSync(join(home, runningServerFile))).toBe(false);
+  },
+  longestMs,
+);
 
 describe('the demo, where it cannot go on', () => {
   interface Ended {

@@ -54,7 +54,7 @@ export function createDemoCommand(world: CliEnvironment): Command {
           ...(options.servingPort !== undefined && { servingPort: options.servingPort }),
         };
         const report = await runDemo(context, { share, seed, until, fresh, exit, upFlags });
-        context.output.result(report, () => printReport(report, callOf(context)));
+        context.output.result(report, () => printReport(report, callOf(context), exit));
         if (exit) await stopServer(context);
       },
     );

@@ -170,8 +170,12 @@ const signed = (metric: Compared | undefined): string | undefined =>
   metric &&
   `${metric.difference >= 0 ? '+' : ''}${metric.difference.toFixed(3)} [${metric.lower.toFixed(3)}, ${metric.upper.toFixed(3)}]`;
 
-/** The table by month, then what happened when, then where to look; `tidemill` is how it is called here. */
-export function printReport(report: DemoReport, tidemill: string): string {
+/**
+ * The table by month, then what happened when, then where to look.
+ * @param tidemill how it is called here
+ * @param exit the server is about to be stopped
+ */
+export function printReport(report: DemoReport, tidemill: string, exit: boolean): string {
   const { asked, refused, lacking } = report.predictions;
   const table = formatTable(
     [...report.months, ...(report.julyAugust ? [report.julyAugust] : []), ...(report.total ? [report.total] : [])],
@@ -206,11 +210,11 @@ export function printReport(report: DemoReport, tidemill: string): string {
     happened,
     '',
     'Where to look:',
-    `  ${report.url}`,
+    exit ? `  ${tidemill} up   starts both planes again; then` : `  ${report.url}`,
     `  ${report.folder}   the project's folder: tidemill.yaml, steps, data`,
     ...(prediction === undefined ? [] : [`  ${tidemill} lineage prediction:${prediction} --project flights`]),
     `  ${tidemill} lineage model:late-arrival@champion --project flights`,
     `  ${tidemill} alert list --project flights`,
-    `  ${tidemill} down   ends both planes`,
+    ...(exit ? [] : [`  ${tidemill} down   ends both planes`]),
   ].join('\n');
 }
