@@ -212,7 +212,7 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
   [
     `${base}pipelines: { p: { ${steps}, model: { ${model}, gates: ["auc > champ.auc", "f2 > 0.1", "champion.mine > 0", "n > 10"] } } }\n`,
     [
-      'no metric is named "champ.auc"; expected auc, log_loss, brier, accuracy, precision, recall, f1, ece, champion.auc',
+      'no metric is named "champ.auc"; expected auc, log_loss, brier, accuracy, precision, recall, f1, calibration_error, champion.auc',
       'no metric is named "f2"',
       'no metric is named "champion.mine"',
     ],

@@ -21,7 +21,6 @@ const names = {
   log_loss: 'log-loss',
   f1: 'F1',
   brier: 'Brier',
-  ece: 'calibration error',
   calibration_error: 'calibration error',
 };
 export const metricName = (name) => names[name] ?? name.replaceAll('_', ' ');

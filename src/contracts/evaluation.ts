@@ -29,7 +29,16 @@ export const MetricValue = Type.Object({
 export type MetricValue = Static<typeof MetricValue>;
 
 /** What candidate and champion are scored by; gates name these. */
-export const suiteMetrics = ['auc', 'log_loss', 'brier', 'accuracy', 'precision', 'recall', 'f1', 'ece'] as const;
+export const suiteMetrics = [
+  'auc',
+  'log_loss',
+  'brier',
+  'accuracy',
+  'precision',
+  'recall',
+  'f1',
+  'calibration_error',
+] as const;
 export type SuiteMetric = (typeof suiteMetrics)[number];
 
 /** `suiteMetrics` by name, those that the rows allow. */

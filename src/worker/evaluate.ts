@@ -96,7 +96,7 @@ function toSuite(metrics: ClassificationMetrics | undefined): MetricSuite {
     precision: metrics.precision,
     recall: metrics.recall,
     f1: metrics.f1,
-    ece: metrics.calibration.expectedError,
+    calibration_error: metrics.calibration.expectedError,
   };
   return Object.fromEntries(
     Object.entries(estimates).flatMap(([name, estimate]) =>

@@ -133,7 +133,9 @@ describe('evaluation', () => {
     expect(result.candidate['auc']?.value).toBeGreaterThan(0.5);
     expect(result.champion).toEqual(result.candidate);
     expect(result.difference?.['auc']).toEqual({ value: 0, lower: 0, upper: 0 });
-    expect(Object.keys(result.candidate)).toEqual(expect.arrayContaining(['auc', 'log_loss', 'brier', 'f1', 'ece']));
+    expect(Object.keys(result.candidate)).toEqual(
+      expect.arrayContaining(['auc', 'log_loss', 'brier', 'f1', 'calibration_error']),
+    );
     expect(result.user).toEqual({ auc_of_mine: 0.75 });
     expect(await folder.run('evaluate', input)).toEqual(result);
   });
