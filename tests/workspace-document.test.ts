@@ -59,10 +59,10 @@ datasets:
 pipelines:
   train:
     steps:
-      a: { run: 'true', needs: [b], outputs: [x] }
+      a: { run: 'true', needs: [b], outputs: { x: model, t: dataset } }
       b: { run: 'true', inputs: { x: a.x } }
       c: { run: 'true', inputs: { x: a.y, r: 'dataset:row' } }
-    model: { name: m, from: a.x, train: a.x, test: a.x, label: y, predicts: { kind: binary, score: s }, gates: ['auc >'] }
+    model: { name: m, from: a.x, train: a.t, test: a.t, label: y, predicts: { kind: binary, score: s }, gates: ['auc >'] }
 `);
     expect(problems).toEqual([
       'tidemill.yaml:7:10: the steps need each other in a circle: a → b → a',
@@ -86,7 +86,7 @@ pipelines:
 
 const base = 'project: p\ndatasets: { rows: { source: data/*.csv } }\n';
 const model = 'name: m, from: a.m, train: a.t, test: a.t, label: y, predicts: { kind: binary, score: s }';
-const steps = "steps: { a: { run: 'true', outputs: { m: model, t: dataset } } }";
+const steps = "steps: { a: { run: 'true', outputs: { m: model, t: dataset, r: metrics } } }";
 
 /** A document, the beginning of each line that it is refused with, and the files beside it. */
 const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] = [
@@ -205,6 +205,24 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
     `${base}pipelines: { p: { steps: { a: { run: 'true', outputs: { x: json }, when: b.x.ok }, b: { run: 'true', outputs: { x: json }, when: a.x.ok } } } }\n`,
     ['tidemill.yaml:3:31: the steps need each other in a circle: a → b → a'],
   ],
+  // what would only be found out after the training
+  [
+    `${base}pipelines: { p: { ${steps}, model: { name: m, from: a.t, train: a.m, test: a.t, metrics: a.m, label: "y > 1)", predicts: { kind: binary, score: "s[1" } } } }\n`,
+    ['"s[1" has not the right form'],
+  ],
+  [
+    `${base}pipelines: { p: { ${steps}, model: { name: m, from: a.t, train: a.m, test: a.t, metrics: a.m, label: "y > 1)", predicts: { kind: binary, score: "s[1]" } } } }\n`,
+    [
+      '"a.t" is of kind dataset; expected an output of kind model: outputs: { t: model }',
+      '"a.m" is of kind model; expected an output of kind dataset: outputs: { m: dataset }',
+      '"a.m" is of kind model; expected an output of kind metrics or json: outputs: { m: metrics }',
+      'the label cannot be read: a ")" closes nothing; expected one SQL expression',
+    ],
+  ],
+  [
+    `${base}deployments: { late: { model: "model:m@champion" } }\nmonitors: { late: { truth: { dataset: rows, key: [a], time: t, value: "y > 1; --" } } }\n`,
+    ['the value cannot be read: it is one expression, not a statement; expected one SQL expression'],
+  ],
   [
     `${base}pipelines: { p: { ${steps}, model: { ${model}, gates: ["auc champion.auc"] } } }\n`,
     ['the gate "auc champion.auc" cannot be read at character 5'],
@@ -218,7 +236,7 @@ const wrongDocuments: readonly (readonly [string, readonly string[], Files?])[] 
     ],
   ],
   [
-    `${base}pipelines: { p: { ${steps}, model: { ${model}, metrics: a.m, gates: ["mine > 1", "val.mine > champion.mine"] } } }\n`,
+    `${base}pipelines: { p: { ${steps}, model: { ${model}, metrics: a.r, gates: ["mine > 1", "val.mine > champion.mine"] } } }\n`,
     ['no metric is named "champion.mine"'],
   ],
   [

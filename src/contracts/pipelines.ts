@@ -219,7 +219,10 @@ export const ModelBlock = Type.Object(
     predicts: Type.Object(
       {
         kind: Type.Enum(['binary']),
-        score: Type.String({ description: 'which output is the score: probabilities[1]' }),
+        score: Type.String({
+          pattern: '^[^\\[\\]]+(?:\\[\\d+\\])?$',
+          description: 'which output is the score: probabilities[1]',
+        }),
       },
       closed,
     ),

@@ -229,8 +229,9 @@ function summarize(trace: Trace, runs: readonly RunView[], rollouts: readonly Ro
 }
 
 function whyRunWaits({ id, pipeline, steps }: RunView): string {
-  const waiting = steps.filter(({ state }) => state === 'waiting').map(({ step }) => step);
-  return `run ${id} of ${pipeline} waits in ${waiting.length === 1 ? 'step' : 'steps'} ${waiting.join(', ')}`;
+  const waiting = steps.filter(({ state }) => state === 'waiting');
+  const named = waiting.map(({ step, why }) => (why === undefined ? step : `${step} (${why})`));
+  return `run ${id} of ${pipeline} waits in ${named.length === 1 ? 'step' : 'steps'} ${named.join(', ')}`;
 }
 
 function whyRunFailed({ id, pipeline, state, error, steps }: RunView): string {

@@ -1,5 +1,6 @@
 import type { MonitorSpec } from '#contracts/monitoring';
 import type { ResourceKind, SpecProblem, WorkspaceDocument } from '#platform/resource-kind';
+import { findExpressionProblem } from '#platform/sql-expression';
 import { keyOf, toSettings } from './monitor-settings.ts';
 import { deleteMonitor, listMonitors, upsertMonitor } from './monitor-store.ts';
 import type { MonitoringDeps } from './monitoring-deps.ts';
@@ -30,6 +31,13 @@ export function createMonitorsKind(deps: Pick<MonitoringDeps, 'predictions' | 'a
           path: ['truth', 'dataset'],
           message: `there is no dataset "${spec.truth.dataset}"`,
           known: datasets,
+        });
+      const value = spec.truth && findExpressionProblem(spec.truth.value);
+      if (value !== undefined)
+        problems.push({
+          path: ['truth', 'value'],
+          message: `the value cannot be read: ${value}`,
+          expected: 'one SQL expression',
         });
       const { windowMs, drift } = toSettings(spec);
       if (!isWholeHours(windowMs))

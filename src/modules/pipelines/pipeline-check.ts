@@ -4,6 +4,7 @@ import type { SpecProblem, WorkspaceDocument } from '#platform/resource-kind';
 import { codeOf, hiddenImport, missingProgram } from './code-files.ts';
 import { checkCondition } from './condition-check.ts';
 import { checkForeach } from './foreach-check.ts';
+import { checkModel } from './model-check.ts';
 import { expandSteps, findCycle, outputsOf, parseInput, parseOutput, registerStep } from './pipeline-graph.ts';
 import { checkPlaceholders } from './placeholder-check.ts';
 import { checkUse } from './use-check.ts';
@@ -113,6 +114,7 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
       const text = spec.model[key];
       if (text !== undefined) checkOutput(text, ['model', key]);
     }
+  problems.push(...checkModel(spec));
   for (const [index, gate] of (spec.model?.gates ?? []).entries()) {
     const parsed = parseGate(gate);
     const path = ['model', 'gates', index];
