@@ -113,6 +113,27 @@ test('apply --wait says which approval is waited for, and ends', async () => {
   ]);
 }, 60_000);
 
+test('apply --wait names the step in which a run waits for a person, and ends', async () => {
+  const { client: root, url } = await startControlPlane();
+  const project = await createTestProject(
+    root,
+    `project: flights
+datasets:
+  rows: { source: data/*.csv }
+pipelines:
+  asks: { steps: { ask: { use: approve, with: { policy: risk } } } }
+triggers:
+  - { on: dataset:rows, run: pipeline:asks }
+`,
+  );
+  await project.write('data/1.csv', 'a\n1\n');
+  const ended = await runTidemill(['apply', '--wait', '--json', '--url', url], { cwd: project.folder });
+  expect(ended.status).toBe(0);
+  const { runs, waiting, failures } = JSON.parse(ended.stdout) as Applied;
+  expect({ runs, failures }).toMatchObject({ runs: [{ pipeline: 'asks', state: 'running' }], failures: [] });
+  expect(waiting.map(({ reason }) => reason)).toContainEqual(expect.stringMatching(/of asks waits in step ask/));
+}, 60_000);
+
 test('apply --wait ends with 1 when a rollout that follows is aborted; without a data plane it would wait for one', async () => {
   const { client: root, url } = await startControlPlane();
   const project = await openLoop(root);
