@@ -36,14 +36,20 @@ const wordsOf = ({ run = [] }: StepSpec): readonly string[] =>
     .flatMap((text) => text.split(/[\s"'=;|&()<>]+/))
     .filter((word) => word !== '');
 
+const pathsIn = (step: StepSpec): readonly string[] => wordsOf(step).map((word) => word.replace(/^\.\//, ''));
+
 const namedIn = (step: StepSpec, paths: ReadonlySet<string>): readonly string[] =>
-  wordsOf(step)
-    .map((word) => word.replace(/^\.\//, ''))
-    .filter((path) => paths.has(path));
+  pathsIn(step).filter((path) => paths.has(path));
+
+/** Each step looks at the commands of all of them: they are taken apart once. */
+const pathsOfSteps = new WeakMap<Steps, readonly (readonly string[])[]>();
 
 /** The first file that a command names is its program; those after it may be shared settings. */
-const programsOf = (steps: Steps, paths: ReadonlySet<string>): readonly string[] =>
-  Object.values(steps).flatMap((step) => namedIn(step, paths).slice(0, 1));
+function programsOf(steps: Steps, paths: ReadonlySet<string>): readonly string[] {
+  const known = pathsOfSteps.get(steps) ?? Object.values(steps).map(pathsIn);
+  pathsOfSteps.set(steps, known);
+  return known.flatMap((words) => words.find((path) => paths.has(path)) ?? []);
+}
 
 const interpreters = /^(?:python[\d.]*|node|bash|sh|Rscript|ruby|perl|julia)$/;
 const program = /^(?:\.\/)?[\w-][\w./-]*\.(?:py|m?js|cjs|ts|sh|R|r|rb|pl|jl)$/;
