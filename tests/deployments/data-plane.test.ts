@@ -113,6 +113,8 @@ test(
     plane.child.kill('SIGKILL');
     await plane.exited;
     plane = await startDataPlane(controlUrl, home);
+    // What the control plane knows may still be the report of the one that was killed.
+    while (!(await fetch(`${plane.url}/v2/models/m/ready`)).ok) await new Promise((resolve) => setTimeout(resolve, 20));
     await settled(control, (state) => state === 'rolling-out');
     await control.call('POST', '/api/v1/deployments/m/flush', {});
     expect((await control.latestRollout('m'))?.state).toBe('stepping'); // about 15 answers are not 40
