@@ -13,7 +13,7 @@ import {
 } from '@duckdb/node-api';
 import type { Datatype, Tensor } from '#contracts/tensor';
 import type { Session } from './session.ts';
-import { quoteName } from './sql-quote.ts';
+import { quoteName, quoteText } from './sql-quote.ts';
 
 /** A column of a table that is made row by row and written as Parquet. */
 export interface ColumnBuilder {
@@ -113,10 +113,15 @@ export function createTensorColumns(forms: ReadonlyMap<string, ReadonlySet<strin
         }
         while (column.values.length < place) column.values.push(null);
         const first = row * size;
-        const items = Array.from({ length: size }, (_, at) => toDuckDb(tensor, first + at));
+        if (!column.mixed && !column.list) {
+          column.values[place] = toDuckDb(tensor, first);
+          continue;
+        }
+        const items: DuckDBValue[] = [];
+        for (let at = first; at < first + size; at += 1) items.push(toDuckDb(tensor, at));
         if (column.mixed)
           column.values[place] = JSON.stringify(items.map((item) => (typeof item === 'bigint' ? Number(item) : item)));
-        else column.values[place] = column.list ? listValue(items) : (items[0] ?? null);
+        else column.values[place] = listValue(items);
       }
     },
     finish(rows) {
@@ -133,8 +138,18 @@ export function formOf(tensor: Tensor): string {
 
 const chunkRows = 2048;
 
-/** Makes a table of columns of equal length. */
-export async function writeTable(session: Session, table: string, columns: readonly ColumnBuilder[]): Promise<void> {
+/** SQL text cannot hold U+0000. */
+const isSayable = (value: DuckDBValue | undefined): boolean => typeof value !== 'string' || !value.includes('\0');
+const isConstant = (values: readonly DuckDBValue[]): boolean => values.every((value) => value === values[0]);
+
+/**
+ * Makes a view of columns of equal length. A text that is the same in every row is said once, in the view: handing texts over
+ * one by one is dear.
+ */
+export async function writeColumns(session: Session, name: string, all: readonly ColumnBuilder[]): Promise<void> {
+  const table = `${name}_given`;
+  const constant = all.filter(({ type, values }) => type === VARCHAR && isSayable(values[0]) && isConstant(values));
+  const columns = all.filter((column) => !constant.includes(column));
   const definitions = columns.map(({ name, type }) => `${quoteName(name)} ${type.toString()}`);
   await session.run(`create or replace table ${quoteName(table)} (${definitions.join(', ')})`);
   const appender = await session.appenderOf(table);
@@ -149,4 +164,9 @@ export async function writeTable(session: Session, table: string, columns: reado
     appender.appendDataChunk(chunk);
   }
   appender.closeSync();
+  const said = constant.map(({ name: column, values: [value] }) => {
+    const text = typeof value === 'string' ? quoteText(value) : 'null';
+    return `, ${text}::varchar as ${quoteName(column)}`;
+  });
+  await session.run(`create or replace view ${quoteName(name)} as select *${said.join('')} from ${quoteName(table)}`);
 }

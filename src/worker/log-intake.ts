@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BIGINT, DOUBLE, type DuckDBType, type DuckDBValue, INTEGER, VARCHAR } from '@duckdb/node-api';
+import { DOUBLE, type DuckDBType, type DuckDBValue, INTEGER, VARCHAR } from '@duckdb/node-api';
 import type { PredictionRecord } from '#contracts/prediction-record';
 import { type DecodedFrame, decodeFrames } from '#contracts/spool-frame';
 import type { WorkerTaskInput, WorkerTaskOutput } from '#contracts/worker';
 import { dayMs } from '#contracts/worker-predictions';
-import { type ColumnBuilder, createTensorColumns, formOf, writeTable } from './log-columns.ts';
+import { type ColumnBuilder, createTensorColumns, formOf, writeColumns } from './log-columns.ts';
 import { createHourCounter } from './log-counts.ts';
 import { type Session, withSession } from './session.ts';
+import { quoteName } from './sql-quote.ts';
 import type { TaskContext } from './task-context.ts';
 
 type Input = WorkerTaskInput<'log-intake'>;
@@ -32,9 +33,9 @@ export async function takeFrames(context: TaskContext, input: Input): Promise<Ou
     if (group === undefined) groups.set(key, [record]);
     else group.push(record);
   }
-  const given = new Set(input.revisions.map(({ revision }) => revision));
+  const told = new Set(input.revisions.map(({ revision }) => revision));
   const named = new Set([...groups.values()].flatMap((records) => records.map(({ revision }) => revision)));
-  const missing = [...named].filter((revision) => !given.has(revision));
+  const missing = [...named].filter((revision) => !told.has(revision));
   if (missing.length > 0) return { next: input.from, stopped: 'end', missing, files: [] };
   const files: File[] = [];
   if (groups.size > 0)
@@ -47,18 +48,18 @@ export async function takeFrames(context: TaskContext, input: Input): Promise<Ou
   return { next, stopped: inOrder ? stopped : 'order', missing, files };
 }
 
-const fixed: readonly (readonly [string, DuckDBType])[] = [
+/** What comes row by row; instants and durations as doubles, which are exact for them and cost no BigInt a row. */
+const given: readonly (readonly [string, DuckDBType])[] = [
   ['prediction_id', VARCHAR],
   ['row', INTEGER],
-  ['truth_id', VARCHAR],
   ['role', VARCHAR],
   ['revision', VARCHAR],
   ['model_ref', VARCHAR],
   ['request_id', VARCHAR],
   ['key', VARCHAR],
-  ['event_ms', BIGINT],
-  ['received_ms', BIGINT],
-  ['duration_us', BIGINT],
+  ['event_ms', DOUBLE],
+  ['received_ms', DOUBLE],
+  ['duration_us', DOUBLE],
   ['reason', VARCHAR],
   ['propensity', DOUBLE],
   ['status', VARCHAR],
@@ -69,6 +70,16 @@ const fixed: readonly (readonly [string, DuckDBType])[] = [
   ['score', DOUBLE],
   ['shadow_of', VARCHAR],
 ];
+
+/** The columns of a file of rows, in order, from those that are given. */
+const columnsOfFile: readonly (readonly [string, string])[] = given.flatMap(([name]): [string, string][] => {
+  if (name === 'row')
+    return [
+      ['row', '"row"'],
+      ['truth_id', 'coalesce(shadow_of, prediction_id)'],
+    ];
+  return [[name, /_[mu]s$/.test(name) ? `${name}::bigint` : name]];
+});
 
 async function writeRecords(
   session: Session,
@@ -82,7 +93,7 @@ async function writeRecords(
   const { project, endpoint } = first;
   const counter = createHourCounter(input.revisions);
   const replay = input.replays.includes(endpointKey);
-  const columns = fixed.map(([name, type]): ColumnBuilder => ({ name, type, values: [] }));
+  const columns = given.map(([name, type]): ColumnBuilder => ({ name, type, values: [] }));
   const tensors = createTensorColumns(formsOf(records));
   const days = new Map<number, Day>();
   let rows = 0;
@@ -99,7 +110,8 @@ async function writeRecords(
       const score = failed ? undefined : counter.scoreOf(record.revision, record.outputs, row);
       const { predictionId, revision, role } = record;
       counter.count({ predictionId, revision, role, eventMs, failed, inputs, row, score });
-      for (const [place, value] of rowValues(record, row, eventMs, score).entries()) columns[place]?.values.push(value);
+      const values = rowValues(record, row, eventMs, score);
+      for (let place = 0; place < values.length; place += 1) columns[place]?.values.push(values[place] ?? null);
       tensors.add('in.', record.inputs, row, rows);
       if (!failed) tensors.add('out.', record.outputs, row, rows);
       widen(days, predictionId, eventMs);
@@ -107,26 +119,30 @@ async function writeRecords(
     }
   }
   if (rows === 0) return undefined;
-  await writeTable(session, 'made_rows', [...columns, ...tensors.finish(rows)]);
-  await session.writeParquet(path, 'select * from made_rows');
+  const made = tensors.finish(rows);
+  await writeColumns(session, 'made_rows', [...columns, ...made]);
+  const selected = [
+    ...columnsOfFile.map(([name, expression]) => `${expression} as ${quoteName(name)}`),
+    ...made.map(({ name }) => quoteName(name)),
+  ];
+  await session.writeParquet(path, `select ${selected.join(', ')} from made_rows`);
   const requests = records.filter(({ role }) => role === 'primary').length;
   return { project, endpoint, path, rows, requests, futureRows, days: [...days.values()], counts: counter.finish() };
 }
 
-/** In the order of `fixed`. */
+/** In the order of `given`. */
 function rowValues(record: PredictionRecord, row: number, eventMs: number, score: number | undefined): DuckDBValue[] {
   return [
     record.predictionId,
     row,
-    record.shadowOf ?? record.predictionId,
     record.role,
     record.revision,
     record.modelRef,
     record.requestId,
     record.keys[row] ?? null,
-    BigInt(eventMs),
-    BigInt(record.receivedAtMs),
-    BigInt(record.durationUs),
+    eventMs,
+    record.receivedAtMs,
+    record.durationUs,
     record.reason,
     record.propensity,
     record.status,

@@ -3,7 +3,7 @@ import { BIGINT, DOUBLE, INTEGER, VARCHAR } from '@duckdb/node-api';
 import type { WorkerTaskInput, WorkerTaskOutput } from '#contracts/worker';
 import { dayMs, hourMs } from '#contracts/worker-predictions';
 import { countScores } from '#statistics/score-counts';
-import { writeTable } from './log-columns.ts';
+import { writeColumns } from './log-columns.ts';
 import { type Session, withSession } from './session.ts';
 import { quoteName, quoteText, readParquet } from './sql-quote.ts';
 import type { TaskContext } from './task-context.ts';
@@ -132,7 +132,7 @@ function eventTime(column: string, type: string, name: string, where: string): s
 /** Answers the ordinals of those that found a row. */
 async function addPushed(session: Session, pushed: Input['pushed']): Promise<number[]> {
   const list = <T extends DuckDBValue>(pick: (truth: Input['pushed'][number]) => T) => pushed.map(pick);
-  await writeTable(session, 'pushed', [
+  await writeColumns(session, 'pushed', [
     { name: 'ordinal', type: INTEGER, values: list(({ ordinal }) => ordinal) },
     { name: 'prediction_id', type: VARCHAR, values: list(({ predictionId }) => predictionId ?? null) },
     { name: 'row', type: INTEGER, values: list(({ row }) => row ?? null) },
