@@ -1,4 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createToken, type Role } from '../src/contracts/identity.ts';
 import { runTidemill } from './support/command-line.ts';
@@ -156,6 +158,33 @@ test(
     expect(wrong.status).toBe(4);
     const unreadable = await runTidemill(['dataset', 'list', ...far, '--token-file', 'nowhere']);
     expect(unreadable.status).toBe(2);
+  },
+  testTimeoutMs,
+);
+
+test(
+  'a token of one project is enough to work in it from the command line',
+  async () => {
+    const pair = await startPair(everywhere);
+    const cwd = await temporaryFolder();
+    const step = 'echo 1 > "$TIDEMILL_OUTPUT_X"';
+    const steps = `{ a: { run: '${step}', outputs: [x] } }`;
+    await writeFile(join(cwd, 'tidemill.yaml'), `project: tiny\npipelines: { train: { steps: ${steps} } }\n`);
+    const as = (token: string | undefined, ...args: string[]) =>
+      runTidemill([...args, '--url', pair.url()], { cwd, environment: { TIDEMILL_TOKEN: token ?? '' } });
+    expect((await as(pair.token(), 'whoami')).stdout).toContain('your role is admin'); // no project "tiny" yet
+    expect((await as(pair.token(), 'apply')).status).toBe(0);
+    const made = await as(pair.token(), 'token', 'create', 'ci', '--role', 'editor', '--quiet');
+    const editor = made.stdout.trim();
+    expect(editor).toMatch(/^tmu_[\w-]{43}$/);
+    expect((await as(editor, 'apply', '--wait')).status).toBe(0);
+    expect((await as(editor, 'run', 'train', '--wait')).status).toBe(0);
+    const projects = await as(editor, 'project', 'list', '--json');
+    expect((JSON.parse(projects.stdout) as { items: { name: string }[] }).items.map(({ name }) => name)).toEqual([
+      'tiny',
+    ]);
+    const refused = await as(await issue(pair, 'look', { role: 'viewer', allProjects: true }), 'run', 'train');
+    expect([refused.status, refused.stderr]).toEqual([4, expect.stringContaining('no "write" permission')]);
   },
   testTimeoutMs,
 );

@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import type { TObject } from 'typebox';
 import type { OperationResult, OperationShape } from '#contracts/operation';
+import { getProject } from '#contracts/projects';
 import { type ReferenceKind, referenceKinds } from '#contracts/references';
-import type { Client } from '../sdk/index.ts';
+import { type Client, isTidemillError } from '../sdk/index.ts';
 import { setArgumentNames } from './completion.ts';
 import { type CliEnvironment, createContext } from './context.ts';
 import { addExamples } from './help-examples.ts';
@@ -52,6 +53,8 @@ export interface OperationCommand {
   readonly positional?: readonly string[];
   /** What follows the command in the example; default: the noun's sample. */
   readonly example?: string;
+  /** What --quiet prints of the answer; default: nothing. */
+  readonly quiet?: (answer: never) => string;
   /** What is printed for people in place of the whole answer. */
   readonly view?: (answer: never) => string;
 }
@@ -171,7 +174,11 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
       () => namesOf(client, noun),
       Object.values(params)[0],
     );
-    output.result(answer, () => (answer === null ? 'Done.' : (item.view ?? formatRecord)(answer as never)));
+    output.result(
+      answer,
+      () => (answer === null ? 'Done.' : (item.view ?? formatRecord)(answer as never)),
+      item.quiet?.(answer as never),
+    );
   });
 }
 
@@ -191,7 +198,11 @@ function asked(item: OperationCommand, { show, showAt }: Named, values: Readonly
 
 async function connectFor(command: Command, noun: Named, world: CliEnvironment): Promise<Client> {
   const client = await createContext(command, world).connect();
-  return noun.serverWide === true ? client.inProject('default') : client;
+  if (noun.serverWide !== true) return client;
+  const root = client.inProject('default');
+  // a token of one project may ask there alone, and is shown what it may read
+  const known = await root.call(getProject, { params: { name: 'default' } }).catch((error: unknown) => error);
+  return isTidemillError(known) && known.kind === 'forbidden' ? client : root;
 }
 
 const pick = (values: Readonly<Record<string, unknown>>, names: readonly string[]): Record<string, unknown> =>

@@ -6,8 +6,8 @@ import { createColors } from 'picocolors';
 export interface Output {
   readonly json: boolean;
   readonly colors: ReturnType<typeof createColors>;
-  /** The command's result: itself with --json, nothing with --quiet, else as `human` writes it. */
-  result(value: unknown, human: () => string): void;
+  /** The command's result: itself with --json, `short` or nothing with --quiet, else as `human` writes it. */
+  result(value: unknown, human: () => string, short?: string): void;
   /**
    * Rows: with --json `{ items, more }`, with --quiet the first column, on a terminal a table as wide as it, else fields
    * between tabs. That there is none is talk, so that a pipe reads no row.
@@ -47,9 +47,10 @@ export function createOutput({ json, quiet, stdout, stderr, environment }: Outpu
     json,
     colors,
     say,
-    result(value, human) {
+    result(value, human, short) {
       if (json) write(stdout, JSON.stringify(value, undefined, 2));
       else if (!quiet) write(stdout, human());
+      else if (short !== undefined) write(stdout, short);
     },
     list(items, more, { columns, empty }) {
       if (json) write(stdout, JSON.stringify({ items, more }, undefined, 2));

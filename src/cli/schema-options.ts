@@ -42,7 +42,10 @@ function optionsOf(name: string, field: FieldSchema, required: boolean): readonl
   const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   const about = field.description ?? '';
   if (field.type === 'boolean')
-    return [new Option(flag, about), new Option(flag.replace('--', '--no-'), `not ${name}`).default(undefined)];
+    return [
+      new Option(flag, about),
+      new Option(flag.replace('--', '--no-'), `the opposite of ${flag}`).default(undefined),
+    ];
   const option = plainOption(flag, field, about);
   return [required ? option.makeOptionMandatory() : option];
 }

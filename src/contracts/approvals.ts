@@ -95,6 +95,9 @@ export const setApprovalPolicy = defineOperation({
   summary: 'Set a policy: whether whoever asked may grant.',
   permission: 'admin',
   params: Type.Object({ name: Type.String({ pattern: namePattern }) }),
-  body: Type.Object({ selfApproval: Type.Boolean() }, { additionalProperties: false }),
+  body: Type.Object(
+    { selfApproval: Type.Boolean({ description: 'whoever asked may grant it too' }) },
+    { additionalProperties: false },
+  ),
   responses: { 200: ApprovalPolicy },
 });

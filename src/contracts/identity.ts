@@ -169,7 +169,7 @@ export const createToken = defineOperation({
       user: Type.Optional(UserName),
       role: Type.Optional(Role),
       pool: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'for kind replica' })),
-      allProjects: Type.Optional(Type.Boolean({ description: 'not only the project of this request' })),
+      allProjects: Type.Optional(Type.Boolean({ description: 'for all projects, not only the one of this request' })),
       expiresAt: Type.Optional(instant('when it stops working by itself; never, when absent')),
     },
     { additionalProperties: false },

@@ -1,14 +1,18 @@
 import { Command } from 'commander';
 import { getToken, type Role, whoAmI } from '#contracts/identity';
 import type { OperationResult } from '#contracts/operation';
-import type { Client } from '../../sdk/index.ts';
+import { type Client, isTidemillError } from '../../sdk/index.ts';
 import { type CliEnvironment, createContext } from '../context.ts';
 
 export function createWhoAmICommand(world: CliEnvironment): Command {
   return new Command('whoami').description(whoAmI.summary).action(async (_options: unknown, command: Command) => {
     const { output, connect } = createContext(command, world);
-    const client = await connect();
-    const found = await client.call(whoAmI, {});
+    let client = await connect();
+    const found = await client.call(whoAmI, {}).catch((error: unknown) => {
+      if (!isTidemillError(error) || error.kind !== 'not_found') throw error;
+      client = client.inProject('default'); // the project of this folder has not been applied yet
+      return client.call(whoAmI, {});
+    });
     const name = output.json ? undefined : await nameOf(client, found.id);
     output.result(found, () => inWords(found, name));
   });

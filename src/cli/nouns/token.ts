@@ -1,5 +1,9 @@
 import { createToken, getToken, listTokens, revokeToken } from '#contracts/identity';
+import type { OperationResult } from '#contracts/operation';
 import { nounOf } from '../noun-command.ts';
+
+/** It is shown this once. */
+const quiet = ({ token: made }: OperationResult<typeof createToken>): string => made;
 
 /** What a token is, never the token itself. */
 export const token = nounOf({
@@ -18,7 +22,7 @@ export const token = nounOf({
     { title: 'revoked', value: (row) => row.revokedAt },
   ],
   further: [
-    { name: 'create', operation: createToken, positional: ['name'], example: 'ci --role editor' },
+    { name: 'create', operation: createToken, positional: ['name'], example: 'ci --role editor', quiet },
     { name: 'revoke', operation: revokeToken },
   ],
 });

@@ -187,12 +187,12 @@ export async function followIngestion(client: Client, id: string, signal: AbortS
 
 /** Makes the project when the server does not have it yet. */
 export async function ensureProject(client: Client, project: string): Promise<Client> {
-  const root = client.inProject('default');
+  const inProject = client.inProject(project);
   try {
-    await root.call(getProject, { params: { name: project } });
+    await inProject.call(getProject, { params: { name: project } }); // asked inside it: its own tokens are of no other
   } catch (error) {
     if (!isTidemillError(error) || error.kind !== 'not_found') throw error;
-    await root.call(createProject, { body: { name: project } });
+    await client.inProject('default').call(createProject, { body: { name: project } });
   }
-  return client.inProject(project);
+  return inProject;
 }

@@ -17,7 +17,7 @@ export const approvalErrors = defineErrors({
   SECOND_PERSON_REQUIRED: {
     kind: 'forbidden',
     message: (principal: string, policy: string) =>
-      `${principal} asked for this approval, and the policy "${policy}" wants a second person to grant it`,
-    help: 'Let another approver decide, or let an admin set the policy to `selfApproval: true` (a server without authentication knows one person alone, user:local).',
+      `${principal} asked for this approval, and the policy "${policy}" wants a second person to grant it: let another approver decide, or an admin run \`tidemill approval set-policy ${policy} --self-approval\``,
+    help: 'A server without authentication knows one person alone, user:local.',
   },
 });
