@@ -11,6 +11,7 @@ test.each([
 
 test.each([
   ['  -- nothing', 'it is empty'],
+  ['a >', 'nothing stands behind its last ">"'],
   ['(a > 1', 'a ")" is missing'],
   ['a > 1)', 'a ")" closes nothing'],
   ['(a]', 'a "]" closes nothing'],

@@ -3,7 +3,7 @@ const closing: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}'
 
 /**
  * Why a text cannot be one SQL expression, as far as it can be told without a database: it is empty, a quote or bracket
- * stands alone, or it is a list or a statement. Whether its columns exist only the data can tell.
+ * stands alone, it ends in an operator, or it is a list or a statement. Whether its columns exist only the data can tell.
  */
 export function findExpressionProblem(text: string): string | undefined {
   const awaited: string[] = [];
@@ -18,5 +18,7 @@ export function findExpressionProblem(text: string): string | undefined {
     else if (token === ';') return 'it is one expression, not a statement';
     else if (token === ',' && awaited.length === 0) return 'it is one expression, not a list';
   }
-  return awaited.length === 0 ? undefined : `a "${awaited.at(-1)}" is missing`;
+  if (awaited.length > 0) return `a "${awaited.at(-1)}" is missing`;
+  const last = found.at(-1) ?? '';
+  return '<>=!+-*/%|&'.includes(last) ? `nothing stands behind its last "${last}"` : undefined;
 }
