@@ -22,11 +22,20 @@ describe('the items of a step', () => {
       ],
     ],
     ['an axis that is called range', { range: [1, 2] }, [{ range: 1 }, { range: 2 }]],
-    ['nothing', { range: 0 }, []],
   ])('are those of %s', (_, foreach, items) => {
     expect(staticItems(foreach)).toEqual(items);
     expect(countItems(foreach)).toBe(items.length);
     expect(eachNames(foreach)).toEqual([...new Set(items.flatMap((item) => Object.keys(item)))]);
+  });
+
+  test.each<[Exclude<Foreach, string>, readonly string[]]>([
+    [{ range: 0 }, ['item']],
+    // a billion combinations of the first three, and none with the last
+    [{ a: { range: 1000 }, b: { range: 1000 }, c: { range: 1000 }, d: { range: 0 } }, ['a', 'b', 'c', 'd']],
+  ])('may be none, and have names all the same: %j', (foreach, names) => {
+    expect(countItems(foreach)).toBe(0);
+    expect(staticItems(foreach)).toEqual([]);
+    expect(eachNames(foreach)).toEqual(names);
   });
 
   test('of an expression are known when its value is', () => {

@@ -14,6 +14,8 @@ type Axis = readonly Json[] | { readonly range: number };
 /** Known before anything runs. */
 export function staticItems(foreach: Exclude<Foreach, string>): readonly Item[] {
   if (isList(foreach)) return foreach.map(toItem);
+  // one empty axis leaves nothing of the others, however many combinations those have
+  if (countItems(foreach) === 0) return [];
   const axes = Object.entries(foreach) as readonly (readonly [string, Axis | number])[];
   if (typeof foreach['range'] === 'number') return valuesOf({ range: foreach['range'] }).map(toItem);
   // the last name changes fastest, as in nested loops
@@ -27,7 +29,8 @@ export function staticItems(foreach: Exclude<Foreach, string>): readonly Item[] 
 /** The names that `${each.<name>}` may have; undefined when only the run can say. */
 export function eachNames(foreach: Foreach): readonly string[] | undefined {
   if (typeof foreach === 'string') return undefined;
-  return [...new Set(staticItems(foreach).flatMap((item) => Object.keys(item)))];
+  if (isList(foreach)) return [...new Set(foreach.map(toItem).flatMap((item) => Object.keys(item)))];
+  return typeof foreach['range'] === 'number' ? Object.keys(toItem(0)) : Object.keys(foreach);
 }
 
 /** How many there would be, without making them. */
