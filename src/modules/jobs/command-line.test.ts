@@ -32,6 +32,13 @@ describe('the command of a step', () => {
     );
   });
 
+  test('keeps placeholders apart whose names differ only in case or signs', () => {
+    const values = { 'each.c': '1', 'each.C': '2', 'inputs.a-b': '3', 'inputs.a_b': '4' };
+    expect(run(`printf '[%s]' \${each.c} \${each.C} \${inputs.a-b} \${inputs.a_b} \${each.c}`, values)).toBe(
+      '[1][2][3][4][1]',
+    );
+  });
+
   test('given as a list runs without a shell', () => {
     expect(run(['printf', '[%s]', `x\${params.p}y`, '$HOME'], { 'params.p': '1 2' })).toBe('[x1 2y][$HOME]');
   });

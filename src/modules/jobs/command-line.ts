@@ -27,6 +27,14 @@ export function prepareCommand(command: string | readonly string[], lookup: Look
     return { argv: command.map(fill), environment: {} };
   }
   const environment: Record<string, string> = {};
+  const variables = new Map<string, string>();
+  /** Told apart by a number, since the names of two placeholders may differ in case or signs alone. */
+  const variableOf = (expression: string): string => {
+    const known = variables.get(expression);
+    const name = known ?? `TIDEMILL_ARG_${variables.size}_${expression.replaceAll(/[^A-Za-z0-9]/g, '_').toUpperCase()}`;
+    variables.set(expression, name);
+    return name;
+  };
   let script = '';
   let quote: '"' | "'" | undefined;
   for (let at = 0; at < command.length; ) {
@@ -34,7 +42,7 @@ export function prepareCommand(command: string | readonly string[], lookup: Look
     const expression = placeholder.exec(command)?.[1];
     const value = expression === undefined ? undefined : lookup(expression);
     if (expression !== undefined && value !== undefined) {
-      const variable = `TIDEMILL_ARG_${expression.replaceAll(/[^A-Za-z0-9]/g, '_').toUpperCase()}`;
+      const variable = variableOf(expression);
       environment[variable] = value;
       const bare = `\${${variable}}`;
       script += quote === '"' ? bare : quote === "'" ? `'"${bare}"'` : `"${bare}"`;
