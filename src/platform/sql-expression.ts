@@ -1,4 +1,6 @@
-const tokens = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|"(?:[^"]|"")*"|[^\s]/g;
+/** Comments, texts (`E'…'` with backslashes, `$tag$…$tag$`), quoted names; of the rest each character. */
+const tokens =
+  /--[^\n]*|\/\*[\s\S]*?\*\/|(?<!\w)[eE]'(?:[^'\\]|\\[\s\S]|'')*'|(?<!(?<!\w)[eE])'(?:[^']|'')*'|"(?:[^"]|"")*"|(?<![\w$])(\$(?:[A-Za-z_]\w*)?\$)[\s\S]*?\1|[^\s]/g;
 const closing: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 
 /**
