@@ -170,6 +170,24 @@ export async function listParkedSubjects(reader: Reader, consumer: string): Prom
   return new Set(rows.map(subjectKey));
 }
 
+/** Whether an event of the subject is parked. */
+export async function isParked(
+  reader: Reader,
+  consumer: string,
+  { project, subject }: { readonly project: string; readonly subject: string },
+): Promise<boolean> {
+  const row = await reader
+    .query<ConsumerTables>()
+    .selectFrom('parked_events')
+    .select(['parked_events.position'])
+    .where('parked_events.consumer', '=', consumer)
+    .where('parked_events.project', '=', project)
+    .where('parked_events.subject', '=', subject)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** A subject is a reference inside a project. */
 export const subjectKey = (event: { readonly project: string; readonly subject: string }): string =>
   `${event.project}\n${event.subject}`;

@@ -2,8 +2,8 @@ import type { Database, WriteContext } from '../database/types.ts';
 import type { Logger } from '../log.ts';
 import {
   deleteParked,
+  isParked,
   listParked,
-  listParkedSubjects,
   type ParkedEvent,
   recordFailedRetry,
   subjectKey,
@@ -59,7 +59,7 @@ async function retryOne(
     await database.write(contextOf(consumer, logged), async (unit) => {
       if (!(await deleteParked(unit, parked))) return;
       await consumer.handle?.(unit, logged.event);
-      if ((await listParkedSubjects(unit, consumer.name)).has(subjectKey({ project, subject }))) return;
+      if (await isParked(unit, consumer.name, { project, subject })) return;
       await unit.becauseOf({ cause: logged.event.id }).emit({
         type: 'consumer.resumed',
         project,
