@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
-import { globToRegExp } from '#contracts/glob';
+import { parseGlob } from '#contracts/glob';
 import { namePattern } from '#contracts/references';
 import { CliError, documentNames, foldersUpFrom } from '../context.ts';
 
@@ -80,19 +80,19 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
  * is landed as data.
  */
 export async function listSnapshotFiles({ folder, sources }: ProjectFolder): Promise<readonly string[]> {
-  const data = Object.values(sources).map(globToRegExp);
+  const data = Object.values(sources).map(parseGlob);
   const files = (await listByGit(folder)) ?? (await walk(folder, ''));
-  return files.filter((path) => !data.some((pattern) => pattern.test(path))).toSorted();
+  return files.filter((path) => !data.some(({ matches }) => matches(path))).toSorted();
 }
 
 /** The files that a dataset's source matches now. */
 export async function listSourceFiles(folder: string, source: string): Promise<readonly string[]> {
-  const pattern = globToRegExp(source);
+  const { matches } = parseGlob(source);
   const fixed = source.replace(/^\.\//, '').split('/');
   const wild = fixed.findIndex((part) => /[*?]/.test(part));
   const base = (wild < 0 ? fixed.slice(0, -1) : fixed.slice(0, wild)).join('/');
   const files = await walk(join(folder, base), base === '' ? '' : `${base}/`);
-  return files.filter((path) => pattern.test(path)).toSorted();
+  return files.filter(matches).toSorted();
 }
 
 async function listByGit(folder: string): Promise<readonly string[] | undefined> {

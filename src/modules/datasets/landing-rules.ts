@@ -1,5 +1,5 @@
 import type { Column, DatasetSpec, SourceFormat } from '#contracts/datasets';
-import { globToRegExp } from '#contracts/glob';
+import { parseGlob } from '#contracts/glob';
 import type { SourceFile } from './dataset-types.ts';
 import { datasetsErrors } from './datasets-errors.ts';
 
@@ -28,8 +28,8 @@ export function newFiles(
 }
 
 function outsideOf(source: string, landed: readonly { readonly path: string }[]): readonly string[] {
-  const pattern = globToRegExp(source);
-  return landed.map(({ path }) => path).filter((path) => !pattern.test(path));
+  const { matches } = parseGlob(source);
+  return landed.map(({ path }) => path).filter((path) => !matches(path));
 }
 
 /** What a landing of these files would find, by their names alone: nothing is read for it. */

@@ -1,5 +1,5 @@
 import { basename, dirname, normalize } from 'node:path/posix';
-import { globToRegExp } from '#contracts/glob';
+import { parseGlob } from '#contracts/glob';
 import type { StepSpec } from '#contracts/pipelines';
 import type { TreeFile } from '#contracts/tree';
 
@@ -16,8 +16,8 @@ type Steps = Readonly<Record<string, StepSpec>>;
 export function codeOf(step: StepSpec, tree: readonly TreeFile[], steps: Steps = {}): readonly TreeFile[] {
   const files = tree.filter(({ path }) => !neverCode.test(path));
   if (step.code !== undefined) {
-    const patterns = step.code.map(globToRegExp);
-    return files.filter(({ path }) => patterns.some((pattern) => pattern.test(path)));
+    const globs = step.code.map(parseGlob);
+    return files.filter(({ path }) => globs.some(({ matches }) => matches(path)));
   }
   const paths = new Set(files.map(({ path }) => path));
   const named = new Set(namedIn(step, paths));
