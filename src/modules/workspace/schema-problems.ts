@@ -30,23 +30,45 @@ export function createSchemaChecker(schema: object): (value: unknown) => readonl
 /** A union reports the problems of each of its members: those of the member that was most likely meant count. */
 function mostLikely(errors: readonly ErrorObject[]): readonly ErrorObject[] {
   const unions = errors.filter(({ keyword }) => keyword === 'anyOf');
-  let kept = errors.filter(({ keyword }) => keyword !== 'anyOf');
+  const others = errors.filter(({ keyword }) => keyword !== 'anyOf');
+  const below = byPathAbove(others);
+  /** Those that still count, as they are told. */
+  const told = new Map(others.map((error) => [error, error]));
   for (const union of unions.toSorted((a, b) => b.schemaPath.length - a.schemaPath.length)) {
     const prefix = `${union.schemaPath}/`;
+    const concerned = (below.get(union.instancePath) ?? []).filter(({ schemaPath }) => schemaPath.startsWith(prefix));
     const members = new Map<number, ErrorObject[]>();
-    for (const error of kept) {
-      if (!error.schemaPath.startsWith(prefix) || !isWithin(error.instancePath, union.instancePath)) continue;
+    for (const error of concerned) {
+      const one = told.get(error);
+      if (one === undefined) continue;
       const member = Number(error.schemaPath.slice(prefix.length).split('/')[0]);
-      members.set(member, [...(members.get(member) ?? []), error]);
+      const list = members.get(member);
+      if (list === undefined) members.set(member, [one]);
+      else list.push(one);
     }
-    const all = new Set([...members.values()].flat());
     const meant = meantBy(union, members);
-    kept = kept.flatMap((error) => (all.has(error) ? (meant.get(error) ?? []) : error));
+    for (const error of concerned) {
+      const one = told.get(error);
+      const kept = one && meant.get(one);
+      if (kept === undefined) told.delete(error);
+      else told.set(error, kept);
+    }
   }
-  return kept;
+  return others.flatMap((error) => told.get(error) ?? []);
 }
 
-const isWithin = (path: string, above: string): boolean => path === above || path.startsWith(`${above}/`);
+/** Each error under its own path and all that lead to it, so that a long list of mistakes is not looked through for each of them. */
+function byPathAbove(errors: readonly ErrorObject[]): ReadonlyMap<string, readonly ErrorObject[]> {
+  const below = new Map<string, ErrorObject[]>();
+  for (const error of errors)
+    for (let path = error.instancePath; ; path = path.slice(0, path.lastIndexOf('/'))) {
+      const list = below.get(path);
+      if (list === undefined) below.set(path, [error]);
+      else list.push(error);
+      if (path === '') break;
+    }
+  return below;
+}
 
 /**
  * The member that knows most of the keys that are there; among equals that with the fewest problems, which does not fail
