@@ -94,9 +94,9 @@ export function collectedOutputs(steps: RunSteps, step: string, output: string) 
   });
 }
 
-/** The content of a collected output: what the items made, in their order. */
+/** The content of a collected output: what the items made, each with its name, since those that failed leave gaps. */
 export const collectedDigest = (collected: ReturnType<typeof collectedOutputs>): string =>
-  digest(collected.map(({ made }) => made.sha256));
+  digest(collected.map(({ entry, made }) => [entry, made.sha256]));
 
 /** The declaration behind a step or an item. */
 export const specOf = (run: RunBasis, name: string) => run.spec.steps[declaredName(name)];
