@@ -28,17 +28,32 @@ export function createStepDeadlines(deps: {
   let started = false;
   let stopHearing: (() => void) | undefined;
 
-  async function round(): Promise<void> {
-    let waitMs = longestWaitMs;
+  /** Whether it is ended; one that cannot be must not hold up the others. */
+  async function end(due: DueStep): Promise<boolean> {
     try {
-      for (const due of await listDueSteps(database.read, clock.nowMs(), dueAtOnce))
-        await database.write(context, (unit) => expire(unit, due));
-      const nextMs = await findNextDeadlineMs(database.read);
-      if (nextMs !== undefined) waitMs = Math.min(waitMs, Math.max(0, nextMs - clock.nowMs()));
+      await database.write(context, (unit) => expire(unit, due));
+      return true;
     } catch (error) {
-      logger.error({ err: error }, 'steps that waited too long cannot be ended; trying again');
-      waitMs = waitAfterFailureMs;
+      logger.error({ err: error, ...due }, 'a step that waited too long cannot be ended; trying again');
+      return false;
     }
+  }
+
+  /** @returns how long to wait for the next round */
+  async function endDue(): Promise<number> {
+    let allEnded = true;
+    for (const due of await listDueSteps(database.read, clock.nowMs(), dueAtOnce))
+      allEnded = (await end(due)) && allEnded;
+    if (!allEnded) return waitAfterFailureMs;
+    const nextMs = await findNextDeadlineMs(database.read);
+    return nextMs === undefined ? longestWaitMs : Math.min(longestWaitMs, Math.max(0, nextMs - clock.nowMs()));
+  }
+
+  async function round(): Promise<void> {
+    const waitMs = await endDue().catch((error: unknown) => {
+      logger.error({ err: error }, 'steps that waited too long cannot be looked up; trying again');
+      return waitAfterFailureMs;
+    });
     clearTimeout(timer);
     if (started) timer = setTimeout(wake, waitMs).unref();
   }
