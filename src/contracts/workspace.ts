@@ -52,7 +52,7 @@ export const diffWorkspace = defineOperation({
   body: Type.Object(
     {
       files: Type.Array(TreeFile, { description: 'of the project, by content' }),
-      texts: Type.Record(Type.String(), Type.String(), {
+      texts: Type.Record(Type.String(), Type.String({ maxLength: largestTextBytes }), {
         description: 'by path: the document and what is checked with it, SQL and programs',
       }),
       ...Sent,

@@ -22,5 +22,5 @@ export function findExpressionProblem(text: string): string | undefined {
   }
   if (awaited.length > 0) return `a "${awaited.at(-1)}" is missing`;
   const last = found.at(-1) ?? '';
-  return '<>=!+-*/%|&'.includes(last) ? `nothing stands behind its last "${last}"` : undefined;
+  return '<>=+-*/%|&'.includes(last) ? `nothing stands behind its last "${last}"` : undefined;
 }

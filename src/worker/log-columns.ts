@@ -150,7 +150,7 @@ export async function writeColumns(session: Session, name: string, all: readonly
   const table = `${name}_given`;
   const constant = all.filter(({ type, values }) => type === VARCHAR && isSayable(values[0]) && isConstant(values));
   const columns = all.filter((column) => !constant.includes(column));
-  const definitions = columns.map(({ name, type }) => `${quoteName(name)} ${type.toString()}`);
+  const definitions = columns.map((column) => `${quoteName(column.name)} ${column.type.toString()}`);
   await session.run(`create or replace table ${quoteName(table)} (${definitions.join(', ')})`);
   const appender = await session.appenderOf(table);
   const rows = columns[0]?.values.length ?? 0;

@@ -209,7 +209,14 @@ export async function renewLeases(
   attempts: readonly Pick<Job, 'id' | 'fence'>[],
   leaseMs: number,
 ): Promise<void> {
-  if (attempts.length === 0) return;
+  for (let from = 0; from < attempts.length; from += mostCompared)
+    await renewSome(unit, attempts.slice(from, from + mostCompared), leaseMs);
+}
+
+/** Terms of one condition: SQLite takes a thousand. */
+const mostCompared = 200;
+
+async function renewSome(unit: Unit, attempts: readonly Pick<Job, 'id' | 'fence'>[], leaseMs: number): Promise<void> {
   await unit
     .query<JobsTables>()
     .updateTable('jobs')
