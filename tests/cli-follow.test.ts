@@ -114,7 +114,7 @@ pipelines:
   expect(await run('logs', `${id}/eech`, '-f')).toMatchObject({ status: 3 });
 }, 120_000);
 
-test('logs -f says what a run waits for', async () => {
+test('logs -f says what a run waits for, and whoever decides is shown the message', async () => {
   const pair = await startPair();
   const folder = await temporaryFolder();
   await writeFile(
@@ -131,6 +131,11 @@ test('logs -f says what a run waits for', async () => {
   await expect
     .poll(() => said, { timeout: 30_000 })
     .toBe('--- ask: waits for an approval under policy "pipeline": ship it?\n');
+  const { stdout } = await run('approval', 'list');
+  expect(stdout).toContain('\tpipeline p, step ask\tship it?\t');
+  expect((await run('approval', 'show', stdout.split('\n')[1]?.split('\t')[0] ?? '')).stdout).toContain(
+    'message: ship it?\n',
+  );
   expect(await run('pipeline-run', 'cancel', id)).toMatchObject({ status: 0 });
   expect(await ended).toMatchObject({ status: 0, stdout: '' });
   expect(said).toContain(`--- run ${id}: cancelled\n`);
