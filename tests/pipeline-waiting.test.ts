@@ -5,6 +5,7 @@ import { decideApproval, listApprovals, setApprovalPolicy } from '../src/contrac
 import { createWebhook } from '../src/contracts/automation.ts';
 import { listEvents } from '../src/contracts/event-operations.ts';
 import { traceLineage } from '../src/contracts/lineage.ts';
+import { getOverview } from '../src/contracts/overview.ts';
 import { cancelRun, completeStep, explainStep, getRun } from '../src/contracts/pipelines.ts';
 import { newPostgresUrl } from '../src/platform/testing/database.ts';
 import { startControlPlane } from './support/control-plane.ts';
@@ -133,7 +134,19 @@ describe('a step that waits for an approval', () => {
       'waits for an approval under policy "release": is it well?',
     );
     const asked = await pending(project, id);
-    expect(asked).toMatchObject({ policy: 'release', state: 'pending', requestedBy: 'user:local' });
+    expect(asked).toMatchObject({
+      about: 'pipeline p, step ask',
+      message: 'is it well?',
+      policy: 'release',
+      state: 'pending',
+      requestedBy: 'user:local',
+    });
+    const { pipelines } = await client.call(getOverview, {});
+    expect(pipelines[0]?.lastRun?.steps.map(({ name, why }) => [name, why])).toEqual([
+      ['fit', undefined],
+      ['ask', 'waits for an approval under policy "release": is it well?'],
+      ['ship', undefined],
+    ]);
     const decide = (granted: boolean) =>
       client.call(decideApproval, { params: { approvalId: asked?.id ?? '' }, body: { granted, reason: 'looks well' } });
     await expect(decide(true)).rejects.toMatchObject({ code: 'SECOND_PERSON_REQUIRED' });

@@ -63,7 +63,7 @@ CREATE TABLE approvals (
   decided_by text,
   decided_ms bigint,
   reason text
-);
+, about text, message text);
 
 CREATE UNIQUE INDEX approvals_pending on approvals (project, subject, policy) where state = 'pending';
 

@@ -198,6 +198,7 @@ export function drawPipelines({ pipelines }) {
                 ? took(step.startedAt, step.endedAt)
                 : step.state,
             ),
+            step.why && element('span', { class: 'why muted' }, step.why),
             step.error && element('span', { class: 'error' }, step.error.message),
           ),
         ),

@@ -24,6 +24,8 @@ const Approval = Type.Object({
   id: Type.String(),
   subject: Type.String({ description: 'reference of what is to be approved' }),
   policy: Type.String(),
+  about: Type.Optional(Type.String({ description: 'the subject in words: pipeline train, step ask' })),
+  message: Type.Optional(Type.String({ description: 'what whoever asks tells whoever decides' })),
   state: ApprovalState,
   requestedBy: Type.String(),
   requestedAt: Type.String({ format: 'date-time' }),

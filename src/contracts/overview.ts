@@ -55,6 +55,7 @@ export const Overview = Type.Object({
             Type.Object({
               name: Type.String(),
               state: Type.String(),
+              why: Type.Optional(Type.String({ description: 'of a step that waits: what for' })),
               startedAt: Type.Optional(Instant),
               endedAt: Type.Optional(Instant),
               error: Type.Optional(Failure),

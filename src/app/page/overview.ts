@@ -82,9 +82,10 @@ const viewRun = (run: RunView): NonNullable<Overview['pipelines'][number]['lastR
   ...(run.result !== undefined && { model: `model:${run.result.model}@${run.result.version}` }),
   ...(run.result?.verdict !== undefined && { verdict: run.result.verdict }),
   ...(run.error !== undefined && { error: run.error }),
-  steps: run.steps.map(({ step, state, startedAt, endedAt, error }) => ({
+  steps: run.steps.map(({ step, state, why, startedAt, endedAt, error }) => ({
     name: step,
     state,
+    ...(state === 'waiting' && why !== undefined && { why }),
     ...(startedAt !== undefined && { startedAt }),
     ...(endedAt !== undefined && { endedAt }),
     ...(error !== undefined && { error }),

@@ -9,6 +9,8 @@ export const approval = nounOf({
   columns: [
     { title: 'id', value: (row) => row.id },
     { title: 'subject', value: (row) => row.subject },
+    { title: 'about', value: (row) => row.about },
+    { title: 'message', value: (row) => row.message },
     { title: 'policy', value: (row) => row.policy },
     { title: 'state', value: (row) => row.state },
     { title: 'requested by', value: (row) => row.requestedBy },

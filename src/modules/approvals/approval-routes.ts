@@ -18,6 +18,8 @@ const toView = (approval: Approval): ApprovalView => ({
   id: approval.id,
   subject: approval.subject,
   policy: approval.policy,
+  ...(approval.about !== undefined && { about: approval.about }),
+  ...(approval.message !== undefined && { message: approval.message }),
   state: approval.state,
   requestedBy: approval.requestedBy,
   requestedAt: new Date(approval.requestedMs).toISOString(),

@@ -23,6 +23,10 @@ export interface ApprovalRequest {
   readonly subject: string;
   /** Name of the policy: `risk`. */
   readonly policy: string;
+  /** The subject in words: `pipeline train, step ask`. */
+  readonly about?: string | undefined;
+  /** What whoever decides is told. */
+  readonly message?: string | undefined;
   /** Who wants it: the principal behind the request, not the loop that carries it. */
   readonly requestedBy: string;
 }
@@ -56,7 +60,7 @@ export interface ApprovalsApi {
 
 export function createApprovalService(lineage: Pick<LineageApi, 'record'>): ApprovalsApi {
   return {
-    async request(unit, { project, subject, policy, requestedBy }) {
+    async request(unit, { project, subject, policy, about, message, requestedBy }) {
       const pending = (await listPending(unit, project, subject)).find((one) => one.policy === policy);
       if (pending !== undefined) return pending.id;
       const id = unit.newId();
@@ -65,6 +69,8 @@ export function createApprovalService(lineage: Pick<LineageApi, 'record'>): Appr
         project,
         subject,
         policy,
+        about,
+        message,
         state: 'pending',
         requestedBy,
         requestedMs: unit.nowMs,

@@ -10,6 +10,10 @@ export interface Approval {
   /** Reference of what is to be approved. */
   readonly subject: string;
   readonly policy: string;
+  /** The subject in words. */
+  readonly about: string | undefined;
+  /** For whoever decides. */
+  readonly message: string | undefined;
   readonly state: ApprovalState;
   readonly requestedBy: string;
   readonly requestedMs: number;
@@ -29,6 +33,8 @@ const rowToApproval = (row: ApprovalsTables['approvals']): Approval => ({
   project: row.project,
   subject: row.subject,
   policy: row.policy,
+  about: row.about ?? undefined,
+  message: row.message ?? undefined,
   state: row.state,
   requestedBy: row.requested_by,
   requestedMs: row.requested_ms,
@@ -46,6 +52,8 @@ const select = (reader: Reader, project: string) =>
       'approvals.project',
       'approvals.subject',
       'approvals.policy',
+      'approvals.about',
+      'approvals.message',
       'approvals.state',
       'approvals.requested_by',
       'approvals.requested_ms',
@@ -68,6 +76,8 @@ export async function insertApproval(unit: Unit, approval: Approval): Promise<vo
       project: approval.project,
       subject: approval.subject,
       policy: approval.policy,
+      about: approval.about ?? null,
+      message: approval.message ?? null,
       state: approval.state,
       requested_by: approval.requestedBy,
       requested_ms: approval.requestedMs,

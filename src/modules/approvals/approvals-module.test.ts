@@ -93,6 +93,24 @@ describeDatabases('approvals', (open) => {
     expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([200, 409]));
   });
 
+  test('what it is about and the message of whoever asks are shown to whoever decides', async () => {
+    const { app, api, database, request } = await setUp();
+    const words = { about: 'pipeline train, step ask', message: 'AUC is 0.93' };
+    const id = await database.write({ actor: 'user:anna' }, (unit) =>
+      api.request(unit, {
+        project,
+        subject: 'pipeline-step:r/ask',
+        policy: 'risk',
+        requestedBy: 'user:anna',
+        ...words,
+      }),
+    );
+    expect((await app.inject(`${base}/approvals/${id}`)).json()).toMatchObject(words);
+    expect((await app.inject(`${base}/approvals`)).json().items).toMatchObject([words]);
+    const plain = (await app.inject(`${base}/approvals/${await request()}`)).json();
+    expect([plain.about, plain.message]).toEqual([undefined, undefined]);
+  });
+
   test('asking again while one is pending is the same request; after a decision it is a new one', async () => {
     const { request, decide, become } = await setUp();
     const id = await request();

@@ -6,6 +6,8 @@ export interface ApprovalsTables {
     readonly project: string;
     readonly subject: string;
     readonly policy: string;
+    readonly about: string | null;
+    readonly message: string | null;
     readonly state: ApprovalState;
     readonly requested_by: string;
     readonly requested_ms: number;

@@ -43,6 +43,8 @@ export async function startWaiting(
       project: run.project,
       subject: reference,
       policy: wait.with['policy'] ?? defaultPolicy,
+      about: `pipeline ${run.pipeline}, step ${step.name}`,
+      message: wait.with['message'],
       requestedBy: run.requestedBy,
     });
   await deps.lineage.record(unit, run.project, [
