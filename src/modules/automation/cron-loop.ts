@@ -1,24 +1,21 @@
 import type { Clock } from '#platform/clock';
 import type { Database, WriteContext } from '#platform/database';
+import { createDueLoop, type DueLoop } from '#platform/due-loop';
 import type { Logger } from '#platform/log';
 import type { TriggerService } from './trigger-service.ts';
 import { findNextFireMs, listDue } from './trigger-store.ts';
 
-/** Fires crons when their stored time has come. Times that passed while the server was away fire once, the last. */
-export interface CronLoop {
-  /** A trigger was declared: its time may be the next. */
-  wake(): void;
+/**
+ * Fires crons when their stored time has come. Times that passed while the server was away fire once, the last. Woken when
+ * a trigger was declared: its time may be the next.
+ */
+export interface CronLoop extends DueLoop {
   /** Fires whatever is due now. */
   runDue(): Promise<void>;
-  start(): void;
-  stop(): Promise<void>;
 }
 
 const context: WriteContext = { actor: 'system:automation.cron' };
 const dueAtOnce = 100;
-/** Also finds a clock that was set, and timers that cannot be set for more than 24 days. */
-const longestWaitMs = 60_000;
-const waitAfterFailureMs = 5_000;
 
 export function createCronLoop(deps: {
   readonly database: Database;
@@ -27,54 +24,19 @@ export function createCronLoop(deps: {
   readonly triggers: Pick<TriggerService, 'fireCron'>;
 }): CronLoop {
   const { database, clock, logger, triggers } = deps;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
-  let again = false;
-  let started = false;
 
   async function runDue(): Promise<void> {
     for (const due of await listDue(database.read, clock.nowMs(), dueAtOnce))
       await database.write(context, (unit) => triggers.fireCron(unit, due));
   }
 
-  async function round(): Promise<void> {
-    let waitMs = longestWaitMs;
-    try {
+  const loop = createDueLoop({
+    clock,
+    async round() {
       await runDue();
-      const nextMs = await findNextFireMs(database.read);
-      if (nextMs !== undefined) waitMs = Math.min(waitMs, Math.max(0, nextMs - clock.nowMs()));
-    } catch (error) {
-      logger.error({ err: error }, 'crons cannot be fired; trying again');
-      waitMs = waitAfterFailureMs;
-    }
-    clearTimeout(timer);
-    if (started) timer = setTimeout(wake, waitMs).unref();
-  }
-
-  function wake(): void {
-    if (!started) return;
-    again = true;
-    running ??= (async () => {
-      while (again && started) {
-        again = false;
-        await round();
-      }
-    })().finally(() => {
-      running = undefined;
-    });
-  }
-
-  return {
-    wake,
-    runDue,
-    start() {
-      started = true;
-      wake();
+      return await findNextFireMs(database.read);
     },
-    async stop() {
-      started = false;
-      clearTimeout(timer);
-      await running;
-    },
-  };
+    failed: (error) => logger.error({ err: error }, 'crons cannot be fired; trying again'),
+  });
+  return { ...loop, runDue };
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '#platform/clock';
 import type { Database, Unit, WriteContext } from '#platform/database';
+import { createDueLoop, waitAfterFailureMs } from '#platform/due-loop';
 import type { Logger } from '#platform/log';
 import { type DueStep, findNextDeadlineMs, listDueSteps } from './wait-store.ts';
 
@@ -11,9 +12,6 @@ export interface StepDeadlines {
 
 const context: WriteContext = { actor: 'system:pipelines.deadlines' };
 const dueAtOnce = 100;
-/** Also finds a clock that was set, what another control plane wrote, and what no timer can wait for. */
-const longestWaitMs = 60_000;
-const waitAfterFailureMs = 5_000;
 
 export function createStepDeadlines(deps: {
   readonly database: Database;
@@ -22,10 +20,6 @@ export function createStepDeadlines(deps: {
   readonly expire: (unit: Unit, due: DueStep) => Promise<void>;
 }): StepDeadlines {
   const { database, clock, logger, expire } = deps;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
-  let again = false;
-  let started = false;
   let stopHearing: (() => void) | undefined;
 
   /** Whether it is ended; one that cannot be must not hold up the others. */
@@ -39,51 +33,27 @@ export function createStepDeadlines(deps: {
     }
   }
 
-  /** @returns how long to wait for the next round */
-  async function endDue(): Promise<number> {
-    let allEnded = true;
-    for (const due of await listDueSteps(database.read, clock.nowMs(), dueAtOnce))
-      allEnded = (await end(due)) && allEnded;
-    if (!allEnded) return waitAfterFailureMs;
-    const nextMs = await findNextDeadlineMs(database.read);
-    return nextMs === undefined ? longestWaitMs : Math.min(longestWaitMs, Math.max(0, nextMs - clock.nowMs()));
-  }
-
-  async function round(): Promise<void> {
-    const waitMs = await endDue().catch((error: unknown) => {
-      logger.error({ err: error }, 'steps that waited too long cannot be looked up; trying again');
-      return waitAfterFailureMs;
-    });
-    clearTimeout(timer);
-    if (started) timer = setTimeout(wake, waitMs).unref();
-  }
-
-  function wake(): void {
-    if (!started) return;
-    again = true;
-    running ??= (async () => {
-      while (again && started) {
-        again = false;
-        await round();
-      }
-    })().finally(() => {
-      running = undefined;
-    });
-  }
+  const loop = createDueLoop({
+    clock,
+    async round() {
+      let allEnded = true;
+      for (const due of await listDueSteps(database.read, clock.nowMs(), dueAtOnce))
+        allEnded = (await end(due)) && allEnded;
+      return allEnded ? await findNextDeadlineMs(database.read) : clock.nowMs() + waitAfterFailureMs;
+    },
+    failed: (error) => logger.error({ err: error }, 'steps that waited too long cannot be looked up; trying again'),
+  });
 
   return {
     start() {
-      started = true;
       stopHearing = database.onEvents((events) => {
-        if (events.some(({ type }) => type === 'step.waiting')) wake();
+        if (events.some(({ type }) => type === 'step.waiting')) loop.wake();
       });
-      wake();
+      loop.start();
     },
     async stop() {
-      started = false;
       stopHearing?.();
-      clearTimeout(timer);
-      await running;
+      await loop.stop();
     },
   };
 }
