@@ -63,6 +63,11 @@ export function withCause(error: AppError, cause: unknown): AppError {
   return Object.assign(error, { cause });
 }
 
+/** What people are told of a failure: what is no error of ours says nothing to them, the log has it. */
+export function reasonOf(error: unknown): string {
+  return isAppError(error) ? error.message : 'the server made a mistake, which its log tells';
+}
+
 /** Recognises by shape, not by class: errors cross package and worker borders. */
 export function isAppError(error: unknown, code?: string): error is AppError {
   if (!(error instanceof Error) || !('code' in error) || !('kind' in error)) return false;

@@ -1,6 +1,6 @@
 import type { EventData } from '#contracts/event-types';
 import type { Unit } from '#platform/database';
-import { isAppError } from '#platform/errors';
+import { reasonOf } from '#platform/errors';
 import type { Consumer } from '#platform/events';
 import type { AutomationDeps } from './automation-deps.ts';
 import { automationErrors } from './automation-errors.ts';
@@ -17,12 +17,13 @@ export function createNotifySteps({ pipelines }: Pick<AutomationDeps, 'pipelines
     const webhooks = await listWebhooksBefore(unit, { project });
     if (!webhooks.some(({ enabled, types }) => enabled && types.includes(notified))) {
       const { code, message } = automationErrors.NOTIFICATION_UNHEARD();
-      return await pipelines.completeStep(unit, step.token, { kind: 'failed', code, message });
+      await pipelines.completeStep(unit, step.token, { kind: 'failed', code, message });
+      return;
     }
     const { runId, pipeline, step: name } = step;
     const message = String(step.with['message'] ?? '');
-    await pipelines.completeStep(unit, step.token, { kind: 'succeeded' });
-    await unit.emit({ type: notified, project, subject, data: { runId, pipeline, step: name, message } });
+    if (await pipelines.completeStep(unit, step.token, { kind: 'succeeded' }))
+      await unit.emit({ type: notified, project, subject, data: { runId, pipeline, step: name, message } });
   }
 
   return {
@@ -31,19 +32,12 @@ export function createNotifySteps({ pipelines }: Pick<AutomationDeps, 'pipelines
     from: 'now',
     async handle(unit, event) {
       if (event.type !== 'step.waiting' || event.data.use !== 'notify') return;
-      await notify(unit, event.project, event.subject, event.data).catch((error: unknown) => {
-        // its run was cancelled, or it waited too long
-        if (!isAppError(error, 'STEP_NOT_WAITING')) throw error;
-      });
+      await notify(unit, event.project, event.subject, event.data);
     },
     async giveUp(unit, event, error) {
       if (event.type !== 'step.waiting' || event.data.use !== 'notify') return;
-      const message = isAppError(error) ? error.message : 'the server made a mistake, which its log tells';
-      await pipelines
-        .completeStep(unit, event.data.token, { kind: 'failed', code: 'NOTIFICATION_UNHEARD', message })
-        .catch((again: unknown) => {
-          if (!isAppError(again, 'STEP_NOT_WAITING')) throw again;
-        });
+      const message = reasonOf(error);
+      await pipelines.completeStep(unit, event.data.token, { kind: 'failed', code: 'NOTIFICATION_UNHEARD', message });
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { PipelineSpec } from '#contracts/pipelines';
 import type { Clock } from '#platform/clock';
-import { isAppError } from '#platform/errors';
+import { reasonOf } from '#platform/errors';
 import type { Consumer, EventLog } from '#platform/events';
 import type { Logger } from '#platform/log';
 import type { ResourceKind } from '#platform/resource-kind';
@@ -9,7 +9,6 @@ import type { PipelinesDeps } from './pipelines-deps.ts';
 import { pipelinesKind } from './pipelines-kind.ts';
 import { registerPipelineRoutes } from './pipelines-routes.ts';
 import { createPipelinesService, type PipelinesApi } from './pipelines-service.ts';
-import { findStepByToken } from './pipelines-store.ts';
 import { createStepDeadlines } from './step-deadlines.ts';
 
 export interface PipelinesModule {
@@ -50,8 +49,7 @@ export function createPipelinesModule(
         async handle(unit, event) {
           if (event.type !== 'gate.decided') return;
           const { promotionId, model, version, verdict } = event.data;
-          const waiting = await findStepByToken(unit, promotionId);
-          if (waiting?.state !== 'waiting') return; // proposed by something else, or its run was cancelled
+          // no effect when it was proposed by something else, or its run was cancelled
           await service.answerPromotion(unit, promotionId, { kind: 'succeeded', result: { model, version, verdict } });
         },
         async giveUp(unit, event, error) {
@@ -76,9 +74,4 @@ export function createPipelinesModule(
     stop: () => deadlines.stop(),
     routes: (app) => registerPipelineRoutes(app, { ...deps, pipelines: service }),
   };
-}
-
-/** What is no error of ours says nothing to people: the log has it. */
-function reasonOf(error: unknown): string {
-  return isAppError(error) ? error.message : 'the server made a mistake, which its log tells';
 }

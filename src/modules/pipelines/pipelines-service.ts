@@ -48,8 +48,8 @@ export interface PipelinesApi {
    * so has the run. No effect on a run that has ended or is being cancelled. @throws RUN_NOT_FOUND
    */
   cancel(unit: Unit, project: string, runId: string): Promise<void>;
-  /** Answers a step that waits by the token of its event `step.waiting`: once. @throws STEP_NOT_WAITING */
-  completeStep(unit: Unit, token: string, outcome: StepOutcome): Promise<void>;
+  /** Answers a step that waits by the token of its event `step.waiting`: once, and whether one waited. */
+  completeStep(unit: Unit, token: string, outcome: StepOutcome): Promise<boolean>;
   /** @throws RUN_NOT_FOUND */
   get(reader: Reader, project: string, runId: string): Promise<{ readonly run: Run; readonly steps: readonly Step[] }>;
 }

@@ -31,9 +31,10 @@ export interface OpenStep {
 
 /** Answers to steps that wait: each ends its step once, whoever comes first. */
 export interface WaitingSteps {
-  completeStep(unit: Unit, token: string, outcome: StepOutcome): Promise<void>;
-  /** Answers `register` by what it waits for: the promotion. STEP_NOT_WAITING. */
-  answerPromotion(unit: Unit, promotionId: string, outcome: StepOutcome): Promise<void>;
+  /** Answers whether a step waited for it: its run may have been cancelled, or it waited too long. */
+  completeStep(unit: Unit, token: string, outcome: StepOutcome): Promise<boolean>;
+  /** The same of `register`, by what it waits for: the promotion. */
+  answerPromotion(unit: Unit, promotionId: string, outcome: StepOutcome): Promise<boolean>;
   /** RUN_NOT_FOUND, STEP_NOT_FOUND, STEP_NOT_EXTERNAL, STEP_NOT_WAITING, STEP_TOKEN_WRONG. */
   completeExternal(unit: Unit, answer: ExternalAnswer): Promise<Step>;
   /** Of an approval that a step asked for; no effect when it waits no more. */
@@ -42,7 +43,7 @@ export interface WaitingSteps {
     subject: string,
     decided: { readonly granted: boolean; readonly policy: string; readonly reason: string },
   ): Promise<void>;
-  /** An answer that could not be recorded. */
+  /** An answer that could not be recorded. STEP_NOT_WAITING. */
   refuseAnswer(unit: Unit, promotionId: string, reason: string): Promise<void>;
   refuseDecision(unit: Unit, subject: string, reason: string): Promise<void>;
   /** Its deadline has come; no effect when it was answered meanwhile. */
@@ -68,12 +69,10 @@ export function createWaitingSteps(
     return step && { unit: inRun(asking, open.fixed.run), open, step };
   }
 
-  /** The step that waits for this. @throws STEP_NOT_WAITING */
-  async function openWaiting(asking: Unit, key: string): Promise<OpenStep> {
+  /** The step that waits for this. */
+  async function openWaiting(asking: Unit, key: string): Promise<OpenStep | undefined> {
     const found = await findStepByToken(asking, key);
-    const opened = found?.state === 'waiting' ? await openStep(asking, found.runId, found.step) : undefined;
-    if (opened === undefined) throw pipelinesErrors.STEP_NOT_WAITING();
-    return opened;
+    return found?.state === 'waiting' ? await openStep(asking, found.runId, found.step) : undefined;
   }
 
   async function answer({ unit, open, step }: OpenStep, outcome: StepOutcome): Promise<void> {
@@ -84,14 +83,16 @@ export function createWaitingSteps(
     await runs.proceed(unit, open, { ...step, state: 'succeeded', endedMs: unit.nowMs });
   }
 
-  const waiting: WaitingSteps = {
-    async completeStep(unit, token, outcome) {
-      await answer(await openWaiting(unit, tokenDigest(token)), outcome);
-    },
+  async function answerKey(unit: Unit, key: string, outcome: StepOutcome): Promise<boolean> {
+    const opened = await openWaiting(unit, key);
+    if (opened !== undefined) await answer(opened, outcome);
+    return opened !== undefined;
+  }
 
-    async answerPromotion(unit, promotionId, outcome) {
-      await answer(await openWaiting(unit, promotionId), outcome);
-    },
+  const waiting: WaitingSteps = {
+    completeStep: (unit, token, outcome) => answerKey(unit, tokenDigest(token), outcome),
+
+    answerPromotion: answerKey,
 
     async completeExternal(unit, { project, runId, step: name, token, outcome, reason }) {
       const open = await runs.open(unit, runId);
@@ -121,6 +122,7 @@ export function createWaitingSteps(
 
     async refuseAnswer(unit, promotionId, reason) {
       const opened = await openWaiting(unit, promotionId);
+      if (opened === undefined) throw pipelinesErrors.STEP_NOT_WAITING();
       await answer(opened, failed(pipelinesErrors.STEP_NOT_RECORDED(opened.step.name, reason)));
     },
 

@@ -1,7 +1,6 @@
 import { formatReference, parseReference } from '#contracts/references';
-import type { StepOutcome } from '#modules/pipelines';
 import type { Unit } from '#platform/database';
-import { type AppError, isAppError } from '#platform/errors';
+import { type AppError, isAppError, reasonOf } from '#platform/errors';
 import type { Consumer } from '#platform/events';
 import type { RolloutsDeps } from './rollouts-deps.ts';
 import { rolloutsErrors } from './rollouts-errors.ts';
@@ -25,14 +24,9 @@ export function createDeploySteps(
 ): Consumer {
   const { deployments, registry, pipelines } = deps;
 
-  /** A step that waits no more (its run was cancelled, it waited too long) needs no answer. */
-  async function complete(unit: Unit, token: string, outcome: StepOutcome): Promise<void> {
-    await pipelines.completeStep(unit, token, outcome).catch((error: unknown) => {
-      if (!isAppError(error, 'STEP_NOT_WAITING')) throw error;
-    });
+  async function fail(unit: Unit, token: string, { code, message }: Pick<AppError, 'code' | 'message'>): Promise<void> {
+    await pipelines.completeStep(unit, token, { kind: 'failed', code, message });
   }
-  const fail = (unit: Unit, token: string, { code, message }: Pick<AppError, 'code' | 'message'>) =>
-    complete(unit, token, { kind: 'failed', code, message });
 
   /** What is to be rolled out, or why it is not. */
   async function resolve(unit: Unit, { project, deployment, model, alias }: DeployRequest) {
@@ -57,7 +51,10 @@ export function createDeploySteps(
     if (!('version' in wanted)) return await fail(unit, token, wanted);
     const { model, version } = wanted;
     const taken = await rollouts.take(unit, project, deployment, model, version);
-    if (taken === 'served') return await complete(unit, token, { kind: 'succeeded' });
+    if (taken === 'served') {
+      await pipelines.completeStep(unit, token, { kind: 'succeeded' });
+      return;
+    }
     if (taken === 'refused')
       return await fail(
         unit,
@@ -91,7 +88,7 @@ export function createDeploySteps(
         }
         case 'rollout.completed':
           for (const token of await takeWaiters(unit, event.data.rolloutId))
-            await complete(unit, token, { kind: 'succeeded' });
+            await pipelines.completeStep(unit, token, { kind: 'succeeded' });
           return;
         case 'rollout.aborted':
         case 'rollout.superseded': {
@@ -106,8 +103,7 @@ export function createDeploySteps(
     },
     async giveUp(unit, event, error) {
       if (event.type !== 'step.waiting' || event.data.use !== 'deploy') return;
-      const message = isAppError(error) ? error.message : 'the server made a mistake, which its log tells';
-      await complete(unit, event.data.token, { kind: 'failed', code: 'DEPLOY_REFUSED', message });
+      await fail(unit, event.data.token, { code: 'DEPLOY_REFUSED', message: reasonOf(error) });
     },
   };
 }
