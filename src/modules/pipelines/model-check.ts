@@ -2,7 +2,7 @@ import type { OutputKind } from '#contracts/jobs';
 import type { ModelBlock, PipelineSpec } from '#contracts/pipelines';
 import type { SpecProblem } from '#platform/resource-kind';
 import { findExpressionProblem } from '#platform/sql-expression';
-import { outputsOf, parseOutput } from './pipeline-graph.ts';
+import { findOutput, notMade } from './output-check.ts';
 
 /** What the registering of a version takes; `metrics` is read as JSON, which either kind is. */
 const taken = {
@@ -17,17 +17,27 @@ export function checkModel({ model, steps }: PipelineSpec): readonly SpecProblem
   if (model === undefined) return [];
   const problems: SpecProblem[] = [];
   for (const key of ['from', 'train', 'test', 'metrics'] as const) {
-    const { step = '', output } = parseOutput(model[key] ?? '') ?? {};
-    const spec = steps[step];
-    const made = spec === undefined ? [] : outputsOf(spec);
-    const kind = made.find(({ name }) => name === output)?.kind;
+    const text = model[key];
+    if (text === undefined) continue;
+    const path = ['model', key];
+    const made = findOutput({ steps }, text);
+    if (made === undefined) {
+      problems.push(notMade({ steps }, text, path));
+      continue;
+    }
+    if (made.spec.foreach !== undefined)
+      problems.push({
+        path,
+        message: `step "${made.step}" runs for each of its items`,
+        expected: 'an output of a step that chooses one of them',
+      });
     const kinds: readonly OutputKind[] = taken[key];
-    if (kind === undefined || kinds.includes(kind)) continue; // that it is not made is said elsewhere
-    problems.push({
-      path: ['model', key],
-      message: `"${model[key]}" is of kind ${kind}`,
-      expected: `an output of kind ${kinds.join(' or ')}: outputs: { ${output}: ${kinds[0]} }`,
-    });
+    if (!kinds.includes(made.kind))
+      problems.push({
+        path,
+        message: `"${text}" is of kind ${made.kind}`,
+        expected: `an output of kind ${kinds.join(' or ')}: outputs: { ${made.name}: ${kinds[0]} }`,
+      });
   }
   const label = findExpressionProblem(model.label);
   if (label !== undefined)

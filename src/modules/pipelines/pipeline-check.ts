@@ -5,7 +5,8 @@ import { codeOf, hiddenImport, missingProgram } from './code-files.ts';
 import { checkCondition } from './condition-check.ts';
 import { checkForeach } from './foreach-check.ts';
 import { checkModel } from './model-check.ts';
-import { expandSteps, findCycle, outputsOf, parseInput, parseOutput, registerStep } from './pipeline-graph.ts';
+import { findOutput, notMade } from './output-check.ts';
+import { expandSteps, findCycle, parseInput, registerStep } from './pipeline-graph.ts';
 import { checkPlaceholders } from './placeholder-check.ts';
 import { checkUse } from './use-check.ts';
 
@@ -14,22 +15,7 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
   const problems: SpecProblem[] = [];
   const datasets = Object.keys(document.sections['datasets'] ?? {});
   const features = Object.keys(document.sections['features'] ?? {});
-  const outputs = new Map(Object.entries(spec.steps).map(([name, step]) => [name, outputsOf(step)]));
   const tree = document.files.map((path) => ({ path, sha256: '', sizeBytes: 0 }));
-  const everyOutput = [...outputs].flatMap(([step, made]) => made.map(({ name }) => `${step}.${name}`));
-
-  function checkOutput(text: string, path: readonly (string | number)[]): void {
-    const parsed = parseOutput(text);
-    const found = parsed && outputs.get(parsed.step)?.some(({ name }) => name === parsed.output);
-    if (found === true && path[0] === 'model' && spec.steps[parsed?.step ?? '']?.foreach !== undefined)
-      problems.push({
-        path,
-        message: `step "${parsed?.step}" runs for each of its items`,
-        expected: 'an output of a step that chooses one of them',
-      });
-    if (found !== true)
-      problems.push({ path, message: `no step makes "${text}"`, expected: '<step>.<output>', known: everyOutput });
-  }
 
   for (const [stepName, step] of Object.entries(spec.steps)) {
     const at = (...rest: readonly (string | number)[]) => ['steps', stepName, ...rest];
@@ -40,9 +26,11 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
       });
     for (const [name, input] of Object.entries(step.inputs ?? {})) {
       const source = parseInput(stepName, name, input);
-      if (typeof input === 'string' && (source.kind === 'step' || source.kind === 'unknown'))
-        checkOutput(input, at('inputs', name));
-      if (source.kind === 'dataset' && !datasets.includes(source.name) && !outputs.has(source.name.split('.')[1] ?? ''))
+      const isOutput = source.kind === 'step' || source.kind === 'unknown';
+      if (typeof input === 'string' && isOutput && findOutput(spec, input) === undefined)
+        problems.push(notMade(spec, input, at('inputs', name)));
+      const isMade = source.kind === 'dataset' && Object.hasOwn(spec.steps, source.name.split('.')[1] ?? '');
+      if (source.kind === 'dataset' && !datasets.includes(source.name) && !isMade)
         problems.push({ path: at('inputs', name), message: `there is no dataset "${source.name}"`, known: datasets });
       if (source.kind === 'join') {
         const spine = source.join.spine.replace(/^dataset:/, '').split('@')[0] ?? '';
@@ -109,11 +97,6 @@ export function checkPipeline(spec: PipelineSpec, document: WorkspaceDocument): 
       expected: 'a requirements file',
       known: document.files,
     });
-  if (spec.model !== undefined)
-    for (const key of ['from', 'train', 'test', 'metrics'] as const) {
-      const text = spec.model[key];
-      if (text !== undefined) checkOutput(text, ['model', key]);
-    }
   problems.push(...checkModel(spec));
   for (const [index, gate] of (spec.model?.gates ?? []).entries()) {
     const parsed = parseGate(gate);
