@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { TObject } from 'typebox';
 import type { OperationResult, OperationShape } from '#contracts/operation';
 import { getProject } from '#contracts/projects';
-import { type ReferenceKind, referenceKinds } from '#contracts/references';
+import { defaultProject, type ReferenceKind, referenceKinds } from '#contracts/references';
 import { type Client, isTidemillError } from '../sdk/index.ts';
 import { setArgumentNames } from './completion.ts';
 import { type CliEnvironment, createContext } from './context.ts';
@@ -199,9 +199,9 @@ function asked(item: OperationCommand, { show, showAt }: Named, values: Readonly
 async function connectFor(command: Command, noun: Named, world: CliEnvironment): Promise<Client> {
   const client = await createContext(command, world).connect();
   if (noun.serverWide !== true) return client;
-  const root = client.inProject('default');
+  const root = client.inProject(defaultProject);
   // a token of one project may ask there alone, and is shown what it may read
-  const known = await root.call(getProject, { params: { name: 'default' } }).catch((error: unknown) => error);
+  const known = await root.call(getProject, { params: { name: defaultProject } }).catch((error: unknown) => error);
   return isTidemillError(known) && known.kind === 'forbidden' ? client : root;
 }
 

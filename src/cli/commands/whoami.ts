@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { getToken, type Role, whoAmI } from '#contracts/identity';
 import type { OperationResult } from '#contracts/operation';
+import { defaultProject } from '#contracts/references';
 import { type Client, isTidemillError } from '../../sdk/index.ts';
 import { type CliEnvironment, createContext } from '../context.ts';
 
@@ -10,7 +11,7 @@ export function createWhoAmICommand(world: CliEnvironment): Command {
     let client = await connect();
     const found = await client.call(whoAmI, {}).catch((error: unknown) => {
       if (!isTidemillError(error) || error.kind !== 'not_found') throw error;
-      client = client.inProject('default'); // the project of this folder has not been applied yet
+      client = client.inProject(defaultProject); // the project of this folder has not been applied yet
       return client.call(whoAmI, {});
     });
     const name = output.json ? undefined : await nameOf(client, found.id);

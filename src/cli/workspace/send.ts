@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { findMissingArtifacts } from '#contracts/artifacts';
 import { compareDatasetFiles, getIngestion, type IngestionView, landDataset } from '#contracts/datasets';
 import { createProject, getProject } from '#contracts/projects';
+import { defaultProject } from '#contracts/references';
 import { encodeTree, type TreeFile } from '#contracts/tree';
 import { largestTextBytes } from '#contracts/workspace';
 import { type Client, isTidemillError, type RequestOptions } from '../../sdk/index.ts';
@@ -192,7 +193,7 @@ export async function ensureProject(client: Client, project: string): Promise<Cl
     await inProject.call(getProject, { params: { name: project } }); // asked inside it: its own tokens are of no other
   } catch (error) {
     if (!isTidemillError(error) || error.kind !== 'not_found') throw error;
-    await client.inProject('default').call(createProject, { body: { name: project } });
+    await client.inProject(defaultProject).call(createProject, { body: { name: project } });
   }
   return inProject;
 }
