@@ -1,4 +1,5 @@
 import type { Reader, Unit } from '#platform/database';
+import { prepareQuery } from '#platform/prepared-query';
 import { inList } from '#platform/sql';
 import { keyValueTables, listKeyValues } from './key-value-store.ts';
 import type { ExperimentRow, TrackingTables } from './tracking-tables.ts';
@@ -36,15 +37,22 @@ export async function toExperiments(reader: Reader, rows: readonly ExperimentRow
   return rows.map((row) => rowToExperiment(row, tags.get(row.experiment_key) ?? []));
 }
 
-export function findExperimentRow(reader: Reader, project: string, id: number): Promise<ExperimentRow | undefined> {
-  return reader
+export async function findExperimentRow(
+  reader: Reader,
+  project: string,
+  id: number,
+): Promise<ExperimentRow | undefined> {
+  return (await selectExperiment(reader, { project, id })).rows[0];
+}
+
+const selectExperiment = prepareQuery<ExperimentRow, { project: string; id: number }>((reader, { project, id }) =>
+  reader
     .query<TrackingTables>()
     .selectFrom('tracking_experiments')
     .select(experimentColumns)
     .where('tracking_experiments.project', '=', project)
-    .where('tracking_experiments.experiment_id', '=', id)
-    .executeTakeFirst();
-}
+    .where('tracking_experiments.experiment_id', '=', id),
+);
 
 export function findExperimentRowByName(
   reader: Reader,

@@ -12,8 +12,17 @@ export function jsonRows(
   reader: Pick<Reader, 'dialect'>,
   types: readonly ColumnType[],
   rows: readonly (readonly Cell[])[],
-): { readonly columns: RawBuilder<unknown>; readonly from: RawBuilder<unknown> } {
-  const text = JSON.stringify(rows);
+): JsonRows {
+  return jsonTextRows(reader, types, JSON.stringify(rows));
+}
+
+export interface JsonRows {
+  readonly columns: RawBuilder<unknown>;
+  readonly from: RawBuilder<unknown>;
+}
+
+/** The same for rows that are a JSON text already: the parameter of a prepared query. */
+export function jsonTextRows(reader: Pick<Reader, 'dialect'>, types: readonly ColumnType[], text: string): JsonRows {
   return reader.dialect === 'sqlite'
     ? {
         columns: sql.raw(types.map((_, index) => `list.value ->> ${index}`).join(', ')),

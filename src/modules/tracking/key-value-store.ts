@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
+import { prepareQuery } from '#platform/prepared-query';
 import { inList } from '#platform/sql';
-import { jsonRows } from './json-rows-store.ts';
+import { jsonTextRows } from './json-rows-store.ts';
 import type { TrackingTables } from './tracking-tables.ts';
 import type { Tag } from './tracking-types.ts';
 
@@ -18,39 +19,47 @@ export type KeyValueTable = (typeof keyValueTables)[keyof typeof keyValueTables]
 /** Writes texts under keys of one owner; what was there is replaced, or kept when `keep` is set. */
 export async function putKeyValues(
   unit: Unit,
-  { table, owner, key, value }: KeyValueTable,
+  table: KeyValueTable,
   ownerId: string | number,
   pairs: readonly Tag[],
   options: { readonly keep?: boolean } = {},
 ): Promise<void> {
-  const last = new Map(pairs.map((pair) => [pair.key, pair.value]));
-  const { columns, from } = jsonRows(unit, ['text', 'text'], [...last]);
-  const action = options.keep ? sql`do nothing` : sql`do update set ${sql.ref(value)} = excluded.${sql.ref(value)}`;
-  await sql`insert into ${sql.table(table)} (${sql.ref(owner)}, ${sql.ref(key)}, ${sql.ref(value)})
-    select ${ownerCast(unit, ownerId)}, ${columns} from ${from} where true
-    on conflict (${sql.ref(owner)}, ${sql.ref(key)}) ${action}`.execute(unit.query<TrackingTables>());
+  await putKeyValuesOf(unit, table, [{ id: ownerId, pairs }], options);
 }
 
-/** The same for several owners whose ids are texts; of an owner's equal keys the last counts. */
+/** The same for several owners; of an owner's equal keys the last counts. */
 export async function putKeyValuesOf(
   unit: Unit,
-  { table, owner, key, value }: KeyValueTable,
-  owners: readonly { readonly id: string; readonly pairs: readonly Tag[] }[],
+  table: KeyValueTable,
+  owners: readonly { readonly id: string | number; readonly pairs: readonly Tag[] }[],
+  options: { readonly keep?: boolean } = {},
 ): Promise<void> {
   const rows = owners.flatMap(({ id, pairs }) =>
     [...new Map(pairs.map((pair) => [pair.key, pair.value]))].map((pair) => [id, ...pair]),
   );
-  const { columns, from } = jsonRows(unit, ['text', 'text', 'text'], rows);
-  await sql`insert into ${sql.table(table)} (${sql.ref(owner)}, ${sql.ref(key)}, ${sql.ref(value)})
-    select ${columns} from ${from} where true
-    on conflict (${sql.ref(owner)}, ${sql.ref(key)}) do update set ${sql.ref(value)} = excluded.${sql.ref(value)}`.execute(
-    unit.query<TrackingTables>(),
-  );
+  await insertInto(table, options.keep === true)(unit, { rowsJson: JSON.stringify(rows) });
 }
 
-// PostgreSQL takes a bare parameter of a select list for a text
-const ownerCast = (unit: Unit, ownerId: string | number) =>
-  unit.dialect === 'postgres' && typeof ownerId === 'number' ? sql`${ownerId}::bigint` : sql`${ownerId}`;
+type Insert = ReturnType<typeof prepareQuery<never, { rowsJson: string }>>;
+const inserts = new Map<string, Insert>();
+
+/** The prepared statement of a table: each is compiled once, many clients write tags and params all the time. */
+function insertInto({ table, owner, key, value }: KeyValueTable, keep: boolean): Insert {
+  const name = `${table} ${keep}`;
+  let insert = inserts.get(name);
+  if (insert === undefined) {
+    insert = prepareQuery((unit, { rowsJson }) => {
+      const ownerType = owner === 'experiment_key' ? 'bigint' : 'text';
+      const { columns, from } = jsonTextRows(unit, [ownerType, 'text', 'text'], rowsJson);
+      const action = keep ? sql`do nothing` : sql`do update set ${sql.ref(value)} = excluded.${sql.ref(value)}`;
+      return sql`insert into ${sql.table(table)} (${sql.ref(owner)}, ${sql.ref(key)}, ${sql.ref(value)})
+        select ${columns} from ${from} where true
+        on conflict (${sql.ref(owner)}, ${sql.ref(key)}) ${action}`;
+    });
+    inserts.set(name, insert);
+  }
+  return insert;
+}
 
 /** The pairs of several owners, by owner, each in order of key. */
 export async function listKeyValues<Owner extends string | number>(

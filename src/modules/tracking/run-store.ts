@@ -103,10 +103,34 @@ export async function toRuns(reader: Reader, rows: readonly RunWithExperiment[])
   }));
 }
 
+type RunParameters = Readonly<Record<keyof RunRow, string | number | null>>;
+const insertRun = prepareQuery<never, RunParameters>((unit, row) =>
+  unit.query<{ tracking_runs: RunParameters }>().insertInto('tracking_runs').values({
+    run_id: row.run_id,
+    project: row.project,
+    experiment_key: row.experiment_key,
+    name: row.name,
+    status: row.status,
+    user_id: row.user_id,
+    start_ms: row.start_ms,
+    end_ms: row.end_ms,
+    lifecycle: row.lifecycle,
+    deleted_ms: row.deleted_ms,
+    artifact_uri: row.artifact_uri,
+    parent_run_id: row.parent_run_id,
+    created_by: row.created_by,
+  }),
+);
+
 /** Rows in one statement: bounds its parameters. */
 const rowsAtOnce = 200;
 
 export async function insertRuns(unit: Unit, rows: readonly RunRow[]): Promise<void> {
+  const [only] = rows;
+  if (only !== undefined && rows.length === 1) {
+    await insertRun(unit, { ...only });
+    return;
+  }
   for (let at = 0; at < rows.length; at += rowsAtOnce)
     await unit
       .query<TrackingTables>()
