@@ -41,7 +41,7 @@ export async function runLoad({ seconds, connections, keepAlive, prepare = async
 }
 
 /** Processor time used so far by every process of a group, in ms; undefined where there is no /proc. */
-function processorMs(group) {
+export function processorMs(group) {
   if (process.platform !== 'linux' || group === undefined) return undefined;
   let ticks = 0;
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {

@@ -37,12 +37,15 @@ class Connection:
             raise ConnectionError("the server closed the connection")
         self.buffer += data
 
+    def get(self, path: str) -> bytes:
+        return self.exchange(f"GET {self.path}{path} HTTP/1.1\r\n", b"")
+
     def post(self, call: str, body: bytes) -> bytes:
-        head = (
-            f"POST {self.path}{API}{call} HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: application/json\r\n"
-            f"{self.headers}Content-Length: {len(body)}\r\n\r\n"
-        )
-        self.socket.sendall(head.encode() + body)
+        line = f"POST {self.path}{API}{call} HTTP/1.1\r\nContent-Type: application/json\r\n"
+        return self.exchange(f"{line}Content-Length: {len(body)}\r\n", body)
+
+    def exchange(self, begin: str, body: bytes) -> bytes:
+        self.socket.sendall(f"{begin}Host: {self.host}\r\n{self.headers}\r\n".encode() + body)
         while (end := self.buffer.find(b"\r\n\r\n")) < 0:
             self.receive()
         answer = self.buffer[:end].lower()
@@ -52,7 +55,7 @@ class Connection:
         text = self.buffer[end + 4 : end + 4 + length]
         self.buffer = self.buffer[end + 4 + length :]
         if b" 200 " not in answer[:16]:
-            raise RuntimeError(f"{call} answered {answer[:16]!r}: {text[:300]!r}")
+            raise RuntimeError(f"{begin.splitlines()[0]} was answered {answer[:16]!r}: {text[:300]!r}")
         return text
 
 
@@ -99,7 +102,10 @@ def main() -> None:
             ready.wait()
             until = time.perf_counter() + options["seconds"]
             while (begun := time.perf_counter()) < until:
-                connection.post(what, next(source))
+                if what == "get-experiment":
+                    connection.get("/api/2.0/mlflow/experiments/get?experiment_id=0")
+                else:
+                    connection.post(what, next(source))
                 own.append(time.perf_counter() - begun)
         except BaseException as error:  # told by the main thread
             failures.append(error)

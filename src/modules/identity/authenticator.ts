@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '#platform/clock';
 import type { Database } from '#platform/database';
 import type { Authenticate, Principal } from '#platform/http';
@@ -29,7 +29,7 @@ export interface Authenticator {
   readonly forget: () => void;
 }
 
-export const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex');
+export const digestOf = (token: string): string => hash('sha256', token);
 
 export function createAuthenticator(deps: {
   readonly database: Database;

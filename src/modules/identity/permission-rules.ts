@@ -20,8 +20,10 @@ const rank: readonly Role[] = ['viewer', 'editor', 'approver', 'admin'];
 
 /** The greater of the roles that hold in a project. */
 export function roleIn(roles: RoleMap, project: string): Role | undefined {
-  const held = [roles.get(project), roles.get(allProjects)].filter((role) => role !== undefined);
-  return held.toSorted((a, b) => rank.indexOf(b) - rank.indexOf(a))[0];
+  const here = roles.get(project);
+  const everywhere = roles.get(allProjects);
+  if (here === undefined || everywhere === undefined) return here ?? everywhere;
+  return rank.indexOf(here) > rank.indexOf(everywhere) ? here : everywhere;
 }
 
 export function roleAllows(role: Role | undefined, permission: Permission): boolean {
