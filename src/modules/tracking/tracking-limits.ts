@@ -12,6 +12,7 @@ const invalid = trackingErrors.TRACKING_VALUE_INVALID;
 
 /** Letters of any script, digits and `/ _ - . space :`; and no path tricks, since keys become file names in exports. */
 function requireKey(key: string, what: string): void {
+  if (soundKeys.has(key)) return;
   if (key === '' || !/^[\p{L}\p{M}\p{N}_/. :-]*$/u.test(key))
     throw invalid(
       `Invalid value "${key}" for parameter '${what}' supplied: Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).`,
@@ -23,7 +24,13 @@ function requireKey(key: string, what: string): void {
     throw invalid(
       `Invalid value "${key}" for parameter '${what}' supplied: Names may be treated as files in certain cases, and must not resolve to other names when treated as such.`,
     );
+  if (soundKeys.size >= soundKeysKept) soundKeys.clear();
+  soundKeys.add(key);
 }
+
+/** Keys found sound lately: a training loop logs the same ones all the time, and the pattern is most of a check's cost. */
+const soundKeys = new Set<string>();
+const soundKeysKept = 10_000;
 
 function requireText(text: string, what: string): void {
   if (text.includes('\0')) throw invalid(`the value of '${what}' holds a NUL character, which cannot be stored`);
