@@ -10,15 +10,17 @@ const mark = '<!-- Printed from the code by tools/print-docs.mjs: do not edit. -
 /** Each page by its path, from the code in a folder: `dist` (.js) or `src` (.ts, under a runner that reads it). */
 export async function printDocs(folder, extension) {
   const load = (path) => import(/* @vite-ignore */ pathToFileURL(join(folder, `${path}${extension}`)).href);
-  const [{ kindTable }, { settings }, { printJsonSchema }] = await Promise.all([
+  const [{ kindTable }, { settings }, { printJsonSchema }, { conformanceTable }] = await Promise.all([
     load('contracts/error-kinds'),
     load('platform/config/settings'),
     load('modules/workspace/document-schema'),
+    load('protocols/mlflow/conformance/conformance-table'),
   ]);
   return {
     'docs/errors.md': printErrors(await findErrors(folder, extension), kindTable),
     'docs/configuration.md': printSettings(settings),
     'docs/tidemill-yaml.md': printDocument(printJsonSchema()),
+    'docs/reference/mlflow.md': printConformance(Object.values(conformanceTable)),
   };
 }
 
@@ -92,6 +94,38 @@ function messageOf(error) {
 
 const sentence = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);
 const cell = (text) => text.replaceAll('\n', ' ').replaceAll('|', '\\|');
+
+function printConformance(areas) {
+  const states = ['supported', 'differs', 'not yet'];
+  const all = areas.flatMap((area) => area.endpoints);
+  const counts = states.map((state) => `${all.filter((one) => one.state === state).length} ${state}`).join(', ');
+  const sections = areas.flatMap(({ title, about, plain, endpoints }) => [
+    `## ${title}`,
+    '',
+    ...(about === undefined ? [] : [about, '']),
+    ...(plain === undefined ? [] : ['At these very paths, without `/api`.', '']),
+    '| call | | what differs and why, or what to know | older clients |',
+    '|---|---|---|---|',
+    ...endpoints.map(
+      ({ call, state, note = '', older = '' }) => `| \`${call}\` | ${state} | ${cell(note)} | ${cell(older)} |`,
+    ),
+    '',
+  ]);
+  return [
+    mark,
+    "# MLflow's REST API",
+    '',
+    `What clients and pages of MLflow 3.17 call, and how it stands here: ${counts}. Each path is reached under \`/api\` and \`/ajax-api\`, and`,
+    'behind `/projects/<project>` in a project of its own. *Supported* means the same requests and answers; *differs* means on purpose, for',
+    'the reason given; *not yet* is refused with 404 `ENDPOINT_NOT_FOUND` or 501 `NOT_IMPLEMENTED`, which clients tolerate.',
+    'The tests refuse this page when a call that it names supported has not been answered with success, when a call that is there is not',
+    'named, and when one that is "not yet" answers otherwise (`src/protocols/mlflow/mlflow-conformance.test.ts`).',
+    '',
+    'The clients 2.9, 2.22, 3.1 and the newest send alike what the last column does not name.',
+    '',
+    ...sections,
+  ].join('\n');
+}
 
 function printSettings(settings) {
   const rows = Object.values(settings).map((setting) => {

@@ -14,6 +14,9 @@ import { runCalls } from './run-calls.ts';
 /** The version of MLflow whose REST API this is: clients switch features on by it. */
 const mlflowVersion = '3.17.2';
 
+/** Answers what is not there yet. */
+export const unknownCall = 'mlflow unknown';
+
 export interface MlflowProtocol {
   readonly id: 'mlflow';
   routes(app: FastifyInstance): void;
@@ -70,7 +73,7 @@ function registerPlainRoutes(app: FastifyInstance): void {
   for (const prefix of ['/api', '/ajax-api'])
     for (const family of ['/2.0/mlflow', '/3.0/mlflow', '/2.0/mlflow-artifacts'])
       registerRawRoute(app, {
-        id: 'mlflow unknown',
+        id: unknownCall,
         method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
         path: `${prefix}${family}/*`,
         permission: 'read',

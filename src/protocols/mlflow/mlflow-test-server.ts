@@ -14,13 +14,18 @@ import type { Database } from '#platform/database';
 import { type Authenticate, createHttpServer, type Principal } from '#platform/http';
 import type { Ids } from '#platform/ids';
 import { createLogger } from '#platform/log';
-import { createMlflowProtocol } from './mlflow-protocol.ts';
+import { type AreaName, conformanceTable } from './conformance/conformance-table.ts';
+import { createMlflowProtocol, unknownCall } from './mlflow-protocol.ts';
 
 export interface MlflowTestServer {
   readonly app: FastifyInstance;
   readonly tracking: TrackingApi;
   readonly registry: RegistryApi;
   readonly lineage: LineageApi;
+  /** The calls of MLflow's API that are registered, with their prefix: `GET /api/2.0/mlflow/runs/get`. */
+  readonly calls: ReadonlySet<string>;
+  /** What an area's table calls supported and no request has yet been answered 2xx for. */
+  unanswered(area: AreaName): readonly string[];
 }
 
 const local: Principal = { id: 'user:local', can: () => true };
@@ -55,8 +60,34 @@ export async function createMlflowTestServer(options: {
     checkAnswers: true,
   });
   const protocol = createMlflowProtocol({ database, blobs, tracking: tracking.api, registry: registry.api });
-  for (const part of [tracking, registry, protocol]) part.routes(app);
+  for (const part of [tracking, registry]) part.routes(app);
+  const { calls, answered } = watchCalls(app);
+  protocol.routes(app);
   await tracking.start();
   await app.ready();
-  return { app, tracking: tracking.api, registry: registry.api, lineage };
+  return {
+    app,
+    tracking: tracking.api,
+    registry: registry.api,
+    lineage,
+    calls,
+    unanswered: (area) =>
+      conformanceTable[area].endpoints
+        .filter(({ state, call }) => state !== 'not yet' && !answered.has(call))
+        .map(({ call }) => call),
+  };
+}
+
+/** The calls that are registered from now on, and those that were answered with success, these without their prefix. */
+function watchCalls(app: FastifyInstance) {
+  const calls = new Set<string>();
+  const answered = new Set<string>();
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (config?.access?.id === unknownCall) return;
+    for (const one of [method].flat()) if (one !== 'HEAD') calls.add(`${one} ${url}`);
+  });
+  app.addHook('onResponse', async ({ method, routeOptions: { url = '' } }, { statusCode }) => {
+    if (statusCode >= 200 && statusCode < 300) answered.add(`${method} ${url.replace(/^\/(?:ajax-)?api(?=\/)/, '')}`);
+  });
+  return { calls, answered };
 }

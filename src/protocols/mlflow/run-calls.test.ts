@@ -1,0 +1,143 @@
+import { expect, test } from 'vitest';
+import { describeDatabases } from '#platform/testing/database';
+import { useMlflow } from './testing/mlflow-test-client.ts';
+
+describeDatabases("MLflow's runs", (open) => {
+  const { createRun, get, post, state } = useMlflow(open);
+
+  test('a run carries what a batch logged: numbers as numbers, NaN as a text, nothing that is empty', async () => {
+    const runId = await createRun();
+    const metrics = [
+      { key: 'auc', value: 0.5, timestamp: '17', step: 1 },
+      { key: 'nan', value: 'NaN', timestamp: 17 },
+      { key: 'inf', value: '-Infinity', timestamp: 17 },
+    ];
+    const params = [{ key: 'lr', value: '' }];
+    const tags = [
+      { key: 'a', value: '1' },
+      { key: 'a', value: '2' },
+    ];
+    expect(await post('runs/log-batch', { run_id: runId, metrics, params, tags })).toEqual({ status: 200, body: {} });
+    const { body } = await get('runs/get', { run_id: runId });
+    expect(body).toMatchObject({
+      run: {
+        info: { run_id: runId, run_uuid: runId, status: 'RUNNING', start_time: 5, user_id: 'ann' },
+        data: {
+          metrics: [
+            { key: 'auc', value: 0.5, timestamp: 17, step: 1 },
+            { key: 'inf', value: -Number.MAX_VALUE },
+            { key: 'nan', value: 'NaN', step: 0 },
+          ],
+          params: [{ key: 'lr', value: '' }],
+          tags: [
+            { key: 'a', value: '2' },
+            { key: 'mlflow.runName', value: expect.any(String) },
+          ],
+        },
+        inputs: {},
+        outputs: {},
+      },
+    });
+    const ended = await post('runs/update', { run_id: runId, status: 'FINISHED', end_time: 9, run_name: 'named' });
+    expect(ended.body).toMatchObject({ run_info: { status: 'FINISHED', end_time: 9, run_name: 'named' } });
+    await post('runs/delete', { run_id: runId });
+    expect(await post('runs/set-tag', { run_id: runId, key: 'a', value: 'b' })).toMatchObject({
+      status: 400,
+      body: {
+        error_code: 'INVALID_PARAMETER_VALUE',
+        message: expect.stringContaining("must be in the 'active' state"),
+      },
+    });
+  });
+
+  test('params do not change, and the message says what was tried', async () => {
+    const run_id = await createRun();
+    await post('runs/log-parameter', { run_id, key: 'lr', value: '1' });
+    expect((await post('runs/log-parameter', { run_id, key: 'lr', value: '1' })).status).toBe(200);
+    const changed = await post('runs/log-parameter', { run_id, key: 'lr', value: '2' });
+    expect(changed).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining('Changing param values is not allowed') },
+    });
+    const twice = {
+      run_id,
+      params: [
+        { key: 'a', value: '1' },
+        { key: 'a', value: '2' },
+      ],
+    };
+    expect((await post('runs/log-batch', twice)).body.message).toContain('Duplicate parameter keys');
+  });
+
+  test('history comes in order and in pages', async () => {
+    const run_id = await createRun();
+    for (const step of [3, 1, 2])
+      await post('runs/log-metric', { run_id, key: 'm', value: step, timestamp: step, step });
+    const first = await get('metrics/get-history', { run_id, metric_key: 'm', max_results: '2' });
+    expect(first.body).toMatchObject({ metrics: [{ step: 1 }, { step: 2 }] });
+    const page_token = String(first.body['next_page_token']);
+    const second = await get('metrics/get-history', { run_id, metric_key: 'm', max_results: '2', page_token });
+    expect(second.body).toEqual({ metrics: [{ key: 'm', value: 3, timestamp: 3, step: 3 }] });
+    expect((await get('metrics/get-history', { run_id, metric_key: 'none' })).body).toEqual({});
+  });
+
+  test('runs are searched over the wire', async () => {
+    const run_id = await createRun();
+    await createRun();
+    await post('runs/log-metric', { run_id, key: 'm', value: 1, timestamp: 1 });
+    const found = await post('runs/search', { experiment_ids: ['0'], filter: 'metrics.m > 0.5' });
+    expect(found.body).toMatchObject({ runs: [{ info: { run_id } }] });
+    expect((await post('runs/search', { experiment_ids: ['0'], filter: "a = 'b' OR c = 'd'" })).status).toBe(400);
+    expect((await post('runs/search', { experiment_ids: [] })).body).toEqual({});
+  });
+
+  test('tags of a run are set and deleted; the tag of the name renames it; a restored run is written to again', async () => {
+    const run_id = await createRun();
+    await post('runs/set-tag', { run_id, key: 'mlflow.runName', value: 'renamed' });
+    expect((await get('runs/get', { run_id })).body).toMatchObject({ run: { info: { run_name: 'renamed' } } });
+    await post('runs/set-tag', { run_id, key: 'a', value: '1' });
+    expect(await post('runs/delete-tag', { run_id, key: 'a' })).toEqual({ status: 200, body: {} });
+    expect(await post('runs/delete-tag', { run_id, key: 'a' })).toMatchObject({
+      status: 404,
+      body: { error_code: 'RESOURCE_DOES_NOT_EXIST', message: expect.stringContaining('No tag with name: a') },
+    });
+    await post('runs/delete', { run_id });
+    expect(await post('runs/restore', { run_id })).toEqual({ status: 200, body: {} });
+    expect((await post('runs/set-tag', { run_id, key: 'a', value: '2' })).status).toBe(200);
+  });
+
+  test('data sets and models that went into a run and came out of it are on the run, each once', async () => {
+    const run_id = await createRun();
+    const dataset = { name: 'd', digest: 'abc', source_type: 'local', source: '{"uri":"x"}', schema: '{}' };
+    const tags = [{ key: 'mlflow.data.context', value: 'training' }];
+    const inputs = { run_id, datasets: [{ dataset, tags }], models: [{ model_id: `m-${'0'.repeat(32)}` }] };
+    for (let time = 0; time < 2; time += 1)
+      expect(await post('runs/log-inputs', inputs)).toEqual({ status: 200, body: {} });
+    const model_id = `m-${'1'.repeat(32)}`;
+    expect(await post('runs/outputs', { run_id, models: [{ model_id, step: '7' }] })).toEqual({
+      status: 200,
+      body: {},
+    });
+    expect((await get('runs/get', { run_id })).body).toMatchObject({
+      run: {
+        inputs: { dataset_inputs: [{ dataset, tags }], model_inputs: [{ model_id: `m-${'0'.repeat(32)}` }] },
+        outputs: { model_outputs: [{ model_id, step: 7 }] },
+      },
+    });
+  });
+
+  test('old clients note the models that they log in a tag', async () => {
+    const run_id = await createRun();
+    for (const artifact_path of ['a', 'b'])
+      await post('runs/log-model', { run_id, model_json: JSON.stringify({ run_id, artifact_path, flavors: {} }) });
+    const { body } = await get('runs/get', { run_id });
+    const { tags } = (body as never as { run: { data: { tags: { key: string; value: string }[] } } }).run.data;
+    const history = tags.find(({ key }) => key === 'mlflow.log-model.history')?.value ?? '';
+    expect(JSON.parse(history)).toMatchObject([{ artifact_path: 'a' }, { artifact_path: 'b' }]);
+    expect((await post('runs/log-model', { run_id, model_json: '[' })).status).toBe(400);
+  });
+
+  test('every call that the table of runs calls supported has answered', () => {
+    expect(state.server.unanswered('runs')).toEqual([]);
+  });
+});
