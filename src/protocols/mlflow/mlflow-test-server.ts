@@ -2,11 +2,14 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { createAlertsModule } from '#modules/alerts';
 import { createApprovalsModule } from '#modules/approvals';
 import { createArtifactsModule } from '#modules/artifacts';
+import { createAutomationModule } from '#modules/automation';
 import { createLineageModule, type LineageApi } from '#modules/lineage';
 import { createProjectsModule } from '#modules/projects';
 import { createRegistryModule, type RegistryApi } from '#modules/registry';
+import { createSecretsModule } from '#modules/secrets';
 import { createTrackingModule, type TrackingApi } from '#modules/tracking';
 import { createLocalBlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
@@ -15,6 +18,7 @@ import { type Authenticate, createHttpServer, type Principal } from '#platform/h
 import type { Ids } from '#platform/ids';
 import { createLogger } from '#platform/log';
 import { createMlflowProtocol } from './mlflow-protocol.ts';
+import { createMlflowWebhookFormat } from './webhook-format.ts';
 
 export interface MlflowTestServer {
   readonly app: FastifyInstance;
@@ -23,6 +27,7 @@ export interface MlflowTestServer {
   readonly lineage: LineageApi;
 }
 
+const noPipelines = () => Promise.reject(new Error('there are no pipelines here'));
 const local: Principal = { id: 'user:local', can: () => true };
 
 /** The adapter over the real modules that it needs, on a given database, for tests and measurements. */
@@ -54,7 +59,25 @@ export async function createMlflowTestServer(options: {
     bodyLimitBytes: 1024 * 1024,
     checkAnswers: true,
   });
-  const protocol = createMlflowProtocol({ database, blobs, tracking: tracking.api, registry: registry.api });
+  const automation = createAutomationModule({
+    database,
+    clock,
+    logger,
+    lineage,
+    alerts: createAlertsModule({ database, lineage }).api,
+    secrets: createSecretsModule({ database, keyFile: join(mkdtempSync(join(tmpdir(), 'tidemill-key-')), 'key') }).api,
+    // nothing is triggered here
+    pipelines: { run: noPipelines, completeStep: noPipelines, get: noPipelines },
+    webhookHosts: [],
+    formats: [createMlflowWebhookFormat(registry.api)],
+  });
+  const protocol = createMlflowProtocol({
+    database,
+    blobs,
+    tracking: tracking.api,
+    registry: registry.api,
+    webhooks: automation.webhooks,
+  });
   for (const part of [tracking, registry, protocol]) part.routes(app);
   await tracking.start();
   await app.ready();
