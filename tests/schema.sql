@@ -182,7 +182,7 @@ CREATE TABLE automation_webhooks (
   types text not null,
   enabled smallint not null check (enabled in (0, 1)),
   created_ms bigint not null
-);
+, format text not null default 'tidemill', name text not null default '', description text not null default '', signed smallint not null default 1 check (signed in (0, 1)), updated_ms bigint not null default 0);
 
 CREATE INDEX automation_webhooks_project on automation_webhooks (project, id);
 

@@ -22,7 +22,7 @@ import { createTrackingModule } from '#modules/tracking';
 import { createWorkspaceModule } from '#modules/workspace';
 import type { Consumer } from '#platform/events';
 import type { ResourceKind } from '#platform/resource-kind';
-import { createMlflowProtocol } from '../protocols/mlflow/index.ts';
+import { createMlflowProtocol, createMlflowWebhookFormat } from '../protocols/mlflow/index.ts';
 import type { Platform } from './platform.ts';
 
 /** What the composition root knows of a module. */
@@ -140,6 +140,7 @@ export function createModules(platform: Platform): Modules {
     secrets: secrets.api,
     lineage: lineage.api,
     webhookHosts: config.webhookHosts,
+    formats: [createMlflowWebhookFormat(registry.api)],
   });
   const deployments = createDeploymentsModule({
     ...common,
@@ -170,6 +171,7 @@ export function createModules(platform: Platform): Modules {
     ...common,
     tracking: tracking.api,
     registry: registry.api,
+    webhooks: automation.webhooks,
     uploadLimitBytes: config.uploadLimitBytes,
   });
 

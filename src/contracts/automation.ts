@@ -157,6 +157,12 @@ export const webhookEventTypes = [
   'pipeline.run.finished',
   'pipeline.notified',
   'step.waiting',
+  'model.created',
+  'model.tag.set',
+  'model.tag.deleted',
+  'model.version.created',
+  'model.version.tag.set',
+  'model.version.tag.deleted',
   'model.version.proposed',
   'gate.decided',
   'approval.requested',
@@ -189,9 +195,16 @@ const EventTypes = Type.Array(Type.Enum([...webhookEventTypes]), {
 });
 const Url = Type.String({ pattern: '^https?://', maxLength: 2000, description: 'where they are sent, by POST' });
 
+/** How events are said to a receiver: as our log has them, or as MLflow's server sends its own. */
+export const WebhookFormatName = Type.Enum(['tidemill', 'mlflow']);
+export type WebhookFormatName = Static<typeof WebhookFormatName>;
+const Name = Type.String({ maxLength: 100, description: 'what people call it' });
+
 export const WebhookView = Type.Object({
   id: Type.String(),
+  name: Type.Optional(Type.String()),
   url: Type.String(),
+  format: WebhookFormatName,
   types: Type.Array(Type.String()),
   enabled: Type.Boolean(),
   createdAt: Instant,
@@ -208,7 +221,7 @@ export const DeliveryView = Type.Object({
   id: Type.String(),
   webhookId: Type.String(),
   eventId: Type.String({ description: 'the idempotency key: the same in every attempt' }),
-  eventType: Type.String(),
+  eventType: Type.String({ description: 'as the receiver names it' }),
   subject: Type.String(),
   state: DeliveryState,
   attempts: Type.Integer(),
@@ -256,6 +269,7 @@ export const createWebhook = defineOperation({
     {
       url: Url,
       types: EventTypes,
+      name: Type.Optional(Name),
       secret: Type.Optional(Type.String({ minLength: 16, maxLength: 200, description: 'key of the signature' })),
     },
     closed,
@@ -275,13 +289,14 @@ export const changeWebhook = defineOperation({
     {
       url: Type.Optional(Url),
       types: Type.Optional(EventTypes),
+      name: Type.Optional(Name),
       enabled: Type.Optional(Type.Boolean()),
       secret: Type.Optional(Type.String({ minLength: 16, maxLength: 200 })),
     },
     closed,
   ),
   responses: { 200: WebhookView, 400: ErrorBody, 404: ErrorBody },
-  errors: ['WEBHOOK_NOT_FOUND', 'WEBHOOK_URL_INVALID', 'WEBHOOK_ADDRESS_REFUSED'],
+  errors: ['WEBHOOK_NOT_FOUND', 'WEBHOOK_URL_INVALID', 'WEBHOOK_ADDRESS_REFUSED', 'WEBHOOK_TYPES_INVALID'],
 });
 
 export const removeWebhook = defineOperation({

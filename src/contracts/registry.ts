@@ -9,7 +9,17 @@ import { defineOperation } from './operation.ts';
  */
 export type AliasMoveReason = 'promoted' | 'rolled-back' | 'set' | 'removed';
 
+/** Prompts live in the registry too, as models with a tag of MLflow's; who hears of one is told that it is none. */
+const prompt = Type.Optional(Type.Literal(true, { description: 'it is a prompt' }));
+const ofVersion = { model: Type.String(), version: Type.Integer(), prompt };
+
 export const registryEvents = defineEvents({
+  'model.created': Type.Object({ model: Type.String(), prompt }),
+  'model.tag.set': Type.Object({ model: Type.String(), key: Type.String(), prompt }),
+  'model.tag.deleted': Type.Object({ model: Type.String(), key: Type.String(), prompt }),
+  'model.version.created': Type.Object(ofVersion),
+  'model.version.tag.set': Type.Object({ ...ofVersion, key: Type.String() }),
+  'model.version.tag.deleted': Type.Object({ ...ofVersion, key: Type.String() }),
   'model.version.proposed': Type.Object({
     model: Type.String(),
     version: Type.Integer(),
@@ -59,6 +69,7 @@ export const registryEvents = defineEvents({
     from: Type.Optional(Type.Integer()),
     to: Type.Optional(Type.Integer()),
     reason: Type.String(),
+    prompt,
   }),
 });
 

@@ -16,7 +16,9 @@ export const webhook = nounOf({
   empty: 'There is no webhook.',
   columns: [
     { title: 'id', value: (row) => row.id },
+    { title: 'name', value: (row) => row.name },
     { title: 'url', value: (row) => row.url },
+    { title: 'format', value: (row) => row.format },
     { title: 'enabled', value: (row) => row.enabled },
     { title: 'types', value: (row) => row.types.join(', ') },
     { title: 'last', value: (row) => row.lastDelivery?.state },

@@ -6,6 +6,7 @@ import type { SecretsApi } from '#modules/secrets';
 import type { Clock } from '#platform/clock';
 import type { Database, Reader } from '#platform/database';
 import type { Logger } from '#platform/log';
+import type { WebhookFormat } from './webhook-format.ts';
 
 /** What `automation` needs of its neighbours, no more. */
 export interface AutomationDeps {
@@ -18,6 +19,8 @@ export interface AutomationDeps {
   readonly lineage: Pick<LineageApi, 'record'>;
   readonly alerts: Pick<AlertsApi, 'get' | 'open' | 'resolve'>;
   readonly secrets: Pick<SecretsApi, 'put' | 'reveal' | 'remove'>;
+  /** Further ways to say events to receivers, beside our own. */
+  readonly formats?: readonly WebhookFormat[];
   /** Hosts in private networks that the operator lets webhooks reach. */
   readonly webhookHosts: readonly string[];
 }

@@ -12,11 +12,20 @@ export const automationErrors = defineErrors({
       `there is no trigger "${name}" in this project${near === undefined ? '' : `; did you mean "${near}"?`}`,
     help: 'The name of a trigger without `name:` is made from what it listens to and runs; GET /api/v1/triggers lists them.',
   },
-  WEBHOOK_NOT_FOUND: { kind: 'not_found', message: (id: string) => `there is no webhook "${id}" in this project` },
+  WEBHOOK_NOT_FOUND: {
+    kind: 'not_found',
+    message: (id: string) => `there is no webhook "${id}" in this project`,
+    details: (id: string) => ({ webhook: id }),
+  },
   DELIVERY_NOT_FOUND: { kind: 'not_found', message: (id: string) => `the webhook has no delivery "${id}"` },
   WEBHOOK_URL_INVALID: {
     kind: 'invalid',
     message: (problem: string) => `the address of a webhook ${problem}`,
+  },
+  WEBHOOK_TYPES_INVALID: {
+    kind: 'invalid',
+    message: (type: string, format: string) => `a webhook of the format ${format} cannot be sent "${type}"`,
+    help: 'A webhook that was made through the MLflow API names events as MLflow does; change its events there.',
   },
   WEBHOOK_ADDRESS_REFUSED: {
     kind: 'invalid',

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { TriggerSpec } from '#contracts/automation';
 import type { Consumer } from '#platform/events';
@@ -10,13 +11,16 @@ import { registerTriggerRoutes } from './trigger-routes.ts';
 import { type AutomationApi, createTriggerService } from './trigger-service.ts';
 import { createTriggersKind } from './triggers-kind.ts';
 import { createWebhookAddresses, type Resolve } from './webhook-address.ts';
+import { createWebhookPost } from './webhook-post.ts';
 import { registerWebhookRoutes } from './webhook-routes.ts';
 import { createWebhookSender } from './webhook-sender.ts';
 import { createWebhookConsumer, createWebhookService } from './webhook-service.ts';
+import { createWebhooksApi, type WebhooksApi } from './webhooks-api.ts';
 
 export interface AutomationModule {
   readonly id: 'automation';
   readonly api: AutomationApi;
+  readonly webhooks: WebhooksApi;
   readonly kind: ResourceKind<TriggerSpec>;
   readonly consumers: readonly Consumer[];
   routes(app: FastifyInstance): void;
@@ -43,10 +47,23 @@ export function createAutomationModule(
     allowedHosts: deps.webhookHosts,
     ...(deps.resolve !== undefined && { resolve: deps.resolve }),
   });
-  const sender = createWebhookSender({ ...deps, webhooks, addresses });
+  const nowMs = () => deps.clock.nowMs();
+  const post = createWebhookPost({ webhooks, addresses, nowMs });
+  const sender = createWebhookSender({ ...deps, post });
+  let stopping = new AbortController();
+  const webhooksApi = createWebhooksApi({
+    database,
+    webhooks,
+    addresses,
+    post,
+    nowMs,
+    newId: () => randomUUID(),
+    signal: () => stopping.signal,
+  });
   return {
     id: 'automation',
     api: triggers,
+    webhooks: webhooksApi,
     kind: createTriggersKind(triggers, () => crons.wake()),
     consumers: [
       createTriggerConsumer(triggers, deps.alerts),
@@ -55,13 +72,15 @@ export function createAutomationModule(
     ],
     routes(app) {
       registerTriggerRoutes(app, { database, api: triggers });
-      registerWebhookRoutes(app, { database, webhooks, addresses, wakeSender: () => sender.wake() });
+      registerWebhookRoutes(app, { database, webhooks, api: webhooksApi, wakeSender: () => sender.wake() });
     },
     async start() {
+      stopping = new AbortController();
       crons.start();
       sender.start();
     },
     async stop() {
+      stopping.abort();
       await crons.stop();
       await sender.stop();
     },

@@ -1,4 +1,4 @@
-import type { DeliveryState, FiringState } from '#contracts/automation';
+import type { DeliveryState, FiringState, WebhookFormatName } from '#contracts/automation';
 
 export interface AutomationTables {
   readonly automation_triggers: {
@@ -32,7 +32,12 @@ export interface AutomationTables {
     /** JSON. */
     readonly types: string;
     readonly enabled: 0 | 1;
+    readonly format: WebhookFormatName;
+    readonly name: string;
+    readonly description: string;
+    readonly signed: 0 | 1;
     readonly created_ms: number;
+    readonly updated_ms: number;
   };
   readonly automation_deliveries: {
     readonly id: string;

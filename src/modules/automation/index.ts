@@ -3,3 +3,6 @@ export { type AutomationModule, createAutomationModule } from './automation-modu
 export type { Firing, FiringFilter } from './firing-store.ts';
 export type { AutomationApi, Cause } from './trigger-service.ts';
 export type { Trigger } from './trigger-store.ts';
+export type { WebhookFormat, WebhookMessage } from './webhook-format.ts';
+export type { Webhook } from './webhook-store.ts';
+export type { WebhooksApi } from './webhooks-api.ts';

@@ -46,15 +46,20 @@ export function isPrivateAddress(address: string): boolean {
 export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;
 const resolveByDns: Resolve = (host) => dns.lookup(host, { all: true, verbatim: true });
 
+export interface AddressRules {
+  /** Plain http is refused, but for hosts that the operator allows. */
+  readonly secureOnly: boolean;
+}
+
 /** Says to which addresses a webhook may be sent. */
 export interface WebhookAddresses {
   /** What can be said without looking a name up. WEBHOOK_URL_INVALID, WEBHOOK_ADDRESS_REFUSED. */
-  check(url: string): URL;
+  check(url: string, rules: AddressRules): URL;
   /**
    * The addresses to connect to: the caller connects to these very ones, so that a name cannot be public when it is
    * checked and private when it is used. WEBHOOK_ADDRESS_REFUSED, WEBHOOK_HOST_UNKNOWN.
    */
-  pin(url: string): Promise<{ readonly url: URL; readonly addresses: readonly LookupAddress[] }>;
+  pin(url: string, rules: AddressRules): Promise<{ readonly url: URL; readonly addresses: readonly LookupAddress[] }>;
 }
 
 export function createWebhookAddresses(options: {
@@ -65,9 +70,13 @@ export function createWebhookAddresses(options: {
   const { resolve = resolveByDns } = options;
   const allowed = new Set(options.allowedHosts.map((host) => host.toLowerCase()));
 
-  function check(text: string): URL {
+  function check(text: string, { secureOnly }: AddressRules): URL {
     const url = parseUrl(text);
     const host = hostOf(url);
+    if (secureOnly && url.protocol !== 'https:' && !allowed.has(host))
+      throw automationErrors.WEBHOOK_URL_INVALID(
+        `must begin with https://; plain http:// goes only to hosts that the operator allows with --webhook-hosts ${host}`,
+      );
     if (isIP(host) !== 0 && !allowed.has(host) && isPrivateAddress(host))
       throw automationErrors.WEBHOOK_ADDRESS_REFUSED(host, host);
     return url;
@@ -75,8 +84,8 @@ export function createWebhookAddresses(options: {
 
   return {
     check,
-    async pin(text) {
-      const url = check(text);
+    async pin(text, rules) {
+      const url = check(text, rules);
       const host = hostOf(url);
       const family = isIP(host);
       if (family !== 0) return { url, addresses: [{ address: host, family }] };

@@ -4,9 +4,17 @@ import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { automationErrors } from './automation-errors.ts';
 
+export interface PostAnswer {
+  readonly status: number;
+  /** The beginning of what the other side said. */
+  readonly text: string;
+}
+
+const keptBytes = 4_096;
+
 /**
- * Posts a body to the pinned addresses and answers the status. Redirects are answers like any other: whoever is behind
- * one was not checked. What the other side says is read to its end and thrown away.
+ * Posts a body to the pinned addresses. Redirects are answers like any other: whoever is behind one was not checked.
+ * What the other side says is read to its end; its beginning is kept.
  */
 export function postTo(target: {
   readonly url: URL;
@@ -15,7 +23,7 @@ export function postTo(target: {
   readonly body: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-}): Promise<number> {
+}): Promise<PostAnswer> {
   const { url, headers, body, timeoutMs } = target;
   const [first] = target.addresses;
   const lookup: LookupFunction = (_host, options, callback) => {
@@ -46,9 +54,16 @@ export function postTo(target: {
         headers: { ...headers, 'content-length': Buffer.byteLength(body) },
       },
       (response) => {
+        const kept: Buffer[] = [];
+        let bytes = 0;
         response.on('error', fail);
-        response.on('end', () => resolve(response.statusCode ?? 0));
-        response.resume();
+        response.on('data', (chunk: Buffer) => {
+          if (bytes < keptBytes) kept.push(chunk.subarray(0, keptBytes - bytes));
+          bytes += chunk.length;
+        });
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(kept).toString('utf8') }),
+        );
       },
     );
     request.on('error', fail);

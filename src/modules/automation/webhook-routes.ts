@@ -13,13 +13,12 @@ import {
 import { defaultPageLimit } from '#contracts/page';
 import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
-import { isAppError } from '#platform/errors';
 import { registerOperation } from '#platform/http';
 import { decodeCursor, toPage } from '#platform/sql';
 import { type Delivery, listDeliveriesBefore } from './delivery-store.ts';
-import type { WebhookAddresses } from './webhook-address.ts';
 import type { WebhookService } from './webhook-service.ts';
 import { listWebhooksBefore, type Webhook } from './webhook-store.ts';
+import type { WebhooksApi } from './webhooks-api.ts';
 
 const toDeliveryView = (delivery: Delivery): DeliveryView => ({
   id: delivery.id,
@@ -37,11 +36,13 @@ const toDeliveryView = (delivery: Delivery): DeliveryView => ({
 });
 
 async function toView(reader: Reader, webhook: Webhook): Promise<WebhookView> {
-  const { id, url, types, enabled, createdMs } = webhook;
+  const { id, name, url, format, types, enabled, createdMs } = webhook;
   const [last] = await listDeliveriesBefore(reader, { webhookId: id, limit: 1 });
   return {
     id,
+    ...(name !== '' && { name }),
     url,
+    format,
     types: [...types],
     enabled,
     createdAt: toRfc3339(createdMs),
@@ -60,20 +61,12 @@ export function registerWebhookRoutes(
   deps: {
     readonly database: Database;
     readonly webhooks: WebhookService;
-    readonly addresses: WebhookAddresses;
+    readonly api: WebhooksApi;
     readonly wakeSender: () => void;
   },
 ): void {
-  const { database, webhooks, addresses, wakeSender } = deps;
+  const { database, webhooks, api, wakeSender } = deps;
   const { read } = database;
-
-  /** A name that cannot be looked up now may be found later; one that leads inside is refused at once. */
-  async function checkAddress(url: string): Promise<void> {
-    addresses.check(url);
-    await addresses.pin(url).catch((error: unknown) => {
-      if (!isAppError(error, 'WEBHOOK_HOST_UNKNOWN')) throw error;
-    });
-  }
 
   registerOperation(app, listWebhooks, async ({ query, context }, answer) => {
     const { limit = defaultPageLimit, cursor } = query;
@@ -91,7 +84,7 @@ export function registerWebhookRoutes(
   );
 
   registerOperation(app, createWebhook, async ({ body, context }, answer) => {
-    await checkAddress(body.url);
+    await api.checkAddress(body.url, 'tidemill');
     const { webhook, secret } = await database.write(context.write, (unit) =>
       webhooks.create(unit, { ...body, project: context.project }),
     );
@@ -99,7 +92,10 @@ export function registerWebhookRoutes(
   });
 
   registerOperation(app, changeWebhook, async ({ params, body, context }, answer) => {
-    if (body.url !== undefined) await checkAddress(body.url);
+    if (body.url !== undefined) {
+      const { format } = await webhooks.get(read, context.project, params.webhookId);
+      await api.checkAddress(body.url, format);
+    }
     const webhook = await database.write(context.write, (unit) =>
       webhooks.change(unit, context.project, params.webhookId, body),
     );

@@ -11,10 +11,7 @@ import {
   listDueWebhooks,
   updateDelivery,
 } from './delivery-store.ts';
-import type { WebhookAddresses } from './webhook-address.ts';
-import { postTo } from './webhook-request.ts';
-import type { WebhookService } from './webhook-service.ts';
-import { signBody } from './webhook-signature.ts';
+import type { PostWebhook } from './webhook-post.ts';
 import { findWebhook } from './webhook-store.ts';
 
 /**
@@ -36,7 +33,6 @@ export interface WebhookSender {
 }
 
 const context: WriteContext = { actor: 'system:automation.webhooks' };
-const timeoutMs = 10_000;
 const pollMs = 30_000;
 const soonestMs = 1_000;
 const keepMs = 30 * 86_400_000;
@@ -44,8 +40,7 @@ const pruneEveryMs = 3_600_000;
 
 export function createWebhookSender(
   deps: Pick<AutomationDeps, 'database' | 'clock' | 'logger' | 'alerts'> & {
-    readonly webhooks: Pick<WebhookService, 'secretOf'>;
-    readonly addresses: WebhookAddresses;
+    readonly post: PostWebhook;
   },
 ): WebhookSender {
   const { database, clock, logger, alerts } = deps;
@@ -61,24 +56,9 @@ export function createWebhookSender(
     try {
       const webhook = await findWebhook(database.read, delivery.webhookId);
       if (webhook === undefined) return { error: 'the webhook was removed' };
-      const secret = await deps.webhooks.secretOf(database.read, webhook);
-      const { url, addresses } = await deps.addresses.pin(webhook.url);
-      const { body } = delivery;
-      const status = await postTo({
-        url,
-        addresses,
-        body,
-        timeoutMs,
-        signal: stopping.signal,
-        headers: {
-          'content-type': 'application/json',
-          'user-agent': 'tidemill',
-          'idempotency-key': delivery.eventId,
-          'tidemill-event': delivery.eventType,
-          'tidemill-delivery': delivery.id,
-          'tidemill-signature': signBody(secret, body, clock.nowMs()),
-        },
-      });
+      const { id: deliveryId, eventId, eventType: type, body } = delivery;
+      const message = { deliveryId, eventId, type, body };
+      const { status } = await deps.post(database.read, webhook, message, stopping.signal);
       const error = answerProblem(status);
       return { status, ...(error !== undefined && { error }) };
     } catch (error) {

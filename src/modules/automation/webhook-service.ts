@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { webhookEventTypes } from '#contracts/automation';
-import type { EventOnWire } from '#contracts/event-operations';
+import { type WebhookFormatName, webhookEventTypes } from '#contracts/automation';
 import type { TidemillEvent } from '#contracts/event-types';
 import { formatReference } from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
@@ -8,31 +7,42 @@ import type { Consumer } from '#platform/events';
 import type { AutomationDeps } from './automation-deps.ts';
 import { automationErrors } from './automation-errors.ts';
 import { type Delivery, findDelivery, insertDelivery, updateDelivery } from './delivery-store.ts';
+import { tidemillFormat, type WebhookFormat } from './webhook-format.ts';
 import { deleteWebhook, findWebhook, listWebhooksBefore, putWebhook, type Webhook } from './webhook-store.ts';
 
 export interface NewWebhook {
   readonly project: string;
   readonly url: string;
   readonly types: readonly string[];
-  /** Default: made here. */
+  /** Default: made here. Empty: nothing is signed. */
   readonly secret?: string;
+  readonly format?: WebhookFormatName;
+  readonly name?: string;
+  readonly description?: string;
+  readonly enabled?: boolean;
 }
 
 export interface WebhookChange {
   readonly url?: string;
   readonly types?: readonly string[];
   readonly enabled?: boolean;
+  readonly name?: string;
+  readonly description?: string;
+  /** Empty: nothing is signed any more. */
   readonly secret?: string;
 }
 
 /** Subscriptions to events, and the queue of what is to be sent. */
 export interface WebhookService {
-  /** WEBHOOK_NOT_FOUND. */
-  get(reader: Reader, project: string, id: string): Promise<Webhook>;
+  /** WEBHOOK_NOT_FOUND, also when it is of another format than was asked for. */
+  get(reader: Reader, project: string, id: string, format?: WebhookFormatName): Promise<Webhook>;
+  /** WEBHOOK_TYPES_INVALID, also of a change. */
   create(unit: Unit, webhook: NewWebhook): Promise<{ readonly webhook: Webhook; readonly secret: string }>;
   change(unit: Unit, project: string, id: string, change: WebhookChange): Promise<Webhook>;
   remove(unit: Unit, project: string, id: string): Promise<void>;
-  secretOf(reader: Reader, webhook: Webhook): Promise<string>;
+  /** Undefined: it goes unsigned. */
+  secretOf(reader: Reader, webhook: Webhook): Promise<string | undefined>;
+  formatOf(webhook: Pick<Webhook, 'format'>): WebhookFormat;
   /** Queues a delivery again. DELIVERY_NOT_FOUND. */
   retry(unit: Unit, project: string, webhookId: string, deliveryId: string): Promise<Delivery>;
   /** Queues an event for each webhook that wants it. */
@@ -43,23 +53,41 @@ const secretBytes = 32;
 const secretName = (id: string): string => `webhook-${id}`;
 const referenceOf = (id: string): string => formatReference('webhook', id);
 
-export function createWebhookService(deps: Pick<AutomationDeps, 'secrets'>): WebhookService {
+export function createWebhookService(deps: Pick<AutomationDeps, 'secrets' | 'formats'>): WebhookService {
   const { secrets } = deps;
+  const formats = new Map([tidemillFormat, ...(deps.formats ?? [])].map((format) => [format.name, format]));
 
   const putSecret = (unit: Unit, { project, id }: Webhook, secret: string) =>
     secrets.put(unit, project, secretName(id), secret, [referenceOf(id)]);
 
+  function requireTypes({ format, types }: Pick<Webhook, 'format' | 'types'>): void {
+    const known = service.formatOf({ format }).types;
+    const unknown = types.find((type) => !known.includes(type));
+    if (unknown !== undefined) throw automationErrors.WEBHOOK_TYPES_INVALID(unknown, format);
+  }
+
   const service: WebhookService = {
-    async get(reader, project, id) {
+    formatOf({ format }) {
+      const found = formats.get(format);
+      if (found === undefined) throw new Error(`no format "${format}" was given to this module`);
+      return found;
+    },
+
+    async get(reader, project, id, format) {
       const webhook = await findWebhook(reader, id);
-      if (webhook === undefined || webhook.project !== project) throw automationErrors.WEBHOOK_NOT_FOUND(id);
+      if (webhook?.project !== project || (format !== undefined && webhook.format !== format))
+        throw automationErrors.WEBHOOK_NOT_FOUND(id);
       return webhook;
     },
 
-    async create(unit, { project, url, types, secret = randomBytes(secretBytes).toString('base64url') }) {
-      const webhook: Webhook = { id: unit.newId(), project, url, types, enabled: true, createdMs: unit.nowMs };
+    async create(unit, { secret = randomBytes(secretBytes).toString('base64url'), ...given }) {
+      const { project, url, types, format = 'tidemill', name = '', description = '', enabled = true } = given;
+      const times = { createdMs: unit.nowMs, updatedMs: unit.nowMs };
+      const what = { project, url, types, format, name, description, enabled };
+      const webhook: Webhook = { id: unit.newId(), ...what, signed: secret !== '', ...times };
+      requireTypes(webhook);
       await putWebhook(unit, webhook);
-      await putSecret(unit, webhook, secret);
+      if (webhook.signed) await putSecret(unit, webhook, secret);
       await unit.emit({
         type: 'webhook.created',
         project,
@@ -70,9 +98,13 @@ export function createWebhookService(deps: Pick<AutomationDeps, 'secrets'>): Web
     },
 
     async change(unit, project, id, { secret, ...change }) {
-      const webhook: Webhook = { ...(await service.get(unit, project, id)), ...change };
+      const before = await service.get(unit, project, id);
+      const signed = secret === undefined ? before.signed : secret !== '';
+      const webhook: Webhook = { ...before, ...change, signed, updatedMs: unit.nowMs };
+      if (change.types !== undefined) requireTypes(webhook);
       await putWebhook(unit, webhook);
-      if (secret !== undefined) await putSecret(unit, webhook, secret);
+      if (secret) await putSecret(unit, webhook, secret);
+      else if (before.signed && !signed) await secrets.remove(unit, project, secretName(id));
       await unit.emit({
         type: 'webhook.changed',
         project,
@@ -83,13 +115,14 @@ export function createWebhookService(deps: Pick<AutomationDeps, 'secrets'>): Web
     },
 
     async remove(unit, project, id) {
-      await service.get(unit, project, id);
+      const { signed } = await service.get(unit, project, id);
       await deleteWebhook(unit, id);
-      await secrets.remove(unit, project, secretName(id));
+      if (signed) await secrets.remove(unit, project, secretName(id));
       await unit.emit({ type: 'webhook.removed', project, subject: referenceOf(id), data: { webhookId: id } });
     },
 
-    secretOf: (reader, { project, id }) => secrets.reveal(reader, project, secretName(id), referenceOf(id)),
+    secretOf: async (reader, { project, id, signed }) =>
+      signed ? secrets.reveal(reader, project, secretName(id), referenceOf(id)) : undefined,
 
     async retry(unit, project, webhookId, deliveryId) {
       await service.get(unit, project, webhookId);
@@ -108,21 +141,26 @@ export function createWebhookService(deps: Pick<AutomationDeps, 'secrets'>): Web
 
     async queue(unit, event) {
       const webhooks = await listWebhooksBefore(unit, { project: event.project });
-      const wanted = webhooks.filter(
+      const messages = new Map<string, { readonly type: string; readonly body: string | undefined }>();
+      let queued = false;
+      for (const webhook of webhooks) {
+        const format = service.formatOf(webhook);
+        const type = format.typeOf(event);
         // what happened before it was asked for is not sent
-        ({ enabled, types, createdMs }) => enabled && types.includes(event.type) && event.atMs >= createdMs,
-      );
-      if (wanted.length === 0) return false;
-      const body = JSON.stringify(toWire(event));
-      for (const webhook of wanted)
+        if (!webhook.enabled || event.atMs < webhook.createdMs || type === undefined || !webhook.types.includes(type))
+          continue;
+        const message = messages.get(format.name) ?? { type, body: await format.bodyOf(unit, event) };
+        messages.set(format.name, message);
+        if (message.body === undefined) continue;
+        queued = true;
         await insertDelivery(unit, {
           id: unit.newId(),
           project: event.project,
           webhookId: webhook.id,
           eventId: event.id,
-          eventType: event.type,
+          eventType: type,
           subject: event.subject,
-          body,
+          body: message.body,
           state: 'pending',
           attempts: 0,
           nextAttemptMs: unit.nowMs,
@@ -131,23 +169,12 @@ export function createWebhookService(deps: Pick<AutomationDeps, 'secrets'>): Web
           createdMs: unit.nowMs,
           endedMs: undefined,
         });
-      return true;
+      }
+      return queued;
     },
   };
   return service;
 }
-
-const toWire = (event: TidemillEvent): EventOnWire => ({
-  position: event.position,
-  id: event.id,
-  project: event.project,
-  subject: event.subject,
-  type: event.type,
-  actor: event.actor,
-  ...(event.cause !== undefined && { cause: event.cause }),
-  at: new Date(event.atMs).toISOString(),
-  data: event.data,
-});
 
 /** Puts events into the outbox, exactly once; sending them is the sender's, who may take its time and try again. */
 export function createWebhookConsumer(webhooks: Pick<WebhookService, 'queue'>, wakeSender: () => void): Consumer {

@@ -2,6 +2,7 @@ import { formatReference } from '#contracts/references';
 import type { AliasMoveReason } from '#contracts/registry';
 import type { Unit } from '#platform/database';
 import { deleteAlias, findAliasRow, putAlias } from './alias-store.ts';
+import { promptFact } from './prompt-rule.ts';
 import type { RegistryDeps } from './registry-deps.ts';
 import type { ModelRow } from './registry-tables.ts';
 import { reopenComparisons } from './reopen-comparisons.ts';
@@ -45,6 +46,7 @@ export async function moveAlias(
       ...(before && { from: before.version }),
       ...(to !== undefined && { to }),
       reason,
+      ...(await promptFact(unit, model.model_key)),
     },
   });
   await reopenComparisons(deps, unit, model, alias, to);

@@ -3,7 +3,8 @@ import type { Reader, Unit } from '#platform/database';
 import type { Ids } from '#platform/ids';
 import { isAlias, moveAlias } from './alias-service.ts';
 import { listAliasRows } from './alias-store.ts';
-import { deleteModelTags, findModelRow, insertModel, setModelTag, updateModel } from './model-store.ts';
+import { deleteModelTags, findModelRow, insertModel, listModelTags, setModelTag, updateModel } from './model-store.ts';
+import { isPrompt, promptFact } from './prompt-rule.ts';
 import type { RegistryDeps } from './registry-deps.ts';
 import { registryErrors } from './registry-errors.ts';
 import type { ModelRow } from './registry-tables.ts';
@@ -37,40 +38,69 @@ export async function getModelRow(reader: Reader, project: string, name: string)
   return row;
 }
 
-/** The model of that name, made when it is not there; one that was deleted comes back empty, its numbers go on. */
-export async function ensureModel(unit: Unit, ids: Ids, project: string, name: string): Promise<ModelRow> {
-  const found = await findModelRow(unit, project, name);
-  if (found?.deleted_ms === null) return found;
-  if (found !== undefined) {
-    const revived = { description: '', created_ms: unit.nowMs, updated_ms: unit.nowMs, deleted_ms: null };
-    await updateModel(unit, found.model_key, revived);
-    return { ...found, ...revived };
-  }
-  requireName(name);
-  const row: ModelRow = {
-    model_key: ids.next(),
-    project,
-    name,
-    description: '',
-    last_version: 0,
-    created_ms: unit.nowMs,
-    updated_ms: unit.nowMs,
-    deleted_ms: null,
-  };
-  await insertModel(unit, row);
-  return row;
-}
-
 interface ModelName {
   readonly project: string;
   readonly model: string;
 }
 
+interface NewModel {
+  readonly description?: string | undefined;
+  readonly tags?: readonly Tag[];
+}
+
+/** Makes the model of a name that no live one has; one that was deleted comes back empty, its numbers go on. */
+async function makeModel(
+  unit: Unit,
+  ids: Ids,
+  { project, model: name }: ModelName,
+  { description = '', tags = [] }: NewModel,
+): Promise<ModelRow> {
+  requireName(name);
+  const found = await findModelRow(unit, project, name);
+  const fresh = { description, created_ms: unit.nowMs, updated_ms: unit.nowMs, deleted_ms: null };
+  const row = { ...(found ?? { model_key: ids.next(), project, name, last_version: 0 }), ...fresh };
+  if (found === undefined) await insertModel(unit, row);
+  else await updateModel(unit, row.model_key, fresh);
+  for (const tag of tags) await setModelTag(unit, row.model_key, tag);
+  await unit.emit({
+    type: 'model.created',
+    project,
+    subject: formatReference('model', name),
+    data: { model: name, ...(isPrompt(tags) && { prompt: true }) },
+  });
+  return row;
+}
+
+/** The model of that name, made when it is not there. A prompt of that name is refused. */
+export async function ensureModel(unit: Unit, ids: Ids, project: string, name: string): Promise<ModelRow> {
+  const found = await findModelRow(unit, project, name);
+  if (found?.deleted_ms !== null) return makeModel(unit, ids, { project, model: name }, {});
+  if ((await promptFact(unit, found.model_key)).prompt) throw registryErrors.MODEL_NAME_TAKEN(name, 'model', 'prompt');
+  return found;
+}
+
+/** A model and a prompt cannot have the same name: whoever asks for one hears which it is. */
+async function nameTaken(unit: Unit, { model_key, name }: ModelRow, wantsPrompt: boolean): Promise<Error> {
+  const isOne = isPrompt((await listModelTags(unit, [model_key])).get(model_key) ?? []);
+  const kinds = (prompt: boolean) => (prompt ? 'prompt' : 'model');
+  return isOne === wantsPrompt
+    ? registryErrors.MODEL_EXISTS(name, kinds(isOne))
+    : registryErrors.MODEL_NAME_TAKEN(name, kinds(wantsPrompt), kinds(isOne));
+}
+
+async function tellOfTag(
+  unit: Unit,
+  { model_key, name, project }: ModelRow,
+  type: 'model.tag.set' | 'model.tag.deleted',
+  key: string,
+  fact?: { readonly prompt?: true },
+): Promise<void> {
+  const data = { model: name, key, ...(fact ?? (await promptFact(unit, model_key))) };
+  await unit.emit({ type, project, subject: formatReference('model', name), data });
+}
+
 export interface ModelService {
-  createModel(
-    unit: Unit,
-    input: ModelName & { readonly description?: string | undefined; readonly tags?: readonly Tag[] },
-  ): Promise<void>;
+  createModel(unit: Unit, input: ModelName & NewModel): Promise<void>;
   describeModel(unit: Unit, input: ModelName & { readonly description: string }): Promise<void>;
   renameModel(unit: Unit, input: ModelName & { readonly newName: string }): Promise<void>;
   /** Takes the model and its versions away; promotions, lineage and version numbers stay. */
@@ -87,13 +117,11 @@ export function createModelService(
   rejectOpen: (unit: Unit, project: string, model: string, version: number, reason: string) => Promise<void>,
 ): ModelService {
   return {
-    async createModel(unit, { project, model, description = '', tags = [] }) {
+    async createModel(unit, { project, model, description, tags = [] }) {
       const found = await findModelRow(unit, project, model);
-      if (found?.deleted_ms === null) throw registryErrors.MODEL_EXISTS(model);
+      if (found?.deleted_ms === null) throw await nameTaken(unit, found, isPrompt(tags));
       tags.forEach(requireTag);
-      const { model_key } = await ensureModel(unit, ids, project, model);
-      await updateModel(unit, model_key, { description });
-      for (const tag of tags) await setModelTag(unit, model_key, tag);
+      await makeModel(unit, ids, { project, model }, { description, tags });
     },
 
     async describeModel(unit, { project, model, description }) {
@@ -104,7 +132,8 @@ export function createModelService(
     async renameModel(unit, { project, model, newName }) {
       const row = await getModelRow(unit, project, model);
       requireName(newName);
-      if ((await findModelRow(unit, project, newName)) !== undefined) throw registryErrors.MODEL_EXISTS(newName);
+      if ((await findModelRow(unit, project, newName)) !== undefined)
+        throw registryErrors.MODEL_EXISTS(newName, 'model');
       await updateModel(unit, row.model_key, { name: newName, updated_ms: unit.nowMs });
       // Files are held in the name of the version, so they follow it.
       const versions = await listVersionRows(unit, row.model_key);
@@ -135,12 +164,16 @@ export function createModelService(
       const row = await getModelRow(unit, project, model);
       await setModelTag(unit, row.model_key, { key, value });
       await updateModel(unit, row.model_key, { updated_ms: unit.nowMs });
+      await tellOfTag(unit, row, 'model.tag.set', key);
     },
 
     async deleteModelTag(unit, { project, model, key }) {
       const row = await getModelRow(unit, project, model);
-      await deleteModelTags(unit, row.model_key, key);
+      // asked before: the tag that goes may be the one that makes it a prompt
+      const fact = await promptFact(unit, row.model_key);
+      if (!(await deleteModelTags(unit, row.model_key, key))) return;
       await updateModel(unit, row.model_key, { updated_ms: unit.nowMs });
+      await tellOfTag(unit, row, 'model.tag.deleted', key, fact);
     },
 
     async setAlias(unit, { project, model, alias, version }) {

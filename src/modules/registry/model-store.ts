@@ -51,14 +51,14 @@ export async function setModelTag(unit: Unit, modelKey: string, tag: Tag): Promi
     .execute();
 }
 
-/** Removes one tag, or all of them. */
-export async function deleteModelTags(unit: Unit, modelKey: string, key?: string): Promise<void> {
+/** Removes one tag, or all of them; false when there was none. */
+export async function deleteModelTags(unit: Unit, modelKey: string, key?: string): Promise<boolean> {
   let deletion = unit
     .query<RegistryTables>()
     .deleteFrom('registry_model_tags')
     .where('registry_model_tags.model_key', '=', modelKey);
   if (key !== undefined) deletion = deletion.where('registry_model_tags.tag_key', '=', key);
-  await deletion.execute();
+  return (await deletion.executeTakeFirst()).numDeletedRows > 0n;
 }
 
 export async function listModelTags(

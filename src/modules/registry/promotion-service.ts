@@ -21,6 +21,7 @@ import { registryErrors } from './registry-errors.ts';
 import { recordEdges } from './registry-lineage.ts';
 import type { Json, Promotion, PromotionCheck, Proposal, ProposedVersion } from './registry-types.ts';
 import { approvalPrefix } from './reopen-comparisons.ts';
+import { tellOfVersion } from './version-service.ts';
 import { findVersionRow, findVersionRowByDigest, insertVersion } from './version-store.ts';
 
 /*
@@ -236,6 +237,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
       if (existing === undefined) {
         const version = model.last_version + 1;
         await createVersion(unit, model.model_key, version, proposal);
+        await tellOfVersion(unit, model, version);
         const promotionId = await openPromotion(unit, model.model_key, proposal, version);
         return { version, promotionId, existed: false };
       }

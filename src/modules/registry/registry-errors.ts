@@ -8,8 +8,14 @@ export const registryErrors = defineErrors({
   },
   MODEL_EXISTS: {
     kind: 'conflict',
-    message: (name: string) => `there is a model "${name}" already`,
-    details: (name: string) => ({ model: name }),
+    message: (name: string, kind: 'model' | 'prompt') => `there is a ${kind} "${name}" already`,
+    details: (name: string, kind: 'model' | 'prompt') => ({ model: name, kind }),
+  },
+  MODEL_NAME_TAKEN: {
+    kind: 'conflict',
+    message: (name: string, wanted: 'model' | 'prompt', taken: 'model' | 'prompt') =>
+      `a ${wanted} cannot be named "${name}": there is a ${taken} of that name, and the two share their names`,
+    details: (name: string, wanted: 'model' | 'prompt', taken: 'model' | 'prompt') => ({ model: name, wanted, taken }),
   },
   MODEL_NAME_INVALID: {
     kind: 'invalid',

@@ -4,6 +4,7 @@ import { moveAlias } from './alias-service.ts';
 import { listAliasRows } from './alias-store.ts';
 import { getModelRow, requireTag } from './model-service.ts';
 import { updateModel } from './model-store.ts';
+import { promptFact } from './prompt-rule.ts';
 import type { RegistryDeps } from './registry-deps.ts';
 import { registryErrors } from './registry-errors.ts';
 import { recordEdges } from './registry-lineage.ts';
@@ -67,6 +68,28 @@ async function getRows(unit: Unit, { project, model, version }: VersionName): Pr
   return [row, found];
 }
 
+/** Says that a version is there, however it came. */
+export async function tellOfVersion(unit: Unit, model: ModelRow, version: number): Promise<void> {
+  const { model_key, name, project } = model;
+  await unit.emit({
+    type: 'model.version.created',
+    project,
+    subject: formatReference('model', name, version),
+    data: { model: name, version, ...(await promptFact(unit, model_key)) },
+  });
+}
+
+async function tellOfTag(
+  unit: Unit,
+  { model_key, name, project }: ModelRow,
+  version: number,
+  type: 'model.version.tag.set' | 'model.version.tag.deleted',
+  key: string,
+): Promise<void> {
+  const data = { model: name, version, key, ...(await promptFact(unit, model_key)) };
+  await unit.emit({ type, project, subject: formatReference('model', name, version), data });
+}
+
 export function createVersionService(
   { approvals, artifacts, lineage }: RegistryDeps,
   rejectOpen: (unit: Unit, project: string, model: string, version: number, reason: string) => Promise<void>,
@@ -116,6 +139,7 @@ export function createVersionService(
           ? []
           : [{ from: formatReference('logged-model', input.loggedModelId), to: reference, kind: 'registered' }]),
       ]);
+      await tellOfVersion(unit, row, version);
       return version;
     },
 
@@ -142,11 +166,13 @@ export function createVersionService(
       requireTag(input);
       const [row] = await getRows(unit, input);
       await setVersionTag(unit, row.model_key, input.version, { key: input.key, value: input.value });
+      await tellOfTag(unit, row, input.version, 'model.version.tag.set', input.key);
     },
 
     async deleteVersionTag(unit, input) {
       const [row] = await getRows(unit, input);
-      await deleteVersionTag(unit, row.model_key, input.version, input.key);
+      if (await deleteVersionTag(unit, row.model_key, input.version, input.key))
+        await tellOfTag(unit, row, input.version, 'model.version.tag.deleted', input.key);
     },
 
     async transitionStage(unit, input) {

@@ -173,14 +173,16 @@ export async function setVersionTag(unit: Unit, modelKey: string, version: numbe
     .execute();
 }
 
-export async function deleteVersionTag(unit: Unit, modelKey: string, version: number, key: string): Promise<void> {
-  await unit
+/** False when there was no such tag. */
+export async function deleteVersionTag(unit: Unit, modelKey: string, version: number, key: string): Promise<boolean> {
+  const { numDeletedRows } = await unit
     .query<RegistryTables>()
     .deleteFrom('registry_version_tags')
     .where('registry_version_tags.model_key', '=', modelKey)
     .where('registry_version_tags.version', '=', version)
     .where('registry_version_tags.tag_key', '=', key)
-    .execute();
+    .executeTakeFirst();
+  return numDeletedRows > 0n;
 }
 
 /** What a map of parts is keyed by. */

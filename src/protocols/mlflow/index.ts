@@ -1,1 +1,2 @@
 export { createMlflowProtocol, type MlflowProtocol } from './mlflow-protocol.ts';
+export { createMlflowWebhookFormat } from './webhook-format.ts';

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Permission } from '#contracts/operation';
+import type { WebhooksApi } from '#modules/automation';
 import type { RegistryApi } from '#modules/registry';
 import type { TrackingApi } from '#modules/tracking';
 import type { BlobStore } from '#platform/blobs';
@@ -14,6 +15,7 @@ export interface MlflowDeps {
   readonly blobs: BlobStore;
   readonly tracking: TrackingApi;
   readonly registry: RegistryApi;
+  readonly webhooks: WebhooksApi;
   /** Largest artifact that a client may put. Default: no limit. */
   readonly uploadLimitBytes?: number;
 }

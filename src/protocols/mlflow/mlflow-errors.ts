@@ -34,17 +34,24 @@ const codeOfKind: Readonly<Record<ErrorKind, MlflowCode>> = {
 const codeOfError: Readonly<Record<string, MlflowCode>> = {
   EXPERIMENT_EXISTS: 'RESOURCE_ALREADY_EXISTS',
   MODEL_EXISTS: 'RESOURCE_ALREADY_EXISTS',
+  MODEL_NAME_TAKEN: 'RESOURCE_ALREADY_EXISTS',
   MODEL_ALIAS_NOT_FOUND: 'INVALID_PARAMETER_VALUE',
   MLFLOW_ENDPOINT_NOT_FOUND: 'ENDPOINT_NOT_FOUND',
 };
 
+const toEntity = (kind: string | undefined) => (kind === 'prompt' ? 'prompt' : 'registered model');
+
 /** MLflow's own words, which programs compare: ours are for people of all the other doors. */
 const wordsOf: Readonly<Record<string, (facts: Readonly<Record<string, string>>) => string>> = {
   MODEL_NOT_FOUND: ({ model }) => `Registered Model with name=${model} not found`,
-  MODEL_EXISTS: ({ model }) => `Registered Model (name=${model}) already exists.`,
+  MODEL_EXISTS: ({ model, kind }) =>
+    `${kind === 'prompt' ? 'Prompt' : 'Registered Model'} (name=${model}) already exists.`,
+  MODEL_NAME_TAKEN: ({ model, wanted, taken }) =>
+    `Tried to create a ${toEntity(wanted)} with name '${model}', but the name is already taken by a ${toEntity(taken)}. MLflow does not allow creating a model and a prompt with the same name.`,
   MODEL_VERSION_NOT_FOUND: ({ model, version }) => `Model Version (name=${model}, version=${version}) not found`,
   MODEL_ALIAS_NOT_FOUND: ({ model, alias }) => `Registered model alias ${alias} not found. (model ${model})`,
   EXPERIMENT_NOT_FOUND: ({ experiment }) => `No Experiment with id=${experiment} exists`,
+  WEBHOOK_NOT_FOUND: ({ webhook }) => `Webhook with ID ${webhook} not found.`,
   TRACKING_RUN_NOT_FOUND: ({ run }) => `Run with id=${run} not found`,
 };
 

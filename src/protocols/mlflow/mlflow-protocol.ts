@@ -10,6 +10,7 @@ import { mlflowErrors, renderMlflowError } from './mlflow-errors.ts';
 import { modelCalls } from './model-calls.ts';
 import { modelVersionCalls } from './model-version-calls.ts';
 import { runCalls } from './run-calls.ts';
+import { webhookCalls } from './webhook-calls.ts';
 
 /** The version of MLflow whose REST API this is: clients switch features on by it. */
 const mlflowVersion = '3.17.2';
@@ -35,6 +36,7 @@ export function createMlflowProtocol(deps: MlflowDeps): MlflowProtocol {
         ...modelCalls(deps),
         ...modelVersionCalls(deps),
         ...artifactCalls(deps),
+        ...webhookCalls(deps),
         {
           method: 'GET',
           path: '/3.0/mlflow/server-info',

@@ -2,11 +2,14 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { createAlertsModule } from '#modules/alerts';
 import { createApprovalsModule } from '#modules/approvals';
 import { createArtifactsModule } from '#modules/artifacts';
+import { createAutomationModule } from '#modules/automation';
 import { createLineageModule, type LineageApi } from '#modules/lineage';
 import { createProjectsModule } from '#modules/projects';
 import { createRegistryModule, type RegistryApi } from '#modules/registry';
+import { createSecretsModule } from '#modules/secrets';
 import { createTrackingModule, type TrackingApi } from '#modules/tracking';
 import { createLocalBlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
@@ -16,6 +19,7 @@ import type { Ids } from '#platform/ids';
 import { createLogger } from '#platform/log';
 import { type AreaName, conformanceTable } from './conformance/conformance-table.ts';
 import { createMlflowProtocol, unknownCall } from './mlflow-protocol.ts';
+import { createMlflowWebhookFormat } from './webhook-format.ts';
 
 export interface MlflowTestServer {
   readonly app: FastifyInstance;
@@ -28,6 +32,7 @@ export interface MlflowTestServer {
   unanswered(area: AreaName): readonly string[];
 }
 
+const noPipelines = () => Promise.reject(new Error('there are no pipelines here'));
 const local: Principal = { id: 'user:local', can: () => true };
 
 /** The adapter over the real modules that it needs, on a given database, for tests and measurements. */
@@ -59,7 +64,25 @@ export async function createMlflowTestServer(options: {
     bodyLimitBytes: 1024 * 1024,
     checkAnswers: true,
   });
-  const protocol = createMlflowProtocol({ database, blobs, tracking: tracking.api, registry: registry.api });
+  const automation = createAutomationModule({
+    database,
+    clock,
+    logger,
+    lineage,
+    alerts: createAlertsModule({ database, lineage }).api,
+    secrets: createSecretsModule({ database, keyFile: join(mkdtempSync(join(tmpdir(), 'tidemill-key-')), 'key') }).api,
+    // nothing is triggered here
+    pipelines: { run: noPipelines, completeStep: noPipelines, get: noPipelines },
+    webhookHosts: [],
+    formats: [createMlflowWebhookFormat(registry.api)],
+  });
+  const protocol = createMlflowProtocol({
+    database,
+    blobs,
+    tracking: tracking.api,
+    registry: registry.api,
+    webhooks: automation.webhooks,
+  });
   for (const part of [tracking, registry]) part.routes(app);
   const { calls, answered } = watchCalls(app);
   protocol.routes(app);

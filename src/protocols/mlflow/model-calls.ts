@@ -1,3 +1,4 @@
+import { promptTag } from '#modules/registry';
 import type { Unit } from '#platform/database';
 import type { CallInput, MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { aliasGoverned, invalidParameter, sendMlflowError } from './mlflow-errors.ts';
@@ -6,8 +7,6 @@ import { list, toWireModel, toWireVersion } from './wire-views.ts';
 
 const prefix = '/2.0/mlflow/registered-models';
 
-/** Prompts live in the registry as models with this tag, and show only to searches that name it. */
-export const promptTag = 'mlflow.prompt.is_prompt';
 const noPrompts =
   /(?:^|\s+and\s+)tags?\.[`"]?mlflow\.prompt\.is_prompt[`"]?\s*(?:!=\s*'true'|=\s*'false')\s*(?=$|and\s)/i;
 

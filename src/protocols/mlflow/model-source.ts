@@ -15,6 +15,9 @@ export interface ModelSource {
   readonly files: readonly VersionFile[];
 }
 
+/** What MLflow's clients say where a prompt, which has no files, must name a source. */
+const promptSources: readonly string[] = ['dummy-source', 'prompt-template'];
+
 /** Follows `models:/…` and `runs:/…` to the place of the bytes; refuses paths of the server's own disk. */
 export async function resolveSource(
   deps: Pick<MlflowDeps, 'tracking' | 'registry'>,
@@ -71,6 +74,8 @@ export async function resolveSource(
     return { storageLocation, trackingRunId: id, loggedModelId: modelId, files: await filesAt(storageLocation) };
   }
 
+  if (input.isPrompt && !promptSources.includes(source))
+    throw invalidParameter(`Invalid prompt source: '${source}'. Prompt sources must use an MLflow placeholder.`);
   if (input.isPrompt) return { storageLocation: source, trackingRunId: runId, loggedModelId: modelId, files: [] };
 
   const logged = /^models:\/+(m-[0-9a-f]{32})\/?$/.exec(source)?.[1];

@@ -1,8 +1,8 @@
-import type { ModelVersion } from '#modules/registry';
+import { isPrompt, type ModelVersion } from '#modules/registry';
 import type { Unit } from '#platform/database';
 import type { CallInput, MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { sendMlflowError } from './mlflow-errors.ts';
-import { exceptPrompts, parseVersion, promptTag } from './model-calls.ts';
+import { exceptPrompts, parseVersion } from './model-calls.ts';
 import { resolveSource } from './model-source.ts';
 import { decodePageToken, nextPage } from './page-token.ts';
 import { list, registryFilesUri, toWireVersion } from './wire-views.ts';
@@ -64,7 +64,6 @@ export function modelVersionCalls(deps: MlflowDeps): readonly MlflowCall[] {
         const tags = fields.pairs('tags');
         const runId = fields.text('run_id') || undefined;
         const modelId = fields.text('model_id') || undefined;
-        const isPrompt = tags.some(({ key }) => key === promptTag);
         const description = fields.text('description');
         const runLink = fields.text('run_link');
         return database.write(context.write, async (unit) => {
@@ -73,7 +72,7 @@ export function modelVersionCalls(deps: MlflowDeps): readonly MlflowCall[] {
             source,
             runId,
             modelId,
-            isPrompt,
+            isPrompt: isPrompt(tags),
           });
           const version = await registry.createVersion(unit, {
             project,
