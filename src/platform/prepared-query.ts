@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { CompiledQuery, Kysely, QueryResult } from 'kysely';
 import type { Reader } from './database/types.ts';
 
@@ -16,21 +17,27 @@ interface Built<Row> {
   compile(db: Kysely<unknown>): CompiledQuery<Row>;
 }
 
+/** A compiled query that a connection may keep prepared on the server, under a name that stands for its text. */
+export interface NamedQuery<Row = unknown> extends CompiledQuery<Row> {
+  readonly name?: string;
+}
+
 /**
  * A query whose text is the same whatever its parameters: built and compiled at its first use in each dialect, afterwards
  * only filled in. Building and compiling costs about as much as SQLite needs to answer a small query, so this is for
- * what is asked many times a second. `build` must not look at a parameter, only name it and put it in its place.
+ * what is asked many times a second; PostgreSQL keeps such a query parsed and planned for each connection. `build` must not look at a parameter, only name it and put it in its place.
  */
 export function prepareQuery<Row = never, Parameters extends Readonly<Record<string, Value>> = Record<string, never>>(
   build: (reader: Reader, parameters: Parameters) => Built<Row>,
 ): (reader: Reader, parameters: Parameters) => Promise<QueryResult<Row>> {
-  const compiled = new Map<Reader['dialect'], CompiledQuery<Row>>();
+  const compiled = new Map<Reader['dialect'], NamedQuery<Row>>();
   const placeholders = new Proxy({}, { get: (_, name) => new Placeholder(String(name)) }) as Parameters;
   return (reader, parameters) => {
     const query = reader.query<unknown>();
     let template = compiled.get(reader.dialect);
     if (template === undefined) {
-      template = build(reader, placeholders).compile(query);
+      const built = build(reader, placeholders).compile(query);
+      template = { ...built, name: createHash('sha256').update(built.sql).digest('hex').slice(0, 32) };
       compiled.set(reader.dialect, template);
     }
     const filled = template.parameters.map((value) => (value instanceof Placeholder ? parameters[value.name] : value));

@@ -1,6 +1,14 @@
-import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
-import { type ClientBase, DatabaseError, type Pool, type QueryResult as PostgresResult, TypeOverrides } from 'pg';
+import type { DatabaseConnection, QueryResult } from 'kysely';
+import {
+  type ClientBase,
+  DatabaseError,
+  type Pool,
+  type QueryResult as PostgresResult,
+  type QueryConfig,
+  TypeOverrides,
+} from 'pg';
 import { withCause } from '../errors.ts';
+import type { NamedQuery } from '../prepared-query.ts';
 import { databaseErrors } from './database-errors.ts';
 
 const int8 = 20;
@@ -41,25 +49,26 @@ const connectionTexts = /^(Connection terminated|Client has encountered a connec
 
 /** The pool behind Kysely's interface: each query takes a client of its own. */
 export function createPostgresPoolConnection(pool: Pool): DatabaseConnection {
-  return createConnection((text, values) =>
-    pool.ending ? Promise.reject(databaseErrors.DATABASE_CLOSED()) : pool.query(text, values),
+  return createConnection((query) =>
+    pool.ending ? Promise.reject(databaseErrors.DATABASE_CLOSED()) : pool.query(query),
   );
 }
 
 /** One client behind Kysely's interface. Queries that a unit starts side by side are sent one after another. */
 export function createPostgresConnection(client: ClientBase): DatabaseConnection {
   let last: Promise<unknown> = Promise.resolve();
-  return createConnection((text, values) => {
-    const answer = last.then(() => client.query(text, values));
+  return createConnection((query) => {
+    const answer = last.then(() => client.query(query));
     last = answer.catch(() => undefined);
     return answer;
   });
 }
 
-function createConnection(query: (text: string, values: unknown[]) => Promise<PostgresResult>): DatabaseConnection {
+function createConnection(query: (config: QueryConfig<unknown[]>) => Promise<PostgresResult>): DatabaseConnection {
   return {
-    async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
-      const { rows, rowCount, command } = await query(sql, [...parameters]).catch((error: unknown) => {
+    async executeQuery<R>({ sql, parameters, name }: NamedQuery): Promise<QueryResult<R>> {
+      const config = { text: sql, values: [...parameters], ...(name !== undefined && { name }) };
+      const { rows, rowCount, command } = await query(config).catch((error: unknown) => {
         if (error instanceof DatabaseError && error.code === readOnlyTransaction) throw databaseErrors.READER_WRITES();
         throw asUnavailable(error);
       });

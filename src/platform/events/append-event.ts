@@ -3,6 +3,7 @@ import { Compile } from 'typebox/compile';
 import { type EventType, eventTypes } from '#contracts/event-types';
 import { databaseErrors } from '../database/database-errors.ts';
 import type { Origin, WriteContext } from '../database/types.ts';
+import type { NamedQuery } from '../prepared-query.ts';
 import { sqlitePosition, toPostgresPosition } from './position.ts';
 
 /** Longest chain of events that cause one another; a longer one is something reacting to itself. */
@@ -107,12 +108,14 @@ export const appendToSqlite: AppendEvent = async (connection, event) => {
 };
 
 export const appendToPostgres: AppendEvent = async (connection, event) => {
-  const { rows } = await connection.executeQuery<{ xid: number; sequence: number }>(
-    CompiledQuery.raw(
+  const query: NamedQuery<{ xid: number; sequence: number }> = {
+    ...CompiledQuery.raw(
       `insert into events (${columns}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning xid, sequence`,
       valuesOf(event),
     ),
-  );
+    name: 'append-event',
+  };
+  const { rows } = await connection.executeQuery<{ xid: number; sequence: number }>(query);
   const row = rows[0];
   if (row === undefined) throw new Error('the insert of an event answered no row');
   return toPostgresPosition(row);
