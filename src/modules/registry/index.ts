@@ -10,3 +10,4 @@ export type {
   RegisteredModel,
   VersionFile,
 } from './registry-types.ts';
+export { parseStage } from './version-service.ts';

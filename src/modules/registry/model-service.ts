@@ -132,6 +132,7 @@ export function createModelService(
     async renameModel(unit, { project, model, newName }) {
       const row = await getModelRow(unit, project, model);
       requireName(newName);
+      if (newName === model) return;
       if ((await findModelRow(unit, project, newName)) !== undefined)
         throw registryErrors.MODEL_EXISTS(newName, 'model');
       await updateModel(unit, row.model_key, { name: newName, updated_ms: unit.nowMs });

@@ -19,6 +19,7 @@ export const registryErrors = defineErrors({
   },
   MODEL_NAME_INVALID: {
     kind: 'invalid',
+    details: (name: string) => ({ model: name }),
     message: (name: string) =>
       `"${name}" cannot name a model: a name is not blank, at most 256 characters and has no "/" or ":"`,
   },
@@ -34,6 +35,7 @@ export const registryErrors = defineErrors({
   },
   MODEL_ALIAS_INVALID: {
     kind: 'invalid',
+    details: (alias: string) => ({ alias }),
     message: (alias: string) =>
       `"${alias}" cannot be an alias: 1 to 255 letters, digits, "_" and "-"; "latest" and "v<number>" are reserved`,
   },

@@ -22,7 +22,7 @@ import {
 const stages: readonly Stage[] = ['None', 'Staging', 'Production', 'Archived'];
 
 /** The stage of that name, whatever its case. */
-function parseStage(text: string): Stage {
+export function parseStage(text: string): Stage {
   const stage = stages.find((known) => known.toLowerCase() === text.toLowerCase());
   if (stage === undefined) throw registryErrors.MODEL_STAGE_INVALID(text);
   return stage;

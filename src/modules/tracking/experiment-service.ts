@@ -116,7 +116,11 @@ export function createExperimentService(): ExperimentService {
       requireExperimentName(name);
       tags.forEach(requireExperimentTag);
       if (artifactLocation?.startsWith('runs:'))
-        throw trackingErrors.TRACKING_VALUE_INVALID(`an experiment cannot keep its artifacts at ${artifactLocation}`);
+        throw trackingErrors.TRACKING_VALUE_INVALID(
+          `Artifact location cannot be a runs:/ URI. Given: '${artifactLocation}'`,
+        );
+      if (artifactLocation !== undefined && /[?#]/.test(artifactLocation))
+        throw trackingErrors.TRACKING_VALUE_INVALID("'artifact_location' URL can't include fragments or params.");
       const existing = name === defaultExperimentName || (await findExperimentRowByName(unit, project, name));
       if (existing) throw trackingErrors.EXPERIMENT_EXISTS(name);
       // whoever lists experiments sees "Default" beside the first one that was made
@@ -170,7 +174,7 @@ export function createExperimentService(): ExperimentService {
     async deleteExperimentTag(unit, { project, experimentId, key }) {
       const row = await getActive(unit, project, experimentId);
       if (!(await deleteKeyValue(unit, keyValueTables.experimentTags, row.experiment_key, key)))
-        throw trackingErrors.TAG_NOT_FOUND(key, `experiment ${experimentId}`);
+        throw trackingErrors.TAG_NOT_FOUND(key, `experiment with id ${experimentId}`);
     },
 
     async ensureDefaultExperiment(unit, project) {

@@ -5,6 +5,7 @@ import { deleteKeyValue, keyValueTables, putKeyValues } from './key-value-store.
 import {
   findLoggedModelRow,
   insertLoggedModel,
+  knownLoggedModels,
   type LoggedModelWithExperiment,
   toLoggedModels,
   updateLoggedModel,
@@ -13,7 +14,7 @@ import { runNameFor } from './run-names.ts';
 import { findRunLifecycle } from './run-store.ts';
 import type { TrackingDeps } from './tracking-deps.ts';
 import { trackingErrors } from './tracking-errors.ts';
-import { toParam, toRunTag } from './tracking-limits.ts';
+import { anyKey, toParam, toRunTag } from './tracking-limits.ts';
 import type { LoggedModel, LoggedModelStatus, Tag } from './tracking-types.ts';
 
 interface ModelName {
@@ -40,6 +41,7 @@ export interface LoggedModelService {
     unit: Unit,
     input: ModelName & { readonly status: LoggedModelStatus; readonly message?: string | undefined },
   ): Promise<LoggedModel>;
+  /** Deleting what is deleted changes nothing. */
   deleteLoggedModel(unit: Unit, input: ModelName): Promise<void>;
   /** Params of a model do not change, like a run's. */
   logLoggedModelParams(unit: Unit, input: ModelName & { readonly params: readonly Tag[] }): Promise<void>;
@@ -47,8 +49,8 @@ export interface LoggedModelService {
   deleteLoggedModelTag(unit: Unit, input: ModelName & { readonly key: string }): Promise<void>;
 }
 
-const toParams = (params: readonly Tag[]) => params.map((param, index) => toParam(param, `params[${index}]`));
-const toTags = (tags: readonly Tag[]) => tags.map((tag, index) => toRunTag(tag, `tags[${index}]`));
+const toParams = (params: readonly Tag[]) => params.map((param, index) => toParam(param, `params[${index}]`, anyKey));
+const toTags = (tags: readonly Tag[]) => tags.map((tag, index) => toRunTag(tag, `tags[${index}]`, anyKey));
 
 async function getRow(reader: Reader, { project, modelId }: ModelName): Promise<LoggedModelWithExperiment> {
   const row = await findLoggedModelRow(reader, project, modelId);
@@ -68,7 +70,7 @@ export function createLoggedModelService({ ids, lineage }: TrackingDeps): Logged
       const { project, sourceRunId } = input;
       if (input.name !== undefined && /[/:.%"']/.test(input.name))
         throw trackingErrors.TRACKING_VALUE_INVALID(
-          `Invalid model name (${input.name}) provided. Model name must be a non-empty string and cannot contain the following characters: ('/', ':', '.', '%', '"', "'")`,
+          `Invalid model name ('${input.name}') provided. Model name must be a non-empty string and cannot contain the following characters: ('/', ':', '.', '%', '"', "'")`,
         );
       const params = toParams(input.params ?? []);
       const tags = toTags(input.tags ?? []);
@@ -124,8 +126,10 @@ export function createLoggedModelService({ ids, lineage }: TrackingDeps): Logged
     },
 
     async deleteLoggedModel(unit, name) {
-      await getRow(unit, name);
-      await updateLoggedModel(unit, name.modelId, { deleted_ms: unit.nowMs });
+      const row = await findLoggedModelRow(unit, name.project, name.modelId);
+      if (row !== undefined) await updateLoggedModel(unit, name.modelId, { deleted_ms: unit.nowMs });
+      else if (!(await knownLoggedModels(unit, name.project, [name.modelId])).has(name.modelId))
+        throw trackingErrors.LOGGED_MODEL_NOT_FOUND(name.modelId);
     },
 
     async logLoggedModelParams(unit, { params, ...name }) {
@@ -142,7 +146,7 @@ export function createLoggedModelService({ ids, lineage }: TrackingDeps): Logged
     async deleteLoggedModelTag(unit, { key, ...name }) {
       await getRow(unit, name);
       if (!(await deleteKeyValue(unit, keyValueTables.modelTags, name.modelId, key)))
-        throw trackingErrors.TAG_NOT_FOUND(key, `logged model ${name.modelId}`);
+        throw trackingErrors.LOGGED_MODEL_TAG_NOT_FOUND(key, name.modelId);
     },
   };
 }

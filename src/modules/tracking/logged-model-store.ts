@@ -43,6 +43,22 @@ export function findLoggedModelRow(
     .executeTakeFirst();
 }
 
+/** Which of these are logged models of the project, deleted ones among them. */
+export async function knownLoggedModels(
+  reader: Reader,
+  project: string,
+  modelIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const rows = await reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_logged_models')
+    .select('tracking_logged_models.model_id')
+    .where('tracking_logged_models.project', '=', project)
+    .where(inList(reader, 'tracking_logged_models.model_id', modelIds))
+    .execute();
+  return new Set(rows.map((row) => row.model_id));
+}
+
 export async function listLoggedModelRows(
   reader: Reader,
   modelIds: readonly string[],

@@ -2,7 +2,7 @@ import { formatReference, parseReference } from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
 import { findDatasetKey, insertDataset, putInput, putRunModels } from './input-store.ts';
 import { deleteKeyValue, keyValueTables, listKeyValues, putKeyValues } from './key-value-store.ts';
-import { insertModelMetrics } from './logged-model-store.ts';
+import { insertModelMetrics, knownLoggedModels } from './logged-model-store.ts';
 import { type HistoryPosition, insertMetrics, listHistory } from './metric-store.ts';
 import { parentRunTag, runNameTag } from './run-service.ts';
 import { findRunLifecycle, updateRun } from './run-store.ts';
@@ -26,6 +26,8 @@ export interface LoggingService {
       readonly tags?: readonly Tag[];
     },
   ): Promise<void>;
+  /** What clients before 3.0 note of a model that they logged: their tag holds the list of all, however long. */
+  noteModel(unit: Unit, input: RunName & { readonly model: object }): Promise<void>;
   deleteRunTag(unit: Unit, input: RunName & { readonly key: string }): Promise<void>;
   logInputs(
     unit: Unit,
@@ -44,6 +46,18 @@ export interface LoggingService {
   ): Promise<readonly Metric[]>;
 }
 
+const notedModelsTag = 'mlflow.log-model.history';
+
+/** A list that clients may have written themselves; what is none counts as empty. */
+function parseList(text = '[]'): readonly unknown[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}
+
 async function requireActiveRun(unit: Unit, { project, runId }: RunName): Promise<{ experimentKey: number }> {
   const row = await findRunLifecycle(unit, project, runId);
   if (row === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
@@ -55,7 +69,9 @@ async function logParams(unit: Unit, runId: string, params: readonly Tag[]): Pro
   const given = new Map<string, string>();
   for (const { key, value } of params) {
     if (given.has(key))
-      throw trackingErrors.TRACKING_VALUE_INVALID(`Duplicate parameter keys have been submitted: ${key}`);
+      throw trackingErrors.TRACKING_VALUE_INVALID(
+        `Duplicate parameter keys have been submitted: ['${key}']. Please ensure the request contains only one param value per param key.`,
+      );
     given.set(key, value);
   }
   await putKeyValues(unit, keyValueTables.runParams, runId, params, { keep: true });
@@ -63,6 +79,18 @@ async function logParams(unit: Unit, runId: string, params: readonly Tag[]): Pro
     const wanted = given.get(key);
     if (wanted !== undefined && wanted !== value) throw trackingErrors.PARAM_CHANGED(runId, key, value, wanted);
   }
+}
+
+/** What errors call one of a list: nothing but its fields when it came alone. */
+const nameOf = (list: string, items: readonly unknown[], index: number) =>
+  items.length === 1 ? '' : `${list}[${index}]`;
+
+async function logModelMetrics(unit: Unit, { project, runId }: RunName, metrics: readonly NewMetric[]): Promise<void> {
+  const modelIds = [...new Set(metrics.map(({ modelId = '' }) => modelId))];
+  const known = await knownLoggedModels(unit, project, modelIds);
+  const unknown = modelIds.find((modelId) => !known.has(modelId));
+  if (unknown !== undefined) throw trackingErrors.LOGGED_MODEL_NOT_FOUND(unknown);
+  await insertModelMetrics(unit, runId, metrics);
 }
 
 async function logTags(unit: Unit, runId: string, tags: readonly Tag[]): Promise<void> {
@@ -92,15 +120,24 @@ export function createLoggingService({ ids, lineage }: TrackingDeps): LoggingSer
   return {
     async log(unit, input) {
       const { runId, metrics = [] } = input;
-      metrics.forEach((metric, index) => requireMetric(metric, `metrics[${index}]`));
-      const params = (input.params ?? []).map((param, index) => toParam(param, `params[${index}]`));
-      const tags = (input.tags ?? []).map((tag, index) => toRunTag(tag, `tags[${index}]`));
+      metrics.forEach((metric, index) => requireMetric(metric, nameOf('metrics', metrics, index)));
+      const params = (input.params ?? []).map((param, index, all) => toParam(param, nameOf('params', all, index)));
+      const tags = (input.tags ?? []).map((tag, index, all) => toRunTag(tag, nameOf('tags', all, index)));
       await requireActiveRun(unit, input);
       if (params.length > 0) await logParams(unit, runId, params);
       if (metrics.length > 0) await insertMetrics(unit, runId, metrics);
       const ofModels = metrics.filter((metric) => metric.modelId);
-      if (ofModels.length > 0) await insertModelMetrics(unit, runId, ofModels);
+      if (ofModels.length > 0) await logModelMetrics(unit, input, ofModels);
       if (tags.length > 0) await logTags(unit, runId, tags);
+    },
+
+    async noteModel(unit, input) {
+      await requireActiveRun(unit, input);
+      const { runId, model } = input;
+      const tags = (await listKeyValues(unit, keyValueTables.runTags, [runId])).get(runId) ?? [];
+      const noted = parseList(tags.find(({ key }) => key === notedModelsTag)?.value);
+      const value = JSON.stringify([...noted, model]);
+      await putKeyValues(unit, keyValueTables.runTags, runId, [{ key: notedModelsTag, value }]);
     },
 
     async deleteRunTag(unit, input) {

@@ -16,7 +16,7 @@ import {
 } from './run-store.ts';
 import type { TrackingDeps } from './tracking-deps.ts';
 import { trackingErrors } from './tracking-errors.ts';
-import { toRunTag } from './tracking-limits.ts';
+import { anyKey, toRunTag } from './tracking-limits.ts';
 import { type ExperimentRow, endedStatuses, type RunRow, type RunStatus } from './tracking-tables.ts';
 import type { Run, RunInfo, Tag } from './tracking-types.ts';
 
@@ -64,6 +64,7 @@ export interface RunService {
   ): Promise<RunInfo>;
   /** Ends a run; one that has ended already stays as it is. */
   finishRun(unit: Unit, input: RunName & { readonly status: 'FINISHED' | 'FAILED' | 'KILLED' }): Promise<void>;
+  /** Deleting what is deleted changes nothing, so that a request may be sent again; nor does restoring what is active. */
   deleteRun(unit: Unit, input: RunName): Promise<void>;
   restoreRun(unit: Unit, input: RunName): Promise<void>;
 }
@@ -150,7 +151,7 @@ export function createRunService({
     const made = wanted.map((input) => {
       const runId = ids.hex32();
       const name = nameOf(runId, input);
-      const tags = (input.tags ?? []).map((tag, index) => toRunTag(tag, `tags[${index}]`));
+      const tags = (input.tags ?? []).map((tag, index) => toRunTag(tag, `tags[${index}]`, anyKey));
       const parentRunId = common.parentRunId ?? tags.findLast(({ key }) => key === parentRunTag)?.value;
       const row: RunRow = {
         run_id: runId,
@@ -241,17 +242,13 @@ export function createRunService({
     },
 
     async deleteRun(unit, { project, runId }) {
-      await getActiveRunRow(unit, project, runId);
-      await updateRun(unit, runId, { lifecycle: 'deleted', deleted_ms: unit.nowMs });
+      const row = await getRunRow(unit, project, runId);
+      if (row.lifecycle === 'active') await updateRun(unit, runId, { lifecycle: 'deleted', deleted_ms: unit.nowMs });
     },
 
     async restoreRun(unit, { project, runId }) {
       const row = await getRunRow(unit, project, runId);
-      if (row.lifecycle === 'active')
-        throw trackingErrors.TRACKING_VALUE_INVALID(
-          `The run ${runId} must be in the 'deleted' state. Current state is active.`,
-        );
-      await updateRun(unit, runId, { lifecycle: 'active', deleted_ms: null });
+      if (row.lifecycle !== 'active') await updateRun(unit, runId, { lifecycle: 'active', deleted_ms: null });
     },
   };
   return service;

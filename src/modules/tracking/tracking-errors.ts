@@ -35,6 +35,10 @@ export const trackingErrors = defineErrors({
       `Changing param values is not allowed. Param with key='${key}' was already logged with value='${old}' for run ID='${run}'. Attempted logging new value '${given}'.`,
   },
   TAG_NOT_FOUND: { kind: 'not_found', message: (key: string, of: string) => `No tag with name: ${key} in ${of}` },
+  LOGGED_MODEL_TAG_NOT_FOUND: {
+    kind: 'not_found',
+    message: (key: string, id: string) => `No tag with key '${key}' found for model with ID '${id}'.`,
+  },
   TRACKING_VALUE_INVALID: { kind: 'invalid', message: (why: string) => why },
   SEARCH_FILTER_INVALID: {
     kind: 'invalid',

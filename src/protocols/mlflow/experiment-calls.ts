@@ -1,6 +1,7 @@
 import type { CallInput, MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { invalidParameter, sendMlflowError } from './mlflow-errors.ts';
 import { decodePageToken, nextPage } from './page-token.ts';
+import type { WireFields } from './wire-fields.ts';
 import { list, toWireExperiment } from './wire-views.ts';
 
 export const viewTypes = { ACTIVE_ONLY: 1, DELETED_ONLY: 2, ALL: 3 } as const;
@@ -9,6 +10,14 @@ export const lifecycleOf = (viewType: keyof typeof viewTypes | undefined) =>
   viewType === 'ALL' ? undefined : viewType === 'DELETED_ONLY' ? ('deleted' as const) : ('active' as const);
 
 const prefix = '/2.0/mlflow/experiments';
+
+/** The id of an experiment, which travels as a text. */
+export function experimentIdOf(fields: WireFields): string {
+  const id = fields.requiredName('experiment_id');
+  if (!/^-?\d+$/.test(id))
+    throw invalidParameter(`Invalid experiment ID '${id.slice(0, 100)}'. Experiment ID must be a valid integer.`);
+  return id;
+}
 
 const missing = ({ reply }: CallInput, message: string) => sendMlflowError(reply, 'RESOURCE_DOES_NOT_EXIST', message);
 
@@ -24,7 +33,13 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
       limit,
       offset,
     });
-    return { ...list('experiments', items.map(toWireExperiment)), ...nextPage(more, offset + limit) };
+    return {
+      ...list(
+        'experiments',
+        items.map((experiment) => toWireExperiment(experiment, project)),
+      ),
+      ...nextPage(more, offset + limit),
+    };
   }
 
   return [
@@ -48,10 +63,10 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
       path: `${prefix}/get`,
       permission: 'read',
       handle: async (input) => {
-        const id = input.fields.requiredName('experiment_id');
+        const id = experimentIdOf(input.fields);
         const experiment = await tracking.experiment(database.read, input.project, id);
         if (experiment === undefined) return missing(input, `No Experiment with id=${id} exists`);
-        return { experiment: toWireExperiment(experiment) };
+        return { experiment: toWireExperiment(experiment, input.project) };
       },
     },
     {
@@ -62,7 +77,7 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
         const name = input.fields.requiredName('experiment_name');
         const experiment = await tracking.experimentByName(database.read, input.project, name);
         if (experiment === undefined) return missing(input, `Could not find experiment with name '${name}'`);
-        return { experiment: toWireExperiment(experiment) };
+        return { experiment: toWireExperiment(experiment, input.project) };
       },
     },
     { method: 'POST', path: `${prefix}/search`, permission: 'read', handle: search },
@@ -72,7 +87,7 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
       path: `${prefix}/delete`,
       permission: 'write',
       handle: async ({ fields, project, context }) => {
-        const experimentId = fields.requiredName('experiment_id');
+        const experimentId = experimentIdOf(fields);
         await database.write(context.write, (unit) => tracking.deleteExperiment(unit, { project, experimentId }));
         return {};
       },
@@ -82,7 +97,7 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
       path: `${prefix}/restore`,
       permission: 'write',
       handle: async ({ fields, project, context }) => {
-        const experimentId = fields.requiredName('experiment_id');
+        const experimentId = experimentIdOf(fields);
         await database.write(context.write, (unit) => tracking.restoreExperiment(unit, { project, experimentId }));
         return {};
       },
@@ -92,10 +107,8 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
       path: `${prefix}/update`,
       permission: 'write',
       handle: async ({ fields, project, context }) => {
-        const experimentId = fields.requiredName('experiment_id');
-        const name = fields.text('new_name');
-        if (name === undefined) return {};
-        if (name === '') throw invalidParameter("Invalid experiment name: ''. A name is not blank.");
+        const experimentId = experimentIdOf(fields);
+        const name = fields.requiredName('new_name');
         await database.write(context.write, (unit) => tracking.renameExperiment(unit, { project, experimentId, name }));
         return {};
       },
@@ -107,9 +120,9 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
       handle: async ({ fields, project, context }) => {
         const input = {
           project,
-          experimentId: fields.requiredName('experiment_id'),
-          key: fields.requiredText('key'),
-          value: fields.requiredText('value'),
+          experimentId: experimentIdOf(fields),
+          key: fields.requiredName('key'),
+          value: fields.text('value') ?? '',
         };
         await database.write(context.write, (unit) => tracking.setExperimentTag(unit, input));
         return {};
@@ -120,7 +133,7 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
       path: `${prefix}/delete-experiment-tag`,
       permission: 'write',
       handle: async ({ fields, project, context }) => {
-        const input = { project, experimentId: fields.requiredName('experiment_id'), key: fields.requiredText('key') };
+        const input = { project, experimentId: experimentIdOf(fields), key: fields.requiredName('key') };
         await database.write(context.write, (unit) => tracking.deleteExperimentTag(unit, input));
         return {};
       },

@@ -1,4 +1,5 @@
 import type { LoggedModelStatus } from '#modules/tracking';
+import { experimentIdOf } from './experiment-calls.ts';
 import type { CallInput, MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { invalidParameter, sendMlflowError } from './mlflow-errors.ts';
 import { decodePageToken, nextPage } from './page-token.ts';
@@ -30,7 +31,7 @@ export function loggedModelCalls({ database, tracking }: MlflowDeps): readonly M
       handle: async ({ fields, project, context }) => {
         const input = {
           project,
-          experimentId: fields.requiredName('experiment_id'),
+          experimentId: experimentIdOf(fields),
           name: fields.text('name'),
           modelType: fields.text('model_type'),
           sourceRunId: fields.text('source_run_id') || undefined,
@@ -50,7 +51,7 @@ export function loggedModelCalls({ database, tracking }: MlflowDeps): readonly M
         const offset = decodePageToken(fields.text('page_token'));
         const { items, more } = await tracking.searchLoggedModels(database.read, {
           project,
-          experimentIds: fields.texts('experiment_ids'),
+          experimentIds: fields.requiredTexts('experiment_ids'),
           filter: fields.text('filter'),
           orderBy: fields
             .messages('order_by')
@@ -115,11 +116,8 @@ export function loggedModelCalls({ database, tracking }: MlflowDeps): readonly M
       permission: 'write',
       handle: async (input) => {
         const change = { project: input.project, modelId: idOf(input), tags: input.fields.pairs('tags') };
-        const model = await database.write(input.context.write, async (unit) => {
-          await tracking.setLoggedModelTags(unit, change);
-          return tracking.loggedModel(unit, input.project, change.modelId);
-        });
-        return model === undefined ? {} : { model: toWireLoggedModel(model) };
+        await database.write(input.context.write, (unit) => tracking.setLoggedModelTags(unit, change));
+        return {};
       },
     },
     {

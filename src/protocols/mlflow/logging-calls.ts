@@ -7,20 +7,27 @@ import type { WireFields } from './wire-fields.ts';
 import { list, toWireMetric } from './wire-views.ts';
 
 const prefix = '/2.0/mlflow/runs';
-const loggedModelsTag = 'mlflow.log-model.history';
+const modelFields = ['artifact_path', 'flavors', 'run_id', 'utc_time_created'];
 const most = { metrics: 1000, params: 100, tags: 100, together: 1000, inputs: 1000 } as const;
-const batchLimitBytes = 1_000_000;
 
 function toMetric(fields: WireFields): NewMetric {
   return {
-    key: fields.requiredText('key'),
+    key: fields.requiredName('key'),
     value: fields.requiredDouble('value'),
     timestampMs: fields.requiredInteger('timestamp'),
     step: fields.integer('step') ?? 0,
     modelId: fields.text('model_id'),
-    datasetName: fields.text('dataset_name'),
-    datasetDigest: fields.text('dataset_digest'),
+    ...datasetOf(fields),
   };
+}
+
+/** The data set that a metric was measured on: by name and digest, or not at all. */
+function datasetOf(fields: WireFields) {
+  const datasetName = fields.text('dataset_name') || undefined;
+  const datasetDigest = fields.text('dataset_digest') || undefined;
+  if ((datasetName === undefined) !== (datasetDigest === undefined))
+    throw invalidParameter('Both dataset_name and dataset_digest must be provided if one is provided');
+  return { datasetName, datasetDigest };
 }
 
 function requireAtMost(what: string, count: number, maximum: number): void {
@@ -69,7 +76,7 @@ export function loggingCalls({ database, tracking }: MlflowDeps): readonly Mlflo
       path: `${prefix}/log-parameter`,
       permission: 'write',
       handle: async ({ fields, project, context }) => {
-        const param = { key: fields.requiredText('key'), value: fields.text('value') ?? '' };
+        const param = { key: fields.requiredName('key'), value: fields.text('value') ?? '' };
         const input = { project, runId: runIdOf(fields), params: [param] };
         await database.write(context.write, (unit) => tracking.log(unit, input));
         return {};
@@ -80,7 +87,7 @@ export function loggingCalls({ database, tracking }: MlflowDeps): readonly Mlflo
       path: `${prefix}/set-tag`,
       permission: 'write',
       handle: async ({ fields, project, context }) => {
-        const tag = { key: fields.requiredText('key'), value: fields.text('value') ?? '' };
+        const tag = { key: fields.requiredName('key'), value: fields.text('value') ?? '' };
         const input = { project, runId: runIdOf(fields), tags: [tag] };
         await database.write(context.write, (unit) => tracking.log(unit, input));
         return {};
@@ -91,7 +98,7 @@ export function loggingCalls({ database, tracking }: MlflowDeps): readonly Mlflo
       path: `${prefix}/delete-tag`,
       permission: 'write',
       handle: async ({ fields, project, context }) => {
-        const input = { project, runId: runIdOf(fields), key: fields.requiredText('key') };
+        const input = { project, runId: runIdOf(fields), key: fields.requiredName('key') };
         await database.write(context.write, (unit) => tracking.deleteRunTag(unit, input));
         return {};
       },
@@ -100,11 +107,7 @@ export function loggingCalls({ database, tracking }: MlflowDeps): readonly Mlflo
       method: 'POST',
       path: `${prefix}/log-batch`,
       permission: 'write',
-      handle: async ({ fields, project, context, request }) => {
-        if (Number(request.headers['content-length'] ?? 0) > batchLimitBytes)
-          throw invalidParameter(
-            `Batched logging API requests must be at most ${batchLimitBytes} bytes. Got a request of size ${request.headers['content-length']}.`,
-          );
+      handle: async ({ fields, project, context }) => {
         const input = {
           project,
           runId: runIdOf(fields),
@@ -140,7 +143,7 @@ export function loggingCalls({ database, tracking }: MlflowDeps): readonly Mlflo
       permission: 'write',
       handle: async ({ fields, project, context }) => {
         const models = fields
-          .messages('models')
+          .requiredMessages('models')
           .map((model) => ({ modelId: model.requiredName('model_id'), step: model.integer('step') ?? 0 }));
         const input = { project, runId: runIdOf(fields), models };
         await database.write(context.write, (unit) => tracking.logOutputs(unit, input));
@@ -152,15 +155,8 @@ export function loggingCalls({ database, tracking }: MlflowDeps): readonly Mlflo
       path: `${prefix}/log-model`,
       permission: 'write',
       handle: async ({ fields, project, context }) => {
-        const runId = runIdOf(fields);
-        const model = parseModel(fields.requiredText('model_json'));
-        await database.write(context.write, async (unit) => {
-          const run = await tracking.run(unit, project, runId);
-          const history = run?.tags.find(({ key }) => key === loggedModelsTag)?.value ?? '[]';
-          const models: unknown = JSON.parse(history);
-          const value = JSON.stringify([...(Array.isArray(models) ? models : []), model]);
-          await tracking.log(unit, { project, runId, tags: [{ key: loggedModelsTag, value }] });
-        });
+        const input = { project, runId: runIdOf(fields), model: parseModel(fields.requiredName('model_json')) };
+        await database.write(context.write, (unit) => tracking.noteModel(unit, input));
         return {};
       },
     },
@@ -196,12 +192,21 @@ export function loggingCalls({ database, tracking }: MlflowDeps): readonly Mlflo
   ];
 }
 
-function parseModel(text: string): unknown {
+/** What old clients note of a model that they logged. */
+function parseModel(text: string): object {
+  const model = parseJson(text);
+  if (typeof model !== 'object' || model === null || Array.isArray(model))
+    throw invalidParameter(`Malformed model info. \n ${text.slice(0, 200)} \n is not a valid JSON.`);
+  const missing = modelFields.filter((field) => !Object.hasOwn(model, field));
+  if (missing.length > 0)
+    throw invalidParameter(`Model json is missing mandatory fields: {${missing.map((one) => `'${one}'`).join(', ')}}`);
+  return model;
+}
+
+function parseJson(text: string): unknown {
   try {
-    const model: unknown = JSON.parse(text);
-    if (typeof model === 'object' && model !== null) return model;
+    return JSON.parse(text);
   } catch {
-    // refused below, like a JSON text that is no object
+    return undefined; // refused, like a JSON text that is no object
   }
-  throw invalidParameter(`Malformed model info. \n ${text.slice(0, 200)} \n is not a JSON object`);
 }

@@ -42,23 +42,34 @@ export interface MlflowCall {
 /** Room for a data set's profile, the largest thing that travels as JSON. */
 const jsonLimitBytes = 32 * 1024 * 1024;
 
-/** Malformed JSON counts as an empty body (the missing fields are then named), as in MLflow. */
-function parseBody(text: string): unknown {
+function tryParse(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    // some old clients encode twice
-    return typeof value === 'string' ? parseBody(value) : value;
+    return JSON.parse(text);
   } catch {
-    return {};
+    return undefined;
   }
+}
+
+/** A text of JSON, or one of the numbers that Python writes and JSON does not have. */
+const textOrOddNumber = /("(?:[^"\\]|\\.)*")|-?Infinity\b|NaN\b/gs;
+
+/** Malformed JSON counts as an empty body (the missing fields are then named), as in MLflow. */
+function parseBody(given: string, encoded = 0): unknown {
+  const text = given.startsWith('\ufeff') ? given.slice(1) : given;
+  const value =
+    tryParse(text) ??
+    tryParse(
+      text.replaceAll(textOrOddNumber, (found, quoted?: string) => (quoted === undefined ? `"${found}"` : found)),
+    );
+  // some old clients encode twice
+  if (typeof value === 'string') return encoded === 0 ? parseBody(value, 1) : {};
+  return value ?? {};
 }
 
 function requireJson(request: FastifyRequest): void {
   const type = request.headers['content-type'];
   if (request.method === 'POST' && !/^application\/json\s*(?:;|$)/i.test(type ?? ''))
-    throw invalidParameter(
-      `Bad Request. Content-Type must be application/json; this request says ${type ?? 'nothing'}.`,
-    );
+    throw invalidParameter("Bad Request. Content-Type must be one of ['application/json'].");
 }
 
 const variables = (params: unknown) =>

@@ -50,6 +50,18 @@ const wordsOf: Readonly<Record<string, (facts: Readonly<Record<string, string>>)
     `Tried to create a ${toEntity(wanted)} with name '${model}', but the name is already taken by a ${toEntity(taken)}. MLflow does not allow creating a model and a prompt with the same name.`,
   MODEL_VERSION_NOT_FOUND: ({ model, version }) => `Model Version (name=${model}, version=${version}) not found`,
   MODEL_ALIAS_NOT_FOUND: ({ model, alias }) => `Registered model alias ${alias} not found. (model ${model})`,
+  MODEL_NAME_INVALID: ({ model = '' }) =>
+    model.trim() === ''
+      ? "Missing value for required parameter 'name'."
+      : `Invalid model name '${model}'. Names have at most 256 characters and cannot contain '/' or ':'.`,
+  MODEL_ALIAS_INVALID: ({ alias = '' }) =>
+    alias.toLowerCase() === 'latest'
+      ? "'latest' alias name (case insensitive) is reserved."
+      : /^v\d+$/i.test(alias)
+        ? `Version alias name '${alias}' is reserved.`
+        : alias.length > 255
+          ? "'Registered model alias name' exceeds the maximum length of 255 characters"
+          : `Invalid alias name: '${alias}'. Names may only contain alphanumerics, underscores (_), and dashes (-).`,
   EXPERIMENT_NOT_FOUND: ({ experiment }) => `No Experiment with id=${experiment} exists`,
   WEBHOOK_NOT_FOUND: ({ webhook }) => `Webhook with ID ${webhook} not found.`,
   TRACKING_RUN_NOT_FOUND: ({ run }) => `Run with id=${run} not found`,
@@ -76,6 +88,7 @@ export const mlflowErrors = defineErrors({
     kind: 'not_found',
     message: (method: string, path: string) => `The MLflow REST API has no ${method} ${path} here.`,
   },
+  MLFLOW_SOURCE_NOT_FOUND: { kind: 'not_found', message: (what: string) => `${what} not found` },
   MLFLOW_ALIAS_GOVERNED: {
     kind: 'forbidden',
     message: (model: string, alias: string) =>

@@ -1,4 +1,4 @@
-import { promptTag } from '#modules/registry';
+import { parseStage, promptTag } from '#modules/registry';
 import type { Unit } from '#platform/database';
 import type { CallInput, MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { aliasGoverned, invalidParameter, sendMlflowError } from './mlflow-errors.ts';
@@ -29,7 +29,7 @@ export function exceptPrompts(filter: string | undefined) {
 /** A version as clients send it: a text or a number. */
 export function parseVersion(text: string): number {
   if (!/^\d{1,15}$/.test(text))
-    throw invalidParameter(`Parameter 'version' must be an integer. Got ${text.slice(0, 50)}`);
+    throw invalidParameter(`Parameter 'version' must be an integer, got '${text.slice(0, 50)}'.`);
   return Number(text);
 }
 
@@ -57,9 +57,9 @@ export function modelCalls({ database, registry }: MlflowDeps): readonly MlflowC
   async function latestOf(input: CallInput): Promise<unknown> {
     const model = await find(input, input.fields.requiredName('name'));
     if (model === undefined) return input.reply;
-    const stages = input.fields.texts('stages').map((stage) => stage.toLowerCase());
+    const stages = input.fields.texts('stages').map(parseStage);
     const versions = (await registry.latestVersions(database.read, [model])).get(model.key) ?? [];
-    const wanted = versions.filter(({ stage }) => stages.length === 0 || stages.includes(stage.toLowerCase()));
+    const wanted = versions.filter(({ stage }) => stages.length === 0 || stages.includes(stage));
     return list(
       'model_versions',
       wanted.map((version) => toWireVersion(version)),
@@ -159,7 +159,7 @@ export function modelCalls({ database, registry }: MlflowDeps): readonly MlflowC
         const input = {
           project,
           model: fields.requiredName('name'),
-          key: fields.requiredText('key'),
+          key: fields.requiredName('key'),
           value: fields.text('value') ?? '',
         };
         await database.write(context.write, (unit) => registry.setModelTag(unit, input));
@@ -171,7 +171,7 @@ export function modelCalls({ database, registry }: MlflowDeps): readonly MlflowC
       path: `${prefix}/delete-tag`,
       permission: 'write',
       handle: async ({ fields, project, context }) => {
-        const input = { project, model: fields.requiredName('name'), key: fields.requiredText('key') };
+        const input = { project, model: fields.requiredName('name'), key: fields.requiredName('key') };
         await database.write(context.write, (unit) => registry.deleteModelTag(unit, input));
         return {};
       },
@@ -215,8 +215,9 @@ export function modelCalls({ database, registry }: MlflowDeps): readonly MlflowC
         const alias = fields.requiredName('alias');
         const model = await find(input, fields.requiredName('name'));
         if (model === undefined) return input.reply;
-        const held = model.aliases.find((candidate) => candidate.alias === alias);
-        const version = held && (await registry.version(database.read, project, model.name, held.version));
+        const latest = alias.toLowerCase() === 'latest' ? 'latest' : undefined;
+        const at = latest ?? model.aliases.find((candidate) => candidate.alias === alias)?.version;
+        const version = at === undefined ? undefined : await registry.version(database.read, project, model.name, at);
         return version === undefined
           ? sendMlflowError(input.reply, 'INVALID_PARAMETER_VALUE', `Registered model alias ${alias} not found.`)
           : { model_version: toWireVersion(version) };

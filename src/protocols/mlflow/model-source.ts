@@ -2,7 +2,7 @@ import type { VersionFile } from '#modules/registry';
 import type { Reader } from '#platform/database';
 import { leavesFolder, toProxiedPath } from './artifact-uri.ts';
 import type { MlflowDeps } from './mlflow-calls.ts';
-import { invalidParameter } from './mlflow-errors.ts';
+import { invalidParameter, mlflowErrors } from './mlflow-errors.ts';
 import { registryFilesUri } from './wire-views.ts';
 
 /** What the source of a new version stands for. */
@@ -56,7 +56,8 @@ export async function resolveSource(
 
   async function ofVersion(name: string, at: string): Promise<ModelSource> {
     const version = await registry.version(reader, project, name, at);
-    if (version === undefined) throw invalidParameter(`Model Version (name=${name}, version=${at}) not found`);
+    if (version === undefined)
+      throw mlflowErrors.MLFLOW_SOURCE_NOT_FOUND(`Model Version (name=${name}, version=${at})`);
     return {
       storageLocation: version.storageLocation || version.source || registryFilesUri(version),
       trackingRunId: runId ?? version.trackingRunId,
@@ -89,7 +90,9 @@ export async function resolveSource(
       `Invalid model version source: '${source}'. To use a local path as a model version source, the run_id request parameter has to be specified and the local path has to be contained within the artifact directory of the run specified by the run_id.`,
     );
   if (leavesFolder(rest.replace(/^\/+/, '')))
-    throw invalidParameter(`Invalid model version source: '${source}'. It leaves its folder.`);
+    throw invalidParameter(
+      `Invalid model version source: '${source}'. If supplying a source as an http, https, local file path, ftp, objectstore, or mlflow-artifacts uri, an absolute path must be provided without relative path references present. Please provide an absolute path.`,
+    );
   const [, id, path = ''] = /^runs:\/+([\w-]+)(?:\/(.*?))?\/?$/.exec(source) ?? [];
   if (id !== undefined) return ofRun(id, path);
   if (modelId !== undefined && toProxiedPath(source) !== undefined) {

@@ -60,7 +60,7 @@ export function modelVersionCalls(deps: MlflowDeps): readonly MlflowCall[] {
       permission: 'write',
       handle: async ({ fields, project, context }) => {
         const name = fields.requiredName('name');
-        const source = fields.requiredText('source');
+        const source = fields.requiredName('source');
         const tags = fields.pairs('tags');
         const runId = fields.text('run_id') || undefined;
         const modelId = fields.text('model_id') || undefined;
@@ -155,7 +155,7 @@ export function modelVersionCalls(deps: MlflowDeps): readonly MlflowCall[] {
       permission: 'write',
       handle: async (input) => {
         const name = nameOf(input);
-        const tag = { key: input.fields.requiredText('key'), value: input.fields.text('value') ?? '' };
+        const tag = { key: input.fields.requiredName('key'), value: input.fields.text('value') ?? '' };
         await database.write(input.context.write, (unit) => registry.setVersionTag(unit, { ...name, ...tag }));
         return {};
       },
@@ -165,7 +165,7 @@ export function modelVersionCalls(deps: MlflowDeps): readonly MlflowCall[] {
       path: `${prefix}/delete-tag`,
       permission: 'write',
       handle: async (input) => {
-        const name = { ...nameOf(input), key: input.fields.requiredText('key') };
+        const name = { ...nameOf(input), key: input.fields.requiredName('key') };
         await database.write(input.context.write, (unit) => registry.deleteVersionTag(unit, name));
         return {};
       },

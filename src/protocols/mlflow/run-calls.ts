@@ -1,5 +1,5 @@
 import type { RunStatus } from '#modules/tracking';
-import { lifecycleOf, viewTypes } from './experiment-calls.ts';
+import { experimentIdOf, lifecycleOf, viewTypes } from './experiment-calls.ts';
 import type { MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { sendMlflowError } from './mlflow-errors.ts';
 import { decodePageToken, nextPage } from './page-token.ts';
@@ -25,13 +25,15 @@ export function runCalls({ database, tracking }: MlflowDeps): readonly MlflowCal
       handle: async ({ fields, project, context }) => {
         const input = {
           project,
-          experimentId: fields.requiredName('experiment_id'),
+          experimentId: experimentIdOf(fields),
           userId: fields.text('user_id'),
           name: fields.text('run_name'),
           startMs: fields.integer('start_time'),
           tags: fields.pairs('tags'),
         };
-        return { run: toWireRun(await database.write(context.write, (unit) => tracking.createRun(unit, input))) };
+        const run = await database.write(context.write, (unit) => tracking.createRun(unit, input));
+        const { info, data, inputs } = toWireRun(run);
+        return { run: { info, data, inputs } };
       },
     },
     {

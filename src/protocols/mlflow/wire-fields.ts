@@ -18,8 +18,16 @@ function toCamel(name: string): string {
 }
 
 function show(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined');
+  const text = JSON.stringify(value) ?? 'undefined';
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+/** What Python calls the type of a value: the texts of errors say it so. */
+function typeName(value: unknown): string {
+  if (typeof value === 'string') return 'str';
+  if (typeof value === 'boolean') return 'bool';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int' : 'float';
+  return Array.isArray(value) ? 'list' : 'dict';
 }
 
 export class WireFields {
@@ -37,7 +45,7 @@ export class WireFields {
     if (camel === name) return given ?? undefined;
     const other = Object.hasOwn(this.values, camel) ? this.values[camel] : undefined;
     if (given !== undefined && other !== undefined)
-      throw invalidParameter(`The field '${name}' was given twice, as '${name}' and as '${camel}'.`);
+      throw invalidParameter(`Request specifies both '${name}' and '${camel}'; provide only one of them.`);
     return given ?? other ?? undefined;
   }
 
@@ -51,6 +59,10 @@ export class WireFields {
     );
   }
 
+  private wrongType(name: string, value: unknown): Error {
+    return this.wrong(name, value, ` Hint: Value was of type '${typeName(value)}'`);
+  }
+
   missing(name: string): Error {
     return invalidParameter(`Missing value for required parameter '${this.at(name)}'. ${seeDocs}`);
   }
@@ -58,7 +70,7 @@ export class WireFields {
   text(name: string): string | undefined {
     const value = this.read(name);
     if (value === undefined || typeof value === 'string') return value;
-    throw this.wrong(name, value, 'Value was not a string');
+    throw this.wrongType(name, value);
   }
 
   requiredText(name: string): string {
@@ -78,8 +90,8 @@ export class WireFields {
     const value = this.read(name);
     if (value === undefined) return undefined;
     const number = typeof value === 'string' && /^-?\d{1,19}$/.test(value) ? Number(value) : value;
-    if (typeof number !== 'number' || !Number.isSafeInteger(number))
-      throw this.wrong(name, value, 'Value was not an integer that can be held exactly');
+    if (typeof number !== 'number') throw this.wrongType(name, value);
+    if (!Number.isSafeInteger(number)) throw this.wrong(name, value, 'It must be an integer within ±(2^53 - 1)');
     return number;
   }
 
@@ -92,8 +104,9 @@ export class WireFields {
   /** `max_results` and its like: within limits, or refused. */
   bounded(name: string, limits: { readonly preset: number; readonly maximum: number }): number {
     const value = this.integer(name) ?? limits.preset;
+    const expected = value < 1 ? 'It must be a positive integer' : `It must be at most ${limits.maximum}`;
     if (value < 1 || value > limits.maximum)
-      throw this.wrong(name, value, `It must be at least 1 and at most ${limits.maximum}`);
+      throw invalidParameter(`Invalid value ${value} for parameter '${this.at(name)}' supplied. ${expected}`);
     return value;
   }
 
@@ -103,14 +116,14 @@ export class WireFields {
     if (typeof value === 'number') return value;
     if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return Number(value);
     if (typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value))) return Number(value);
-    throw this.wrong(name, value, 'Value was not a number');
+    throw this.wrongType(name, value);
   }
 
   flag(name: string): boolean | undefined {
     const value = this.read(name);
     if (value === undefined || typeof value === 'boolean') return value;
     if (typeof value === 'string' && /^(true|false)$/i.test(value)) return value.toLowerCase() === 'true';
-    throw this.wrong(name, value, 'Value was not a boolean');
+    throw this.wrongType(name, value);
   }
 
   /** An enum by name, or by number as old clients send it. */
@@ -123,37 +136,47 @@ export class WireFields {
     return found;
   }
 
-  private list(name: string): readonly unknown[] {
+  texts(name: string): string[] {
     const value = this.read(name);
     if (value === undefined) return [];
-    return Array.isArray(value) ? value : [value]; // one repeated query parameter comes as a bare value
-  }
-
-  texts(name: string): string[] {
-    return this.list(name).map((value, index) => {
-      if (typeof value === 'string') return value;
-      throw this.wrong(`${name}[${index}]`, value, 'Value was not a string');
+    // one repeated query parameter comes as a bare value
+    return (Array.isArray(value) ? value : [value]).map((item: unknown, index) => {
+      if (typeof item === 'string') return item;
+      throw this.wrongType(`${name}[${index}]`, item);
     });
   }
 
   messages(name: string): WireFields[] {
-    return this.list(name).map((value, index) => {
-      if (typeof value !== 'object' || value === null || Array.isArray(value))
-        throw this.wrong(`${name}[${index}]`, value, 'Value was not an object');
-      return new WireFields(value, `${this.at(name)}[${index}]`);
+    const value = this.read(name);
+    if (value === undefined) return [];
+    if (!Array.isArray(value)) throw this.wrongType(name, value);
+    return value.map((item: unknown, index) => {
+      if (typeof item !== 'object' || item === null || Array.isArray(item))
+        throw this.wrongType(`${name}[${index}]`, item);
+      return new WireFields(item, `${this.at(name)}[${index}]`);
     });
+  }
+
+  requiredTexts(name: string): string[] {
+    if (this.read(name) === undefined) throw this.missing(name);
+    return this.texts(name);
+  }
+
+  /** A list that must be there, though it may be empty. */
+  requiredMessages(name: string): WireFields[] {
+    if (this.read(name) === undefined) throw this.missing(name);
+    return this.messages(name);
   }
 
   message(name: string): WireFields | undefined {
     const value = this.read(name);
     if (value === undefined) return undefined;
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw this.wrong(name, value, 'Value was not an object');
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.wrongType(name, value);
     return new WireFields(value, this.at(name));
   }
 
   /** Key and value pairs: params and tags. */
   pairs(name: string): { key: string; value: string }[] {
-    return this.messages(name).map((pair) => ({ key: pair.requiredText('key'), value: pair.text('value') ?? '' }));
+    return this.messages(name).map((pair) => ({ key: pair.requiredName('key'), value: pair.text('value') ?? '' }));
   }
 }

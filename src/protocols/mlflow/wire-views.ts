@@ -17,13 +17,15 @@ export const toWireMetric = (metric: Metric) => ({
   step: metric.step,
 });
 
-export const toWireExperiment = (experiment: Experiment) => ({
+/** A workspace is a project. */
+export const toWireExperiment = (experiment: Experiment, project: string) => ({
   experiment_id: experiment.experimentId,
   name: experiment.name,
   artifact_location: experiment.artifactLocation,
   lifecycle_stage: experiment.lifecycle,
   last_update_time: experiment.updatedMs,
   creation_time: experiment.createdMs,
+  workspace: project,
   ...list('tags', experiment.tags),
 });
 
