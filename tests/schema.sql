@@ -1119,6 +1119,9 @@ CREATE TABLE tracking_logged_models (
 
 CREATE INDEX tracking_logged_models_by_creation on tracking_logged_models (experiment_key, created_ms, model_id);
 
+CREATE INDEX tracking_logged_models_by_deletion on tracking_logged_models (project, deleted_ms, model_id)
+  where deleted_ms is not null;
+
 CREATE INDEX tracking_logged_models_by_run on tracking_logged_models (source_run_id) where source_run_id is not null;
 
 CREATE TABLE tracking_metric_batches (
@@ -1152,6 +1155,42 @@ CREATE TABLE tracking_params (
   primary key (run_id, param_key)
 ) without rowid;
 
+CREATE TABLE tracking_purge_items (
+  purge_id text not null references tracking_purges (purge_id) on delete cascade,
+  -- runs and models (0) go before the experiment that they came from (1)
+  ordinal bigint not null,
+  item_ref text not null,
+  -- of an experiment
+  experiment_key bigint,
+  primary key (purge_id, ordinal, item_ref)
+);
+
+CREATE INDEX tracking_purge_items_by_ref on tracking_purge_items (item_ref);
+
+CREATE TABLE tracking_purges (
+  purge_id text not null primary key,
+  project text not null,
+  -- reference of what was asked for: an experiment, a run, a logged model, or the project (all that was deleted in it)
+  target text not null,
+  state text not null check (state in ('open', 'done')),
+  -- of a project: only what had been deleted by then
+  deleted_before_ms bigint,
+  requested_by text not null,
+  requested_ms bigint not null,
+  ended_ms bigint,
+  -- what went so far
+  experiment_count bigint not null default 0,
+  run_count bigint not null default 0,
+  model_count bigint not null default 0,
+  point_count bigint not null default 0,
+  file_count bigint not null default 0,
+  size_bytes bigint not null default 0
+);
+
+CREATE INDEX tracking_purges_by_project on tracking_purges (project, purge_id);
+
+CREATE INDEX tracking_purges_open on tracking_purges (purge_id) where state = 'open';
+
 CREATE TABLE tracking_run_models (
   run_id text not null references tracking_runs (run_id) on delete cascade,
   direction text not null check (direction in ('input', 'output')),
@@ -1184,6 +1223,8 @@ CREATE TABLE tracking_runs (
   parent_run_id text,
   created_by text not null
 );
+
+CREATE INDEX tracking_runs_by_deletion on tracking_runs (project, deleted_ms, run_id) where deleted_ms is not null;
 
 CREATE INDEX tracking_runs_by_parent on tracking_runs (parent_run_id) where parent_run_id is not null;
 

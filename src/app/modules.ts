@@ -111,6 +111,7 @@ export function createModules(platform: Platform): Modules {
     projects: projects.api,
     artifacts: artifacts.api,
     lineage: lineage.api,
+    purgeAfterMs: config.purgeAfterMs,
   });
   const registry = createRegistryModule({
     ...common,

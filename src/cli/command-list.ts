@@ -101,6 +101,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/events.ts')).createEventsCommand,
   },
   {
+    name: 'purge',
+    summary: 'remove for good what was deleted in the project',
+    examples: ['purge --older-than 30d', 'purge --dry-run', 'purge --yes --json'],
+    load: async () => (await import('./commands/purge.ts')).createPurgeCommand,
+  },
+  {
     name: 'backup',
     summary: 'write everything that the server keeps into one file',
     examples: ['backup tidemill.tar'],

@@ -109,13 +109,21 @@ export const nouns: readonly Noun[] = [
   },
   {
     noun: 'experiment',
-    summary: 'list and show experiments and their runs',
+    summary: 'list and show experiments and their runs; delete, restore and purge one',
     load: async () => (await import('./nouns/experiment.ts')).experiment,
+    actions: async () => (await import('./commands/purge.ts')).addPurgeAction('experiment'),
   },
   {
     noun: 'tracking-run',
-    summary: 'show a run of an MLflow client or a step',
+    summary: 'show a run of an MLflow client or a step; delete, restore and purge one',
     load: async () => (await import('./nouns/tracking-run.ts')).trackingRun,
+    actions: async () => (await import('./commands/purge.ts')).addPurgeAction('tracking-run'),
+  },
+  {
+    noun: 'logged-model',
+    summary: 'delete, restore and purge a model that an MLflow client logged',
+    load: async () => (await import('./nouns/logged-model.ts')).loggedModel,
+    actions: async () => (await import('./commands/purge.ts')).addPurgeAction('logged-model'),
   },
   {
     noun: 'prediction',

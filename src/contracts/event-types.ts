@@ -15,6 +15,7 @@ import { pipelinesEvents } from './pipelines.ts';
 import { platformEvents } from './platform-events.ts';
 import { predictionsEvents } from './predictions.ts';
 import { projectsEvents } from './projects.ts';
+import { purgeEvents } from './purge.ts';
 import { registryEvents } from './registry.ts';
 import { rolloutsEvents } from './rollouts.ts';
 import { secretsEvents } from './secrets.ts';
@@ -34,6 +35,7 @@ export const eventTypes = {
   ...datasetsEvents,
   ...featuresEvents,
   ...trackingEvents,
+  ...purgeEvents,
   ...registryEvents,
   ...evaluationEvents,
   ...pipelinesEvents,

@@ -1,3 +1,4 @@
+import { experimentDeletion } from '#contracts/purge';
 import { getExperiment, listExperiments, listTrackingRuns } from '#contracts/tracking';
 import { listBelow, nounOf } from '../noun-command.ts';
 
@@ -23,5 +24,7 @@ export const experiment = nounOf({
         { title: 'started', value: (row) => row.startedAt },
       ],
     }),
+    { name: 'delete', operation: experimentDeletion.remove, example: '12' },
+    { name: 'restore', operation: experimentDeletion.restore, example: '12' },
   ],
 });

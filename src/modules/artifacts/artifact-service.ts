@@ -4,7 +4,7 @@ import type { Database, Reader, Unit, WriteContext } from '#platform/database';
 import { isAppError } from '#platform/errors';
 import { markHeld, markLoose } from './artifact-store.ts';
 import { artifactErrors } from './artifacts-errors.ts';
-import { deleteHolds, isHeld, listHeld, upsertHolds } from './hold-store.ts';
+import { deleteHolds, deleteHoldsOf, isHeld, listHeld, upsertHolds } from './hold-store.ts';
 
 /** How long an upload is kept for whoever is going to need it. */
 const uploadHoldMs = 24 * 3_600_000;
@@ -41,6 +41,12 @@ export interface ArtifactsApi {
     unit: Unit,
     hold: { readonly project: string; readonly owner: string; readonly sha256?: string },
   ): Promise<void>;
+  /** Lets go of these digests of an owner. */
+  releaseAll(
+    unit: Unit,
+    holder: { readonly project: string; readonly owner: string },
+    digests: readonly string[],
+  ): Promise<void>;
   /** Throws ARTIFACT_NOT_FOUND unless the project holds the digest. Ask before every read on a caller's behalf. */
   assertReadable(reader: Reader, project: string, sha256: string): Promise<void>;
   /** Those that the project does not hold, in their order. */
@@ -72,6 +78,10 @@ export function createArtifactService({
     retainAll: (unit, holder, files) => holdAll(unit, holder, files, undefined),
     async release(unit, which) {
       const digests = await deleteHolds(unit, which);
+      if (digests.length > 0) await markLoose(unit, digests);
+    },
+    async releaseAll(unit, holder, wanted) {
+      const digests = await deleteHoldsOf(unit, holder, wanted);
       if (digests.length > 0) await markLoose(unit, digests);
     },
     async assertReadable(reader, project, sha256) {

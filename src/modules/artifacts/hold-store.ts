@@ -51,6 +51,23 @@ export async function deleteHolds(
   return (await query.returning('artifact_holds.sha256').execute()).map((row) => row.sha256);
 }
 
+/** The same for some of an owner's digests. */
+export async function deleteHoldsOf(
+  unit: Unit,
+  { project, owner }: { readonly project: string; readonly owner: string },
+  digests: readonly string[],
+): Promise<readonly string[]> {
+  const rows = await unit
+    .query<ArtifactsTables>()
+    .deleteFrom('artifact_holds')
+    .where('artifact_holds.project', '=', project)
+    .where('artifact_holds.owner', '=', owner)
+    .where(inList(unit, 'artifact_holds.sha256', digests))
+    .returning('artifact_holds.sha256')
+    .execute();
+  return rows.map((row) => row.sha256);
+}
+
 /** Ends holds whose time is over; answers their digests. */
 export async function deleteExpiredHolds(unit: Unit): Promise<readonly string[]> {
   const rows = await unit

@@ -78,7 +78,29 @@ export function listExperimentRows(reader: Reader, project: string, ids: readonl
     .execute();
 }
 
-/** The numbers that the next experiment of a project takes. */
+/** Where the rows of purged experiments are kept, so that their numbers are not given again: no project has such a name. */
+const purgedProject = (project: string): string => `${project}:purged`;
+
+/** Takes a deleted experiment out of its project: nothing finds it any more, and its name is free. */
+export async function leaveProject(unit: Unit, experimentKey: number): Promise<void> {
+  const query = unit.query<TrackingTables>();
+  const row = await query
+    .selectFrom('tracking_experiments')
+    .select(['tracking_experiments.project', 'tracking_experiments.experiment_id'])
+    .where('tracking_experiments.experiment_key', '=', experimentKey)
+    .executeTakeFirstOrThrow();
+  await query
+    .updateTable('tracking_experiments')
+    .set({ project: purgedProject(row.project), name: String(row.experiment_id), artifact_location: '' })
+    .where('tracking_experiments.experiment_key', '=', experimentKey)
+    .execute();
+  await query
+    .deleteFrom('tracking_experiment_tags')
+    .where('tracking_experiment_tags.experiment_key', '=', experimentKey)
+    .execute();
+}
+
+/** The numbers that the next experiment of a project takes: none twice, also when the one that had it was purged. */
 export async function nextExperimentNumbers(
   unit: Unit,
   project: string,
@@ -91,7 +113,7 @@ export async function nextExperimentNumbers(
   const { id } = await query
     .selectFrom('tracking_experiments')
     .select((eb) => eb.fn.coalesce(eb.fn.max('tracking_experiments.experiment_id'), eb.lit(0)).as('id'))
-    .where('tracking_experiments.project', '=', project)
+    .where('tracking_experiments.project', 'in', [project, purgedProject(project)])
     .executeTakeFirstOrThrow();
   return { key: key + 1, id: id + 1 };
 }

@@ -40,6 +40,28 @@ export function findLoggedModelRow(
   return selectModels(reader)
     .where('tracking_logged_models.model_id', '=', modelId)
     .where('tracking_logged_models.project', '=', project)
+    .where('tracking_experiments.project', '=', project)
+    .executeTakeFirst();
+}
+
+/** The name of a model, deleted or not; undefined when there is none, or when it is being purged. */
+export function findAnyLoggedModel(
+  reader: Reader,
+  project: string,
+  modelId: string,
+): Promise<Pick<LoggedModelRow, 'name' | 'deleted_ms'> | undefined> {
+  return reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_logged_models')
+    .innerJoin('tracking_experiments', 'tracking_experiments.experiment_key', 'tracking_logged_models.experiment_key')
+    .select(['tracking_logged_models.name', 'tracking_logged_models.deleted_ms'])
+    .where('tracking_logged_models.model_id', '=', modelId)
+    .where('tracking_logged_models.project', '=', project)
+    .where('tracking_experiments.project', '=', project)
+    .where(
+      sql<boolean>`not exists (select 1 from tracking_purge_items
+        where tracking_purge_items.item_ref = 'logged-model:' || tracking_logged_models.model_id)`,
+    )
     .executeTakeFirst();
 }
 

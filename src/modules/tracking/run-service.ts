@@ -62,7 +62,7 @@ export interface RunService {
       readonly name?: string | undefined;
     },
   ): Promise<RunInfo>;
-  /** Ends a run; one that has ended already stays as it is. */
+  /** Ends a run; one that has ended already, or was deleted, stays as it is. */
   finishRun(unit: Unit, input: RunName & { readonly status: 'FINISHED' | 'FAILED' | 'KILLED' }): Promise<void>;
   /** Deleting what is deleted changes nothing, so that a request may be sent again; nor does restoring what is active. */
   deleteRun(unit: Unit, input: RunName): Promise<void>;
@@ -237,8 +237,8 @@ export function createRunService({
     },
 
     async finishRun(unit, { project, runId, status }) {
+      // else it has ended before, or was purged by whom it belongs to: a step's end does not depend on it
       if (await endRun(unit, { project, runId, status })) await recordEnd(unit, project, runId, status);
-      else await getRunRow(unit, project, runId); // it has ended before, or is not there
     },
 
     async deleteRun(unit, { project, runId }) {

@@ -50,10 +50,14 @@ const selectRuns = (reader: Reader) =>
     .select([...runColumns, 'tracking_experiments.experiment_id']);
 
 export function findRunRow(reader: Reader, project: string, runId: string): Promise<RunWithExperiment | undefined> {
-  return selectRuns(reader)
-    .where('tracking_runs.run_id', '=', runId)
-    .where('tracking_runs.project', '=', project)
-    .executeTakeFirst();
+  return (
+    selectRuns(reader)
+      .where('tracking_runs.run_id', '=', runId)
+      .where('tracking_runs.project', '=', project)
+      // an experiment that is being purged has left the project, and its runs go one after another
+      .where('tracking_experiments.project', '=', project)
+      .executeTakeFirst()
+  );
 }
 
 /** Only what every write asks first: is it there, may it be written. */

@@ -3,6 +3,7 @@ import type { ArtifactService } from './artifact-service.ts';
 import type { ExperimentService } from './experiment-service.ts';
 import type { LoggedModelService } from './logged-model-service.ts';
 import type { LoggingService } from './logging-service.ts';
+import type { PurgeService } from './purge/purge-service.ts';
 import type { RunService } from './run-service.ts';
 import type { Found, SearchPage } from './search-read-model.ts';
 import type { Lifecycle } from './tracking-tables.ts';
@@ -14,7 +15,8 @@ export interface TrackingApi
     RunService,
     LoggingService,
     LoggedModelService,
-    ArtifactService {
+    ArtifactService,
+    PurgeService {
   /** Runs with everything logged to them; the newest first unless ordered otherwise. */
   searchRuns(
     reader: Reader,

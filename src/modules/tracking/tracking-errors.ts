@@ -13,7 +13,7 @@ export const trackingErrors = defineErrors({
   EXPERIMENT_EXISTS: {
     kind: 'conflict',
     message: (name: string) =>
-      `Experiment(name=${name}) already exists. Deleted experiments keep their names: restore it, or choose another.`,
+      `Experiment(name=${name}) already exists. Deleted experiments keep their names: restore it, purge it (tidemill experiment purge), or choose another.`,
   },
   EXPERIMENT_INACTIVE: {
     kind: 'invalid',
@@ -49,6 +49,15 @@ export const trackingErrors = defineErrors({
     kind: 'invalid',
     message: (key: string, known: string) => `Invalid attribute key '${key}' specified. Valid keys are: ${known}`,
   },
+  PURGE_NOT_DELETED: {
+    kind: 'invalid',
+    message: (what: string) => `${what} is not deleted: delete it first, or purge it by force`,
+  },
+  PURGE_DEFAULT_EXPERIMENT: {
+    kind: 'invalid',
+    message: () => 'experiment 0 belongs to each project and cannot be purged: delete its runs and purge those',
+  },
+  PURGE_NOT_FOUND: { kind: 'not_found', message: (id: string) => `there is no purge "${id}" in this project` },
   ARTIFACT_PATH_INVALID: {
     kind: 'invalid',
     message: (path: string) => `Invalid path: "${path}" is not a relative path inside the artifact folder`,

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Unit } from '#platform/database';
+import { createLogger } from '#platform/log';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
 import { createTrackingModule, type TrackingApi } from './index.ts';
 
@@ -25,6 +26,8 @@ describeDatabases('tracking', (open) => {
     api = createTrackingModule({
       database,
       ids: database.ids,
+      clock: database.clock,
+      logger: createLogger({ level: 'silent' }),
       projects: { list: async () => [] },
       artifacts: {
         async retain(_unit, { owner, sha256 }) {
@@ -32,6 +35,9 @@ describeDatabases('tracking', (open) => {
         },
         async release(_unit, { owner, sha256 }) {
           retained.push(`-${owner} ${sha256}`);
+        },
+        async releaseAll(_unit, { owner }, digests) {
+          retained.push(...digests.map((sha256) => `-${owner} ${sha256}`));
         },
       },
       lineage: {

@@ -4,6 +4,10 @@ import { createArtifactService } from './artifact-service.ts';
 import { createExperimentService } from './experiment-service.ts';
 import { createLoggedModelService } from './logged-model-service.ts';
 import { createLoggingService } from './logging-service.ts';
+import { createPurgeLoop } from './purge/purge-loop.ts';
+import { registerPurgeRoutes } from './purge/purge-routes.ts';
+import { createPurgeService } from './purge/purge-service.ts';
+import { createPurgeSteps } from './purge/purge-steps.ts';
 import { createRunService } from './run-service.ts';
 import { searchExperiments, searchLoggedModels, searchRuns } from './search-read-model.ts';
 import type { TrackingApi } from './tracking-api.ts';
@@ -16,19 +20,26 @@ export interface TrackingModule {
   routes(app: FastifyInstance): void;
   readonly consumers: readonly Consumer[];
   start(): Promise<void>;
+  stop(): Promise<void>;
 }
 
 /** Experiments, runs, metrics, logged models and their artifact trees. */
 export function createTrackingModule(deps: TrackingDeps): TrackingModule {
   const experiments = createExperimentService();
+  const runs = createRunService({
+    ...deps,
+    createExperiment: (unit, input) => experiments.createExperiment(unit, input),
+  });
+  const models = createLoggedModelService(deps);
+  const steps = createPurgeSteps(deps);
+  const purges = createPurgeService({ ...experiments, ...runs, ...models, steps, wake: () => purgeLoop.wake() });
+  const purgeLoop = createPurgeLoop({ ...deps, steps, service: purges, purgeAfterMs: deps.purgeAfterMs });
   const api: TrackingApi = {
     ...experiments,
-    ...createRunService({
-      ...deps,
-      createExperiment: (unit, input) => experiments.createExperiment(unit, input),
-    }),
+    ...runs,
+    ...models,
+    ...purges,
     ...createLoggingService(deps),
-    ...createLoggedModelService(deps),
     ...createArtifactService(deps),
     searchRuns,
     searchExperiments,
@@ -37,7 +48,10 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
   return {
     id: 'tracking',
     api,
-    routes: (app) => registerTrackingRoutes(app, deps.database, api),
+    routes(app) {
+      registerTrackingRoutes(app, deps.database, api);
+      registerPurgeRoutes(app, { ...deps, api });
+    },
     consumers: [
       {
         name: 'tracking.default-experiment',
@@ -50,6 +64,8 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
       await deps.database.write({ actor: 'system:tracking' }, async (unit) => {
         for (const { name } of await deps.projects.list(unit)) await api.ensureDefaultExperiment(unit, name);
       });
+      purgeLoop.start();
     },
+    stop: () => purgeLoop.stop(),
   };
 }

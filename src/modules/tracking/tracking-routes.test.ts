@@ -9,8 +9,10 @@ test('experiments and runs are listed and shown, a number that JSON cannot carry
   const tracking = createTrackingModule({
     database,
     ids: database.ids,
+    clock: database.clock,
+    logger: createLogger({ level: 'silent' }),
     projects: { list: async () => [{ name: 'default' }] },
-    artifacts: { retain: async () => undefined, release: async () => undefined },
+    artifacts: { retain: async () => undefined, release: async () => undefined, releaseAll: async () => undefined },
     lineage: { record: async () => undefined },
   });
   await tracking.start();

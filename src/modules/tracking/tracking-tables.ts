@@ -87,6 +87,30 @@ export interface ArtifactRow {
   updated_ms: number;
 }
 
+export interface PurgeRow {
+  purge_id: string;
+  project: string;
+  target: string;
+  state: 'open' | 'done';
+  deleted_before_ms: number | null;
+  requested_by: string;
+  requested_ms: number;
+  ended_ms: number | null;
+  experiment_count: number;
+  run_count: number;
+  model_count: number;
+  point_count: number;
+  file_count: number;
+  size_bytes: number;
+}
+
+export interface PurgeItemRow {
+  purge_id: string;
+  ordinal: number;
+  item_ref: string;
+  experiment_key: number | null;
+}
+
 /** The tables that this module owns. */
 export interface TrackingTables {
   tracking_experiments: ExperimentRow;
@@ -116,4 +140,6 @@ export interface TrackingTables {
     dataset_digest: string;
   };
   tracking_artifacts: ArtifactRow;
+  tracking_purges: PurgeRow;
+  tracking_purge_items: PurgeItemRow;
 }

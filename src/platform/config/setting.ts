@@ -1,3 +1,5 @@
+import { parseDuration } from '#contracts/duration';
+
 /** What a default may depend on. */
 export interface MachineFacts {
   readonly cpus: number;
@@ -55,6 +57,13 @@ export function parseList(text: string): readonly string[] {
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
+}
+
+/** Milliseconds of a duration as people write it. */
+export function parseTime(text: string): number {
+  const timeMs = parseDuration(text);
+  if (timeMs === undefined) throw new Error('a duration is expected, as 30d, 12h or 1d12h');
+  return timeMs;
 }
 
 export function parseDatabaseUrl(text: string): string {

@@ -7,6 +7,7 @@ import {
   parseNumber,
   parseOneOf,
   parseText,
+  parseTime,
   type Setting,
 } from './setting.ts';
 
@@ -145,6 +146,15 @@ export const settings = {
     unit: 'bytes',
     reason: 'Largest file that may be uploaded or made by a client of MLflow; a larger one is refused with 413.',
     parse: parseInteger(1_024, Number.MAX_SAFE_INTEGER),
+  }),
+  purgeAfterMs: setting<number | undefined>({
+    environment: 'TIDEMILL_PURGE_AFTER',
+    flag: 'purge-after',
+    default: undefined,
+    defaultText: 'never',
+    reason:
+      'How long experiments, runs and logged models that were deleted can be restored, as `30d`; after that they are purged: removed with what they own, for good.',
+    parse: parseTime,
   }),
   webhookHosts: setting<readonly string[]>({
     environment: 'TIDEMILL_WEBHOOK_HOSTS',

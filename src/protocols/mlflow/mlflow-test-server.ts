@@ -49,7 +49,7 @@ export async function createMlflowTestServer(options: {
   const { api: projects } = createProjectsModule({ database });
   const { api: lineage } = createLineageModule({ database });
   const { api: artifacts } = createArtifactsModule({ database, blobs, clock, logger });
-  const tracking = createTrackingModule({ database, ids, projects, artifacts, lineage });
+  const tracking = createTrackingModule({ database, ids, clock, logger, projects, artifacts, lineage });
   const registry = createRegistryModule({
     database,
     ids,
