@@ -132,13 +132,14 @@ export const heavyPackages: Readonly<Record<string, readonly string[]>> = {
   database: ['better-sqlite3', 'kysely', 'pg'],
   inference: ['onnxruntime-node'],
   server: ['fastify'],
+  s3: ['@aws-sdk/client-s3', '@aws-sdk/s3-request-presigner'],
 };
 
 /** Entry points and what must not load with them. */
 export const processes: Readonly<Record<string, { readonly without: readonly string[] }>> = {
-  'src/cli/main.ts': { without: ['duckdb', 'database', 'inference', 'server'] },
-  'src/app/control-plane.ts': { without: ['duckdb', 'inference'] },
-  'src/serving/main.ts': { without: ['duckdb', 'database'] },
-  'src/worker/main.ts': { without: ['database', 'server'] },
-  'src/platform/processes/launcher.ts': { without: ['duckdb', 'database', 'inference', 'server'] },
+  'src/cli/main.ts': { without: ['duckdb', 'database', 'inference', 'server', 's3'] },
+  'src/app/control-plane.ts': { without: ['duckdb', 'inference', 's3'] },
+  'src/serving/main.ts': { without: ['duckdb', 'database', 's3'] },
+  'src/worker/main.ts': { without: ['database', 'server', 's3'] },
+  'src/platform/processes/launcher.ts': { without: ['duckdb', 'database', 'inference', 'server', 's3'] },
 };

@@ -10,7 +10,7 @@ const folder = at('dist/program');
 /** These find files of their own beside themselves. */
 const native = /^(?:better-sqlite3|@duckdb\/node-api|onnxruntime-node)(?:\/|$)/;
 /** Loaded by what few users do, so not worth a byte here. */
-const rare = /^pg(?:\/|$)/;
+const rare = /^(?:pg|@aws-sdk\/[^/]+)(?:\/|$)/;
 
 const build = await rolldown({
   cwd: at('.'),

@@ -4,10 +4,12 @@ import { access, mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { RunningServer } from '#contracts/running-server';
+import { openBlobStore } from '#platform/blobs';
 import { type Config, type ConfigSources, loadConfig } from '#platform/config';
 import { isAppError } from '#platform/errors';
 import { scrubEnvironment } from '#platform/processes';
 import { findPython } from '#platform/python-environments';
+import { blobPlace } from './platform.ts';
 import { whyUnwritable } from './start-errors.ts';
 
 export interface Finding {
@@ -38,6 +40,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<readonly Find
     ...(await Promise.all([
       checkPython(config, environment),
       checkHome(config.home),
+      ...(config.blobs.startsWith('s3://') ? [checkBlobs(config, environment)] : []),
       checkDisk(config.home),
       ...checkedPorts(config).map(({ name, port }) => checkPort(name, config.host, port, options.running)),
       ...nativeModules.map(checkNativeModule),
@@ -83,6 +86,18 @@ export async function checkHome(home: string): Promise<Finding> {
       state: 'failed',
       message: `${home} cannot be written (${reason}): correct its owner and mode, or choose another with --home`,
     };
+  }
+}
+
+/** Tries the bucket as a start does. */
+async function checkBlobs(config: Config, environment: ConfigSources['environment'] = {}): Promise<Finding> {
+  const name = 'blobs';
+  try {
+    await openBlobStore(blobPlace(config, environment));
+    return { name, state: 'ok', message: `${config.blobs} can be written` };
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    return { name, state: 'failed', message: error.message };
   }
 }
 

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BlobStore, createLocalBlobStore } from '#platform/blobs';
+import { type BlobPlace, type BlobStore, openBlobStore } from '#platform/blobs';
 import { type Clock, systemClock } from '#platform/clock';
 import type { Config } from '#platform/config';
 import { type Database, openDatabase } from '#platform/database';
@@ -52,6 +52,8 @@ export async function openPlatform(options: {
   const { config, version, logger, clock = systemClock, ids = systemIds } = options;
   const path = (...parts: readonly string[]): string => join(config.home, ...parts);
   await mkdir(config.home, { recursive: true });
+  // before the database is held: a bucket that cannot be used stops the start
+  const blobs = await openBlobStore({ ...blobPlace(config, process.env), nowMs: () => clock.nowMs() });
   const database = await openDatabase({
     url: config.databaseUrl,
     clock,
@@ -59,7 +61,6 @@ export async function openPlatform(options: {
     ...(options.durability !== undefined && { durability: options.durability }),
   });
   const events = createEventLog(database);
-  const blobs = createLocalBlobStore(path('blobs'));
   const environment = scrubEnvironment(process.env);
   const environments = createPythonEnvironments({
     folder: path('python'),
@@ -94,3 +95,10 @@ export async function openPlatform(options: {
     close: () => database.close(),
   };
 }
+
+export const blobPlace = (config: Config, environment: NodeJS.ProcessEnv): BlobPlace => ({
+  ...config,
+  cacheFolder: join(config.home, 'blob-cache'),
+  cacheBytes: config.blobCacheBytes,
+  environment,
+});

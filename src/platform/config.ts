@@ -12,6 +12,8 @@ export { settings };
 export interface Config extends RawConfig {
   /** A file path or a postgres:// address. */
   readonly databaseUrl: string;
+  /** A folder or s3://<bucket>[/<prefix>]. */
+  readonly blobs: string;
   /** What looks like a mistake but stops nothing. */
   readonly warnings: readonly string[];
 }
@@ -61,6 +63,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
     ...raw,
     home,
     databaseUrl: toDatabaseUrl(raw.databaseUrl, home, cwd),
+    blobs: toBlobsPlace(raw.blobs, home, cwd),
     warnings: unknownVariables(environment),
   };
 }
@@ -88,6 +91,11 @@ function read(
 function toDatabaseUrl(given: string | undefined, home: string, cwd: string): string {
   if (given === undefined) return resolve(home, 'tidemill.db');
   return given.includes('://') || isAbsolute(given) ? given : resolve(cwd, given);
+}
+
+function toBlobsPlace(given: string | undefined, home: string, cwd: string): string {
+  if (given === undefined) return resolve(home, 'blobs');
+  return given.startsWith('s3://') ? given : resolve(cwd, given);
 }
 
 /** Variables that clients and steps use; they may stand in the server's environment too. */

@@ -71,3 +71,18 @@ export function parseDatabaseUrl(text: string): string {
     throw new Error('a file path or a postgres:// address is expected');
   return parseText(text);
 }
+
+export function parseBlobsPlace(text: string): string {
+  if (!/^[a-z0-9]+:\/\//i.test(text)) return parseText(text);
+  if (!/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/|$)/.test(text) || /(?:^|\/)\.{1,2}(?:\/|$)|[\0\\?#]/.test(text))
+    throw new Error(
+      'a folder or s3://<bucket>[/<prefix>] is expected, the bucket named by 3 to 63 of a-z, 0-9, - and .',
+    );
+  return text;
+}
+
+export function parseHttpUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
+    throw new Error('an address that begins with http:// or https:// is expected');
+  return text;
+}

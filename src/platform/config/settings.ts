@@ -1,7 +1,9 @@
 import { logLevels } from '../log.ts';
 import {
   type MachineFacts,
+  parseBlobsPlace,
   parseDatabaseUrl,
+  parseHttpUrl,
   parseInteger,
   parseList,
   parseNumber,
@@ -77,6 +79,39 @@ export const settings = {
     defaultText: 'SQLite, `tidemill.db` in the home folder',
     reason: 'A PostgreSQL address (`postgres://…`) when one machine is not enough, or another file.',
     parse: parseDatabaseUrl,
+  }),
+  blobs: setting<string | undefined>({
+    environment: 'TIDEMILL_BLOBS',
+    flag: 'blobs',
+    default: undefined,
+    defaultText: '`blobs` in the home folder',
+    reason:
+      'Where the bytes of artifacts lie: a folder, or `s3://<bucket>[/<prefix>]` of any S3 server. Credentials and region come from the usual AWS_* variables or profile.',
+    parse: parseBlobsPlace,
+  }),
+  s3Endpoint: setting<string | undefined>({
+    environment: 'TIDEMILL_S3_ENDPOINT',
+    flag: 's3-endpoint',
+    default: undefined,
+    defaultText: 'AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, else Amazon',
+    reason: 'The address of an S3 server other than that of Amazon, as `http://minio:9000`.',
+    parse: parseHttpUrl,
+  }),
+  s3Presign: setting<'on' | 'off'>({
+    environment: 'TIDEMILL_S3_PRESIGN',
+    flag: 's3-presign',
+    default: 'on',
+    reason:
+      'With blobs on S3, clients of MLflow fetch files from there by signed URLs; off where they cannot reach that server, and everything passes through this one.',
+    parse: parseOneOf('on', 'off'),
+  }),
+  blobCacheBytes: setting<number>({
+    environment: 'TIDEMILL_BLOB_CACHE_BYTES',
+    flag: 'blob-cache-bytes',
+    default: 10 * 1024 * 1024 * 1024,
+    unit: 'bytes',
+    reason: 'With blobs on S3: how much of them is kept in the home folder for jobs that need files.',
+    parse: parseInteger(0, Number.MAX_SAFE_INTEGER),
   }),
   jobCpus: setting<number>({
     environment: 'TIDEMILL_JOB_CPUS',
@@ -155,6 +190,15 @@ export const settings = {
     reason:
       'How long experiments, runs and logged models that were deleted can be restored, as `30d`; after that they are purged: removed with what they own, for good.',
     parse: parseTime,
+    }),
+  uploadIdleMs: setting<number>({
+    environment: 'TIDEMILL_UPLOAD_IDLE_MS',
+    flag: 'upload-idle-ms',
+    default: 60_000,
+    unit: 'ms',
+    reason:
+      'An upload that brings less than 64 KiB in this time is ended with 408; longer for clients on very slow lines.',
+    parse: parseInteger(100, 86_400_000),
   }),
   webhookHosts: setting<readonly string[]>({
     environment: 'TIDEMILL_WEBHOOK_HOSTS',

@@ -138,5 +138,38 @@ export function blobStoreContract(label: string, open: () => Promise<BlobStore>)
       expect(new Set(found.map((blob) => blob.sizeBytes))).toEqual(new Set([1, 2, 3]));
       for (const blob of found) expect(blob.modifiedMs).toBeGreaterThan(startMs);
     });
+
+    test('joins pieces in their order, whatever order they came in; the newest of each counts', async () => {
+      const { pieces, ...store } = await open();
+      const source = (at: number, to: number) => chunks(bytes.subarray(at, to), 10_000);
+      const second = await pieces.put('upload-1', 2, source(40_000, 100_000));
+      await pieces.put('upload-1', 1, source(0, 10));
+      const first = await pieces.put('upload-1', 1, source(0, 40_000));
+      expect([first.sizeBytes, second.sizeBytes, first.etag === second.etag]).toEqual([40_000, 60_000, false]);
+      const info = await pieces.join('upload-1', [first, second]);
+      expect(info).toEqual({ sha256: sha256(bytes), sizeBytes: bytes.length });
+      expect(await store.stat(info.sha256)).toEqual({ sizeBytes: bytes.length });
+    });
+
+    test('pieces are no blobs; they go group by group, and one that is gone is not joined', async () => {
+      const store = await open();
+      const piece = await store.pieces.put('a', 1, chunks(bytes, 10_000));
+      await store.pieces.put('b', 1, chunks(bytes, 10_000));
+      const groups = async () => {
+        const found: string[] = [];
+        for await (const group of store.pieces.groups()) found.push(group);
+        return found.toSorted();
+      };
+      expect([await listAll(store), await groups()]).toEqual([[], ['a', 'b']]);
+      await store.pieces.remove('a');
+      await store.pieces.remove('a');
+      expect(await groups()).toEqual(['b']);
+      await expect(store.pieces.join('a', [piece])).rejects.toMatchObject({ code: 'BLOB_PIECE_LOST' });
+      await expect(store.pieces.put('c', 1, chunks(bytes, 10_000), { maxBytes: 9 })).rejects.toMatchObject({
+        code: 'BLOB_TOO_LARGE',
+      });
+      await expect(store.pieces.put('c', 1, failingSource())).rejects.toThrow('the sender went away');
+      await expect(store.pieces.put('../c', 1, chunks(bytes, 10_000))).rejects.toThrow('not the name of a group');
+    });
   });
 }
