@@ -1074,6 +1074,29 @@ CREATE TABLE tracking_latest_metrics (
   primary key (run_id, metric_key)
 ) without rowid;
 
+CREATE TABLE tracking_listed_metrics (
+  experiment_key bigint not null,
+  metric_key text not null,
+  is_nan smallint not null check (is_nan in (0, 1)),
+  -- the value and the start of the run with their signs changed: an index forwards has the greatest value first, and of
+  -- equal ones the run that started last
+  falling double precision not null,
+  before_ms bigint not null,
+  run_id text not null,
+  primary key (experiment_key, metric_key, is_nan, falling, before_ms, run_id)
+) without rowid;
+
+CREATE TABLE tracking_listed_texts (
+  experiment_key bigint not null,
+  kind text not null check (kind in ('param', 'tag')),
+  text_key text not null,
+  -- the first hundred characters
+  head text not null,
+  is_cut smallint not null check (is_cut in (0, 1)),
+  run_id text not null,
+  primary key (experiment_key, kind, text_key, head, run_id)
+) without rowid;
+
 CREATE TABLE tracking_logged_model_metrics (
   model_id text not null references tracking_logged_models (model_id) on delete cascade,
   metric_key text not null,
@@ -1191,6 +1214,11 @@ CREATE INDEX tracking_purges_by_project on tracking_purges (project, purge_id);
 
 CREATE INDEX tracking_purges_open on tracking_purges (purge_id) where state = 'open';
 
+CREATE TABLE tracking_run_documents (
+  run_id text not null primary key references tracking_runs (run_id) on delete cascade,
+  document text not null
+);
+
 CREATE TABLE tracking_run_models (
   run_id text not null references tracking_runs (run_id) on delete cascade,
   direction text not null check (direction in ('input', 'output')),
@@ -1222,13 +1250,16 @@ CREATE TABLE tracking_runs (
   artifact_uri text not null,
   parent_run_id text,
   created_by text not null
-);
+, listing text not null default 'waiting'
+  check (listing in ('waiting', 'listed', 'wide')));
 
 CREATE INDEX tracking_runs_by_deletion on tracking_runs (project, deleted_ms, run_id) where deleted_ms is not null;
 
 CREATE INDEX tracking_runs_by_parent on tracking_runs (parent_run_id) where parent_run_id is not null;
 
-CREATE INDEX tracking_runs_by_start on tracking_runs (experiment_key, start_ms, run_id);
+CREATE INDEX tracking_runs_by_start on tracking_runs (experiment_key, lifecycle, start_ms desc, run_id, status);
+
+CREATE INDEX tracking_runs_unlisted on tracking_runs (lifecycle, experiment_key, listing, run_id) where listing <> 'listed';
 
 CREATE TABLE user_roles (
   user_name text not null references users (name),

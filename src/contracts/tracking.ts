@@ -73,6 +73,21 @@ export const getExperiment = defineOperation({
   errors: ['EXPERIMENT_NOT_FOUND'],
 });
 
+const searchErrors = ['SEARCH_FILTER_INVALID', 'SEARCH_ATTRIBUTE_UNKNOWN', 'TRACKING_VALUE_INVALID'] as const;
+const whatToSearch = {
+  filter: Type.Optional(Type.String({ description: "metrics.auc > 0.7 AND params.model = 'tree'" })),
+};
+const howToAnswer = {
+  order: Type.Optional(
+    Type.String({ description: 'what to order by, the first counts most: metrics.auc DESC, params.model' }),
+  ),
+  fields: Type.Optional(
+    Type.String({
+      description: 'what to answer of each run beside its own facts: metrics.auc, params, tags.team; none; default all',
+    }),
+  ),
+};
+
 export const listTrackingRuns = defineOperation({
   id: 'tracking-runs.list',
   method: 'GET',
@@ -83,8 +98,8 @@ export const listTrackingRuns = defineOperation({
   query: Type.Object(
     {
       ...pageQuery,
-      filter: Type.Optional(Type.String({ description: "metrics.auc > 0.7 AND params.model = 'tree'" })),
-      order: Type.Optional(Type.String({ description: 'metrics.auc DESC' })),
+      ...whatToSearch,
+      ...howToAnswer,
     },
     { additionalProperties: false },
   ),
@@ -93,7 +108,41 @@ export const listTrackingRuns = defineOperation({
     400: ErrorBody,
     404: ErrorBody,
   },
-  errors: ['EXPERIMENT_NOT_FOUND', 'SEARCH_FILTER_INVALID', 'SEARCH_ATTRIBUTE_UNKNOWN'],
+  errors: ['EXPERIMENT_NOT_FOUND', ...searchErrors, 'RUN_POSITION_INVALID'],
+});
+
+const inExperiments = {
+  experiments: Type.Optional(
+    Type.String({ description: 'ids of experiments, separated by commas; default: all that are active' }),
+  ),
+};
+
+export const searchTrackingRuns = defineOperation({
+  id: 'tracking-runs.search',
+  method: 'GET',
+  path: '/api/v1/tracking-runs',
+  summary: 'List the active runs of all experiments, or of some, newest first, or as filtered and ordered.',
+  permission: 'read',
+  query: Type.Object(
+    { ...pageQuery, ...inExperiments, ...whatToSearch, ...howToAnswer },
+    { additionalProperties: false },
+  ),
+  responses: {
+    200: Type.Object({ items: Type.Array(TrackingRunView), next: Type.Optional(Type.String()) }),
+    400: ErrorBody,
+  },
+  errors: [...searchErrors, 'RUN_POSITION_INVALID'],
+});
+
+export const countTrackingRuns = defineOperation({
+  id: 'tracking-runs.count',
+  method: 'GET',
+  path: '/api/v1/tracking-runs/count',
+  summary: 'Count the active runs of all experiments, or of some, that a filter matches.',
+  permission: 'read',
+  query: Type.Object({ ...inExperiments, ...whatToSearch }, { additionalProperties: false }),
+  responses: { 200: Type.Object({ count: Type.Integer() }), 400: ErrorBody },
+  errors: [...searchErrors],
 });
 
 export const getTrackingRun = defineOperation({

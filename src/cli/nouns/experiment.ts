@@ -1,6 +1,7 @@
 import { experimentDeletion } from '#contracts/purge';
 import { getExperiment, listExperiments, listTrackingRuns } from '#contracts/tracking';
 import { listBelow, nounOf } from '../noun-command.ts';
+import { runColumns } from './tracking-run.ts';
 
 export const experiment = nounOf({
   sample: '0',
@@ -15,14 +16,7 @@ export const experiment = nounOf({
   further: [
     listBelow('runs', listTrackingRuns, {
       empty: 'It has no run yet.',
-      columns: [
-        { title: 'id', value: (row) => row.id },
-        { title: 'name', value: (row) => row.name },
-        { title: 'status', value: (row) => row.status },
-        { title: 'metrics', value: (row) => row.metrics.map(({ key, value }) => `${key}=${value}`).join(', ') },
-        { title: 'params', value: (row) => row.params.map(({ key, value }) => `${key}=${value}`).join(', ') },
-        { title: 'started', value: (row) => row.startedAt },
-      ],
+      columns: runColumns,
     }),
     { name: 'delete', operation: experimentDeletion.remove, example: '12' },
     { name: 'restore', operation: experimentDeletion.restore, example: '12' },

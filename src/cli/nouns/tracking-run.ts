@@ -1,13 +1,37 @@
 import { trackingRunDeletion } from '#contracts/purge';
-import { getTrackingRun } from '#contracts/tracking';
-import type { NounOperations } from '../noun-command.ts';
+import { countTrackingRuns, getTrackingRun, searchTrackingRuns, type TrackingRunView } from '#contracts/tracking';
+import { nounOf } from '../noun-command.ts';
 
-/** Listed below their experiment. */
-export const trackingRun: NounOperations = {
+export const runColumns = [
+  { title: 'id', value: (row: TrackingRunView) => row.id },
+  { title: 'name', value: (row: TrackingRunView) => row.name },
+  { title: 'status', value: (row: TrackingRunView) => row.status },
+  {
+    title: 'metrics',
+    value: (row: TrackingRunView) => row.metrics.map(({ key, value }) => `${key}=${value}`).join(', '),
+  },
+  {
+    title: 'params',
+    value: (row: TrackingRunView) => row.params.map(({ key, value }) => `${key}=${value}`).join(', '),
+  },
+  { title: 'started', value: (row: TrackingRunView) => row.startedAt },
+];
+
+export const trackingRun = nounOf({
   sample: '3f2b9c0d4e5f60718293a4b5c6d7e8f9',
-  show: { name: 'show', operation: getTrackingRun },
+  list: searchTrackingRuns,
+  show: getTrackingRun,
+  empty: 'No run matches: leave the filter out, or log one with a pipeline or an MLflow client.',
+  columns: runColumns,
   further: [
+    {
+      name: 'count',
+      operation: countTrackingRuns,
+      example: '--filter "metrics.auc > 0.7"',
+      view: ({ count }: { count: number }) => String(count),
+      quiet: ({ count }: { count: number }) => String(count),
+    },
     { name: 'delete', operation: trackingRunDeletion.remove },
     { name: 'restore', operation: trackingRunDeletion.restore },
   ],
-};
+});

@@ -1,5 +1,12 @@
 import { sql } from 'kysely';
-import { compileFilter, compileOrdering, parseFilter, parseOrdering, type SearchSchema } from '#modules/tracking';
+import {
+  byBytes,
+  compileFilter,
+  compileOrdering,
+  parseFilter,
+  parseOrdering,
+  type SearchSchema,
+} from '#modules/tracking';
 import type { Reader } from '#platform/database';
 import { inList } from '#platform/sql';
 import { modelColumns } from './model-store.ts';
@@ -67,10 +74,10 @@ export async function searchModels(reader: Reader, query: RegistrySearch): Promi
     .where('registry_models.deleted_ms', 'is', null)
     .where(compileFilter(reader, modelSchema, parseFilter(query.filter ?? '')));
   if (query.exceptTag !== undefined) select = select.where(withoutTag(query.exceptTag));
-  for (const term of compileOrdering(modelSchema, (query.orderBy ?? []).map(parseOrdering)))
+  for (const term of compileOrdering(reader, modelSchema, (query.orderBy ?? []).map(parseOrdering)))
     select = select.orderBy(term as never);
   const rows = await select
-    .orderBy('registry_models.name')
+    .orderBy(byBytes(reader, 'registry_models.name') as never)
     .limit(query.limit + 1)
     .offset(query.offset ?? 0)
     .execute();
@@ -89,11 +96,11 @@ export async function searchVersions(reader: Reader, query: RegistrySearch): Pro
     .where('registry_versions.deleted_ms', 'is', null)
     .where(compileFilter(reader, versionSchema, parseFilter(query.filter ?? '')));
   if (query.exceptTag !== undefined) select = select.where(withoutTag(query.exceptTag));
-  for (const term of compileOrdering(versionSchema, (query.orderBy ?? []).map(parseOrdering)))
+  for (const term of compileOrdering(reader, versionSchema, (query.orderBy ?? []).map(parseOrdering)))
     select = select.orderBy(term as never);
   const rows = await select
     .orderBy('registry_versions.updated_ms', 'desc')
-    .orderBy('registry_models.name')
+    .orderBy(byBytes(reader, 'registry_models.name') as never)
     .orderBy('registry_versions.version', 'desc')
     .limit(query.limit + 1)
     .offset(query.offset ?? 0)

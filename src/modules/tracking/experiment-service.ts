@@ -8,6 +8,7 @@ import {
   updateExperiment,
 } from './experiment-store.ts';
 import { deleteKeyValue, keyValueTables, putKeyValues } from './key-value-store.ts';
+import { unlistExperiment } from './run-listing-store.ts';
 import { updateRunsOfExperiment } from './run-store.ts';
 import { trackingErrors } from './tracking-errors.ts';
 import { requireExperimentName, requireExperimentTag } from './tracking-limits.ts';
@@ -104,6 +105,7 @@ async function changeLifecycle(
   const row = await takeExperimentRow(unit, project, experimentId);
   if (row.lifecycle === lifecycle) throw trackingErrors.EXPERIMENT_NOT_FOUND(experimentId);
   await updateExperiment(unit, row.experiment_key, { lifecycle, updated_ms: unit.nowMs });
+  if (lifecycle === 'deleted') await unlistExperiment(unit, row.experiment_key);
   await updateRunsOfExperiment(unit, row.experiment_key, {
     lifecycle,
     deletedMs: lifecycle === 'deleted' ? unit.nowMs : null,

@@ -1,6 +1,10 @@
-export { parseFilter, parseOrdering } from './search-grammar.ts';
+export { toRunDocument, toWireMetric } from './run-document.ts';
+export type { RunPosition } from './run-search-plan.ts';
+export type { FoundRuns, RunPageQuery } from './run-search-read-model.ts';
+export type { RunFields } from './run-store.ts';
+export { type Ordering, parseFilter, parseOrdering } from './search-grammar.ts';
 export type { Found, SearchPage } from './search-read-model.ts';
-export { compileFilter, compileOrdering, type SearchSchema } from './search-store.ts';
+export { byBytes, compileFilter, compileOrdering, type SearchSchema } from './search-store.ts';
 export type { TrackingApi } from './tracking-api.ts';
 export { createTrackingModule, type TrackingModule } from './tracking-module.ts';
 export type {

@@ -33,3 +33,10 @@ export function jsonTextRows(reader: Pick<Reader, 'dialect'>, types: readonly Co
         from: sql`jsonb_array_elements(${text}::jsonb) as list(value)`,
       };
 }
+
+/** `column` is one of the texts of a JSON list, which is one parameter: for queries that are prepared. */
+export function inJsonList(reader: Pick<Reader, 'dialect'>, column: string, textsJson: string): RawBuilder<unknown> {
+  return reader.dialect === 'sqlite'
+    ? sql`${sql.ref(column)} in (select value from json_each(${textsJson}))`
+    : sql`${sql.ref(column)} = any(array(select jsonb_array_elements_text(${textsJson}::jsonb)))`;
+}

@@ -66,10 +66,13 @@ export async function listKeyValues<Owner extends string | number>(
   reader: Reader,
   { table, owner, key, value }: KeyValueTable,
   ownerIds: readonly Owner[],
+  keys: 'all' | readonly string[] = 'all',
 ): Promise<ReadonlyMap<Owner, readonly Tag[]>> {
+  if (keys.length === 0) return new Map();
+  const named = keys === 'all' ? sql`1 = 1` : inList(reader, `${table}.${key}`, keys);
   const { rows } = await sql<{ owner: Owner; key: string; value: string }>`
     select ${sql.ref(owner)} as owner, ${sql.ref(key)} as key, ${sql.ref(value)} as value
-    from ${sql.table(table)} where ${inList(reader, `${table}.${owner}`, ownerIds)}
+    from ${sql.table(table)} where ${inList(reader, `${table}.${owner}`, ownerIds)} and ${named}
     order by ${sql.ref(owner)}, ${sql.ref(key)}`.execute(reader.query<TrackingTables>());
   const pairs = new Map<Owner, Tag[]>();
   for (const row of rows) {

@@ -1,15 +1,16 @@
 import { formatReference, parseReference } from '#contracts/references';
-import type { Reader, Unit } from '#platform/database';
+import type { Unit } from '#platform/database';
 import { findDatasetKey, insertDataset, putInput, putRunModels } from './input-store.ts';
 import { deleteKeyValue, keyValueTables, listKeyValues, putKeyValues } from './key-value-store.ts';
 import { insertModelMetrics, knownLoggedModels } from './logged-model-store.ts';
-import { type HistoryPosition, insertMetrics, listHistory } from './metric-store.ts';
+import { insertMetrics } from './metric-store.ts';
+import { unlistRun } from './run-listing-store.ts';
 import { parentRunTag, runNameTag } from './run-service.ts';
 import { findRunLifecycle, updateRun } from './run-store.ts';
 import type { TrackingDeps } from './tracking-deps.ts';
 import { trackingErrors } from './tracking-errors.ts';
 import { requireMetric, toParam, toRunTag } from './tracking-limits.ts';
-import type { DatasetInput, Metric, ModelOutput, NewMetric, Tag } from './tracking-types.ts';
+import type { DatasetInput, ModelOutput, NewMetric, Tag } from './tracking-types.ts';
 
 interface RunName {
   readonly project: string;
@@ -34,16 +35,6 @@ export interface LoggingService {
     input: RunName & { readonly datasets?: readonly DatasetInput[]; readonly models?: readonly ModelOutput[] },
   ): Promise<void>;
   logOutputs(unit: Unit, input: RunName & { readonly models: readonly ModelOutput[] }): Promise<void>;
-  /** A metric's points by (timestamp, step, value); none for a key that was never logged. */
-  metricHistory(
-    reader: Reader,
-    input: RunName & {
-      readonly key: string;
-      readonly limit?: number | undefined;
-      readonly after?: HistoryPosition | undefined;
-      readonly offset?: number | undefined;
-    },
-  ): Promise<readonly Metric[]>;
 }
 
 const notedModelsTag = 'mlflow.log-model.history';
@@ -62,6 +53,7 @@ async function requireActiveRun(unit: Unit, { project, runId }: RunName): Promis
   const row = await findRunLifecycle(unit, project, runId);
   if (row === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
   if (row.lifecycle !== 'active') throw trackingErrors.TRACKING_RUN_INACTIVE(runId);
+  if (row.listing === 'listed') await unlistRun(unit, runId);
   return { experimentKey: row.experiment_key };
 }
 
@@ -104,7 +96,11 @@ async function logTags(unit: Unit, runId: string, tags: readonly Tag[]): Promise
     });
 }
 
-export function createLoggingService({ ids, lineage }: TrackingDeps): LoggingService {
+export function createLoggingService({
+  ids,
+  lineage,
+  touched,
+}: TrackingDeps & { readonly touched: (runId: string) => void }): LoggingService {
   /** Edges only where the other end's name is one that references can carry. */
   async function recordEdges(
     unit: Unit,
@@ -124,6 +120,7 @@ export function createLoggingService({ ids, lineage }: TrackingDeps): LoggingSer
       const params = (input.params ?? []).map((param, index, all) => toParam(param, nameOf('params', all, index)));
       const tags = (input.tags ?? []).map((tag, index, all) => toRunTag(tag, nameOf('tags', all, index)));
       await requireActiveRun(unit, input);
+      touched(runId);
       if (params.length > 0) await logParams(unit, runId, params);
       if (metrics.length > 0) await insertMetrics(unit, runId, metrics);
       const ofModels = metrics.filter((metric) => metric.modelId);
@@ -187,12 +184,6 @@ export function createLoggingService({ ids, lineage }: TrackingDeps): LoggingSer
         project,
         models.map(({ modelId }) => ({ from, to: formatReference('logged-model', modelId), kind: 'produced' })),
       );
-    },
-
-    async metricHistory(reader, { project, runId, key, ...page }) {
-      if ((await findRunLifecycle(reader, project, runId)) === undefined)
-        throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
-      return listHistory(reader, runId, key, page);
     },
   };
 }

@@ -1,12 +1,12 @@
-import { type RawBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
 import { prepareQuery } from '#platform/prepared-query';
-import { inList } from '#platform/sql';
+import { inJsonList } from './json-rows-store.ts';
 import { insertBatches, wideKeys } from './metric-batch-store.ts';
 import { groupPoints, type PointGroup } from './metric-groups.ts';
 import { decodeValue, latestByKey } from './metric-value.ts';
-import { pointsOf, toGroupsJson, valueUnder } from './point-group-store.ts';
-import type { MetricRow, TrackingTables } from './tracking-tables.ts';
+import { pointsOf, toGroupsJson } from './point-group-store.ts';
+import type { MetricRow } from './tracking-tables.ts';
 import type { Metric } from './tracking-types.ts';
 
 const rowToMetric = (row: MetricRow): Metric => ({
@@ -53,26 +53,18 @@ const moveLatest = prepareQuery<never, PointsOfRun>((unit, { runId, groupsJson }
       > (tracking_latest_metrics.step, tracking_latest_metrics.timestamp_ms, tracking_latest_metrics.value)`;
 });
 
-/** The latest points of several runs, by run. */
+/** The latest points of several runs, by run: all of them, or those of some keys. */
 export async function listLatestMetrics(
   reader: Reader,
   runIds: readonly string[],
+  keys: 'all' | readonly string[] = 'all',
 ): Promise<ReadonlyMap<string, readonly Metric[]>> {
-  const rows = await reader
-    .query<TrackingTables>()
-    .selectFrom('tracking_latest_metrics')
-    .select([
-      'tracking_latest_metrics.run_id',
-      'tracking_latest_metrics.metric_key',
-      'tracking_latest_metrics.timestamp_ms',
-      'tracking_latest_metrics.step',
-      'tracking_latest_metrics.value',
-      'tracking_latest_metrics.special',
-    ])
-    .where(inList(reader, 'tracking_latest_metrics.run_id', runIds))
-    .orderBy('tracking_latest_metrics.run_id')
-    .orderBy('tracking_latest_metrics.metric_key')
-    .execute();
+  if (keys.length === 0) return new Map();
+  const ids = JSON.stringify(runIds);
+  const { rows } =
+    keys === 'all'
+      ? await selectLatest(reader, { ids })
+      : await selectSomeLatest(reader, { ids, keys: JSON.stringify(keys) });
   const metrics = new Map<string, Metric[]>();
   for (const row of rows) {
     const list = metrics.get(row.run_id);
@@ -82,50 +74,17 @@ export async function listLatestMetrics(
   return metrics;
 }
 
-/** The place in a history after which a page begins. */
-export interface HistoryPosition {
-  readonly timestampMs: number;
-  readonly step: number;
-  readonly value: number;
-  readonly special: number;
-}
+const latestColumns = sql`tracking_latest_metrics.run_id, tracking_latest_metrics.metric_key,
+  tracking_latest_metrics.timestamp_ms, tracking_latest_metrics.step, tracking_latest_metrics.value,
+  tracking_latest_metrics.special`;
+const latestOrder = sql`order by tracking_latest_metrics.run_id, tracking_latest_metrics.metric_key`;
 
-/** A metric's points by (timestamp, step, value). */
-export async function listHistory(
-  reader: Reader,
-  runId: string,
-  key: string,
-  page: {
-    readonly limit?: number | undefined;
-    readonly after?: HistoryPosition | undefined;
-    readonly offset?: number | undefined;
-  } = {},
-): Promise<Metric[]> {
-  const { limit, after, offset } = page;
-  const later = (columns: RawBuilder<unknown>) =>
-    after === undefined
-      ? sql`1 = 1`
-      : sql`(${columns}) > (${after.timestampMs}, ${after.step}, ${after.value}, ${after.special})`;
-  const columns = sql.raw('timestamp_ms, step, value, special');
-  const value = valueUnder(reader, sql.ref('tracking_metric_batches.values_json'), key);
-  // Each half in its order, so that both databases merge them without sorting the long one.
-  const { rows } = await sql<MetricRow>`
-    with waiting (timestamp_ms, step, value, special) as (
-      select distinct tracking_metric_batches.timestamp_ms, tracking_metric_batches.step, ${value},
-        tracking_metric_batches.special
-      from tracking_metric_batches where tracking_metric_batches.run_id = ${runId} and ${value} is not null
-    )
-    select ${columns} from tracking_metrics
-    where tracking_metrics.run_id = ${runId} and tracking_metrics.metric_key = ${key} and ${later(columns)}
-    union all
-    select ${columns} from waiting
-    where ${later(columns)} and not exists (
-      select 1 from tracking_metrics
-      where tracking_metrics.run_id = ${runId} and tracking_metrics.metric_key = ${key}
-        and tracking_metrics.timestamp_ms = waiting.timestamp_ms and tracking_metrics.step = waiting.step
-        and tracking_metrics.value = waiting.value and tracking_metrics.special = waiting.special
-    )
-    order by timestamp_ms, step, value, special
-    limit ${limit ?? Number.MAX_SAFE_INTEGER} offset ${offset ?? 0}`.execute(reader.query<TrackingTables>());
-  return rows.map((row) => rowToMetric({ ...row, metric_key: key }));
-}
+const selectLatest = prepareQuery<MetricRow, { ids: string }>(
+  (reader, { ids }) => sql`select ${latestColumns} from tracking_latest_metrics
+    where ${inJsonList(reader, 'tracking_latest_metrics.run_id', ids)} ${latestOrder}`,
+);
+const selectSomeLatest = prepareQuery<MetricRow, { ids: string; keys: string }>(
+  (reader, { ids, keys }) => sql`select ${latestColumns} from tracking_latest_metrics
+    where ${inJsonList(reader, 'tracking_latest_metrics.run_id', ids)}
+      and ${inJsonList(reader, 'tracking_latest_metrics.metric_key', keys)} ${latestOrder}`,
+);

@@ -4,9 +4,11 @@ import { findAnyExperimentRow, requireActive, takeExperimentRow } from './experi
 import { findExperimentRowByName } from './experiment-store.ts';
 import { keyValueTables, putKeyValues, putKeyValuesOf } from './key-value-store.ts';
 import { orderBatches } from './metric-batch-store.ts';
+import { unlistRun } from './run-listing-store.ts';
 import { runNameFor } from './run-names.ts';
 import {
   endRun,
+  findRunLifecycle,
   findRunRow,
   insertRuns,
   type RunWithExperiment,
@@ -81,6 +83,11 @@ async function getActiveRunRow(reader: Reader, project: string, runId: string): 
   return row;
 }
 
+async function unlistIfListed(unit: Unit, project: string, runId: string): Promise<void> {
+  const row = await findRunLifecycle(unit, project, runId);
+  if (row?.listing === 'listed') await unlistRun(unit, runId);
+}
+
 /** The name comes as a field, as a tag, or as both when they agree. */
 function nameOf(runId: string, input: OneOfRuns): string {
   const tag = input.tags?.findLast(({ key }) => key === runNameTag)?.value;
@@ -123,7 +130,9 @@ export function createRunService({
   ids,
   lineage,
   createExperiment,
+  touched,
 }: TrackingDeps & {
+  readonly touched: (runId: string) => void;
   readonly createExperiment: (
     unit: Unit,
     input: { readonly project: string; readonly name: string },
@@ -150,6 +159,7 @@ export function createRunService({
     requireActive(experiment);
     const made = wanted.map((input) => {
       const runId = ids.hex32();
+      touched(runId);
       const name = nameOf(runId, input);
       const tags = (input.tags ?? []).map((tag, index) => toRunTag(tag, `tags[${index}]`, anyKey));
       const parentRunId = common.parentRunId ?? tags.findLast(({ key }) => key === parentRunTag)?.value;
@@ -230,6 +240,7 @@ export function createRunService({
         ...(endMs !== undefined && { end_ms: endMs }),
         ...(name && { name }),
       };
+      if (name) await unlistIfListed(unit, project, runId);
       if (Object.keys(change).length > 0) await updateRun(unit, runId, change);
       if (name) await putKeyValues(unit, keyValueTables.runTags, runId, [{ key: runNameTag, value: name }]);
       if (status !== undefined) await recordFinished(unit, row, status);
@@ -243,7 +254,9 @@ export function createRunService({
 
     async deleteRun(unit, { project, runId }) {
       const row = await getRunRow(unit, project, runId);
-      if (row.lifecycle === 'active') await updateRun(unit, runId, { lifecycle: 'deleted', deleted_ms: unit.nowMs });
+      if (row.lifecycle !== 'active') return;
+      await unlistIfListed(unit, project, runId);
+      await updateRun(unit, runId, { lifecycle: 'deleted', deleted_ms: unit.nowMs });
     },
 
     async restoreRun(unit, { project, runId }) {

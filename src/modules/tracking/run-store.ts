@@ -5,7 +5,14 @@ import { inList } from '#platform/sql';
 import { listInputs, listRunModels } from './input-store.ts';
 import { keyValueTables, listKeyValues } from './key-value-store.ts';
 import { listLatestMetrics } from './metric-store.ts';
-import { endedStatuses, type Lifecycle, type RunRow, type RunStatus, type TrackingTables } from './tracking-tables.ts';
+import {
+  endedStatuses,
+  type Lifecycle,
+  type RunListingState,
+  type RunRow,
+  type RunStatus,
+  type TrackingTables,
+} from './tracking-tables.ts';
 import type { Run, RunInfo } from './tracking-types.ts';
 
 const runColumns = [
@@ -69,12 +76,12 @@ export async function findRunLifecycle(
   return (await selectLifecycle(reader, { project, runId })).rows[0];
 }
 
-type RunLifecycle = Pick<RunRow, 'lifecycle' | 'experiment_key'>;
+type RunLifecycle = Pick<RunRow, 'lifecycle' | 'experiment_key'> & { readonly listing: RunListingState };
 const selectLifecycle = prepareQuery<RunLifecycle, { project: string; runId: string }>((reader, { project, runId }) =>
   reader
     .query<TrackingTables>()
     .selectFrom('tracking_runs')
-    .select(['tracking_runs.lifecycle', 'tracking_runs.experiment_key'])
+    .select(['tracking_runs.lifecycle', 'tracking_runs.experiment_key', 'tracking_runs.listing'])
     .where('tracking_runs.run_id', '=', runId)
     .where('tracking_runs.project', '=', project),
 );
@@ -87,23 +94,37 @@ export async function listRunRows(reader: Reader, runIds: readonly string[]): Pr
   return runIds.flatMap((runId) => byId.get(runId) ?? []);
 }
 
-/** Puts everything that was logged to runs, in a fixed number of queries. */
-export async function toRuns(reader: Reader, rows: readonly RunWithExperiment[]): Promise<Run[]> {
+/** What to bring of runs: everything of a kind, what these keys name, or nothing. */
+export interface RunFields {
+  readonly metrics: 'all' | readonly string[];
+  readonly params: 'all' | readonly string[];
+  readonly tags: 'all' | readonly string[];
+  /** Data sets and models that a run read or made. */
+  readonly inputs: boolean;
+}
+export const allRunFields: RunFields = { metrics: 'all', params: 'all', tags: 'all', inputs: true };
+
+/** Puts what was logged to runs, in a fixed number of queries. */
+export async function toRuns(
+  reader: Reader,
+  rows: readonly RunWithExperiment[],
+  fields: RunFields = allRunFields,
+): Promise<Run[]> {
   if (rows.length === 0) return [];
   const ids = rows.map((row) => row.run_id);
-  const metrics = await listLatestMetrics(reader, ids);
-  const params = await listKeyValues(reader, keyValueTables.runParams, ids);
-  const tags = await listKeyValues(reader, keyValueTables.runTags, ids);
-  const datasets = await listInputs(reader, ids);
-  const models = await listRunModels(reader, ids);
+  const metrics = await listLatestMetrics(reader, ids, fields.metrics);
+  const params = await listKeyValues(reader, keyValueTables.runParams, ids, fields.params);
+  const tags = await listKeyValues(reader, keyValueTables.runTags, ids, fields.tags);
+  const datasets = fields.inputs ? await listInputs(reader, ids) : undefined;
+  const models = fields.inputs ? await listRunModels(reader, ids) : undefined;
   return rows.map((row) => ({
     info: rowToRunInfo(row),
     metrics: metrics.get(row.run_id) ?? [],
     params: params.get(row.run_id) ?? [],
     tags: tags.get(row.run_id) ?? [],
-    datasets: datasets.get(row.run_id) ?? [],
-    modelInputs: models.get(row.run_id)?.inputs ?? [],
-    modelOutputs: models.get(row.run_id)?.outputs ?? [],
+    datasets: datasets?.get(row.run_id) ?? [],
+    modelInputs: models?.get(row.run_id)?.inputs ?? [],
+    modelOutputs: models?.get(row.run_id)?.outputs ?? [],
   }));
 }
 

@@ -121,6 +121,8 @@ class TokenReader {
   private readonly tokens: readonly Token[];
 
   constructor(source: string) {
+    const nul = source.indexOf('\0');
+    if (nul >= 0) throw invalid(source.replaceAll('\0', '\uFFFD'), nul, 'a NUL character is in no name and no value');
     this.source = source;
     this.tokens = tokenize(source);
   }
@@ -222,12 +224,28 @@ export function parseFilter(source: string): readonly Comparison[] {
   return comparisons;
 }
 
-/** Reads `metrics.auc DESC`; ascending when nothing is said. */
-export function parseOrdering(source: string): Ordering {
-  const reader = new TokenReader(source);
+function readOrdering(reader: TokenReader): Ordering {
   const identifier = reader.identifier();
   const descending = reader.takeKeyword('DESC');
   if (!descending) reader.takeKeyword('ASC');
-  if (!reader.done) throw reader.fail('expected ASC, DESC or nothing more');
   return { ...identifier, descending };
+}
+
+/** Reads `metrics.auc DESC`; ascending when nothing is said. */
+export function parseOrdering(source: string): Ordering {
+  const reader = new TokenReader(source);
+  const ordering = readOrdering(reader);
+  if (!reader.done) throw reader.fail('expected ASC, DESC or nothing more');
+  return ordering;
+}
+
+/** Reads several, separated by commas. */
+export function parseOrderings(source: string): readonly Ordering[] {
+  const reader = new TokenReader(source);
+  const orderings: Ordering[] = [];
+  if (reader.done) return orderings;
+  do orderings.push(readOrdering(reader));
+  while (reader.takeSymbol(','));
+  if (!reader.done) throw reader.fail('expected ASC, DESC, a comma or nothing more');
+  return orderings;
 }

@@ -4,11 +4,11 @@ import { inList } from '#platform/sql';
 import { findAnyExperimentRow, parseExperimentId } from './experiment-service.ts';
 import { experimentColumns, listExperimentRows, toExperiments } from './experiment-store.ts';
 import { listLoggedModelRows, toLoggedModels } from './logged-model-store.ts';
-import { listRunRows, toRuns } from './run-store.ts';
-import { parseFilter, parseOrdering } from './search-grammar.ts';
-import { compileFilter, compileOrdering, type SearchSchema } from './search-store.ts';
-import type { Lifecycle, TrackingTables } from './tracking-tables.ts';
-import type { Experiment, LoggedModel, Run } from './tracking-types.ts';
+import { special } from './metric-value.ts';
+import { type Ordering, parseFilter, parseOrdering } from './search-grammar.ts';
+import { byBytes, compileFilter, compileOrdering, groupOf, type SearchSchema } from './search-store.ts';
+import type { Lifecycle, LoggedModelStatus, TrackingTables } from './tracking-tables.ts';
+import type { Experiment, LoggedModel } from './tracking-types.ts';
 
 export interface SearchPage {
   /** The grammar is in search-grammar.ts. */
@@ -29,33 +29,11 @@ const text = (column: string) => ({ column, type: 'text' }) as const;
 const number = (column: string) => ({ column, type: 'number' }) as const;
 const listed = (column: string) => ({ column, type: 'text', lists: true }) as const;
 
-const runSchema: SearchSchema = {
-  key: 'tracking_runs.run_id',
-  attributes: {
-    run_id: listed('tracking_runs.run_id'),
-    run_name: text('tracking_runs.name'),
-    'run name': text('tracking_runs.name'),
-    'Run name': text('tracking_runs.name'),
-    'Run Name': text('tracking_runs.name'),
-    status: text('tracking_runs.status'),
-    artifact_uri: text('tracking_runs.artifact_uri'),
-    user_id: text('tracking_runs.user_id'),
-    start_time: number('tracking_runs.start_ms'),
-    created: number('tracking_runs.start_ms'),
-    Created: number('tracking_runs.start_ms'),
-    end_time: number('tracking_runs.end_ms'),
-  },
-  metrics: { table: 'tracking_latest_metrics', owner: 'run_id' },
-  params: { table: 'tracking_params', owner: 'run_id', key: 'param_key', value: 'param_value' },
-  tags: { table: 'tracking_run_tags', owner: 'run_id', key: 'tag_key', value: 'tag_value' },
-  datasets: true,
-};
-
 const experimentSchema: SearchSchema = {
   key: 'tracking_experiments.experiment_key',
   attributes: {
     name: text('tracking_experiments.name'),
-    experiment_id: number('tracking_experiments.experiment_id'),
+    experiment_id: { column: 'tracking_experiments.experiment_id', type: 'id', lists: true },
     creation_time: number('tracking_experiments.created_ms'),
     last_update_time: number('tracking_experiments.updated_ms'),
   },
@@ -65,19 +43,35 @@ const experimentSchema: SearchSchema = {
 const loggedModelSchema: SearchSchema = {
   key: 'tracking_logged_models.model_id',
   attributes: {
-    name: text('tracking_logged_models.name'),
-    model_id: text('tracking_logged_models.model_id'),
-    model_type: text('tracking_logged_models.model_type'),
-    status: text('tracking_logged_models.status'),
-    source_run_id: text('tracking_logged_models.source_run_id'),
+    name: listed('tracking_logged_models.name'),
+    model_id: listed('tracking_logged_models.model_id'),
+    model_type: listed('tracking_logged_models.model_type'),
+    status: { ...listed('tracking_logged_models.status'), toStored: toModelStatus },
+    source_run_id: listed('tracking_logged_models.source_run_id'),
+    artifact_location: listed('tracking_logged_models.artifact_uri'),
     creation_timestamp: number('tracking_logged_models.created_ms'),
+    creation_timestamp_ms: number('tracking_logged_models.created_ms'),
     creation_time: number('tracking_logged_models.created_ms'),
     last_updated_timestamp: number('tracking_logged_models.updated_ms'),
+    last_updated_timestamp_ms: number('tracking_logged_models.updated_ms'),
   },
   metrics: { table: 'tracking_logged_model_metrics', owner: 'model_id' },
   params: { table: 'tracking_logged_model_params', owner: 'model_id', key: 'param_key', value: 'param_value' },
   tags: { table: 'tracking_logged_model_tags', owner: 'model_id', key: 'tag_key', value: 'tag_value' },
+  lists: true,
 };
+
+const modelStatuses: Readonly<Record<string, LoggedModelStatus>> = {
+  PENDING: 'LOGGED_MODEL_PENDING',
+  READY: 'LOGGED_MODEL_READY',
+  FAILED: 'LOGGED_MODEL_UPLOAD_FAILED',
+  UPLOAD_FAILED: 'LOGGED_MODEL_UPLOAD_FAILED',
+};
+
+/** Clients of Python say READY, those of REST LOGGED_MODEL_READY. */
+function toModelStatus(text: string): string {
+  return Object.hasOwn(modelStatuses, text) ? (modelStatuses[text] ?? text) : text;
+}
 
 const split = <Row>(rows: readonly Row[], limit: number) => ({ page: rows.slice(0, limit), more: rows.length > limit });
 
@@ -85,42 +79,6 @@ const split = <Row>(rows: readonly Row[], limit: number) => ({ page: rows.slice(
 async function keysOf(reader: Reader, project: string, experimentIds: readonly string[]): Promise<number[]> {
   const ids = experimentIds.flatMap((id) => parseExperimentId(id) ?? []);
   return (await listExperimentRows(reader, project, ids)).map((row) => row.experiment_key);
-}
-
-/** Runs of some experiments with everything logged to them; the newest first unless ordered otherwise. */
-export async function searchRuns(
-  reader: Reader,
-  query: SearchPage & {
-    readonly project: string;
-    readonly experimentIds: readonly string[];
-    /** Undefined: both. */
-    readonly lifecycle?: Lifecycle | undefined;
-  },
-): Promise<Found<Run>> {
-  const condition = compileFilter(reader, runSchema, parseFilter(query.filter ?? ''));
-  const order = compileOrdering(runSchema, (query.orderBy ?? []).map(parseOrdering));
-  const keys = await keysOf(reader, query.project, query.experimentIds);
-  if (keys.length === 0) return { items: [], more: false };
-  let select = reader
-    .query<TrackingTables>()
-    .selectFrom('tracking_runs')
-    .select('tracking_runs.run_id')
-    .where(inList(reader, 'tracking_runs.experiment_key', keys))
-    .where(condition);
-  if (query.lifecycle !== undefined) select = select.where('tracking_runs.lifecycle', '=', query.lifecycle);
-  for (const term of order) select = select.orderBy(term as never);
-  const rows = await select
-    .orderBy('tracking_runs.start_ms', 'desc')
-    .orderBy('tracking_runs.run_id')
-    .limit(query.limit + 1)
-    .offset(query.offset ?? 0)
-    .execute();
-  const { page, more } = split(rows, query.limit);
-  const full = await listRunRows(
-    reader,
-    page.map((row) => row.run_id),
-  );
-  return { items: await toRuns(reader, full), more };
 }
 
 /** Experiments of a project, the newest first unless ordered otherwise. */
@@ -136,7 +94,7 @@ export async function searchExperiments(
     .where('tracking_experiments.project', '=', query.project)
     .where(condition);
   if (query.lifecycle !== undefined) select = select.where('tracking_experiments.lifecycle', '=', query.lifecycle);
-  for (const term of compileOrdering(experimentSchema, (query.orderBy ?? []).map(parseOrdering)))
+  for (const term of compileOrdering(reader, experimentSchema, (query.orderBy ?? []).map(parseOrdering)))
     select = select.orderBy(term as never);
   const rows = await select
     .orderBy('tracking_experiments.created_ms', 'desc')
@@ -153,13 +111,58 @@ export async function searchExperiments(
   return { items: await toExperiments(reader, page), more };
 }
 
+interface DatasetName {
+  readonly name?: string | undefined;
+  /** Undefined: whatever its content. */
+  readonly digest?: string | undefined;
+}
+
+export interface LoggedModelQuery extends Omit<SearchPage, 'orderBy'> {
+  readonly project: string;
+  readonly experimentIds: readonly string[];
+  /** Only models measured on one of these; comparisons with metrics look at what was measured there alone. */
+  readonly datasets?: readonly (DatasetName & { readonly name: string })[];
+  /** A metric's latest point counts, of what was measured on `dataset` when one is named. */
+  readonly orderBy?: readonly (Ordering & { readonly dataset?: DatasetName | undefined })[];
+}
+
+const isOn = ({ name, digest }: DatasetName) =>
+  sql`(${sql.join(
+    [
+      sql`1 = 1`,
+      ...(name === undefined ? [] : [sql`tracking_logged_model_metrics.dataset_name = ${name}`]),
+      ...(digest === undefined ? [] : [sql`tracking_logged_model_metrics.dataset_digest = ${digest}`]),
+    ],
+    sql` and `,
+  )})`;
+
+function orderByMetric({ key, descending, dataset = {} }: Ordering & { readonly dataset?: DatasetName | undefined }) {
+  const latest = (column: string) => sql`(select ${sql.ref(`tracking_logged_model_metrics.${column}`)}
+    from tracking_logged_model_metrics
+    where tracking_logged_model_metrics.model_id = tracking_logged_models.model_id
+      and tracking_logged_model_metrics.metric_key = ${key} and ${isOn(dataset)}
+    order by tracking_logged_model_metrics.timestamp_ms desc, tracking_logged_model_metrics.step desc,
+      tracking_logged_model_metrics.run_id limit 1)`;
+  const kind = latest('special');
+  return [
+    sql`case when ${kind} is null then 2 when ${kind} = ${sql.lit(special.nan)} then 1 else 0 end`,
+    sql`${latest('value')} ${sql.raw(descending ? 'desc' : 'asc')} nulls last`,
+  ];
+}
+
 /** Logged models of some experiments, the newest first unless ordered otherwise. */
-export async function searchLoggedModels(
-  reader: Reader,
-  query: SearchPage & { readonly project: string; readonly experimentIds: readonly string[] },
-): Promise<Found<LoggedModel>> {
-  const condition = compileFilter(reader, loggedModelSchema, parseFilter(query.filter ?? ''));
-  const order = compileOrdering(loggedModelSchema, (query.orderBy ?? []).map(parseOrdering));
+export async function searchLoggedModels(reader: Reader, query: LoggedModelQuery): Promise<Found<LoggedModel>> {
+  const { datasets = [], orderBy = [] } = query;
+  const isMeasured = datasets.length === 0 ? sql`1 = 1` : sql`(${sql.join(datasets.map(isOn), sql` or `)})`;
+  const schema: SearchSchema = {
+    ...loggedModelSchema,
+    metrics: { table: 'tracking_logged_model_metrics', owner: 'model_id', condition: isMeasured },
+  };
+  const comparisons = parseFilter(query.filter ?? '');
+  const condition = compileFilter(reader, schema, comparisons);
+  const order = orderBy.flatMap((one) =>
+    groupOf(schema, one) === 'metric' ? orderByMetric(one) : compileOrdering(reader, schema, [one]),
+  );
   const keys = await keysOf(reader, query.project, query.experimentIds);
   if (keys.length === 0) return { items: [], more: false };
   let select = reader
@@ -169,10 +172,13 @@ export async function searchLoggedModels(
     .where(inList(reader, 'tracking_logged_models.experiment_key', keys))
     .where('tracking_logged_models.deleted_ms', 'is', null)
     .where(condition);
+  if (datasets.length > 0)
+    select = select.where(sql<boolean>`exists (select 1 from tracking_logged_model_metrics
+      where tracking_logged_model_metrics.model_id = tracking_logged_models.model_id and ${isMeasured})`);
   for (const term of order) select = select.orderBy(term as never);
   const rows = await select
     .orderBy('tracking_logged_models.created_ms', 'desc')
-    .orderBy(sql`tracking_logged_models.model_id`)
+    .orderBy(byBytes(reader, 'tracking_logged_models.model_id') as never)
     .limit(query.limit + 1)
     .offset(query.offset ?? 0)
     .execute();

@@ -10,9 +10,26 @@ export interface SearchSchema {
   /** The searched table's key: `tracking_runs.run_id`. */
   readonly key: string;
   readonly attributes: Readonly<
-    Record<string, { readonly column: string; readonly type: 'text' | 'number'; readonly lists?: true }>
+    Record<
+      string,
+      {
+        readonly column: string;
+        /** `id`: a number that clients write as a text as well. */
+        readonly type: 'text' | 'number' | 'id';
+        readonly lists?: true;
+        /** From what people write to what is stored. */
+        readonly toStored?: (text: string) => string;
+      }
+    >
   >;
-  readonly metrics?: { readonly table: string; readonly owner: string };
+  /** Params and tags can be compared with lists. */
+  readonly lists?: true;
+  readonly metrics?: {
+    readonly table: string;
+    readonly owner: string;
+    /** What a point must meet as well. */
+    readonly condition?: RawBuilder<unknown>;
+  };
   readonly params?: KeyValueSource;
   readonly tags?: KeyValueSource;
   readonly datasets?: true;
@@ -48,7 +65,7 @@ const textual: readonly ComparisonOperator[] = ['=', '!=', 'LIKE', 'ILIKE'];
 
 const invalid = trackingErrors.TRACKING_VALUE_INVALID;
 
-function groupOf(schema: SearchSchema, { group, key }: Identifier): Group {
+export function groupOf(schema: SearchSchema, { group, key }: Identifier): Group {
   if (group === undefined) return 'attribute';
   const found = groups[group];
   const supported =
@@ -81,11 +98,16 @@ function requireText({ key, operator, value }: Comparison): string {
 }
 
 const operators = { '=': sql`=`, '!=': sql`<>`, '<': sql`<`, '<=': sql`<=`, '>': sql`>`, '>=': sql`>=` } as const;
-const signOf = (operator: ComparisonOperator) => operators[operator as keyof typeof operators];
+export const signOf = (operator: ComparisonOperator) => operators[operator as keyof typeof operators];
+
+/** SQLite refuses patterns of 50,000 bytes; no value is as long as this. */
+const mostPatternLength = 10_000;
 
 /** MLflow's patterns know `%` and `_` and no escape. */
-function compareText(reader: Reader, column: string, comparison: Comparison): RawBuilder<unknown> {
+export function compareText(reader: Reader, column: string, comparison: Comparison): RawBuilder<unknown> {
   const text = requireText(comparison);
+  if (comparison.operator.endsWith('LIKE') && text.length > mostPatternLength)
+    throw invalid(`a pattern has at most ${mostPatternLength} characters, this one has ${text.length}`);
   if (comparison.operator === 'LIKE') {
     if (reader.dialect === 'postgres') return sql`${sql.ref(column)} like ${text} escape ''`;
     const glob = text
@@ -98,10 +120,14 @@ function compareText(reader: Reader, column: string, comparison: Comparison): Ra
   return sql`${sql.ref(column)} ${signOf(comparison.operator)} ${text}`;
 }
 
-const compareNumber = (column: string, comparison: Comparison) =>
-  sql`${sql.ref(column)} ${signOf(comparison.operator)} ${requireNumber(comparison)}`;
+/** Columns of integers compare with any number: PostgreSQL takes a bare parameter there for an integer. */
+export const toNumberParameter = ({ dialect }: Pick<Reader, 'dialect'>, value: number) =>
+  dialect === 'sqlite' || Number.isSafeInteger(value) ? sql`${value}` : sql`${value}::double precision`;
 
-function attributeOf(schema: SearchSchema, key: string) {
+const compareNumber = (reader: Reader, column: string, comparison: Comparison) =>
+  sql`${sql.ref(column)} ${signOf(comparison.operator)} ${toNumberParameter(reader, requireNumber(comparison))}`;
+
+export function attributeOf(schema: SearchSchema, key: string) {
   const attribute = Object.hasOwn(schema.attributes, key) ? schema.attributes[key] : undefined;
   if (attribute === undefined)
     throw trackingErrors.SEARCH_ATTRIBUTE_UNKNOWN(key, Object.keys(schema.attributes).join(', '));
@@ -109,21 +135,62 @@ function attributeOf(schema: SearchSchema, key: string) {
 }
 
 function compareAttribute(reader: Reader, schema: SearchSchema, comparison: Comparison): RawBuilder<unknown> {
-  const { column, type, lists } = attributeOf(schema, comparison.key);
-  const { operator, value } = comparison;
-  if (operator === 'IN' || operator === 'NOT IN') {
-    if (!lists || typeof value !== 'object')
-      throw invalid(`'${operator}' is not supported for the attribute '${comparison.key}'`);
-    const inside = inList(reader, column, value);
-    return operator === 'IN' ? sql`${inside}` : sql`not (${inside})`;
-  }
+  const { column, type, lists, toStored } = attributeOf(schema, comparison.key);
+  const { operator } = comparison;
+  if ((operator === 'IN' || operator === 'NOT IN') && !lists)
+    throw invalid(`'${operator}' is not supported for the attribute '${comparison.key}'`);
   if (operator === 'IS NULL' || operator === 'IS NOT NULL')
     throw invalid(`'${operator}' is for params and tags only, not for the attribute '${comparison.key}'`);
-  return type === 'number' ? compareNumber(column, comparison) : compareText(reader, column, comparison);
+  if (type === 'number') return compareNumber(reader, column, comparison);
+  if (type === 'id') return compareId(reader, column, comparison);
+  return compareListedText(reader, column, toStored === undefined ? comparison : mapValue(comparison, toStored));
 }
 
-const columnsOf = (owner: string | readonly string[]) =>
-  sql.join((typeof owner === 'string' ? [owner] : owner).map((column) => sql.ref(column)));
+function mapValue(comparison: Comparison, change: (text: string) => string): Comparison {
+  const { value } = comparison;
+  if (typeof value === 'string') return { ...comparison, value: change(value) };
+  return typeof value === 'object' ? { ...comparison, value: value.map(change) } : comparison;
+}
+
+/** What is no number is no id of anything. */
+const toId = (text: string) => (/^\d{1,15}$/.test(text) ? Number(text) : -1);
+
+function compareId(reader: Reader, column: string, comparison: Comparison): RawBuilder<unknown> {
+  const { operator, value } = comparison;
+  if (typeof value === 'object') {
+    const inside = inList(reader, column, value.map(toId));
+    return operator === 'IN' ? sql`${inside}` : sql`not (${inside})`;
+  }
+  return compareNumber(reader, column, typeof value === 'string' ? { ...comparison, value: toId(value) } : comparison);
+}
+
+/** As `compareText`, and with a list. */
+function compareListedText(reader: Reader, column: string, comparison: Comparison): RawBuilder<unknown> {
+  const { operator, value } = comparison;
+  if (typeof value !== 'object') return compareText(reader, column, comparison);
+  const inside = inList(reader, column, value);
+  return operator === 'IN' ? sql`${inside}` : sql`not (${inside})`;
+}
+
+const listOf = (names: string | readonly string[]) => (typeof names === 'string' ? names.split(' ') : names);
+
+/**
+ * There is a row of `table` that belongs to what is searched and meets `condition`. It asks row by row along the table's
+ * primary key. (`offset 0` keeps PostgreSQL from reading the whole table for a hash of it.)
+ */
+function owns(
+  { dialect }: Pick<Reader, 'dialect'>,
+  schema: SearchSchema,
+  { table, owner }: { readonly table: string; readonly owner: string | readonly string[] },
+  condition: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  const keys = listOf(schema.key);
+  const same = listOf(owner).map(
+    (column, index) => sql`${sql.ref(`${table}.${column}`)} = ${sql.ref(keys[index] ?? schema.key)}`,
+  );
+  return sql`exists (select 1 from ${sql.table(table)} where ${sql.join(same, sql` and `)} and ${condition}
+    ${dialect === 'postgres' ? sql`offset 0` : sql``})`;
+}
 
 function compareKeyValue(
   reader: Reader,
@@ -132,39 +199,63 @@ function compareKeyValue(
   comparison: Comparison,
 ): RawBuilder<unknown> {
   const { operator, key } = comparison;
-  const keys = typeof source.owner === 'string' ? sql.ref(schema.key) : sql`(${columnsOf(schema.key.split(' '))})`;
-  const owners = (condition: RawBuilder<unknown>) =>
-    sql`${keys} in (select ${columnsOf(source.owner)} from ${sql.table(source.table)}
-      where ${sql.ref(`${source.table}.${source.key}`)} = ${key} and ${condition})`;
+  const isKey = sql`${sql.ref(`${source.table}.${source.key}`)} = ${key}`;
+  if (operator === 'IS NULL') return sql`not ${owns(reader, schema, source, isKey)}`;
+  if (operator === 'IS NOT NULL') return owns(reader, schema, source, isKey);
   const column = `${source.table}.${source.value}`;
-  if (operator === 'IS NULL') return sql`not (${owners(sql`1 = 1`)})`;
-  if (operator === 'IS NOT NULL') return owners(sql`1 = 1`);
-  return owners(compareText(reader, column, comparison));
+  const matches = schema.lists
+    ? compareListedText(reader, column, comparison)
+    : compareText(reader, column, comparison);
+  return owns(reader, schema, source, sql`${isKey} and ${matches}`);
 }
 
-function compareDataset(reader: Reader, comparison: Comparison): RawBuilder<unknown> {
+const inputTags = { table: 'tracking_input_tags', owner: 'run_id' };
+const inputs = { table: 'tracking_inputs', owner: 'run_id' };
+
+function compareDataset(reader: Reader, schema: SearchSchema, comparison: Comparison): RawBuilder<unknown> {
   const { key } = comparison;
-  const list = comparison.operator === 'IN' || comparison.operator === 'NOT IN';
-  const column = { name: 'tracking_datasets.name', digest: 'tracking_datasets.digest', context: 'tag_value' }[key];
+  const column = Object.hasOwn(datasetColumns, key) ? datasetColumns[key] : undefined;
   if (column === undefined) throw trackingErrors.SEARCH_ATTRIBUTE_UNKNOWN(key, 'name, digest, context');
-  if (list) throw invalid(`'${comparison.operator}' is not supported for 'datasets.${key}'`);
+  const matches = compareListedText(reader, column, comparison);
   if (key === 'context')
-    return sql`tracking_runs.run_id in (select tracking_input_tags.run_id from tracking_input_tags
-      where tracking_input_tags.tag_key = 'mlflow.data.context'
-        and ${compareText(reader, 'tracking_input_tags.tag_value', comparison)})`;
-  return sql`tracking_runs.run_id in (select tracking_inputs.run_id from tracking_inputs
-    inner join tracking_datasets on tracking_datasets.dataset_key = tracking_inputs.dataset_key
-    where ${compareText(reader, column, comparison)})`;
+    return owns(reader, schema, inputTags, sql`tracking_input_tags.tag_key = 'mlflow.data.context' and ${matches}`);
+  return owns(
+    reader,
+    schema,
+    inputs,
+    sql`exists (select 1 from tracking_datasets
+      where tracking_datasets.dataset_key = tracking_inputs.dataset_key and ${matches})`,
+  );
 }
 
-function compareMetric(schema: SearchSchema, comparison: Comparison): RawBuilder<unknown> {
-  const { table, owner } = schema.metrics ?? { table: '', owner: '' };
-  // NaN is not less, equal or greater: it answers only to "not equal"
-  const real = comparison.operator === '!=' ? sql`1 = 1` : sql`${sql.ref(`${table}.special`)} <> ${special.nan}`;
-  return sql`${sql.ref(schema.key)} in (select ${sql.ref(`${table}.${owner}`)} from ${sql.table(table)}
-    where ${sql.ref(`${table}.metric_key`)} = ${comparison.key} and ${real}
-      and ${compareNumber(`${table}.value`, comparison)})`;
+const datasetColumns: Readonly<Record<string, string>> = {
+  name: 'tracking_datasets.name',
+  digest: 'tracking_datasets.digest',
+  context: 'tracking_input_tags.tag_value',
+};
+
+function compareMetric(reader: Reader, schema: SearchSchema, comparison: Comparison): RawBuilder<unknown> {
+  const source = schema.metrics ?? { table: '', owner: '' };
+  const { table } = source;
+  const further = schema.metrics?.condition ?? sql`1 = 1`;
+  return owns(
+    reader,
+    schema,
+    source,
+    sql`${sql.ref(`${table}.metric_key`)} = ${comparison.key} and ${compareMetricValue(reader, table, comparison)}
+      and ${further}`,
+  );
 }
+
+function compareMetricValue(reader: Reader, table: string, comparison: Comparison): RawBuilder<unknown> {
+  // NaN is not less, equal or greater: it answers only to "not equal"
+  const isNan = sql`${sql.ref(`${table}.special`)} = ${sql.lit(special.nan)}`;
+  const matches = compareNumber(reader, `${table}.value`, comparison);
+  return comparison.operator === '!=' ? sql`(${isNan} or ${matches})` : sql`not (${isNan}) and ${matches}`;
+}
+
+/** More would be a deeper expression than SQLite takes, and nothing that a person or a client asks. */
+const mostComparisons = 200;
 
 /** The conditions of a filter, joined by AND; a key that was never logged matches only IS NULL. */
 export function compileFilter(
@@ -172,11 +263,13 @@ export function compileFilter(
   schema: SearchSchema,
   comparisons: readonly Comparison[],
 ): RawBuilder<boolean> {
+  if (comparisons.length > mostComparisons)
+    throw invalid(`a filter has at most ${mostComparisons} comparisons, this one has ${comparisons.length}`);
   const conditions = comparisons.map((comparison) => {
     const group = groupOf(schema, comparison);
     if (group === 'attribute') return compareAttribute(reader, schema, comparison);
-    if (group === 'metric') return compareMetric(schema, comparison);
-    if (group === 'dataset') return compareDataset(reader, comparison);
+    if (group === 'metric') return compareMetric(reader, schema, comparison);
+    if (group === 'dataset') return compareDataset(reader, schema, comparison);
     const source = group === 'param' ? schema.params : schema.tags;
     if (source === undefined) throw invalid(`'${comparison.key}' cannot be searched here`);
     return compareKeyValue(reader, schema, source, comparison);
@@ -184,22 +277,25 @@ export function compileFilter(
   return conditions.length === 0 ? sql<boolean>`1 = 1` : sql<boolean>`${sql.join(conditions, sql` and `)}`;
 }
 
-/** Order terms: values first, then NaN, then what is missing, in both directions. */
-export function compileOrdering(schema: SearchSchema, orderings: readonly Ordering[]): RawBuilder<unknown>[] {
+/** Texts in the order of their bytes: PostgreSQL would order them by the language of the database. */
+export const byBytes = ({ dialect }: Pick<Reader, 'dialect'>, column: string): RawBuilder<unknown> =>
+  dialect === 'postgres' ? sql`${sql.ref(column)} collate "C"` : sql`${sql.ref(column)}`;
+
+const mostOrderings = 20;
+
+/** Order terms: what is missing comes last in both directions. (Metrics are ordered where they are searched.) */
+export function compileOrdering(
+  reader: Reader,
+  schema: SearchSchema,
+  orderings: readonly Ordering[],
+): RawBuilder<unknown>[] {
+  if (orderings.length > mostOrderings) throw invalid(`at most ${mostOrderings} orderings can be combined`);
   return orderings.flatMap((ordering) => {
     const direction = ordering.descending ? sql`desc nulls last` : sql`asc nulls last`;
     const group = groupOf(schema, ordering);
-    if (group === 'attribute') return [sql`${sql.ref(attributeOf(schema, ordering.key).column)} ${direction}`];
-    if (group === 'metric' && schema.metrics) {
-      const { table, owner } = schema.metrics;
-      const of = (column: string) =>
-        sql`(select ${sql.ref(`${table}.${column}`)} from ${sql.table(table)}
-          where ${sql.ref(`${table}.${owner}`)} = ${sql.ref(schema.key)} and ${sql.ref(`${table}.metric_key`)} = ${ordering.key}
-          order by ${sql.ref(`${table}.step`)} desc, ${sql.ref(`${table}.timestamp_ms`)} desc limit 1)`;
-      return [
-        sql`case when ${of('special')} is null then 2 when ${of('special')} = ${special.nan} then 1 else 0 end`,
-        sql`${of('value')} ${direction}`,
-      ];
+    if (group === 'attribute') {
+      const { column, type } = attributeOf(schema, ordering.key);
+      return [sql`${type === 'text' ? byBytes(reader, column) : sql.ref(column)} ${direction}`];
     }
     const source = group === 'param' ? schema.params : group === 'tag' ? schema.tags : undefined;
     if (source === undefined || typeof source.owner !== 'string')
@@ -207,7 +303,8 @@ export function compileOrdering(schema: SearchSchema, orderings: readonly Orderi
     return [
       sql`(select ${sql.ref(`${source.table}.${source.value}`)} from ${sql.table(source.table)}
         where ${sql.ref(`${source.table}.${source.owner}`)} = ${sql.ref(schema.key)}
-          and ${sql.ref(`${source.table}.${source.key}`)} = ${ordering.key}) ${direction}`,
+          and ${sql.ref(`${source.table}.${source.key}`)} = ${ordering.key})
+        ${reader.dialect === 'postgres' ? sql`collate "C"` : sql``} ${direction}`,
     ];
   });
 }

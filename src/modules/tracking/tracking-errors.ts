@@ -45,6 +45,10 @@ export const trackingErrors = defineErrors({
     message: (source: string, position: number, why: string) =>
       `Invalid clause(s) in filter string "${source}" at position ${position}: ${why}`,
   },
+  RUN_POSITION_INVALID: {
+    kind: 'invalid',
+    message: () => 'Invalid page token: it was not made for this search. Start again without one.',
+  },
   SEARCH_ATTRIBUTE_UNKNOWN: {
     kind: 'invalid',
     message: (key: string, known: string) => `Invalid attribute key '${key}' specified. Valid keys are: ${known}`,

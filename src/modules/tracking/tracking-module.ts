@@ -2,14 +2,17 @@ import type { FastifyInstance } from 'fastify';
 import type { Consumer } from '#platform/events';
 import { createArtifactService } from './artifact-service.ts';
 import { createExperimentService } from './experiment-service.ts';
+import { createHistoryService } from './history-service.ts';
 import { createLoggedModelService } from './logged-model-service.ts';
 import { createLoggingService } from './logging-service.ts';
 import { createPurgeLoop } from './purge/purge-loop.ts';
 import { registerPurgeRoutes } from './purge/purge-routes.ts';
 import { createPurgeService } from './purge/purge-service.ts';
 import { createPurgeSteps } from './purge/purge-steps.ts';
+import { createRunListing } from './run-listing.ts';
+import { countRuns, searchRunDocuments, searchRuns } from './run-search-read-model.ts';
 import { createRunService } from './run-service.ts';
-import { searchExperiments, searchLoggedModels, searchRuns } from './search-read-model.ts';
+import { searchExperiments, searchLoggedModels } from './search-read-model.ts';
 import type { TrackingApi } from './tracking-api.ts';
 import type { TrackingDeps } from './tracking-deps.ts';
 import { registerTrackingRoutes } from './tracking-routes.ts';
@@ -21,13 +24,18 @@ export interface TrackingModule {
   readonly consumers: readonly Consumer[];
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** Lists the runs that are at rest; a started module does it by itself. */
+  listRuns(): Promise<unknown>;
 }
 
 /** Experiments, runs, metrics, logged models and their artifact trees. */
 export function createTrackingModule(deps: TrackingDeps): TrackingModule {
   const experiments = createExperimentService();
+  const listing = createRunListing(deps);
+  const touched = (runId: string) => listing.touch(runId);
   const runs = createRunService({
     ...deps,
+    touched,
     createExperiment: (unit, input) => experiments.createExperiment(unit, input),
   });
   const models = createLoggedModelService(deps);
@@ -39,9 +47,12 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
     ...runs,
     ...models,
     ...purges,
-    ...createLoggingService(deps),
+    ...createLoggingService({ ...deps, touched }),
+    ...createHistoryService(),
     ...createArtifactService(deps),
     searchRuns,
+    searchRunDocuments,
+    countRuns,
     searchExperiments,
     searchLoggedModels,
   };
@@ -65,7 +76,12 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
         for (const { name } of await deps.projects.list(unit)) await api.ensureDefaultExperiment(unit, name);
       });
       purgeLoop.start();
+      listing.start();
     },
-    stop: () => purgeLoop.stop(),
+    async stop() {
+      await listing.stop();
+      await purgeLoop.stop();
+    },
+    listRuns: () => listing.round(),
   };
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createHttpServer } from '#platform/http';
 import { createLogger } from '#platform/log';
 import { openTestDatabase } from '#platform/testing/database';
@@ -24,6 +24,7 @@ test('experiments and runs are listed and shown, a number that JSON cannot carry
     checkAnswers: true,
   });
   tracking.routes(app);
+  onTestFinished(() => tracking.stop());
   const get = async (url: string) => (await app.inject({ method: 'GET', url, headers: { host: 'localhost' } })).json();
 
   const ids: string[] = [];

@@ -1,16 +1,20 @@
 import type { FastifyInstance } from 'fastify';
 import { toRfc3339 } from '#contracts/rfc3339';
 import {
+  countTrackingRuns,
   type ExperimentView,
   getExperiment,
   getTrackingRun,
   listExperiments,
   listTrackingRuns,
+  searchTrackingRuns,
   type TrackingRunView,
 } from '#contracts/tracking';
 import type { Database } from '#platform/database';
 import { registerOperation } from '#platform/http';
 import { decodeCursor, encodeCursor } from '#platform/sql';
+import { parseIds, parseRunFields, toCursorParts, toPosition } from './light-search.ts';
+import { parseOrderings } from './search-grammar.ts';
 import type { TrackingApi } from './tracking-api.ts';
 import { trackingErrors } from './tracking-errors.ts';
 import type { Experiment, Run } from './tracking-types.ts';
@@ -54,7 +58,29 @@ function toRunView({ info, metrics, params, tags }: Run): TrackingRunView {
 
 const toOffset = (cursor: string | undefined) => (cursor === undefined ? 0 : Number(decodeCursor(cursor)[0]) || 0);
 
+interface SearchFields {
+  readonly filter?: string;
+  readonly order?: string;
+  readonly fields?: string;
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
 export function registerTrackingRoutes(app: FastifyInstance, database: Database, api: TrackingApi): void {
+  async function search(project: string, experimentIds: readonly string[] | undefined, query: SearchFields) {
+    const { items, next } = await api.searchRuns(database.read, {
+      project,
+      experimentIds,
+      lifecycle: 'active',
+      filter: query.filter,
+      orderBy: parseOrderings(query.order ?? ''),
+      fields: parseRunFields(query.fields),
+      limit: query.limit ?? 50,
+      ...(query.cursor !== undefined && { after: toPosition(decodeCursor(query.cursor)) }),
+    });
+    return { items: items.map(toRunView), ...(next !== undefined && { next: encodeCursor(toCursorParts(next)) }) };
+  }
+
   registerOperation(app, listExperiments, async ({ query, context }, answer) => {
     const offset = toOffset(query.cursor);
     const limit = query.limit ?? 50;
@@ -76,18 +102,21 @@ export function registerTrackingRoutes(app: FastifyInstance, database: Database,
   registerOperation(app, listTrackingRuns, async ({ params, query, context }, answer) => {
     const experiment = await api.experiment(database.read, context.project, params.experimentId);
     if (experiment === undefined) throw trackingErrors.EXPERIMENT_NOT_FOUND(params.experimentId);
-    const offset = toOffset(query.cursor);
-    const limit = query.limit ?? 50;
-    const { items, more } = await api.searchRuns(database.read, {
+    return answer(200, await search(context.project, [params.experimentId], query));
+  });
+
+  registerOperation(app, searchTrackingRuns, async ({ query, context }, answer) =>
+    answer(200, await search(context.project, parseIds(query.experiments), query)),
+  );
+
+  registerOperation(app, countTrackingRuns, async ({ query, context }, answer) => {
+    const count = await api.countRuns(database.read, {
       project: context.project,
-      experimentIds: [params.experimentId],
-      lifecycle: 'active',
+      experimentIds: parseIds(query.experiments),
       filter: query.filter,
-      ...(query.order !== undefined && { orderBy: [query.order] }),
-      limit,
-      offset,
+      lifecycle: 'active',
     });
-    return answer(200, { items: items.map(toRunView), ...(more && { next: encodeCursor([offset + limit]) }) });
+    return answer(200, { count });
   });
 
   registerOperation(app, getTrackingRun, async ({ params, context }, answer) => {

@@ -1,7 +1,11 @@
+import type { Generated } from 'kysely';
+
 export type Lifecycle = 'active' | 'deleted';
 export type RunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED';
 /** A run in one of these stays as it is. */
 export const endedStatuses: readonly RunStatus[] = ['FINISHED', 'FAILED', 'KILLED'];
+/** What is kept of a run for searches; the states are in run-listing-store.ts. */
+export type RunListingState = 'waiting' | 'listed' | 'wide';
 export type LoggedModelStatus = 'LOGGED_MODEL_PENDING' | 'LOGGED_MODEL_READY' | 'LOGGED_MODEL_UPLOAD_FAILED';
 
 export interface ExperimentRow {
@@ -115,7 +119,8 @@ export interface PurgeItemRow {
 export interface TrackingTables {
   tracking_experiments: ExperimentRow;
   tracking_experiment_tags: { experiment_key: number; tag_key: string; tag_value: string };
-  tracking_runs: RunRow;
+  tracking_runs: RunRow & { listing: Generated<RunListingState> };
+  tracking_run_documents: { run_id: string; document: string };
   tracking_metrics: MetricRow;
   tracking_metric_batches: MetricBatchRow;
   tracking_latest_metrics: MetricRow;

@@ -15,6 +15,8 @@ const int8 = 20;
 const numeric = 1700;
 /** SQLSTATE read_only_sql_transaction. */
 const readOnlyTransaction = '25006';
+/** character_not_in_repertoire, untranslatable_character: of JavaScript's texts PostgreSQL refuses those with U+0000. */
+const refusedTexts: ReadonlySet<string> = new Set(['22021', '22P05']);
 
 /** `bigint`, `count` and `sum` come as text; in code they are numbers, and one that would lose digits is an error. */
 function parseInteger(text: string): number {
@@ -70,6 +72,8 @@ function createConnection(query: (config: QueryConfig<unknown[]>) => Promise<Pos
       const config = { text: sql, values: [...parameters], ...(name !== undefined && { name }) };
       const { rows, rowCount, command } = await query(config).catch((error: unknown) => {
         if (error instanceof DatabaseError && error.code === readOnlyTransaction) throw databaseErrors.READER_WRITES();
+        if (error instanceof DatabaseError && refusedTexts.has(error.code ?? ''))
+          throw withCause(databaseErrors.TEXT_HAS_NUL(), error);
         throw asUnavailable(error);
       });
       return command === 'SELECT' || rowCount === null

@@ -35,8 +35,6 @@ const conflicts = new Set(['40001', '40P01']);
 const uniqueViolation = '23505';
 /** Failures that may pass when the unit is run again. */
 const passing: ReadonlySet<string> = new Set([...conflicts, uniqueViolation]);
-/** character_not_in_repertoire, untranslatable_character: of JavaScript's texts PostgreSQL refuses those with U+0000. */
-const refusedTexts: ReadonlySet<string> = new Set(['22021', '22P05']);
 const maxUniqueAttempts = 3;
 
 /** PostgreSQL: a unit is one serializable transaction. One control plane at a time, for now. */
@@ -109,7 +107,6 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
       try {
         return await attempt(context, work);
       } catch (error) {
-        if (findState(error, refusedTexts) !== undefined) throw withCause(databaseErrors.TEXT_HAS_NUL(), error);
         const state = findState(error, passing);
         if (state === undefined || (state === uniqueViolation && count >= maxUniqueAttempts)) throw error;
         if (count === maxAttempts) throw withCause(databaseErrors.DATABASE_CONFLICT(count), error);

@@ -3,6 +3,7 @@ import { experimentIdOf } from './experiment-calls.ts';
 import type { CallInput, MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { invalidParameter, sendMlflowError } from './mlflow-errors.ts';
 import { decodePageToken, nextPage } from './page-token.ts';
+import type { WireFields } from './wire-fields.ts';
 import { list, toWireLoggedModel } from './wire-views.ts';
 
 const statuses: Readonly<Record<LoggedModelStatus, number>> = {
@@ -12,12 +13,24 @@ const statuses: Readonly<Record<LoggedModelStatus, number>> = {
 };
 const prefix = '/2.0/mlflow/logged-models';
 
-/** `metrics.auc` with its direction, quoted so that any key stands for itself. */
-function toOrdering(fieldName: string, ascending: boolean): string {
-  const dot = fieldName.indexOf('.');
-  if (fieldName.includes('`')) throw invalidParameter(`Invalid order_by field name: ${fieldName}`);
-  const name = dot < 0 ? `\`${fieldName}\`` : `${fieldName.slice(0, dot)}.\`${fieldName.slice(dot + 1)}\``;
-  return `${name} ${ascending ? 'ASC' : 'DESC'}`;
+/** A field of `order_by`: everything after the first dot is the key, whatever it holds. */
+function toOrdering(fields: WireFields) {
+  const name = fields.requiredName('field_name');
+  if (name.includes('\0')) throw invalidParameter('Invalid order_by field name: it holds a NUL character');
+  const dot = name.indexOf('.');
+  const unquote = (text: string) => text.replace(/^`(.*)`$/s, '$1');
+  return {
+    group: dot < 0 ? undefined : name.slice(0, dot),
+    key: unquote(name.slice(dot + 1)),
+    descending: !(fields.flag('ascending') ?? true),
+    dataset: { name: fields.text('dataset_name') || undefined, digest: fields.text('dataset_digest') || undefined },
+  };
+}
+
+function toDataset(fields: WireFields) {
+  const name = fields.text('dataset_name');
+  if (!name) throw invalidParameter('`dataset_name` in the `datasets` clause must be specified.');
+  return { name, digest: fields.text('dataset_digest') || undefined };
 }
 
 const idOf = ({ params }: CallInput) => params['modelId'] ?? '';
@@ -53,9 +66,8 @@ export function loggedModelCalls({ database, tracking }: MlflowDeps): readonly M
           project,
           experimentIds: fields.requiredTexts('experiment_ids'),
           filter: fields.text('filter'),
-          orderBy: fields
-            .messages('order_by')
-            .map((order) => toOrdering(order.requiredName('field_name'), order.flag('ascending') ?? true)),
+          datasets: fields.messages('datasets').map(toDataset),
+          orderBy: fields.messages('order_by').map(toOrdering),
           limit,
           offset,
         });

@@ -1,10 +1,8 @@
 import type { DatasetInput, NewMetric } from '#modules/tracking';
 import type { MlflowCall, MlflowDeps } from './mlflow-calls.ts';
-import { invalidParameter, sendMlflowError } from './mlflow-errors.ts';
-import { decodePageToken, nextPage } from './page-token.ts';
+import { invalidParameter } from './mlflow-errors.ts';
 import { runIdOf } from './run-calls.ts';
 import type { WireFields } from './wire-fields.ts';
-import { list, toWireMetric } from './wire-views.ts';
 
 const prefix = '/2.0/mlflow/runs';
 const modelFields = ['artifact_path', 'flavors', 'run_id', 'utc_time_created'];
@@ -158,35 +156,6 @@ export function loggingCalls({ database, tracking }: MlflowDeps): readonly Mlflo
         const input = { project, runId: runIdOf(fields), model: parseModel(fields.requiredName('model_json')) };
         await database.write(context.write, (unit) => tracking.noteModel(unit, input));
         return {};
-      },
-    },
-    {
-      method: 'GET',
-      path: '/2.0/mlflow/metrics/get-history',
-      permission: 'read',
-      handle: async ({ fields, project, reply }) => {
-        const runId = runIdOf(fields);
-        const key = fields.requiredText('metric_key');
-        const given = fields.integer('max_results');
-        if (given !== undefined && given <= 0)
-          return sendMlflowError(
-            reply,
-            'INVALID_PARAMETER_VALUE',
-            `Invalid value ${given} for parameter 'max_results' supplied. It must be a positive integer`,
-          );
-        const offset = decodePageToken(fields.text('page_token'));
-        const points = await tracking.metricHistory(database.read, {
-          project,
-          runId,
-          key,
-          offset,
-          ...(given !== undefined && { limit: given + 1 }),
-        });
-        const page = given === undefined ? points : points.slice(0, given);
-        return {
-          ...list('metrics', page.map(toWireMetric)),
-          ...nextPage(points.length > page.length, offset + page.length),
-        };
       },
     },
   ];

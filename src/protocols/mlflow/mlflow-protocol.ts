@@ -3,6 +3,7 @@ import { registerRawRoute } from '#platform/http';
 import { registerArtifactBytes } from './artifact-bytes.ts';
 import { artifactCalls } from './artifact-calls.ts';
 import { experimentCalls } from './experiment-calls.ts';
+import { historyCalls } from './history-calls.ts';
 import { loggedModelCalls } from './logged-model-calls.ts';
 import { loggingCalls } from './logging-calls.ts';
 import { type MlflowDeps, registerCalls } from './mlflow-calls.ts';
@@ -32,6 +33,7 @@ export function createMlflowProtocol(deps: MlflowDeps): MlflowProtocol {
         ...experimentCalls(deps),
         ...runCalls(deps),
         ...loggingCalls(deps),
+        ...historyCalls(deps),
         ...loggedModelCalls(deps),
         ...modelCalls(deps),
         ...modelVersionCalls(deps),

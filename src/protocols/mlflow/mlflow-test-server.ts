@@ -30,6 +30,8 @@ export interface MlflowTestServer {
   readonly calls: ReadonlySet<string>;
   /** What an area's table calls supported and no request has yet been answered 2xx for. */
   unanswered(area: AreaName): readonly string[];
+  /** Lists the runs at rest now, which the started module does in its own time. */
+  readonly listRuns: () => Promise<unknown>;
 }
 
 const noPipelines = () => Promise.reject(new Error('there are no pipelines here'));
@@ -87,12 +89,14 @@ export async function createMlflowTestServer(options: {
   const { calls, answered } = watchCalls(app);
   protocol.routes(app);
   await tracking.start();
+  app.addHook('onClose', () => tracking.stop());
   await app.ready();
   return {
     app,
     tracking: tracking.api,
     registry: registry.api,
     lineage,
+    listRuns: () => tracking.listRuns(),
     calls,
     unanswered: (area) =>
       conformanceTable[area].endpoints

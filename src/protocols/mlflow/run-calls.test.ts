@@ -3,7 +3,7 @@ import { describeDatabases } from '#platform/testing/database';
 import { useMlflow } from './testing/mlflow-test-client.ts';
 
 describeDatabases("MLflow's runs", (open) => {
-  const { createRun, get, post, state } = useMlflow(open);
+  const { createRun, get, post, send, state } = useMlflow(open);
 
   test('a run carries what a batch logged: numbers as numbers, NaN as a text, nothing that is empty', async () => {
     const runId = await createRun();
@@ -79,6 +79,76 @@ describeDatabases("MLflow's runs", (open) => {
     const second = await get('metrics/get-history', { run_id, metric_key: 'm', max_results: '2', page_token });
     expect(second.body).toEqual({ metrics: [{ key: 'm', value: 3, timestamp: 3, step: 3 }] });
     expect((await get('metrics/get-history', { run_id, metric_key: 'none' })).body).toEqual({});
+  });
+
+  test('histories of several runs come together, whole or sampled, for charts', async () => {
+    const runIds = [await createRun(), await createRun()].toSorted();
+    const valueOf = (run_id: string, step: number) => 100 * runIds.indexOf(run_id) + step;
+    for (const run_id of runIds) {
+      const metrics = Array.from({ length: 10 }, (_, step) => ({
+        key: 'm',
+        value: valueOf(run_id, step),
+        timestamp: 5,
+        step,
+      }));
+      await post('runs/log-batch', { run_id, metrics });
+    }
+    const bulk = { method: 'GET', url: '/ajax-api/2.0/mlflow/metrics/get-history-bulk' } as const;
+    const all = await send({ ...bulk, query: { run_id: runIds.toReversed(), metric_key: 'm', max_results: '12' } });
+    expect((all.body as never as { metrics: object[] }).metrics).toEqual(
+      [...Array(10).keys(), 0, 1].map((step, index) => {
+        const run_id = runIds[Math.floor(index / 10)] ?? '';
+        return { key: 'm', value: valueOf(run_id, step), timestamp: 5, step, run_id };
+      }),
+    );
+    expect((await send({ ...bulk, query: { metric_key: 'm' } })).status).toBe(400);
+    const tooMany = Array.from({ length: 101 }, () => runIds[0] ?? '');
+    expect((await send({ ...bulk, query: { run_id: tooMany, metric_key: 'm' } })).status).toBe(400);
+
+    const sample = (query: Record<string, string | string[]>) =>
+      get('metrics/get-history-bulk-interval', { metric_key: 'm', ...query });
+    const { body } = await sample({ run_ids: runIds, max_results: '3' });
+    expect((body as never as { metrics: { step: number; run_id: string }[] }).metrics).toMatchObject(
+      runIds.flatMap((run_id) => [0, 4, 9].map((step) => ({ run_id, step, value: valueOf(run_id, step) }))),
+    );
+    const part = await sample({ run_ids: runIds.slice(0, 1), max_results: '2', start_step: '3', end_step: '6' });
+    expect(part.body).toMatchObject({ metrics: [{ step: 3 }, { step: 6 }] });
+    for (const bad of [{ start_step: '3' }, { start_step: '3', end_step: '2' }, { max_results: '2501' }])
+      expect(await sample({ run_ids: runIds, ...bad })).toMatchObject({
+        status: 400,
+        body: { error_code: 'INVALID_PARAMETER_VALUE' },
+      });
+  });
+
+  test('a page token that was not made for the request is refused', async () => {
+    const run_id = await createRun();
+    await createRun();
+    const page = { experiment_ids: ['0'], max_results: 1 };
+    const page_token = (await post('runs/search', page)).body['next_page_token'];
+    const [first, second] = [
+      await post('runs/search', { ...page, page_token: '' }),
+      await post('runs/search', { ...page, page_token }),
+    ];
+    expect([first.status, second.status]).toEqual([200, 200]);
+    expect(first.body['runs']).not.toEqual(second.body['runs']);
+    const token = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64');
+    for (const garbage of [
+      'x',
+      token({ offset: 1 }),
+      token([[0, "' or 1=1"]]),
+      token([
+        [0, 1e300],
+        [0, 'a'],
+      ]),
+      token([[0, 5], [0, 'a'], []]),
+    ])
+      expect(await post('runs/search', { ...page, page_token: garbage })).toMatchObject({
+        status: 400,
+        body: { error_code: 'INVALID_PARAMETER_VALUE' },
+      });
+    expect((await post('runs/search', { ...page, page_token, order_by: ['metrics.m'] })).status).toBe(400);
+    for (const garbage of ['x', token([1, 2]), token([1.5, 0, 0, 0]), token(['a', 0, 0, 0])])
+      expect((await get('metrics/get-history', { run_id, metric_key: 'm', page_token: garbage })).status).toBe(400);
   });
 
   test('runs are searched over the wire', async () => {

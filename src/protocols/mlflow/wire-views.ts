@@ -1,21 +1,15 @@
 import type { ModelVersion, RegisteredModel } from '#modules/registry';
-import type { Experiment, LoggedModel, Metric, Run, RunInfo } from '#modules/tracking';
+import {
+  type Experiment,
+  type LoggedModel,
+  type Run,
+  type RunInfo,
+  toRunDocument,
+  toWireMetric,
+} from '#modules/tracking';
 
 /** Empty lists and absent values are left out, as protobuf's JSON does. */
 export const list = <Item>(name: string, items: readonly Item[]) => (items.length === 0 ? {} : { [name]: items });
-
-/** NaN travels as a text; infinities are clamped to what a double can say, as MLflow's store answers. */
-function toWireDouble(value: number): number | 'NaN' {
-  if (Number.isNaN(value)) return 'NaN';
-  return Number.isFinite(value) ? value : Math.sign(value) * Number.MAX_VALUE;
-}
-
-export const toWireMetric = (metric: Metric) => ({
-  key: metric.key,
-  value: toWireDouble(metric.value),
-  timestamp: metric.timestampMs,
-  step: metric.step,
-});
 
 /** A workspace is a project. */
 export const toWireExperiment = (experiment: Experiment, project: string) => ({
@@ -42,38 +36,7 @@ export const toWireRunInfo = (info: RunInfo) => ({
   lifecycle_stage: info.lifecycle,
 });
 
-export const toWireRun = (run: Run) => ({
-  info: toWireRunInfo(run.info),
-  data: {
-    ...list('metrics', run.metrics.map(toWireMetric)),
-    ...list('params', run.params),
-    ...list('tags', run.tags),
-  },
-  inputs: {
-    ...list(
-      'dataset_inputs',
-      run.datasets.map(({ tags, name, digest, sourceType, source, schema, profile }) => ({
-        ...list('tags', tags),
-        dataset: {
-          name,
-          digest,
-          source_type: sourceType,
-          source,
-          ...(schema !== undefined && { schema }),
-          ...(profile !== undefined && { profile }),
-        },
-      })),
-    ),
-    ...list(
-      'model_inputs',
-      run.modelInputs.map((modelId) => ({ model_id: modelId })),
-    ),
-  },
-  outputs: list(
-    'model_outputs',
-    run.modelOutputs.map(({ modelId, step }) => ({ model_id: modelId, step })),
-  ),
-});
+export const toWireRun = ({ info, ...logged }: Run) => ({ info: toWireRunInfo(info), ...toRunDocument(logged) });
 
 export const toWireLoggedModel = (model: LoggedModel) => ({
   info: {

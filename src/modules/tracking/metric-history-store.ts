@@ -1,0 +1,184 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { Reader } from '#platform/database';
+import { decodeValue } from './metric-value.ts';
+import { valueUnder } from './point-group-store.ts';
+import type { MetricRow, TrackingTables } from './tracking-tables.ts';
+import type { Metric } from './tracking-types.ts';
+
+/** The place in a history after which a page begins. */
+export interface HistoryPosition {
+  readonly timestampMs: number;
+  readonly step: number;
+  readonly value: number;
+  readonly special: number;
+}
+
+export interface HistoryPage {
+  readonly limit?: number | undefined;
+  readonly after?: HistoryPosition | undefined;
+  readonly offset?: number | undefined;
+}
+
+type Point = Omit<MetricRow, 'run_id' | 'metric_key'>;
+
+const columns = sql.raw('timestamp_ms, step, value, special');
+
+/** Points that wait in batches (metric-batch-store.ts): few, for each key. */
+const waitingPoints = (reader: Reader, runId: string, key: string) => {
+  const value = valueUnder(reader, sql.ref('tracking_metric_batches.values_json'), key);
+  return sql`select distinct tracking_metric_batches.timestamp_ms, tracking_metric_batches.step, ${value} as value,
+      tracking_metric_batches.special
+    from tracking_metric_batches where tracking_metric_batches.run_id = ${runId} and ${value} is not null`;
+};
+
+/** A metric's points by (timestamp, step, value) as a statement. */
+function selectPoints(reader: Reader, runId: string, key: string, page: HistoryPage): RawBuilder<Point> {
+  const { limit, after, offset } = page;
+  const later = () =>
+    after === undefined
+      ? sql`1 = 1`
+      : sql`(${columns}) > (${after.timestampMs}, ${after.step}, ${after.value}, ${after.special})`;
+  // Each half in its order, so that both databases merge them without sorting the long one.
+  return sql<Point>`
+    with waiting (timestamp_ms, step, value, special) as (${waitingPoints(reader, runId, key)})
+    select ${columns} from tracking_metrics
+    where tracking_metrics.run_id = ${runId} and tracking_metrics.metric_key = ${key} and ${later()}
+    union all
+    select ${columns} from waiting
+    where ${later()} and not exists (
+      select 1 from tracking_metrics
+      where tracking_metrics.run_id = ${runId} and tracking_metrics.metric_key = ${key}
+        and tracking_metrics.timestamp_ms = waiting.timestamp_ms and tracking_metrics.step = waiting.step
+        and tracking_metrics.value = waiting.value and tracking_metrics.special = waiting.special
+    )
+    order by timestamp_ms, step, value, special
+    limit ${limit ?? Number.MAX_SAFE_INTEGER} offset ${offset ?? 0}`;
+}
+
+async function readPoints(reader: Reader, runId: string, key: string, page: HistoryPage): Promise<readonly Point[]> {
+  return (await selectPoints(reader, runId, key, page).execute(reader.query<TrackingTables>())).rows;
+}
+
+/** A metric's points by (timestamp, step, value). */
+export async function listHistory(
+  reader: Reader,
+  runId: string,
+  key: string,
+  page: HistoryPage = {},
+): Promise<Metric[]> {
+  return (await readPoints(reader, runId, key, page)).map((row) => ({
+    key,
+    value: decodeValue(row.value, row.special),
+    timestampMs: row.timestamp_ms,
+    step: row.step,
+  }));
+}
+
+export interface HistoryText {
+  /** The points as JSON objects, a comma between each. */
+  readonly points: string;
+  readonly size: number;
+  /** More follow after this place. */
+  readonly next?: HistoryPosition;
+}
+
+/**
+ * The same as a JSON text, of the shape of `toWireMetric`, with further members at the end. The database prints it: as
+ * rows, ten thousand points take four times as long.
+ */
+export async function printHistory(
+  reader: Reader,
+  runId: string,
+  key: string,
+  page: { readonly limit?: number | undefined; readonly after?: HistoryPosition | undefined },
+  more: Readonly<Record<string, string>> = {},
+): Promise<HistoryText> {
+  const { limit, after } = page;
+  const [begin, end] = [`{"key":${JSON.stringify(key)},"value":`, `${JSON.stringify(more).slice(1, -1)}}`];
+  const tail = end.length > 1 ? `,${end}` : end;
+  const point =
+    reader.dialect === 'sqlite'
+      ? sql`format('%s%s,"timestamp":%lld,"step":%lld%s', ${begin},
+          case special when 1 then '"NaN"' else format('%!.17g', value) end, timestamp_ms, step, ${tail})`
+      : sql`${begin}::text || case special when 1 then '"NaN"' else value::text end || ',"timestamp":' || timestamp_ms
+          || ',"step":' || step || ${tail}::text`;
+  const all = reader.dialect === 'sqlite' ? sql`group_concat(${point})` : sql`string_agg(${point}, ',')`;
+  const { rows } = await sql<{ points: string | null; size: number }>`
+    select ${all} as points, count(*) as size from (${selectPoints(reader, runId, key, { limit, after })}) as found`.execute(
+    reader.query<TrackingTables>(),
+  );
+  const { points, size } = rows[0] ?? { points: null, size: 0 };
+  const text = { points: points ?? '', size };
+  if (limit === undefined || size < limit) return text;
+  const [last, following] = await readPoints(reader, runId, key, { limit: 2, after, offset: limit - 1 });
+  if (last === undefined || following === undefined) return text;
+  return {
+    ...text,
+    next: { timestampMs: last.timestamp_ms, step: last.step, value: last.value, special: last.special },
+  };
+}
+
+/** A history's points as they lie, for those who look for some of them. */
+export interface HistorySource {
+  /** Whether it has more than so many points. */
+  isLongerThan(size: number): Promise<boolean>;
+  /** All of it. */
+  all(): Promise<readonly Point[]>;
+  /** Of each instant the first point that is not before it, where there is one, each once. */
+  seek(instantsMs: readonly number[]): Promise<readonly Point[]>;
+  /** The first and the last by time. */
+  ends(): Promise<readonly Point[]>;
+  /** Points that wait to be put in order; the others of this source leave them out. */
+  waiting(): Promise<readonly Point[]>;
+}
+export type { Point as HistoryPoint };
+
+export function historySource(reader: Reader, runId: string, key: string): HistorySource {
+  const query = reader.query<TrackingTables>();
+  const ofMetric = sql`tracking_metrics.run_id = ${runId} and tracking_metrics.metric_key = ${key}`;
+  const packed = sql.raw(
+    reader.dialect === 'sqlite'
+      ? `json_array(timestamp_ms, step, format('%!.17g', value), special)`
+      : `json_build_array(timestamp_ms, step, value::text, special)::text`,
+  );
+  const one = (direction: 'asc' | 'desc', condition: RawBuilder<unknown>) => sql`(select ${packed} from tracking_metrics
+    where ${ofMetric} and ${condition}
+    order by ${sql.raw(['timestamp_ms', 'step', 'value', 'special'].map((name) => `${name} ${direction}`).join(', '))}
+    limit 1)`;
+  return {
+    async isLongerThan(size) {
+      const { rows } = await sql<{ size: number }>`select count(*) as size from (
+        select 1 from tracking_metrics where ${ofMetric} limit ${size + 1}) as found`.execute(query);
+      return (rows[0]?.size ?? 0) > size;
+    },
+    async all() {
+      return (
+        await sql<Point>`select ${columns} from tracking_metrics where ${ofMetric} order by ${columns}`.execute(query)
+      ).rows;
+    },
+    async seek(instantsMs) {
+      const list =
+        reader.dialect === 'sqlite'
+          ? sql`json_each(${JSON.stringify(instantsMs)}) as list`
+          : sql`unnest(${instantsMs}::bigint[]) as list(value)`;
+      const { rows } = await sql<{ point: string | null }>`
+        select distinct ${one('asc', sql`tracking_metrics.timestamp_ms >= list.value`)} as point from ${list}`.execute(
+        query,
+      );
+      return rows.flatMap(({ point }) => (point === null ? [] : [unpack(point)]));
+    },
+    async ends() {
+      const { rows } = await sql<{ first: string | null; last: string | null }>`
+        select ${one('asc', sql`1 = 1`)} as first, ${one('desc', sql`1 = 1`)} as last`.execute(query);
+      return rows.flatMap(({ first, last }) => (first === null || last === null ? [] : [unpack(first), unpack(last)]));
+    },
+    async waiting() {
+      return (await sql<Point>`${waitingPoints(reader, runId, key)}`.execute(query)).rows;
+    },
+  };
+}
+
+function unpack(text: string): Point {
+  const [timestamp_ms, step, value, special] = JSON.parse(text) as [number, number, string, number]; // as packed above
+  return { timestamp_ms, step, value: Number(value), special };
+}

@@ -1,0 +1,161 @@
+import { sql } from 'kysely';
+import type { Reader, Unit } from '#platform/database';
+import { prepareQuery } from '#platform/prepared-query';
+import { inList } from '#platform/sql';
+import { jsonRows } from './json-rows-store.ts';
+import { special } from './metric-value.ts';
+import { toRunDocument } from './run-document.ts';
+import { listRunRows, toRuns } from './run-store.ts';
+import type { RunStatus, TrackingTables } from './tracking-tables.ts';
+
+/*
+ * A run's listing, a state of its row:
+ *
+ *   waiting ──(it has ended, or nobody writes to it)──► listed        by the loop of run-listing.ts
+ *   waiting ──(it has too many values)────────────────► wide          stays so
+ *   listed ───(somebody writes to it, or deletes it)──► waiting       in the unit that does it, before it does
+ *
+ * So the tables `tracking_listed_*` and `tracking_run_documents` have exactly what listed runs have, all of them active,
+ * and a batch of metrics of a run under way costs what it cost without them.
+ */
+
+/** Values from which on a run is not worth listing: to take them out again would hold other writers up. */
+const mostValues = 5000;
+/** A document that is larger is put together when it is asked for: pages of such runs are rare. */
+const mostDocumentLength = 256 * 1024;
+/** Characters of a text that are listed; more of them would not fit into an index of PostgreSQL. */
+export const headLength = 100;
+
+const isListable = sql<boolean>`tracking_runs.lifecycle = 'active' and tracking_runs.listing = 'waiting'
+  and tracking_runs.listing <> 'listed'`; // the second for the partial index, which SQLite does not find by the first
+
+export interface WaitingRun {
+  readonly runId: string;
+  readonly status: RunStatus;
+}
+
+/** Active runs that may be listed, after `after` in the order of (experiment, id). */
+export async function listWaitingRuns(
+  reader: Reader,
+  after: { readonly experimentKey: number; readonly runId: string } | undefined,
+  limit: number,
+): Promise<readonly (WaitingRun & { readonly experimentKey: number })[]> {
+  const { rows } = await sql<{ run_id: string; status: RunStatus; experiment_key: number }>`
+    select tracking_runs.run_id, tracking_runs.status, tracking_runs.experiment_key from tracking_runs
+    where ${isListable} and (tracking_runs.experiment_key, ${runIdByBytes(reader)}) > (${after?.experimentKey ?? -1}, ${after?.runId ?? ''})
+    order by tracking_runs.experiment_key, ${runIdByBytes(reader)} limit ${limit}`.execute(
+    reader.query<TrackingTables>(),
+  );
+  return rows.map((row) => ({ runId: row.run_id, status: row.status, experimentKey: row.experiment_key }));
+}
+
+/** Ids compared by their bytes: PostgreSQL would compare them by the language of the database. */
+export const runIdByBytes = ({ dialect }: Pick<Reader, 'dialect'>) =>
+  dialect === 'postgres' ? sql`tracking_runs.run_id collate "C"` : sql`tracking_runs.run_id`;
+
+const metricsOf = sql`select tracking_runs.experiment_key, tracking_latest_metrics.metric_key,
+    case when tracking_latest_metrics.special = ${sql.lit(special.nan)} then 1 else 0 end as is_nan,
+    -tracking_latest_metrics.value as falling, -tracking_runs.start_ms as before_ms, tracking_runs.run_id
+  from tracking_runs
+  inner join tracking_latest_metrics on tracking_latest_metrics.run_id = tracking_runs.run_id`;
+
+const textsOf = (kind: 'param' | 'tag', withCut: boolean) => {
+  const [table, key, value] =
+    kind === 'param' ? ['tracking_params', 'param_key', 'param_value'] : ['tracking_run_tags', 'tag_key', 'tag_value'];
+  const text = sql.ref(`${table}.${value}`);
+  return sql`select tracking_runs.experiment_key, ${sql.lit(kind)} as kind, ${sql.ref(`${table}.${key}`)} as text_key,
+      substr(${text}, 1, ${sql.lit(headLength)}) as head, tracking_runs.run_id ${withCut ? sql`, case when length(${text}) > ${sql.lit(headLength)} then 1 else 0 end as is_cut` : sql``}
+    from tracking_runs inner join ${sql.table(table)} on ${sql.ref(`${table}.run_id`)} = tracking_runs.run_id`;
+};
+
+/** Lists those of these runs that are still waiting. */
+export async function listRuns(unit: Unit, runIds: readonly string[]): Promise<void> {
+  const query = unit.query<TrackingTables>();
+  const { rows } = await sql<{ run_id: string; size: number }>`
+    select tracking_runs.run_id,
+      (select count(*) from tracking_latest_metrics where tracking_latest_metrics.run_id = tracking_runs.run_id)
+      + (select count(*) from tracking_params where tracking_params.run_id = tracking_runs.run_id)
+      + (select count(*) from tracking_run_tags where tracking_run_tags.run_id = tracking_runs.run_id) as size
+    from tracking_runs where ${inList(unit, 'tracking_runs.run_id', runIds)} and ${isListable}`.execute(query);
+  const idsOf = (wide: boolean) => rows.flatMap((row) => (row.size > mostValues === wide ? [row.run_id] : []));
+  const [wide, found] = [idsOf(true), idsOf(false)];
+  if (wide.length > 0) await setListing(unit, wide, 'wide');
+  if (found.length === 0) return;
+  const these = inList(unit, 'tracking_runs.run_id', found);
+  await sql`insert into tracking_listed_metrics
+      (experiment_key, metric_key, is_nan, falling, before_ms, run_id)
+    ${metricsOf} where ${these} order by 1, 2, 3, 4, 5, 6`.execute(query);
+  for (const kind of ['param', 'tag'] as const)
+    await sql`insert into tracking_listed_texts (experiment_key, kind, text_key, head, run_id, is_cut)
+      ${textsOf(kind, true)} where ${these} order by 1, 3, 4, 5`.execute(query);
+  const documents = (await toRuns(unit, await listRunRows(unit, found)))
+    .map(({ info, ...logged }) => [info.runId, JSON.stringify(toRunDocument(logged))] as const)
+    .filter(([, document]) => document.length <= mostDocumentLength);
+  const { columns, from } = jsonRows(unit, ['text', 'text'], documents);
+  await sql`insert into tracking_run_documents (run_id, document) select ${columns} from ${from} where true`.execute(
+    query,
+  );
+  await setListing(unit, found, 'listed');
+}
+
+async function setListing(unit: Unit, runIds: readonly string[], listing: 'listed' | 'wide'): Promise<void> {
+  await unit
+    .query<TrackingTables>()
+    .updateTable('tracking_runs')
+    .set({ listing })
+    .where(inList(unit, 'tracking_runs.run_id', runIds))
+    .execute();
+}
+
+/** Takes a listed run out of the lists. Before anything of it changes: what is listed is found by what it says now. */
+export async function unlistRun(unit: Unit, runId: string): Promise<void> {
+  const query = unit.query<TrackingTables>();
+  await sql`delete from tracking_listed_metrics
+    where (experiment_key, metric_key, is_nan, falling, before_ms, run_id)
+      in (${metricsOf} where tracking_runs.run_id = ${runId})`.execute(query);
+  for (const kind of ['param', 'tag'] as const)
+    await sql`delete from tracking_listed_texts where (experiment_key, kind, text_key, head, run_id)
+      in (${textsOf(kind, false)} where tracking_runs.run_id = ${runId})`.execute(query);
+  await query.deleteFrom('tracking_run_documents').where('tracking_run_documents.run_id', '=', runId).execute();
+  await query
+    .updateTable('tracking_runs')
+    .set({ listing: 'waiting' })
+    .where('tracking_runs.run_id', '=', runId)
+    .execute();
+}
+
+/** Takes every run of an experiment out of the lists. */
+export async function unlistExperiment(unit: Unit, experimentKey: number): Promise<void> {
+  const query = unit.query<TrackingTables>();
+  await sql`delete from tracking_run_documents where run_id in (
+    select tracking_runs.run_id from tracking_runs where tracking_runs.experiment_key = ${experimentKey})`.execute(
+    query,
+  );
+  await sql`delete from tracking_listed_metrics where experiment_key = ${experimentKey}`.execute(query);
+  await sql`delete from tracking_listed_texts where experiment_key = ${experimentKey}`.execute(query);
+  await query
+    .updateTable('tracking_runs')
+    .set({ listing: 'waiting' })
+    .where('tracking_runs.experiment_key', '=', experimentKey)
+    .where('tracking_runs.listing', '=', 'listed')
+    .execute();
+}
+
+/** The documents of those of these runs that have one, by run. */
+export async function listRunDocuments(
+  reader: Reader,
+  runIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await selectDocuments(reader, { runIds: JSON.stringify(runIds) });
+  return new Map(rows.map((row) => [row.run_id, row.document]));
+}
+
+const selectDocuments = prepareQuery<{ run_id: string; document: string }, { runIds: string }>((reader, { runIds }) =>
+  reader.dialect === 'sqlite'
+    ? sql`select tracking_run_documents.run_id, tracking_run_documents.document
+        from json_each(${runIds}) as list cross join tracking_run_documents
+        where tracking_run_documents.run_id = list.value`
+    : sql`select tracking_run_documents.run_id, tracking_run_documents.document
+        from jsonb_array_elements_text(${runIds}::jsonb) as list(value)
+        inner join tracking_run_documents on tracking_run_documents.run_id = list.value`,
+);

@@ -1,0 +1,164 @@
+import { sql } from 'kysely';
+import type { Reader } from '#platform/database';
+import { listRows } from '#platform/sql';
+import { parseExperimentId } from './experiment-service.ts';
+import { listActiveExperimentKeys, listExperimentRows } from './experiment-store.ts';
+import { toRunDocument } from './run-document.ts';
+import { listRunDocuments } from './run-listing-store.ts';
+import {
+  isPositionOf,
+  type ListedComparison,
+  listedComparisons,
+  namedRuns,
+  type RunPosition,
+  toSortTerms,
+  walkFor,
+} from './run-search-plan.ts';
+import { runSchema } from './run-search-schema.ts';
+import {
+  countListed,
+  countSorted,
+  type FoundRow,
+  inExperiments,
+  listedBy,
+  positionOf,
+  type RunSearch,
+  selectSorted,
+  unlistedIn,
+} from './run-search-store.ts';
+import { listRunRows, type RunFields, rowToRunInfo, toRuns } from './run-store.ts';
+import { walkRuns } from './run-walk-store.ts';
+import { type Ordering, parseFilter, parseOrdering } from './search-grammar.ts';
+import { compileFilter } from './search-store.ts';
+import { trackingErrors } from './tracking-errors.ts';
+import type { Lifecycle, TrackingTables } from './tracking-tables.ts';
+import type { Run, RunInfo } from './tracking-types.ts';
+
+export interface RunQuery {
+  readonly project: string;
+  /** Undefined: all that are active. */
+  readonly experimentIds: readonly string[] | undefined;
+  /** The grammar is in search-grammar.ts. */
+  readonly filter?: string | undefined;
+  /** Undefined: both. */
+  readonly lifecycle?: Lifecycle | undefined;
+}
+
+export interface RunPageQuery extends RunQuery {
+  /** `metrics.auc DESC`, the first counts most; the newest first unless ordered otherwise. */
+  readonly orderBy?: readonly (string | Ordering)[];
+  readonly limit: number;
+  /** Where a page ended, of the same order; however far that is, the page after it costs the same. */
+  readonly after?: RunPosition | undefined;
+}
+
+export interface FoundRuns<Item> {
+  readonly items: readonly Item[];
+  /** More follow after this place. */
+  readonly next?: RunPosition;
+}
+
+/** A run with what was logged to it as the JSON text of run-document.ts. */
+export interface RunWithDocument {
+  readonly info: RunInfo;
+  readonly document: string;
+}
+
+/** So few runs that looking at each of them and sorting them costs less than to walk along an index. */
+const few = 2000;
+
+async function keysOf(reader: Reader, { project, experimentIds }: RunQuery): Promise<number[]> {
+  if (experimentIds === undefined) return listActiveExperimentKeys(reader, project);
+  const ids = [...new Set(experimentIds)].flatMap((id) => parseExperimentId(id) ?? []);
+  return (await listExperimentRows(reader, project, ids)).map((row) => row.experiment_key);
+}
+
+/** The comparison that leaves fewest of the listed runs, when these are few. */
+async function findNarrowest(reader: Reader, search: RunSearch): Promise<ListedComparison | undefined> {
+  if (search.lifecycle !== 'active') return undefined;
+  let narrowest: ListedComparison | undefined;
+  let fewest = few;
+  for (const comparison of listedComparisons(search.comparisons)) {
+    const size = await countListed(reader, search.keys, comparison, fewest);
+    if (size < fewest) [narrowest, fewest] = [comparison, size];
+    if (fewest === 0) break;
+  }
+  return narrowest;
+}
+
+/** A table of the ids among which the runs are, when there are few of them. */
+async function findCandidates(reader: Reader, search: RunSearch) {
+  const named = namedRuns(search.comparisons);
+  if (named !== undefined) return sql`select list.value as run_id from ${listRows(reader, [...new Set(named)])}`;
+  const narrowest = await findNarrowest(reader, search);
+  if (narrowest === undefined) return undefined;
+  return sql`${listedBy(reader, search.keys, narrowest)} union all ${unlistedIn(reader, search.keys)}`;
+}
+
+async function findRows(reader: Reader, search: RunSearch): Promise<readonly FoundRow[]> {
+  const candidates = await findCandidates(reader, search);
+  const walk = candidates === undefined ? walkFor(search.terms) : undefined;
+  if (walk !== undefined && (walk.along === 'start' || search.lifecycle === 'active'))
+    return walkRuns(reader, search, walk);
+  const where = inExperiments(reader, search.keys);
+  const { rows } = await selectSorted(reader, search, where, candidates).execute(reader.query<TrackingTables>());
+  return rows;
+}
+
+async function findPage(reader: Reader, query: RunPageQuery): Promise<FoundRuns<string>> {
+  const comparisons = parseFilter(query.filter ?? '');
+  compileFilter(reader, runSchema, comparisons); // refuses what cannot be compared before anything is asked
+  const terms = toSortTerms((query.orderBy ?? []).map((one) => (typeof one === 'string' ? parseOrdering(one) : one)));
+  if (query.after !== undefined && !isPositionOf(terms, query.after)) throw trackingErrors.RUN_POSITION_INVALID();
+  const keys = await keysOf(reader, query);
+  if (keys.length === 0) return { items: [] };
+  const { lifecycle, after, limit } = query;
+  const rows = await findRows(reader, { keys, lifecycle, comparisons, terms, after, limit: limit + 1 });
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    items: page.map((row) => String(row['run_id'])),
+    ...(rows.length > limit && last !== undefined && { next: positionOf(terms, last) }),
+  };
+}
+
+const at = (next: RunPosition | undefined) => (next === undefined ? {} : { next });
+
+/** Runs of some experiments, with what was logged to them as far as `fields` asks for it: all of it by default. */
+export async function searchRuns(
+  reader: Reader,
+  query: RunPageQuery & { readonly fields?: RunFields },
+): Promise<FoundRuns<Run>> {
+  const { items, next } = await findPage(reader, query);
+  return { items: await toRuns(reader, await listRunRows(reader, items), query.fields), ...at(next) };
+}
+
+/** The same as JSON texts, which runs at rest have ready. */
+export async function searchRunDocuments(reader: Reader, query: RunPageQuery): Promise<FoundRuns<RunWithDocument>> {
+  const { items, next } = await findPage(reader, query);
+  return { items: await toDocuments(reader, items), ...at(next) };
+}
+
+async function toDocuments(reader: Reader, runIds: readonly string[]): Promise<RunWithDocument[]> {
+  const rows = await listRunRows(reader, runIds);
+  const documents = await listRunDocuments(reader, runIds);
+  const rest = rows.filter((row) => !documents.has(row.run_id));
+  const made = new Map(
+    (await toRuns(reader, rest)).map(({ info, ...logged }) => [info.runId, JSON.stringify(toRunDocument(logged))]),
+  );
+  return rows.map((row) => ({
+    info: rowToRunInfo(row),
+    document: documents.get(row.run_id) ?? made.get(row.run_id) ?? '{}',
+  }));
+}
+
+/** How many runs match, without reading any of them. */
+export async function countRuns(reader: Reader, query: RunQuery): Promise<number> {
+  const comparisons = parseFilter(query.filter ?? '');
+  compileFilter(reader, runSchema, comparisons);
+  const keys = await keysOf(reader, query);
+  if (keys.length === 0) return 0;
+  const { lifecycle } = query;
+  const search: RunSearch = { keys, lifecycle, comparisons, terms: [], after: undefined, limit: 0 };
+  return countSorted(reader, search, await findCandidates(reader, search));
+}

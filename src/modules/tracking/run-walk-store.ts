@@ -1,0 +1,202 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { Reader } from '#platform/database';
+import { runIdByBytes } from './run-listing-store.ts';
+import type { RunPosition, SortTerm, Walk } from './run-search-plan.ts';
+import { runSchema, runSchemaOver } from './run-search-schema.ts';
+import {
+  afterPosition,
+  both,
+  compareFalling,
+  type FoundRow,
+  orderOf,
+  type RunSearch,
+  selectSorted,
+} from './run-search-store.ts';
+import type { Comparison } from './search-grammar.ts';
+import { compileFilter, groupOf } from './search-store.ts';
+import type { Lifecycle, TrackingTables } from './tracking-tables.ts';
+
+/*
+ * Runs in the order of an index, which ends as soon as a page is full. An index has the order of one experiment, so each
+ * experiment is walked for itself and the parts are merged: on SQLite one statement after the other, on PostgreSQL by a
+ * lateral join in one. What is in no list is sorted and merged within the same statement: a run that is listed meanwhile
+ * is seen once.
+ */
+
+/** Stands for the experiment that is walked. */
+const experimentSlot = { slot: 'experiment' };
+const lifecycleSlot = { slot: 'lifecycle' };
+
+interface Part {
+  readonly experiment: RawBuilder<unknown>;
+  readonly lifecycle: RawBuilder<unknown>;
+}
+
+export async function walkRuns(reader: Reader, search: RunSearch, walk: Walk): Promise<readonly FoundRow[]> {
+  const lifecycles: readonly Lifecycle[] = search.lifecycle === undefined ? ['active', 'deleted'] : [search.lifecycle];
+  const body = (part: Part) =>
+    walk.along === 'start'
+      ? alongStart(reader, search, part, walk.descending)
+      : alongMetric(reader, search, part, walk);
+  const query = reader.query<TrackingTables>();
+  if (reader.dialect === 'postgres') {
+    const part = { experiment: sql.ref('part.experiment'), lifecycle: sql.ref('part.lifecycle') };
+    const pairs = search.keys.flatMap((key) => lifecycles.map((lifecycle) => ({ key, lifecycle })));
+    const { rows } = await sql<FoundRow>`
+      select found.* from unnest(${pairs.map(({ key }) => key)}::bigint[], ${pairs.map(({ lifecycle }) => lifecycle)}::text[])
+        as part(experiment, lifecycle)
+      cross join lateral (${body(part)}) as found order by ${orderOf(reader, search.terms)} limit ${search.limit}`.execute(
+      query,
+    );
+    return rows;
+  }
+  const template = body({ experiment: sql`${experimentSlot}`, lifecycle: sql`${lifecycleSlot}` }).compile(query);
+  const found: FoundRow[] = [];
+  for (const key of search.keys)
+    for (const lifecycle of lifecycles) {
+      const parameters = template.parameters.map((value) =>
+        value === experimentSlot ? key : value === lifecycleSlot ? lifecycle : value,
+      );
+      found.push(...(await query.executeQuery<FoundRow>({ ...template, parameters })).rows);
+    }
+  if (search.keys.length * lifecycles.length === 1) return found;
+  return found.toSorted((a, b) => compareRows(search.terms, a, b)).slice(0, search.limit);
+}
+
+/** As the statements order them; only for what is walked: numbers, and ids, which are ASCII. */
+function compareRows(terms: readonly SortTerm[], a: FoundRow, b: FoundRow): number {
+  for (const [index, term] of terms.entries()) {
+    for (const [name, sign] of [
+      [`z${index}`, 1],
+      [`v${index}`, term.descending ? -1 : 1],
+    ] as const) {
+      const [one, other] = [a[name] ?? null, b[name] ?? null];
+      if (one === other || one === null || other === null) continue;
+      return one < other ? -sign : sign;
+    }
+  }
+  return 0;
+}
+
+function alongStart(reader: Reader, search: RunSearch, part: Part, descending: boolean): RawBuilder<FoundRow> {
+  const [start, id] = search.after ?? [];
+  const startMs = sql`tracking_runs.start_ms`;
+  const conditions = [
+    sql`tracking_runs.experiment_key = ${part.experiment} and tracking_runs.lifecycle = ${part.lifecycle}`,
+    ...(start === undefined || id === undefined
+      ? []
+      : descending
+        ? [sql`${startMs} <= ${start.value} and (${startMs} < ${start.value} or ${runIdByBytes(reader)} > ${id.value})`]
+        : [
+            sql`${startMs} >= ${start.value} and (${startMs} > ${start.value} or ${runIdByBytes(reader)} > ${id.value})`,
+          ]),
+    compileFilter(reader, runSchema, search.comparisons),
+  ];
+  return sql<FoundRow>`select tracking_runs.run_id, 0 as z0, tracking_runs.start_ms as v0, 0 as z1, tracking_runs.run_id as v1
+    from tracking_runs where ${both(conditions)}
+    order by ${startMs} ${sql.raw(descending ? 'desc' : 'asc')}, ${runIdByBytes(reader)} limit ${search.limit}`;
+}
+
+type MetricWalk = Extract<Walk, { along: 'metric' }>;
+
+function alongMetric(reader: Reader, search: RunSearch, part: Part, walk: MetricWalk): RawBuilder<FoundRow> {
+  const isOwn = (comparison: Comparison) => groupOf(runSchema, comparison) === 'metric' && comparison.key === walk.key;
+  const own = search.comparisons.filter(isOwn);
+  const others = search.comparisons.filter((comparison) => !isOwn(comparison));
+  const zone = search.after?.[0]?.zone ?? 0;
+  const parts = [
+    ...(zone === 0 ? [ofValues(reader, search, part, walk, own, others)] : []),
+    ...(zone <= 1 && own.every(({ operator }) => operator === '!=') ? [ofNan(reader, search, part, walk, others)] : []),
+    ...(own.length === 0 ? [ofMissing(reader, search, part, walk, others)] : []),
+    selectSorted(
+      reader,
+      search,
+      sql`tracking_runs.experiment_key = ${part.experiment} and tracking_runs.listing <> 'listed'`,
+    ),
+  ];
+  return sql<FoundRow>`select * from (${sql.join(
+    parts.map((one, index) => sql`select * from (${one}) as ${sql.ref(`p${index}`)}`),
+    sql` union all `,
+  )}) as found order by ${orderOf(reader, search.terms)} limit ${search.limit}`;
+}
+
+const listedColumns = (zone: number) => sql`walk.run_id, ${sql.lit(zone)} as z0, -walk.falling as v0, 0 as z1,
+  -walk.before_ms as v1, 0 as z2, walk.run_id as v2`;
+
+/** Listed runs of a metric; `tracking_runs` is joined where a comparison looks at its columns. */
+function fromListed(
+  reader: Reader,
+  part: Part,
+  walk: MetricWalk,
+  zone: 0 | 1,
+  others: readonly Comparison[],
+  conditions: readonly RawBuilder<unknown>[],
+): RawBuilder<unknown> {
+  const withRow = others.some((comparison) => groupOf(runSchema, comparison) === 'attribute');
+  return sql`select ${listedColumns(zone)} from tracking_listed_metrics as walk
+    ${withRow ? sql`cross join tracking_runs` : sql``}
+    where walk.experiment_key = ${part.experiment} and walk.metric_key = ${walk.key} and walk.is_nan = ${sql.lit(zone)}
+      and ${both([
+        ...(withRow ? [sql`tracking_runs.run_id = walk.run_id`] : []),
+        ...conditions,
+        compileFilter(reader, runSchemaOver('walk.run_id'), others),
+      ])}`;
+}
+
+function ofValues(
+  reader: Reader,
+  search: RunSearch,
+  part: Part,
+  walk: MetricWalk,
+  own: readonly Comparison[],
+  others: readonly Comparison[],
+): RawBuilder<unknown> {
+  const [value, start, id] = search.after ?? [];
+  const [falling, before] = [-Number(value?.value), -Number(start?.value)];
+  const ties = sql`(walk.before_ms, walk.run_id) > (${before}, ${id?.value})`;
+  const later =
+    value === undefined
+      ? []
+      : walk.descending
+        ? [sql`walk.falling >= ${falling} and (walk.falling > ${falling} or ${ties})`]
+        : [sql`walk.falling <= ${falling} and (walk.falling < ${falling} or ${ties})`];
+  const conditions = [...later, ...own.map((comparison) => compareFalling(reader, 'walk.falling', comparison))];
+  return sql`${fromListed(reader, part, walk, 0, others, conditions)}
+    order by walk.falling ${sql.raw(walk.descending ? 'asc' : 'desc')}, walk.before_ms, walk.run_id limit ${search.limit}`;
+}
+
+function ofNan(
+  reader: Reader,
+  search: RunSearch,
+  part: Part,
+  walk: MetricWalk,
+  others: readonly Comparison[],
+): RawBuilder<unknown> {
+  const [value, start, id] = search.after ?? [];
+  const later =
+    value?.zone === 1 ? [sql`(walk.before_ms, walk.run_id) > (${-Number(start?.value)}, ${id?.value})`] : [];
+  return sql`${fromListed(reader, part, walk, 1, others, later)}
+    order by walk.before_ms, walk.run_id limit ${search.limit}`;
+}
+
+function ofMissing(
+  reader: Reader,
+  search: RunSearch,
+  part: Part,
+  walk: MetricWalk,
+  others: readonly Comparison[],
+): RawBuilder<unknown> {
+  const after: RunPosition | undefined = search.after?.[0]?.zone === 2 ? search.after : undefined;
+  return sql`select * from (
+      select tracking_runs.run_id, 2 as z0, cast(null as double precision) as v0, 0 as z1, tracking_runs.start_ms as v1,
+        0 as z2, tracking_runs.run_id as v2
+      from tracking_runs
+      where tracking_runs.experiment_key = ${part.experiment} and tracking_runs.lifecycle = 'active'
+        and tracking_runs.listing = 'listed'
+        and not exists (select 1 from tracking_latest_metrics
+          where tracking_latest_metrics.run_id = tracking_runs.run_id
+            and tracking_latest_metrics.metric_key = ${walk.key})
+        and ${compileFilter(reader, runSchema, others)}
+    ) as found where ${after === undefined ? sql`1 = 1` : afterPosition(reader, search.terms, after)}
+    order by ${orderOf(reader, search.terms)} limit ${search.limit}`;
+}
