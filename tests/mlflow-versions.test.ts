@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { delimiter, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createToken, type Role } from '../src/contracts/identity.ts';
+import { scrubEnvironment } from '../src/platform/processes.ts';
+import { createPythonEnvironments, type PythonEnvironment } from '../src/platform/python-environments.ts';
+import { newPostgresUrl } from '../src/platform/testing/database.ts';
+import { ensureProject } from '../src/cli/workspace/send.ts';
+import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
+
+const run = promisify(execFile);
+/** Building an environment downloads some hundred megabytes the first time; it is kept between runs. */
+const setUpMs = 300_000;
+const scriptMs = 420_000;
+const environments = createPythonEnvironments({
+  folder: resolve('node_modules/.cache/tidemill-python'),
+  env: scrubEnvironment(process.env),
+});
+
+interface Report {
+  readonly mlflow: string;
+  readonly passed: readonly string[];
+  readonly skipped: Readonly<Record<string, string>>;
+  readonly failed: Readonly<Record<string, string>>;
+  /** Methods of MlflowClient that belong to T1 and that no check has called. */
+  readonly uncalled: readonly string[];
+  readonly sent: readonly string[];
+  /** Calls that were answered by 5xx, or that no server is there for. */
+  readonly unanswered: readonly string[];
+}
+
+const everything: readonly string[] = [];
+/** What says most about another database in the least time. */
+const stored = ['workers', 'experiments', 'runs', 'run_search', 'artifacts', 'logged_models', 'registry', 'prompts'];
+
+/** Checks that a version has; the others need what it has not. */
+const clients = [
+  { client: '2.9', database: 'postgres', areas: everything, passed: 0 },
+  { client: '2.22', database: 'sqlite', areas: everything, passed: 0 },
+  { client: '3.1', database: 'postgres', areas: everything, passed: 0 },
+  { client: '3.17', database: 'sqlite', areas: everything, passed: 0 },
+  { client: '3.17', database: 'postgres', areas: [...stored, 'registry_search'], passed: 0 },
+] as const;
+
+describe('unmodified MLflow clients, with their tokens, in a project of a server with authentication', () => {
+  const built = new Map<string, PythonEnvironment>();
+  beforeAll(async () => {
+    for (const { client } of clients)
+      built.set(
+        client,
+        await environments.ensureEnvironment({ requirementsPath: `tests/python/requirements/mlflow-${client}.txt` }),
+      );
+  }, setUpMs);
+
+  test.each(clients)(
+    'MLflow $client on $database does every T1 call that it knows',
+    async ({ client, database, areas, passed }) => {
+      const server = await startControlPlane({
+        auth: 'on',
+        ...(database === 'postgres' && { databaseUrl: await newPostgresUrl() }),
+      });
+      const project = await ensureProject(server.client, 'flights');
+      const tokenOf = async (role: Role) => (await project.call(createToken, { body: { name: role, role } })).token;
+      const { pythonPath, binPath } = built.get(client) ?? { pythonPath: '', binPath: '' };
+      const { stdout } = await run(pythonPath, [join('tests', 'python', 't1_calls.py'), ...areas], {
+        env: {
+          ...scrubEnvironment(process.env),
+          PATH: [binPath, process.env['PATH']].join(delimiter),
+          MLFLOW_TRACKING_URI: `${server.url}/projects/flights`,
+          MLFLOW_TRACKING_TOKEN: await tokenOf('editor'),
+          VIEWER_TOKEN: await tokenOf('viewer'),
+          SERVER_URL: server.url,
+          T1_FOLDER: await temporaryFolder(),
+          MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
+          MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT: '1', // what autologging would find out in half a minute, no server sees
+          GIT_PYTHON_REFRESH: 'quiet',
+        },
+        maxBuffer: 64 * 1024 * 1024,
+        timeout: scriptMs,
+      });
+      const report = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Report;
+      expect(report.failed).toEqual({});
+      expect(report.mlflow).toMatch(new RegExp(`^${client.replace('.', '\\.')}\\.`));
+      expect(report.unanswered).toEqual([]);
+      expect(report.passed).toHaveLength(passed);
+      if (areas.length === 0) expect(report.uncalled).toEqual([]);
+    },
+    scriptMs,
+  );
+});
