@@ -87,6 +87,7 @@ export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string
   },
   evaluation: {
     registry: 'decides the checks of a promotion',
+    tracking: 'knows the experiments of data sets and scorers; searches data sets by the same filter grammar',
     jobs: 'scores candidate and champion in a worker',
   },
   features: {

@@ -385,6 +385,87 @@ CREATE TABLE deployments (
 
 CREATE INDEX deployments_by_pool on deployments (pool, project, name);
 
+CREATE TABLE evaluation_dataset_experiments (
+  dataset_id text not null references evaluation_datasets (dataset_id) on delete cascade,
+  experiment_id text not null,
+  primary key (dataset_id, experiment_id)
+);
+
+CREATE INDEX evaluation_dataset_experiments_of on evaluation_dataset_experiments (experiment_id, dataset_id);
+
+CREATE TABLE evaluation_dataset_tags (
+  dataset_id text not null references evaluation_datasets (dataset_id) on delete cascade,
+  tag_key text not null,
+  tag_value text not null,
+  primary key (dataset_id, tag_key)
+);
+
+CREATE TABLE evaluation_datasets (
+  dataset_id text primary key,
+  project text not null,
+  name text not null,
+  -- changes with every change of the records
+  digest text not null,
+  -- JSON: the fields of inputs, outputs and expectations with their types; null before the first record
+  schema_json text,
+  record_count bigint not null,
+  created_ms bigint not null,
+  updated_ms bigint not null,
+  created_by text,
+  updated_by text
+);
+
+CREATE INDEX evaluation_datasets_name on evaluation_datasets (project, name);
+
+CREATE INDEX evaluation_datasets_project on evaluation_datasets (project, created_ms, dataset_id);
+
+CREATE TABLE evaluation_records (
+  record_id text primary key,
+  dataset_id text not null references evaluation_datasets (dataset_id) on delete cascade,
+  -- sha256 of the inputs: what is given twice is one record
+  input_hash text not null,
+  -- JSON, numbers as they were written
+  inputs text not null,
+  outputs text,
+  expectations text,
+  tags text not null,
+  source text,
+  created_ms bigint not null,
+  updated_ms bigint not null,
+  created_by text,
+  updated_by text
+);
+
+CREATE UNIQUE INDEX evaluation_records_inputs on evaluation_records (dataset_id, input_hash);
+
+CREATE INDEX evaluation_records_order on evaluation_records (dataset_id, created_ms, record_id);
+
+CREATE TABLE evaluation_scorer_sampling (
+  scorer_id text primary key references evaluation_scorers (scorer_id) on delete cascade,
+  config_id text not null,
+  sample_rate double precision not null,
+  filter_string text
+);
+
+CREATE TABLE evaluation_scorer_versions (
+  scorer_id text not null references evaluation_scorers (scorer_id) on delete cascade,
+  version bigint not null,
+  serialized text not null,
+  created_ms bigint not null,
+  primary key (scorer_id, version)
+);
+
+CREATE TABLE evaluation_scorers (
+  scorer_id text primary key,
+  project text not null,
+  experiment_id text not null,
+  name text not null,
+  -- numbers are never given twice
+  last_version bigint not null
+);
+
+CREATE UNIQUE INDEX evaluation_scorers_name on evaluation_scorers (project, experiment_id, name);
+
 CREATE TABLE evaluations (
   id text primary key,
   project text not null,

@@ -119,7 +119,13 @@ export function createModules(platform: Platform): Modules {
     artifacts: artifacts.api,
     lineage: lineage.api,
   });
-  const evaluation = createEvaluationModule({ ...common, jobs: jobs.api, registry: registry.api });
+  const evaluation = createEvaluationModule({
+    ...common,
+    jobs: jobs.api,
+    registry: registry.api,
+    tracking: tracking.api,
+    lineage: lineage.api,
+  });
   const pipelines = createPipelinesModule({
     ...common,
     baseUrl: platform.baseUrl,
@@ -173,6 +179,8 @@ export function createModules(platform: Platform): Modules {
     tracking: tracking.api,
     registry: registry.api,
     webhooks: automation.webhooks,
+    evaluationDatasets: evaluation.datasets,
+    scorers: evaluation.scorers,
     uploadLimitBytes: config.uploadLimitBytes,
   });
 

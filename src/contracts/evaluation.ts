@@ -12,6 +12,25 @@ export const evaluationEvents = defineEvents({
     verdict: Type.String(),
     n: Type.Integer(),
   }),
+  'evaluation-dataset.created': Type.Object({ datasetId: Type.String(), name: Type.String() }),
+  'evaluation-dataset.changed': Type.Object({
+    datasetId: Type.String(),
+    digest: Type.String(),
+    inserted: Type.Integer(),
+    updated: Type.Integer(),
+    deleted: Type.Integer(),
+  }),
+  'evaluation-dataset.removed': Type.Object({ datasetId: Type.String() }),
+  'scorer.registered': Type.Object({
+    scorerId: Type.String(),
+    name: Type.String(),
+    version: Type.Integer(),
+    experimentId: Type.String(),
+  }),
+  'scorer.removed': Type.Object({
+    scorerId: Type.String(),
+    version: Type.Optional(Type.Integer({ description: 'absent: all of them' })),
+  }),
 });
 
 /** Whether a required check of a promotion, `gate:auc > champion.auc`, depends on what the alias names. */

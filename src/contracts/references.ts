@@ -12,6 +12,8 @@ export const referenceKinds = [
   'experiment',
   'tracking-run',
   'logged-model',
+  'evaluation-dataset',
+  'scorer',
   'model',
   'deployment',
   'revision',

@@ -47,10 +47,10 @@ export function createWebhooksApi(deps: {
 }): WebhooksApi {
   const { database, webhooks, addresses, post } = deps;
   return {
-    get: webhooks.get,
-    create: webhooks.create,
-    change: webhooks.change,
-    remove: webhooks.remove,
+    get: (reader, project, id, format) => webhooks.get(reader, project, id, format),
+    create: (unit, webhook) => webhooks.create(unit, webhook),
+    change: (unit, project, id, change) => webhooks.change(unit, project, id, change),
+    remove: (unit, project, id) => webhooks.remove(unit, project, id),
     list: listWebhooksBefore,
 
     async checkAddress(url, format) {

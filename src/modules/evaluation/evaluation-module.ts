@@ -1,21 +1,34 @@
 import type { FastifyInstance } from 'fastify';
 import type { Database } from '#platform/database';
 import type { Consumer } from '#platform/events';
+import {
+  createEvaluationDatasets,
+  type EvaluationDatasetDeps,
+  type EvaluationDatasetsApi,
+} from './evaluation-dataset-service.ts';
 import { registerEvaluationRoutes } from './evaluation-routes.ts';
 import { createEvaluationService, type EvaluationApi, type EvaluationDeps } from './evaluation-service.ts';
+import { createScorers, type ScorersApi } from './scorer-service.ts';
 
 export interface EvaluationModule {
   readonly id: 'evaluation';
   readonly api: EvaluationApi;
+  readonly datasets: EvaluationDatasetsApi;
+  readonly scorers: ScorersApi;
   readonly consumers: readonly Consumer[];
   routes(app: FastifyInstance): void;
 }
 
-export function createEvaluationModule(deps: EvaluationDeps & { readonly database: Database }): EvaluationModule {
+/** Gates of promotions; and, for MLflow's clients, data sets to evaluate against and the scorers that they do it with. */
+export function createEvaluationModule(
+  deps: EvaluationDeps & EvaluationDatasetDeps & { readonly database: Database },
+): EvaluationModule {
   const service = createEvaluationService(deps);
   return {
     id: 'evaluation',
     api: service,
+    datasets: createEvaluationDatasets(deps),
+    scorers: createScorers(deps),
     consumers: [
       {
         name: 'evaluation.jobs',

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Permission } from '#contracts/operation';
 import type { WebhooksApi } from '#modules/automation';
+import type { EvaluationDatasetsApi, ScorersApi } from '#modules/evaluation';
 import type { RegistryApi } from '#modules/registry';
 import type { TrackingApi } from '#modules/tracking';
 import type { BlobStore } from '#platform/blobs';
@@ -16,6 +17,8 @@ export interface MlflowDeps {
   readonly tracking: TrackingApi;
   readonly registry: RegistryApi;
   readonly webhooks: WebhooksApi;
+  readonly evaluationDatasets: EvaluationDatasetsApi;
+  readonly scorers: ScorersApi;
   /** Largest artifact that a client may put. Default: no limit. */
   readonly uploadLimitBytes?: number;
 }
@@ -32,7 +35,7 @@ export interface CallInput {
 
 /** One call of the REST API: `path` follows `/api` and `/ajax-api` alike. */
 export interface MlflowCall {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly permission: Permission;
   /** What it returns is the answer's JSON; it may also send by `reply` and return that. */

@@ -63,6 +63,8 @@ const wordsOf: Readonly<Record<string, (facts: Readonly<Record<string, string>>)
           ? "'Registered model alias name' exceeds the maximum length of 255 characters"
           : `Invalid alias name: '${alias}'. Names may only contain alphanumerics, underscores (_), and dashes (-).`,
   EXPERIMENT_NOT_FOUND: ({ experiment }) => `No Experiment with id=${experiment} exists`,
+  EVALUATION_DATASET_NOT_FOUND: ({ dataset }) => `Evaluation dataset with id '${dataset}' not found`,
+  EVALUATION_EXPERIMENT_NOT_FOUND: ({ experiment }) => `No Experiment with id=${experiment} exists`,
   WEBHOOK_NOT_FOUND: ({ webhook }) => `Webhook with ID ${webhook} not found.`,
   TRACKING_RUN_NOT_FOUND: ({ run }) => `Run with id=${run} not found`,
 };

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { registerRawRoute } from '#platform/http';
 import { registerArtifactBytes } from './artifact-bytes.ts';
 import { artifactCalls } from './artifact-calls.ts';
+import { evaluationDatasetCalls } from './evaluation-dataset-calls.ts';
 import { experimentCalls } from './experiment-calls.ts';
 import { historyCalls } from './history-calls.ts';
 import { loggedModelCalls } from './logged-model-calls.ts';
@@ -11,6 +12,7 @@ import { mlflowErrors, renderMlflowError } from './mlflow-errors.ts';
 import { modelCalls } from './model-calls.ts';
 import { modelVersionCalls } from './model-version-calls.ts';
 import { runCalls } from './run-calls.ts';
+import { scorerCalls } from './scorer-calls.ts';
 import { webhookCalls } from './webhook-calls.ts';
 
 /** The version of MLflow whose REST API this is: clients switch features on by it. */
@@ -39,6 +41,8 @@ export function createMlflowProtocol(deps: MlflowDeps): MlflowProtocol {
         ...modelVersionCalls(deps),
         ...artifactCalls(deps),
         ...webhookCalls(deps),
+        ...evaluationDatasetCalls(deps),
+        ...scorerCalls(deps),
         {
           method: 'GET',
           path: '/3.0/mlflow/server-info',

@@ -6,6 +6,7 @@ import { createAlertsModule } from '#modules/alerts';
 import { createApprovalsModule } from '#modules/approvals';
 import { createArtifactsModule } from '#modules/artifacts';
 import { createAutomationModule } from '#modules/automation';
+import { createEvaluationModule } from '#modules/evaluation';
 import { createLineageModule, type LineageApi } from '#modules/lineage';
 import { createProjectsModule } from '#modules/projects';
 import { createRegistryModule, type RegistryApi } from '#modules/registry';
@@ -34,6 +35,7 @@ export interface MlflowTestServer {
   readonly listRuns: () => Promise<unknown>;
 }
 
+const noJobs = () => Promise.reject(new Error('there are no jobs here'));
 const noPipelines = () => Promise.reject(new Error('there are no pipelines here'));
 const local: Principal = { id: 'user:local', can: () => true };
 
@@ -66,6 +68,13 @@ export async function createMlflowTestServer(options: {
     bodyLimitBytes: 1024 * 1024,
     checkAnswers: true,
   });
+  const evaluation = createEvaluationModule({
+    database,
+    registry: registry.api,
+    tracking: tracking.api,
+    lineage,
+    jobs: { submit: noJobs, get: noJobs },
+  });
   const automation = createAutomationModule({
     database,
     clock,
@@ -84,6 +93,8 @@ export async function createMlflowTestServer(options: {
     tracking: tracking.api,
     registry: registry.api,
     webhooks: automation.webhooks,
+    evaluationDatasets: evaluation.datasets,
+    scorers: evaluation.scorers,
   });
   for (const part of [tracking, registry]) part.routes(app);
   const { calls, answered } = watchCalls(app);

@@ -67,6 +67,10 @@ export class WireFields {
     return invalidParameter(`Missing value for required parameter '${this.at(name)}'. ${seeDocs}`);
   }
 
+  has(name: string): boolean {
+    return this.read(name) !== undefined;
+  }
+
   text(name: string): string | undefined {
     const value = this.read(name);
     if (value === undefined || typeof value === 'string') return value;
