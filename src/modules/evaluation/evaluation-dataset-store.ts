@@ -144,7 +144,7 @@ export async function searchDatasets(
           .where(inList(reader, 'evaluation_dataset_experiments.experiment_id', query.experimentIds)),
       ),
     );
-  for (const term of compileOrdering(searchSchema, query.orderBy.map(parseOrdering)))
+  for (const term of compileOrdering(reader, searchSchema, query.orderBy.map(parseOrdering)))
     select = select.orderBy(term as never);
   const rows = await select
     .orderBy('evaluation_datasets.created_ms', 'desc')
