@@ -87,10 +87,14 @@ def are_made_and_deleted_piece_by_piece():
     client.delete_prompt_tag(name, "team")
     tags = client.get_prompt(name).tags
     assert tags["stage"] == "draft" and "team" not in tags, tags
-    client.set_prompt_version_tag(name, "1", "b", "2")
-    client.delete_prompt_version_tag(name, "1", "a")
-    tags = client.get_prompt_version(name, 1).tags
-    assert tags.get("b") == "2" and "a" not in tags, tags
+    try:
+        client.set_prompt_version_tag(name, "1", "b", "2")
+    except TypeError:  # 3.1 puts a number where its own message wants a text
+        same(VERSION, (3, 1))
+    else:
+        client.delete_prompt_version_tag(name, "1", "a")
+        tags = client.get_prompt_version(name, 1).tags
+        assert tags.get("b") == "2" and "a" not in tags, tags
     code_of(lambda: client.search_prompt_versions(name))  # of Unity Catalog alone, says the client
     client.delete_prompt_version(name, "1")
     assert _version(name, 1) is None
