@@ -135,11 +135,12 @@ export async function searchDatasets(
     .where('evaluation_datasets.project', '=', query.project)
     .where(compileFilter(reader, searchSchema, parseFilter(query.filter ?? '')));
   if (query.experimentIds.length > 0)
-    select = select.where(({ eb, selectFrom }) =>
-      eb(
+    select = select.where((datasets) =>
+      datasets(
         'evaluation_datasets.dataset_id',
         'in',
-        selectFrom('evaluation_dataset_experiments')
+        datasets
+          .selectFrom('evaluation_dataset_experiments')
           .select('evaluation_dataset_experiments.dataset_id')
           .where(inList(reader, 'evaluation_dataset_experiments.experiment_id', query.experimentIds)),
       ),
@@ -207,7 +208,7 @@ export async function putDatasetTags(
     .insertInto('evaluation_dataset_tags')
     .values(tags.map(({ key, value }) => ({ dataset_id: datasetId, tag_key: key, tag_value: value })))
     .onConflict((conflict) =>
-      conflict.columns(['dataset_id', 'tag_key']).doUpdateSet(({ ref }) => ({ tag_value: ref('excluded.tag_value') })),
+      conflict.columns(['dataset_id', 'tag_key']).doUpdateSet((row) => ({ tag_value: row.ref('excluded.tag_value') })),
     )
     .execute();
 }

@@ -75,8 +75,12 @@ export async function listRecordsAfter(
   let query = select(reader, datasetId);
   if (page.after !== undefined) {
     const [createdMs, recordId] = page.after;
-    query = query.where(({ eb, refTuple, tuple }) =>
-      eb(refTuple('evaluation_records.created_ms', 'evaluation_records.record_id'), '>', tuple(createdMs, recordId)),
+    query = query.where((record) =>
+      record(
+        record.refTuple('evaluation_records.created_ms', 'evaluation_records.record_id'),
+        '>',
+        record.tuple(createdMs, recordId),
+      ),
     );
   }
   const rows = await query
@@ -115,12 +119,12 @@ export async function putRecords(unit: Unit, datasetId: string, records: readonl
       .insertInto('evaluation_records')
       .values(rows.slice(at, at + batchRows))
       .onConflict((conflict) =>
-        conflict.columns(['dataset_id', 'input_hash']).doUpdateSet(({ ref }) => ({
-          outputs: ref('excluded.outputs'),
-          expectations: ref('excluded.expectations'),
-          tags: ref('excluded.tags'),
-          updated_ms: ref('excluded.updated_ms'),
-          updated_by: ref('excluded.updated_by'),
+        conflict.columns(['dataset_id', 'input_hash']).doUpdateSet((row) => ({
+          outputs: row.ref('excluded.outputs'),
+          expectations: row.ref('excluded.expectations'),
+          tags: row.ref('excluded.tags'),
+          updated_ms: row.ref('excluded.updated_ms'),
+          updated_by: row.ref('excluded.updated_by'),
         })),
       )
       .execute();

@@ -99,16 +99,20 @@ export interface RecordSchema {
 
 export const emptySchema: RecordSchema = { inputs: {}, outputs: {}, expectations: {}, version: '1.0' };
 
-const typesOf = (fields: Fields | undefined): Record<string, string> =>
-  Object.fromEntries(Object.entries(fields ?? {}).map(([key, value]) => [key, typeOf(value)]));
+/** Adds the fields that are new, in place: a schema grows with every record. */
+function addTypes(types: Record<string, string>, fields: Fields): void {
+  for (const [key, value] of Object.entries(fields)) if (!Object.hasOwn(types, key)) types[key] = typeOf(value);
+}
 
 export function extendSchema(schema: RecordSchema, records: readonly EvaluationRecord[]): RecordSchema {
-  let { inputs, outputs, expectations } = schema;
+  const inputs = { ...schema.inputs };
+  const expectations = { ...schema.expectations };
+  let outputs = typeof schema.outputs === 'string' ? schema.outputs : { ...schema.outputs };
   for (const record of records) {
-    inputs = { ...typesOf(record.inputs), ...inputs };
-    expectations = { ...typesOf(record.expectations), ...expectations };
+    addTypes(inputs, record.inputs);
+    addTypes(expectations, record.expectations ?? {});
     if (record.outputs === undefined || typeof outputs === 'string') continue;
-    if (isJsonObject(record.outputs)) outputs = { ...typesOf(record.outputs), ...outputs };
+    if (isJsonObject(record.outputs)) addTypes(outputs, record.outputs);
     else if (Object.keys(outputs).length === 0) outputs = typeOf(record.outputs);
   }
   return { inputs, outputs, expectations, version: '1.0' };

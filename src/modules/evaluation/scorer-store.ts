@@ -108,11 +108,12 @@ export async function listScorerVersions(
     query = query.where(inList(reader, 'evaluation_scorers.experiment_id', filter.experimentIds));
   if (filter.scorerId !== undefined) query = query.where('evaluation_scorers.scorer_id', '=', filter.scorerId);
   if (filter.latest)
-    query = query.where(({ eb, selectFrom }) =>
-      eb(
+    query = query.where((versions) =>
+      versions(
         'evaluation_scorer_versions.version',
         '=',
-        selectFrom('evaluation_scorer_versions as newest')
+        versions
+          .selectFrom('evaluation_scorer_versions as newest')
           .select(({ fn }) => fn.max<number>('newest.version').as('version'))
           .whereRef('newest.scorer_id', '=', 'evaluation_scorers.scorer_id'),
       ),

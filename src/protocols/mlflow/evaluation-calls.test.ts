@@ -1,31 +1,17 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { describeDatabases, type TestDatabase } from '#platform/testing/database';
-import { createMlflowTestServer, type MlflowTestServer } from './mlflow-test-server.ts';
+import { expect, test } from 'vitest';
+import { describeDatabases } from '#platform/testing/database';
+import { useMlflow } from './testing/mlflow-test-client.ts';
 
 type Body = Readonly<Record<string, unknown>>;
+/** A field that holds a text. */
+const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 interface Answer {
   readonly status: number;
   readonly body: Body;
 }
 
 describeDatabases('evaluation data sets and scorers over the MLflow protocol', (open) => {
-  let database: TestDatabase;
-  let server: MlflowTestServer;
-  let project: string;
-  let projects = 0;
-
-  beforeAll(async () => {
-    database = await open();
-    server = await createMlflowTestServer({ database, clock: database.clock, ids: database.ids });
-  });
-  beforeEach(() => {
-    projects += 1;
-    project = `p${projects}`; // an empty one for each test
-  });
-  afterAll(async () => {
-    await server.app.close();
-    await database.close();
-  });
+  const { state, inject } = useMlflow(open);
 
   async function call(
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
@@ -33,10 +19,10 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     payload?: object | string,
     prefix = '/api/3.0/mlflow',
   ): Promise<Answer> {
-    const response = await server.app.inject({
+    const response = await inject({
       method,
-      url: `/projects/${project}${prefix}/${path}`,
-      headers: { host: 'localhost', 'content-type': 'application/json' },
+      url: `${prefix}/${path}`,
+      headers: { 'content-type': 'application/json' },
       ...(payload !== undefined && { payload: typeof payload === 'string' ? payload : JSON.stringify(payload) }),
     });
     return { status: response.statusCode, body: JSON.parse(response.body) as Body };
@@ -45,7 +31,7 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
   async function create(name: string, more: object = {}): Promise<string> {
     const made = await call('POST', 'datasets/create', { name, ...more });
     expect(made.status).toBe(200);
-    return String(ofDataset(made)['dataset_id']);
+    return text(ofDataset(made)['dataset_id']);
   }
   const put = (id: string, records: unknown) =>
     call('POST', `datasets/${id}/records`, {
@@ -53,10 +39,10 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     });
   const get = async (id: string) => ofDataset(await call('GET', `datasets/${id}`));
   const recordsText = async (id: string, query = '') =>
-    String((await call('GET', `datasets/${id}/records${query}`)).body['records']);
+    text((await call('GET', `datasets/${id}/records${query}`)).body['records']);
   const records = async (id: string, query = '') => JSON.parse(await recordsText(id, query)) as Body[];
   const experiment = async (name: string) =>
-    String((await call('POST', 'experiments/create', { name }, '/api/2.0/mlflow')).body['experiment_id']);
+    text((await call('POST', 'experiments/create', { name }, '/api/2.0/mlflow')).body['experiment_id']);
   const missing = { status: 404, body: { error_code: 'RESOURCE_DOES_NOT_EXIST' } };
   const refused = { status: 400, body: { error_code: 'INVALID_PARAMETER_VALUE' } };
 
@@ -66,14 +52,14 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     expect(id).toMatch(/^d-[0-9a-f]{32}$/);
     const made = await get(id);
     expect(made).toMatchObject({ name: 'questions', created_by: 'ann', experiment_ids: ['0'] });
-    expect(JSON.parse(String(made['tags']))).toEqual({ team: 'ops', 'mlflow.user': 'ann', n: '1' });
+    expect(JSON.parse(text(made['tags']))).toEqual({ team: 'ops', 'mlflow.user': 'ann', n: '1' });
     expect(made).not.toHaveProperty('schema');
     expect(made).not.toHaveProperty('profile');
 
     await call('PATCH', `datasets/${id}/tags`, { tags: '{"team":"ml","stage":"x"}' });
     await call('DELETE', `datasets/${id}/tags/stage`);
     await call('DELETE', `datasets/${id}/tags/stage`); // twice is no error
-    expect(JSON.parse(String((await get(id))['tags']))).toMatchObject({ team: 'ml' });
+    expect(JSON.parse(text((await get(id))['tags']))).toMatchObject({ team: 'ml' });
 
     expect(await call('DELETE', `datasets/${id}`)).toEqual({ status: 200, body: {} });
     expect(await call('DELETE', `datasets/${id}`)).toMatchObject({ status: 200 });
@@ -112,8 +98,8 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     expect(found[2]).not.toHaveProperty('outputs');
     const now = await get(id);
     expect(now['digest']).not.toBe(digest);
-    expect(JSON.parse(String(now['profile']))).toEqual({ num_records: 3 });
-    expect(JSON.parse(String(now['schema']))).toEqual({
+    expect(JSON.parse(text(now['profile']))).toEqual({ num_records: 3 });
+    expect(JSON.parse(text(now['schema']))).toEqual({
       inputs: { q: 'string', k: 'integer' },
       outputs: 'string',
       expectations: { ok: 'boolean', more: 'integer' },
@@ -123,16 +109,16 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     const gone = { dataset_record_ids: [found[0]?.['dataset_record_id'], 'dr-none'] };
     expect((await call('DELETE', `datasets/${id}/records`, gone)).body).toEqual({ deleted_count: 1 });
     expect((await call('DELETE', `datasets/${id}/records`, gone)).body).toEqual({ deleted_count: 0 });
-    expect(JSON.parse(String((await get(id))['profile']))).toEqual({ num_records: 2 });
+    expect(JSON.parse(text((await get(id))['profile']))).toEqual({ num_records: 2 });
   });
 
   test('numbers come back as they were written, also those that JavaScript has none for', async () => {
     const id = await create('numbers');
     await put(id, '[{"inputs":{"id":12345678901234567890,"x":1.0},"outputs":NaN,"expectations":{"m":-Infinity}}]');
-    const text = await recordsText(id);
+    const written = await recordsText(id);
     for (const part of ['"id":12345678901234567890', '"x":1.0', '"outputs":NaN', '"m":-Infinity'])
-      expect(text).toContain(part);
-    expect(JSON.parse(String((await get(id))['schema']))).toMatchObject({ inputs: { id: 'integer', x: 'float' } });
+      expect(written).toContain(part);
+    expect(JSON.parse(text((await get(id))['schema']))).toMatchObject({ inputs: { id: 'integer', x: 'float' } });
   });
 
   test('records come by pages, in the order in which they were given', async () => {
@@ -143,9 +129,9 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     let query = '?max_results=500';
     for (;;) {
       const { body } = await call('GET', `datasets/${id}/records${query}`);
-      seen.push(...(JSON.parse(String(body['records'])) as Body[]).map(({ inputs }) => (inputs as Body)['n']));
+      seen.push(...(JSON.parse(text(body['records'])) as Body[]).map(({ inputs }) => (inputs as Body)['n']));
       if (body['next_page_token'] === undefined) break;
-      query = `?max_results=500&page_token=${String(body['next_page_token'])}`;
+      query = `?max_results=500&page_token=${text(body['next_page_token'])}`;
     }
     expect(seen).toEqual(all.map(({ inputs }) => inputs.n));
   });
@@ -187,12 +173,12 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     expect(await call('POST', `datasets/${a}/add-experiments`, { experiment_ids: ['99'] })).toMatchObject(missing);
     expect(await call('POST', 'datasets/create', { name: 'x', experiment_ids: ['99'] })).toMatchObject(missing);
 
-    const here = project;
-    project = `${here}-other`;
+    const here = state.project;
+    state.project = `${here}-other`;
     expect(await names({})).toEqual([]);
     expect(await call('GET', `datasets/${a}`)).toMatchObject(missing);
     expect(await call('DELETE', `datasets/${a}`)).toMatchObject({ status: 200 }); // of another project: nothing happens
-    project = here;
+    state.project = here;
     expect(await get(a)).toMatchObject({ name: 'alpha' });
   });
 
@@ -205,9 +191,14 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     const source = { source_type: 'mlflow_evaluation_dataset', source: JSON.stringify({ dataset_id: id }) };
     const datasets = [{ dataset: { name: 'questions', digest, ...source }, tags: [] }];
     await call('POST', 'runs/log-inputs', { run_id: runId, datasets }, '/api/2.0/mlflow');
-    const { nodes } = await server.lineage.trace(database.read, project, `tracking-run:${String(runId)}`, {
-      direction: 'up',
-    });
+    const { nodes } = await state.server.lineage.trace(
+      state.database.read,
+      state.project,
+      `tracking-run:${text(runId)}`,
+      {
+        direction: 'up',
+      },
+    );
     expect(nodes.map(({ ref }) => ref)).toContain(`evaluation-dataset:${id}`);
   });
 
@@ -305,7 +296,7 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     await call('POST', 'experiments/delete', { experiment_id }, '/api/2.0/mlflow');
     expect(await list('list')).toEqual([]);
     expect(await call('GET', `scorers/list?experiment_id=${experiment_id}`)).toMatchObject(refused);
-    project = `${project}-other`;
+    state.project = `${state.project}-other`;
     expect(await list('list')).toEqual([]);
   });
 
@@ -315,7 +306,7 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     expect(await call('PUT', 'scorers/online-config', { ...fair, sample_rate: 0.5 })).toMatchObject(refused);
     const off = await call('PUT', 'scorers/online-config', { ...fair, sample_rate: 0, filter_string: "status = 'OK'" });
     expect(off.body['config']).toMatchObject({ scorer_id: body['scorer_id'], sample_rate: 0, experiment_id: '0' });
-    const ids = `scorer_ids=${String(body['scorer_id'])}&scorer_ids=none`;
+    const ids = `scorer_ids=${text(body['scorer_id'])}&scorer_ids=none`;
     expect((await call('GET', `scorers/online-configs?${ids}`)).body).toEqual({ configs: [off.body['config']] });
 
     for (const serialized_scorer of [
@@ -352,5 +343,10 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     expect(await call('PUT', 'scorers/online-config', { ...fair, name: 'none', sample_rate: 0 })).toMatchObject(
       missing,
     );
+  });
+
+  test('everything that is called supported was answered', () => {
+    expect(state.server.unanswered('evaluationDatasets')).toEqual([]);
+    expect(state.server.unanswered('scorers')).toEqual([]);
   });
 });

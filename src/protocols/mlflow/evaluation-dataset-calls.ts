@@ -8,7 +8,7 @@ import { decodePageToken, nextPage } from './page-token.ts';
 import { list } from './wire-views.ts';
 
 const prefix = '/3.0/mlflow/datasets';
-const named = `${prefix}/:dataset_id`;
+const named = `${prefix}/:datasetId`;
 
 const toWireDataset = (dataset: EvaluationDataset) => ({
   dataset_id: dataset.datasetId,
@@ -57,7 +57,7 @@ function readRecordsToken(token: string): readonly [number, string] {
 
 /** Evaluation data sets: the calls that MLflow's client sends for `mlflow.genai.datasets`. */
 export function evaluationDatasetCalls({ database, evaluationDatasets }: MlflowDeps): readonly MlflowCall[] {
-  const nameOf = ({ project, params }: CallInput) => ({ project, datasetId: params['dataset_id'] ?? '' });
+  const nameOf = ({ project, params }: CallInput) => ({ project, datasetId: params['datasetId'] ?? '' });
 
   async function search({ fields, project }: CallInput): Promise<unknown> {
     const limit = fields.bounded('max_results', { preset: 1000, maximum: 50_000 });

@@ -45,7 +45,7 @@ const toWireWebhook = (webhook: Webhook) => ({
 export function webhookCalls({ database, webhooks }: MlflowDeps): readonly MlflowCall[] {
   /** One that was made through MLflow's API; our own webhooks have other events and no place here. */
   const get = ({ params, project }: CallInput) =>
-    webhooks.get(database.read, project, params['webhook_id'] ?? '', 'mlflow');
+    webhooks.get(database.read, project, params['webhookId'] ?? '', 'mlflow');
 
   return [
     {
@@ -87,13 +87,13 @@ export function webhookCalls({ database, webhooks }: MlflowDeps): readonly Mlflo
     },
     {
       method: 'GET',
-      path: `${prefix}/:webhook_id`,
+      path: `${prefix}/:webhookId`,
       permission: 'read',
       handle: async (input) => ({ webhook: toWireWebhook(await get(input)) }),
     },
     {
       method: 'PATCH',
-      path: `${prefix}/:webhook_id`,
+      path: `${prefix}/:webhookId`,
       permission: 'admin',
       handle: async (input) => {
         const { fields, project, context } = input;
@@ -120,7 +120,7 @@ export function webhookCalls({ database, webhooks }: MlflowDeps): readonly Mlflo
     },
     {
       method: 'DELETE',
-      path: `${prefix}/:webhook_id`,
+      path: `${prefix}/:webhookId`,
       permission: 'admin',
       handle: async (input) => {
         const { id } = await get(input);
@@ -130,7 +130,7 @@ export function webhookCalls({ database, webhooks }: MlflowDeps): readonly Mlflo
     },
     {
       method: 'POST',
-      path: `${prefix}/:webhook_id/test`,
+      path: `${prefix}/:webhookId/test`,
       permission: 'admin',
       handle: async (input) => {
         const webhook = await get(input);
