@@ -113,14 +113,14 @@ async function recordEnd(unit: Unit, project: string, runId: string, status: Run
   });
 }
 
-/** A parent's id comes from clients too: what cannot be a reference makes no edge. */
-function toParentEdge({ run_id, parent_run_id }: RunRow) {
-  return parent_run_id === null || !/^\w[\w-]*$/.test(parent_run_id)
+/** A run leads to those that it started. An empty tag names no parent. */
+export function toParentEdge(runId: string, parentRunId: string | null) {
+  return parentRunId === null || parentRunId === ''
     ? []
     : [
         {
-          from: formatReference('tracking-run', parent_run_id),
-          to: formatReference('tracking-run', run_id),
+          from: formatReference('tracking-run', parentRunId),
+          to: formatReference('tracking-run', runId),
           kind: 'caused',
         },
       ];
@@ -192,7 +192,11 @@ export function createRunService({
       keyValueTables.runTags,
       made.map(({ row, tags }) => ({ id: row.run_id, pairs: tags })),
     );
-    await lineage.record(unit, project, rows.flatMap(toParentEdge));
+    await lineage.record(
+      unit,
+      project,
+      rows.flatMap((row) => toParentEdge(row.run_id, row.parent_run_id)),
+    );
     for (const { run_id } of rows)
       await unit.emit({
         type: 'tracking-run.started',
