@@ -11,6 +11,7 @@ import {
   findRunLifecycle,
   findRunRow,
   insertRuns,
+  listChildRows,
   type RunWithExperiment,
   rowToRunInfo,
   toRuns,
@@ -55,6 +56,13 @@ export interface RunService {
   /** The active or deleted run; undefined when there is none. */
   run(reader: Reader, project: string, runId: string): Promise<Run | undefined>;
   runInfo(reader: Reader, project: string, runId: string): Promise<RunInfo | undefined>;
+  /** Runs that name it as their parent, the newest first. */
+  childRuns(
+    reader: Reader,
+    project: string,
+    runId: string,
+    page: { readonly limit: number; readonly offset: number },
+  ): Promise<readonly RunInfo[]>;
   /** Changes state, end and name of an active run. */
   updateRun(
     unit: Unit,
@@ -235,6 +243,10 @@ export function createRunService({
     async runInfo(reader, project, runId) {
       const row = await findRunRow(reader, project, runId);
       return row && rowToRunInfo(row);
+    },
+
+    async childRuns(reader, project, runId, page) {
+      return (await listChildRows(reader, project, runId, page)).map(rowToRunInfo);
     },
 
     async updateRun(unit, { project, runId, status, endMs, name }) {
