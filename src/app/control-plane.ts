@@ -4,6 +4,7 @@ import { registerBackupRoute } from './backup.ts';
 import { createModules, type Modules } from './modules.ts';
 import { registerOverview } from './page/overview.ts';
 import { registerPage } from './page/page-routes.ts';
+import { registerRecords } from './page/records/record-routes.ts';
 import type { Platform } from './platform.ts';
 import { registerQuietRoutes } from './quiet-routes.ts';
 
@@ -48,6 +49,7 @@ export async function createControlPlane(
   registerBackupRoute(app, platform);
   registerOverview(app);
   registerPage(app);
+  registerRecords(app, { reader: platform.database.read, ...modules.records });
 
   const urlAt = (port: number): string => `http://${reachable(config.host)}:${port}`;
 

@@ -10,15 +10,15 @@ import { createEvaluationModule } from '#modules/evaluation';
 import { createFeaturesModule } from '#modules/features';
 import { createIdentityModule, type IdentityModule } from '#modules/identity';
 import { createJobsModule, type JobsModule } from '#modules/jobs';
-import { createLineageModule } from '#modules/lineage';
+import { createLineageModule, type LineageApi } from '#modules/lineage';
 import { createMonitoringModule } from '#modules/monitoring';
 import { createPipelinesModule } from '#modules/pipelines';
 import { createPredictionsModule } from '#modules/predictions';
 import { createProjectsModule, type ProjectsModule } from '#modules/projects';
-import { createRegistryModule } from '#modules/registry';
+import { createRegistryModule, type RegistryApi } from '#modules/registry';
 import { createRolloutsModule } from '#modules/rollouts';
 import { createSecretsModule, type SecretsModule } from '#modules/secrets';
-import { createTrackingModule } from '#modules/tracking';
+import { createTrackingModule, type TrackingApi } from '#modules/tracking';
 import { createWorkspaceModule } from '#modules/workspace';
 import type { Consumer } from '#platform/events';
 import type { ResourceKind } from '#platform/resource-kind';
@@ -43,6 +43,8 @@ export interface Modules {
   readonly jobs: JobsModule;
   readonly secrets: SecretsModule;
   readonly alerts: AlertsModule;
+  /** What the pages of records read. */
+  readonly records: { readonly tracking: TrackingApi; readonly registry: RegistryApi; readonly lineage: LineageApi };
 }
 
 /** Builds the modules, each after those that it calls. */
@@ -207,6 +209,7 @@ export function createModules(platform: Platform): Modules {
     jobs,
     secrets,
     alerts,
+    records: { tracking: tracking.api, registry: registry.api, lineage: lineage.api },
     all: [
       projects,
       identity,

@@ -42,7 +42,7 @@ export const traceLineage = defineOperation({
   permission: 'read',
   query: Type.Object(
     {
-      ref: Type.String({ minLength: 3, maxLength: 400, description: 'model:late-arrival@champion' }),
+      ref: Type.String({ minLength: 3, maxLength: 6000, description: 'model:late-arrival@champion' }),
       direction: Type.Optional(LineageDirection),
       depth: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: 'most steps; default 50' })),
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 5000, description: 'most nodes; default 1000' })),

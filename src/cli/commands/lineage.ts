@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { traceLineage } from '#contracts/lineage';
-import { parseReference, referenceKinds } from '#contracts/references';
+import { readReference, referenceKinds } from '#contracts/references';
 import { type CliEnvironment, CliError, createContext } from '../context.ts';
 import { projectNote } from '../project-note.ts';
 import { readCount } from '../schema-options.ts';
@@ -27,7 +27,7 @@ export function createLineageCommand(world: CliEnvironment): Command {
     .option('--all', 'every node: artifacts, each version, all siblings')
     .action(async (reference: string, options: LineageOptions, command: Command) => {
       const context = createContext(command, world);
-      if (parseReference(reference) === undefined)
+      if (readReference(reference) === undefined)
         throw new CliError(
           'REFERENCE_INVALID',
           2,

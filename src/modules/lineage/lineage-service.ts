@@ -1,4 +1,10 @@
-import { parseReference, type Reference, type ReferenceKind } from '#contracts/references';
+import {
+  formatReference,
+  parseReference,
+  type Reference,
+  type ReferenceKind,
+  readReference,
+} from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
 import { type Edge, insertEdges, listEdgesOf, type NewEdge } from './edge-store.ts';
 import { keyOf, type Node, type Walk, walkGraph } from './graph-walk.ts';
@@ -118,8 +124,10 @@ export function createLineageService(): LineageApi {
     },
 
     async trace(reader, project, text, { direction, depth = defaultDepth, limit = defaultLimit }) {
-      const { kind, name, at } = parse(text);
-      const root = (await aliases.get(kind)?.(reader, project, name, at)) ?? text;
+      const asked = readReference(text);
+      if (asked === undefined) throw lineageErrors.LINEAGE_REFERENCE_INVALID(text);
+      const { kind, name, at } = asked;
+      const root = (await aliases.get(kind)?.(reader, project, name, at)) ?? formatReference(kind, name, at);
       const totals = new Map<string, number>();
       const walk = (way: 'up' | 'down') =>
         walkGraph(root, {

@@ -18,7 +18,6 @@ import {
 } from './promotion-store.ts';
 import type { RegistryDeps } from './registry-deps.ts';
 import { registryErrors } from './registry-errors.ts';
-import { recordEdges } from './registry-lineage.ts';
 import type { Json, Promotion, PromotionCheck, Proposal, ProposedVersion } from './registry-types.ts';
 import { approvalPrefix } from './reopen-comparisons.ts';
 import { tellOfVersion } from './version-service.ts';
@@ -114,7 +113,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
     // An older proposal that is decided later must not take the alias back.
     for (const other of await listOpenPromotions(unit, model.model_key, { alias, except: promotionId }))
       if (other.version < version) await reject(unit, other, `version ${version} was promoted first`);
-    await recordEdges(lineage, unit, project, [
+    await lineage.record(unit, project, [
       {
         from: formatReference('model', model.name, version),
         to: formatReference('promotion', promotionId),
@@ -222,8 +221,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
         kind: 'produced',
       },
     ];
-    await recordEdges(
-      lineage,
+    await lineage.record(
       unit,
       project,
       sources.flatMap(({ from, kind }) => (from === undefined ? [] : [{ from, to: reference, kind }])),

@@ -7,7 +7,6 @@ import { updateModel } from './model-store.ts';
 import { promptFact } from './prompt-rule.ts';
 import type { RegistryDeps } from './registry-deps.ts';
 import { registryErrors } from './registry-errors.ts';
-import { recordEdges } from './registry-lineage.ts';
 import type { ModelRow, Stage, VersionRow } from './registry-tables.ts';
 import type { Tag, VersionFile } from './registry-types.ts';
 import {
@@ -46,6 +45,8 @@ export interface VersionService {
       readonly files?: readonly VersionFile[];
       readonly trackingRunId?: string | undefined;
       readonly loggedModelId?: string | undefined;
+      /** The version whose files it takes over. */
+      readonly copiedFrom?: { readonly model: string; readonly version: number } | undefined;
       readonly runLink?: string | undefined;
       readonly description?: string | undefined;
       readonly tags?: readonly Tag[];
@@ -131,13 +132,22 @@ export function createVersionService(
       const reference = formatReference('model', model, version);
       for (const { path, sha256, sizeBytes } of files)
         await artifacts.retain(unit, { project, sha256, sizeBytes, owner: reference, name: path });
-      await recordEdges(lineage, unit, project, [
+      await lineage.record(unit, project, [
         ...(input.trackingRunId === undefined
           ? []
           : [{ from: formatReference('tracking-run', input.trackingRunId), to: reference, kind: 'produced' }]),
         ...(input.loggedModelId === undefined
           ? []
           : [{ from: formatReference('logged-model', input.loggedModelId), to: reference, kind: 'registered' }]),
+        ...(input.copiedFrom === undefined
+          ? []
+          : [
+              {
+                from: formatReference('model', input.copiedFrom.model, input.copiedFrom.version),
+                to: reference,
+                kind: 'copied',
+              },
+            ]),
       ]);
       await tellOfVersion(unit, row, version);
       return version;

@@ -1,11 +1,11 @@
-import { formatReference, parseReference } from '#contracts/references';
+import { formatReference } from '#contracts/references';
 import type { Unit } from '#platform/database';
 import { findDatasetKey, insertDataset, putInput, putRunModels } from './input-store.ts';
 import { deleteKeyValue, keyValueTables, listKeyValues, putKeyValues } from './key-value-store.ts';
 import { insertModelMetrics, knownLoggedModels } from './logged-model-store.ts';
 import { insertMetrics } from './metric-store.ts';
 import { unlistRun } from './run-listing-store.ts';
-import { parentRunTag, runNameTag } from './run-service.ts';
+import { parentRunTag, runNameTag, toParentEdge } from './run-service.ts';
 import { findRunLifecycle, updateRun } from './run-store.ts';
 import type { TrackingDeps } from './tracking-deps.ts';
 import { trackingErrors } from './tracking-errors.ts';
@@ -85,7 +85,8 @@ async function logModelMetrics(unit: Unit, { project, runId }: RunName, metrics:
   await insertModelMetrics(unit, runId, metrics);
 }
 
-async function logTags(unit: Unit, runId: string, tags: readonly Tag[]): Promise<void> {
+/** Answers the parent that the tags name, if any. */
+async function logTags(unit: Unit, runId: string, tags: readonly Tag[]): Promise<string | undefined> {
   await putKeyValues(unit, keyValueTables.runTags, runId, tags);
   const name = tags.findLast(({ key }) => key === runNameTag)?.value;
   const parent = tags.findLast(({ key }) => key === parentRunTag)?.value;
@@ -94,6 +95,7 @@ async function logTags(unit: Unit, runId: string, tags: readonly Tag[]): Promise
       ...(name !== undefined && { name }),
       ...(parent !== undefined && { parent_run_id: parent }),
     });
+  return parent;
 }
 
 export function createLoggingService({
@@ -101,18 +103,6 @@ export function createLoggingService({
   lineage,
   touched,
 }: TrackingDeps & { readonly touched: (runId: string) => void }): LoggingService {
-  /** Edges only where the other end's name is one that references can carry. */
-  async function recordEdges(
-    unit: Unit,
-    project: string,
-    edges: readonly { readonly from: string; readonly to: string; readonly kind: string }[],
-  ): Promise<void> {
-    const sound = edges.filter(
-      ({ from, to }) => parseReference(from) !== undefined && parseReference(to) !== undefined,
-    );
-    if (sound.length > 0) await lineage.record(unit, project, sound);
-  }
-
   return {
     async log(unit, input) {
       const { runId, metrics = [] } = input;
@@ -125,7 +115,8 @@ export function createLoggingService({
       if (metrics.length > 0) await insertMetrics(unit, runId, metrics);
       const ofModels = metrics.filter((metric) => metric.modelId);
       if (ofModels.length > 0) await logModelMetrics(unit, input, ofModels);
-      if (tags.length > 0) await logTags(unit, runId, tags);
+      const parent = tags.length > 0 ? await logTags(unit, runId, tags) : undefined;
+      if (parent !== undefined) await lineage.record(unit, input.project, toParentEdge(runId, parent));
     },
 
     async noteModel(unit, input) {
@@ -164,7 +155,7 @@ export function createLoggingService({
       }
       if (models.length > 0) await putRunModels(unit, runId, 'input', models);
       const to = formatReference('tracking-run', runId);
-      await recordEdges(unit, project, [
+      await lineage.record(unit, project, [
         ...datasets.map(({ name, digest }) => ({
           from: formatReference('dataset', name, digest),
           to,
@@ -179,7 +170,7 @@ export function createLoggingService({
       await requireActiveRun(unit, input);
       await putRunModels(unit, runId, 'output', models);
       const from = formatReference('tracking-run', runId);
-      await recordEdges(
+      await lineage.record(
         unit,
         project,
         models.map(({ modelId }) => ({ from, to: formatReference('logged-model', modelId), kind: 'produced' })),

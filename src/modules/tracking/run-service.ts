@@ -11,6 +11,7 @@ import {
   findRunLifecycle,
   findRunRow,
   insertRuns,
+  listChildRows,
   type RunWithExperiment,
   rowToRunInfo,
   toRuns,
@@ -55,6 +56,13 @@ export interface RunService {
   /** The active or deleted run; undefined when there is none. */
   run(reader: Reader, project: string, runId: string): Promise<Run | undefined>;
   runInfo(reader: Reader, project: string, runId: string): Promise<RunInfo | undefined>;
+  /** Runs that name it as their parent, the newest first. */
+  childRuns(
+    reader: Reader,
+    project: string,
+    runId: string,
+    page: { readonly limit: number; readonly offset: number },
+  ): Promise<readonly RunInfo[]>;
   /** Changes state, end and name of an active run. */
   updateRun(
     unit: Unit,
@@ -113,14 +121,14 @@ async function recordEnd(unit: Unit, project: string, runId: string, status: Run
   });
 }
 
-/** A parent's id comes from clients too: what cannot be a reference makes no edge. */
-function toParentEdge({ run_id, parent_run_id }: RunRow) {
-  return parent_run_id === null || !/^\w[\w-]*$/.test(parent_run_id)
+/** A run leads to those that it started. An empty tag names no parent. */
+export function toParentEdge(runId: string, parentRunId: string | null) {
+  return parentRunId === null || parentRunId === ''
     ? []
     : [
         {
-          from: formatReference('tracking-run', parent_run_id),
-          to: formatReference('tracking-run', run_id),
+          from: formatReference('tracking-run', parentRunId),
+          to: formatReference('tracking-run', runId),
           kind: 'caused',
         },
       ];
@@ -192,7 +200,11 @@ export function createRunService({
       keyValueTables.runTags,
       made.map(({ row, tags }) => ({ id: row.run_id, pairs: tags })),
     );
-    await lineage.record(unit, project, rows.flatMap(toParentEdge));
+    await lineage.record(
+      unit,
+      project,
+      rows.flatMap((row) => toParentEdge(row.run_id, row.parent_run_id)),
+    );
     for (const { run_id } of rows)
       await unit.emit({
         type: 'tracking-run.started',
@@ -231,6 +243,10 @@ export function createRunService({
     async runInfo(reader, project, runId) {
       const row = await findRunRow(reader, project, runId);
       return row && rowToRunInfo(row);
+    },
+
+    async childRuns(reader, project, runId, page) {
+      return (await listChildRows(reader, project, runId, page)).map(rowToRunInfo);
     },
 
     async updateRun(unit, { project, runId, status, endMs, name }) {

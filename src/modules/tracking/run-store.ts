@@ -67,6 +67,24 @@ export function findRunRow(reader: Reader, project: string, runId: string): Prom
   );
 }
 
+/** The runs below a run that are not deleted, the newest first. */
+export function listChildRows(
+  reader: Reader,
+  project: string,
+  parentRunId: string,
+  page: { readonly limit: number; readonly offset: number },
+): Promise<RunWithExperiment[]> {
+  return selectRuns(reader)
+    .where('tracking_runs.parent_run_id', '=', parentRunId)
+    .where('tracking_runs.project', '=', project)
+    .where('tracking_runs.lifecycle', '=', 'active')
+    .orderBy('tracking_runs.start_ms', 'desc')
+    .orderBy('tracking_runs.run_id')
+    .limit(page.limit)
+    .offset(page.offset)
+    .execute();
+}
+
 /** Only what every write asks first: is it there, may it be written. */
 export async function findRunLifecycle(
   reader: Reader,

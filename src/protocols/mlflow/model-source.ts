@@ -11,6 +11,8 @@ export interface ModelSource {
   readonly storageLocation: string;
   readonly trackingRunId: string | undefined;
   readonly loggedModelId: string | undefined;
+  /** The version that is copied. */
+  readonly copiedFrom?: { readonly model: string; readonly version: number };
   /** The files under it, when they are ours. */
   readonly files: readonly VersionFile[];
 }
@@ -62,6 +64,7 @@ export async function resolveSource(
       storageLocation: version.storageLocation || version.source || registryFilesUri(version),
       trackingRunId: runId ?? version.trackingRunId,
       loggedModelId: modelId ?? version.loggedModelId,
+      copiedFrom: { model: version.model, version: version.version },
       files: version.files,
     };
   }

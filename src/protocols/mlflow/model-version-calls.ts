@@ -1,5 +1,6 @@
 import { isPrompt, type ModelVersion } from '#modules/registry';
 import type { Unit } from '#platform/database';
+import { toProxiedPath } from './artifact-uri.ts';
 import type { CallInput, MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { sendMlflowError } from './mlflow-errors.ts';
 import { exceptPrompts, parseVersion } from './model-calls.ts';
@@ -43,6 +44,19 @@ export function modelVersionCalls(deps: MlflowDeps): readonly MlflowCall[] {
         `Model Version (name=${model}, version=${version}) not found`,
       );
     return found;
+  }
+
+  /**
+   * Where clients find a version's files. It holds them itself, so that they are there also when the run or model that they
+   * came from was purged.
+   */
+  async function locationOf(version: ModelVersion): Promise<string> {
+    const location = version.storageLocation || version.source;
+    if (location === '') return registryFilesUri(version);
+    const folder = toProxiedPath(location);
+    if (folder === undefined || version.files.length === 0) return location;
+    const found = await tracking.artifact(database.read, version.project, folder);
+    return found === undefined ? registryFilesUri(version) : location;
   }
 
   async function noteOnLoggedModel(unit: Unit, project: string, modelId: string, name: string, version: number) {
@@ -146,7 +160,7 @@ export function modelVersionCalls(deps: MlflowDeps): readonly MlflowCall[] {
       handle: async (input) => {
         const version = await find(input);
         if (version === undefined) return input.reply;
-        return { artifact_uri: version.storageLocation || version.source || registryFilesUri(version) };
+        return { artifact_uri: await locationOf(version) };
       },
     },
     {

@@ -1,0 +1,166 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { LineageApi } from '#modules/lineage';
+import type { RegistryApi } from '#modules/registry';
+import type { TrackingApi } from '#modules/tracking';
+import type { Reader } from '#platform/database';
+import type { AppError } from '#platform/errors';
+import { registerRawRoute } from '#platform/http';
+import { experimentPage, experimentsPage } from './experiment-page.ts';
+import { html } from './html.ts';
+import { loggedModelPage, modelPage, modelsPage, versionPage } from './model-pages.ts';
+import { countIn, layout, textIn } from './parts.ts';
+import { type Paths, pathsOf } from './paths.ts';
+import { runPage } from './run-page.ts';
+
+/** No script at all, nothing from elsewhere; forms ask this server alone. */
+const securityPolicy =
+  "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+interface Asked {
+  readonly paths: Paths;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly reply: FastifyReply;
+}
+
+/** A page's text; undefined when there is no such thing; or it has sent something by `reply`. */
+type Handle = (asked: Asked) => Promise<string | FastifyReply | undefined>;
+
+const ofProject = (path: string | undefined, reply: FastifyReply): FastifyReply | undefined =>
+  path === undefined ? undefined : reply.redirect(path, 302);
+
+/**
+ * The pages of experiments, runs and models: what the links lead to that MLflow's clients print (ui/open-link.js). Plain HTML
+ * made here, so that a run of any size opens at once and without a script. A browser that is asked for a token may give it as
+ * the password of its own dialog.
+ */
+export function registerRecords(
+  app: FastifyInstance,
+  deps: {
+    readonly reader: Reader;
+    readonly tracking: TrackingApi;
+    readonly registry: RegistryApi;
+    readonly lineage: LineageApi;
+  },
+): void {
+  const { reader, tracking, registry } = deps;
+
+  function page(path: string, missing: string, handle: Handle): void {
+    registerRawRoute(app, {
+      id: `page ${path}`,
+      method: 'GET',
+      path: `/ui${path}`,
+      permission: 'read',
+      renderError: (error, request, reply) => sendProblem(error, request, reply),
+      handle: async (request, reply, { project }) => {
+        const paths = pathsOf(project);
+        const answer = await handle({
+          paths,
+          reply,
+          params: request.params as Readonly<Record<string, string>>,
+          query: request.query as Readonly<Record<string, unknown>>,
+        });
+        if (answer !== undefined && typeof answer !== 'string') return answer;
+        return dress(reply.code(answer === undefined ? 404 : 200)).send(
+          answer ?? problemPage(paths, 'Not here', `${missing} It was never here, or it was purged.`),
+        );
+      },
+    });
+  }
+
+  page('/experiments', '', async ({ paths, query }) =>
+    experimentsPage({ reader, tracking, paths }, countIn(query['from'])),
+  );
+
+  page(
+    '/experiments/:experimentId',
+    'There is no such experiment in this project.',
+    async ({ paths, params, query }) => {
+      const experiment = await tracking.experiment(reader, paths.project, params['experimentId'] ?? '');
+      if (experiment === undefined) return undefined;
+      return experimentPage({ reader, tracking, paths }, experiment, {
+        filter: textIn(query['filter']),
+        order: textIn(query['order']),
+        from: countIn(query['from']),
+        deleted: query['deleted'] === 'yes',
+      });
+    },
+  );
+
+  page(
+    '/experiments/:experimentId/runs/:runId',
+    'There is no such run in this project.',
+    async ({ paths, params, query }) => {
+      const run = await tracking.run(reader, paths.project, params['runId'] ?? '');
+      if (run === undefined) return undefined;
+      return runPage({ ...deps, paths }, run, {
+        find: textIn(query['find']),
+        metricsFrom: countIn(query['metrics']),
+        paramsFrom: countIn(query['params']),
+        tagsFrom: countIn(query['tags']),
+        childrenFrom: countIn(query['children']),
+        path: textIn(query['path']),
+      });
+    },
+  );
+
+  page(
+    '/experiments/:experimentId/models/:modelId',
+    'There is no such logged model in this project.',
+    async (asked) => {
+      const { paths, params, query } = asked;
+      const model = await tracking.loggedModel(reader, paths.project, params['modelId'] ?? '');
+      return model && loggedModelPage({ ...deps, paths }, model, textIn(query['path']));
+    },
+  );
+
+  // a reference does not say in which experiment its run or model is
+  page('/runs/:runId', 'There is no such run in this project.', async ({ paths, params, reply }) => {
+    const run = await tracking.runInfo(reader, paths.project, params['runId'] ?? '');
+    return ofProject(run && paths.run(run.experimentId, run.runId), reply);
+  });
+  page(
+    '/logged-models/:modelId',
+    'There is no such logged model in this project.',
+    async ({ paths, params, reply }) => {
+      const model = await tracking.loggedModel(reader, paths.project, params['modelId'] ?? '');
+      return ofProject(model && paths.loggedModel(model.experimentId, model.modelId), reply);
+    },
+  );
+
+  page('/models', '', async ({ paths }) => modelsPage({ ...deps, paths }));
+
+  page('/models/:model', 'There is no such model in this project.', async ({ paths, params }) => {
+    const model = await registry.model(reader, paths.project, params['model'] ?? '');
+    return model && modelPage({ ...deps, paths }, model);
+  });
+
+  page('/models/:model/versions/:version', 'There is no such version in this project.', async ({ paths, params }) => {
+    const version = await registry.version(reader, paths.project, params['model'] ?? '', params['version'] ?? '');
+    return version && versionPage({ ...deps, paths }, version);
+  });
+}
+
+const dress = (reply: FastifyReply): FastifyReply =>
+  reply
+    .type('text/html; charset=utf-8')
+    .header('content-security-policy', securityPolicy)
+    .header('x-content-type-options', 'nosniff')
+    .header('referrer-policy', 'no-referrer')
+    .header('cache-control', 'no-store');
+
+const problemPage = (paths: Paths, title: string, text: string): string =>
+  layout(
+    paths,
+    [{ text: title }],
+    html`<div class="empty"><h1>${title}</h1><p>${text}</p>
+      <p><a href="${paths.experiments}">Experiments of ${paths.project}</a> · <a href="${paths.models}">Models</a></p></div>`,
+  );
+
+function sendProblem(error: AppError, request: FastifyRequest, reply: FastifyReply): string {
+  if (error.kind === 'unauthenticated')
+    void reply.header('www-authenticate', 'Basic realm="Tidemill", charset="UTF-8"');
+  dress(reply);
+  const project = /^\/projects\/([^/?]+)/.exec(request.originalUrl)?.[1];
+  return problemPage(pathsOf(project ?? 'default'), 'This cannot be shown', error.message);
+}
