@@ -80,7 +80,7 @@ async function findRuns({ reader, tracking, paths }: Deps, { experimentId }: Exp
     const sample = first && (await tracking.run(reader, paths.project, first.info.runId));
     const columns = columnsOf(sample, query.order);
     const found = await tracking.searchRuns(reader, { ...common, fields: { ...columns, tags: [], inputs: false } });
-    return { runs: found.items, more: found.more, problem: undefined, columns };
+    return { runs: found.items, more: found.next !== undefined, problem: undefined, columns };
   } catch (error) {
     // what somebody typed into the filter is told where they typed it
     if (!(isAppError(error) && error.kind === 'invalid')) throw error;
