@@ -149,3 +149,48 @@ export async function listRunModels(
   }
   return models;
 }
+
+/** A data set as runs of an experiment used it: once for each context. */
+export interface DatasetSummary {
+  readonly experimentId: string;
+  readonly name: string;
+  readonly digest: string;
+  readonly context: string | undefined;
+}
+
+const mostSummaries = 1000;
+
+export async function listDatasetSummaries(
+  reader: Reader,
+  experimentKeys: readonly number[],
+): Promise<readonly DatasetSummary[]> {
+  const rows = await reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_datasets')
+    .innerJoin('tracking_experiments', 'tracking_experiments.experiment_key', 'tracking_datasets.experiment_key')
+    .innerJoin('tracking_inputs', 'tracking_inputs.dataset_key', 'tracking_datasets.dataset_key')
+    .leftJoin('tracking_input_tags', (join) =>
+      join
+        .onRef('tracking_input_tags.run_id', '=', 'tracking_inputs.run_id')
+        .onRef('tracking_input_tags.dataset_key', '=', 'tracking_inputs.dataset_key')
+        .on('tracking_input_tags.tag_key', '=', 'mlflow.data.context'),
+    )
+    .select([
+      'tracking_experiments.experiment_id',
+      'tracking_datasets.name',
+      'tracking_datasets.digest',
+      'tracking_input_tags.tag_value',
+    ])
+    .distinct()
+    .where(inList(reader, 'tracking_datasets.experiment_key', experimentKeys))
+    .orderBy('tracking_datasets.name')
+    .orderBy('tracking_datasets.digest')
+    .limit(mostSummaries)
+    .execute();
+  return rows.map((row) => ({
+    experimentId: String(row.experiment_id),
+    name: row.name,
+    digest: row.digest,
+    context: row.tag_value ?? undefined,
+  }));
+}

@@ -1,7 +1,7 @@
 import { formatReference } from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
 import { requireActive, takeExperimentRow } from './experiment-service.ts';
-import { deleteKeyValue, keyValueTables, putKeyValues } from './key-value-store.ts';
+import { deleteKeyValue, keyValueTables, listKeyValues, putKeyValues } from './key-value-store.ts';
 import {
   findLoggedModelRow,
   insertLoggedModel,
@@ -134,7 +134,15 @@ export function createLoggedModelService({ ids, lineage }: TrackingDeps): Logged
 
     async logLoggedModelParams(unit, { params, ...name }) {
       await getRow(unit, name);
-      await putKeyValues(unit, keyValueTables.modelParams, name.modelId, toParams(params), { keep: true });
+      const { modelId } = name;
+      const wanted = new Map(toParams(params).map(({ key, value }) => [key, value]));
+      await putKeyValues(unit, keyValueTables.modelParams, modelId, toParams(params), { keep: true });
+      for (const { key, value } of (await listKeyValues(unit, keyValueTables.modelParams, [modelId])).get(modelId) ??
+        []) {
+        const given = wanted.get(key);
+        if (given !== undefined && given !== value)
+          throw trackingErrors.LOGGED_MODEL_PARAM_CHANGED(modelId, key, value, given);
+      }
     },
 
     async setLoggedModelTags(unit, { tags, ...name }) {

@@ -3,6 +3,7 @@ import type { Reader } from '#platform/database';
 import { inList } from '#platform/sql';
 import { findAnyExperimentRow, parseExperimentId } from './experiment-service.ts';
 import { experimentColumns, listExperimentRows, toExperiments } from './experiment-store.ts';
+import { type DatasetSummary, listDatasetSummaries } from './input-store.ts';
 import { listLoggedModelRows, toLoggedModels } from './logged-model-store.ts';
 import { special } from './metric-value.ts';
 import { type Ordering, parseFilter, parseOrdering } from './search-grammar.ts';
@@ -109,6 +110,14 @@ export async function searchExperiments(
     return { items: await toExperiments(reader, unwritten?.lifecycle === 'active' ? [unwritten] : []), more: false };
   }
   return { items: await toExperiments(reader, page), more };
+}
+
+/** Data sets that runs of some experiments used, a thousand at most. */
+export async function datasetSummaries(
+  reader: Reader,
+  { project, experimentIds }: { readonly project: string; readonly experimentIds: readonly string[] },
+): Promise<readonly DatasetSummary[]> {
+  return listDatasetSummaries(reader, await keysOf(reader, project, experimentIds));
 }
 
 interface DatasetName {

@@ -2,6 +2,7 @@ import type { Reader } from '#platform/database';
 import type { ArtifactService } from './artifact-service.ts';
 import type { ExperimentService } from './experiment-service.ts';
 import type { HistoryService } from './history-service.ts';
+import type { DatasetSummary } from './input-store.ts';
 import type { LoggedModelService } from './logged-model-service.ts';
 import type { LoggingService } from './logging-service.ts';
 import type { PurgeService } from './purge/purge-service.ts';
@@ -31,4 +32,9 @@ export interface TrackingApi
     query: SearchPage & { readonly project: string; readonly lifecycle?: Lifecycle | undefined },
   ): Promise<Found<Experiment>>;
   searchLoggedModels(reader: Reader, query: LoggedModelQuery): Promise<Found<LoggedModel>>;
+  /** Data sets that runs of some experiments used, each once for each context; a thousand at most. */
+  datasetSummaries(
+    reader: Reader,
+    query: { readonly project: string; readonly experimentIds: readonly string[] },
+  ): Promise<readonly DatasetSummary[]>;
 }

@@ -35,6 +35,11 @@ export const trackingErrors = defineErrors({
       `Changing param values is not allowed. Param with key='${key}' was already logged with value='${old}' for run ID='${run}'. Attempted logging new value '${given}'.`,
   },
   TAG_NOT_FOUND: { kind: 'not_found', message: (key: string, of: string) => `No tag with name: ${key} in ${of}` },
+  LOGGED_MODEL_PARAM_CHANGED: {
+    kind: 'invalid',
+    message: (model: string, key: string, old: string, given: string) =>
+      `Changing param values is not allowed. Param with key='${key}' was already logged with value='${old}' for model ID='${model}'. Attempted logging new value '${given}'.`,
+  },
   LOGGED_MODEL_TAG_NOT_FOUND: {
     kind: 'not_found',
     message: (key: string, id: string) => `No tag with key '${key}' found for model with ID '${id}'.`,

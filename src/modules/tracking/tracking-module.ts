@@ -12,7 +12,7 @@ import { createPurgeSteps } from './purge/purge-steps.ts';
 import { createRunListing } from './run-listing.ts';
 import { countRuns, searchRunDocuments, searchRuns } from './run-search-read-model.ts';
 import { createRunService } from './run-service.ts';
-import { searchExperiments, searchLoggedModels } from './search-read-model.ts';
+import { datasetSummaries, searchExperiments, searchLoggedModels } from './search-read-model.ts';
 import type { TrackingApi } from './tracking-api.ts';
 import type { TrackingDeps } from './tracking-deps.ts';
 import { registerTrackingRoutes } from './tracking-routes.ts';
@@ -55,6 +55,7 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
     countRuns,
     searchExperiments,
     searchLoggedModels,
+    datasetSummaries,
   };
   return {
     id: 'tracking',

@@ -62,6 +62,51 @@ describeDatabases("MLflow's experiments", (open) => {
     });
   });
 
+  test('the data sets of experiments are listed, once for each context', async () => {
+    const run_id = await createRun();
+    const dataset = { name: 'd', digest: 'abc', source_type: 'local', source: 's' };
+    const training = [{ key: 'mlflow.data.context', value: 'training' }];
+    const datasets = [{ dataset, tags: training }, { dataset: { ...dataset, name: 'e' } }];
+    await post('runs/log-inputs', { run_id, datasets });
+    await post('runs/log-inputs', { run_id: await createRun(), datasets });
+    const search = (payload: object) => call('POST', 'experiments/search-datasets', payload, '/ajax-api/2.0/mlflow');
+    expect((await search({ experiment_ids: ['0', '77'] })).body).toEqual({
+      dataset_summaries: [
+        { experiment_id: '0', name: 'd', digest: 'abc', context: 'training' },
+        { experiment_id: '0', name: 'e', digest: 'abc' },
+      ],
+    });
+    const many = Array.from({ length: 21 }, (_, index) => String(index));
+    for (const experiment_ids of [[], many]) expect((await search({ experiment_ids })).status).toBe(400);
+  });
+
+  test('what an experiment cannot be is said as MLflow says it', async () => {
+    const refused = async (path: string, payload: object) => (await post(path, payload)).body.message;
+    expect(await refused('experiments/create', { name: 'x'.repeat(501) })).toContain(
+      "'name' exceeds the maximum length of 500 characters",
+    );
+    expect(await refused('experiments/create', { name: 'e', artifact_location: 'runs:/x' })).toBe(
+      "Artifact location cannot be a runs:/ URI. Given: 'runs:/x'",
+    );
+    expect(await refused('experiments/create', { name: 'e', artifact_location: 's3://b/x#y' })).toContain('fragments');
+    expect(await refused('experiments/update', { experiment_id: '0' })).toContain("required parameter 'new_name'");
+    expect(await refused('runs/create', { experiment_id: 'abc' })).toBe(
+      "Invalid experiment ID 'abc'. Experiment ID must be a valid integer.",
+    );
+    expect((await get('experiments/get', { experiment_id: 'abc' })).status).toBe(400);
+    expect((await get('experiments/get', { experiment_id: '9'.repeat(30) })).status).toBe(404);
+    expect((await post('experiments/set-experiment-tag', { experiment_id: '0', key: 'k' })).status).toBe(200);
+    expect(await refused('experiments/set-experiment-tag', { experiment_id: '0', key: '', value: 'v' })).toContain(
+      "Missing value for required parameter 'key'",
+    );
+    expect(await refused('experiments/search', { max_results: 0 })).toBe(
+      "Invalid value 0 for parameter 'max_results' supplied. It must be a positive integer",
+    );
+    expect(await refused('experiments/search', { max_results: 50_001 })).toBe(
+      "Invalid value 50001 for parameter 'max_results' supplied. It must be at most 50000",
+    );
+  });
+
   test('every call that the table of experiments calls supported has answered', () => {
     expect(state.server.unanswered('experiments')).toEqual([]);
   });

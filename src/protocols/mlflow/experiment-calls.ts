@@ -10,6 +10,8 @@ export const lifecycleOf = (viewType: keyof typeof viewTypes | undefined) =>
   viewType === 'ALL' ? undefined : viewType === 'DELETED_ONLY' ? ('deleted' as const) : ('active' as const);
 
 const prefix = '/2.0/mlflow/experiments';
+/** Whose data sets may be asked for at once. */
+const mostExperiments = 20;
 
 /** The id of an experiment, which travels as a text. */
 export function experimentIdOf(fields: WireFields): string {
@@ -82,6 +84,30 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
     },
     { method: 'POST', path: `${prefix}/search`, permission: 'read', handle: search },
     { method: 'GET', path: `${prefix}/search`, permission: 'read', handle: search },
+    {
+      method: 'POST',
+      path: `${prefix}/search-datasets`,
+      permission: 'read',
+      handle: async ({ fields, project }) => {
+        const experimentIds = fields.texts('experiment_ids');
+        if (experimentIds.length === 0)
+          throw invalidParameter('SearchDatasets request must specify at least one experiment_id.');
+        if (experimentIds.length > mostExperiments)
+          throw invalidParameter(
+            `SearchDatasets request cannot specify more than ${mostExperiments} experiment_ids. Received ${experimentIds.length} experiment_ids.`,
+          );
+        const found = await tracking.datasetSummaries(database.read, { project, experimentIds });
+        return list(
+          'dataset_summaries',
+          found.map(({ experimentId, name, digest, context }) => ({
+            experiment_id: experimentId,
+            name,
+            digest,
+            ...(context !== undefined && { context }),
+          })),
+        );
+      },
+    },
     {
       method: 'POST',
       path: `${prefix}/delete`,

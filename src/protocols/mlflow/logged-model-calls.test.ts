@@ -55,22 +55,56 @@ describeDatabases("MLflow's logged models", (open) => {
     const params = [{ key: 'depth', value: '3' }];
     expect(await post(`logged-models/${model_id}/params`, { params })).toEqual({ status: 200, body: {} });
     const tags = [{ key: 'a/b', value: '2' }];
-    expect((await call('PATCH', `logged-models/${model_id}/tags`, { tags })).body).toMatchObject({
+    expect(await call('PATCH', `logged-models/${model_id}/tags`, { tags })).toEqual({ status: 200, body: {} });
+    expect((await get(`logged-models/${model_id}`)).body).toMatchObject({
       model: { info: { tags: expect.arrayContaining(tags) } },
     });
+    expect(await post(`logged-models/${model_id}/params`, { params })).toEqual({ status: 200, body: {} });
+    expect((await post(`logged-models/${model_id}/params`, { params: [{ key: 'depth', value: '4' }] })).status).toBe(
+      400,
+    );
     await call('PATCH', `logged-models/${model_id}`, { status: 2 });
-    const filter = "params.depth = '3' AND status = 'LOGGED_MODEL_READY'";
+    const filter = "params.depth = '3' AND status = 'READY'";
     const query = { experiment_ids: ['0'], filter, order_by: [{ field_name: 'creation_timestamp', ascending: false }] };
     expect((await post('logged-models/search', query)).body).toMatchObject({ models: [{ info: { model_id } }] });
     expect(await call('DELETE', `logged-models/${model_id}/tags/${encodeURIComponent('a/b')}`, {})).toEqual({
       status: 200,
       body: {},
     });
-    expect(await call('DELETE', `logged-models/${model_id}`, {})).toEqual({ status: 200, body: {} });
+    for (let time = 0; time < 2; time += 1)
+      expect(await call('DELETE', `logged-models/${model_id}`, {})).toEqual({ status: 200, body: {} });
+    expect((await call('DELETE', 'logged-models/m-none', {})).status).toBe(404);
     expect(await get(`logged-models/${model_id}`)).toMatchObject({
       status: 404,
       body: { error_code: 'RESOURCE_DOES_NOT_EXIST' },
     });
+  });
+
+  test('logged models are searched by what was measured of them on a data set', async () => {
+    const create = async (name: string) => {
+      const { body } = await post('logged-models', { experiment_id: '0', name });
+      return (body as never as { model: { info: { model_id: string } } }).model.info.model_id;
+    };
+    const run_id = await createRun();
+    const [good, bad] = [await create('good'), await create('bad')];
+    const measure = (model_id: string, value: number, dataset_name: string) =>
+      post('runs/log-metric', { run_id, model_id, key: 'acc', value, timestamp: 1, dataset_name, dataset_digest: 'x' });
+    await measure(good, 0.9, 'test');
+    await measure(bad, 0.2, 'test');
+    await measure(bad, 0.9, 'train');
+    const names = async (query: object) => {
+      const { body } = await post('logged-models/search', { experiment_ids: ['0'], ...query });
+      const { models = [] } = body as never as { models?: { info: { name: string } }[] };
+      return models.map(({ info }) => info.name).toSorted();
+    };
+    const filter = 'metrics.acc > 0.5';
+    expect(await names({ filter })).toEqual(['bad', 'good']);
+    expect(await names({ filter, datasets: [{ dataset_name: 'test' }] })).toEqual(['good']);
+    expect(await names({ filter, datasets: [{ dataset_name: 'train', dataset_digest: 'x' }] })).toEqual(['bad']);
+    expect(await names({ datasets: [{ dataset_name: 'train' }] })).toEqual(['bad']);
+    expect(await names({ datasets: [{ dataset_name: 'train', dataset_digest: 'y' }] })).toEqual([]);
+    expect((await post('logged-models/search', { experiment_ids: ['0'], datasets: [{}] })).status).toBe(400);
+    expect((await post('logged-models/search', {})).body.message).toContain("required parameter 'experiment_ids'");
   });
 
   test('every call that the table of loggedModels calls supported has answered', () => {

@@ -3,7 +3,7 @@ import { describeDatabases } from '#platform/testing/database';
 import { useMlflow } from './testing/mlflow-test-client.ts';
 
 describeDatabases('the MLflow protocol', (open) => {
-  const { call, createRun, post, read, send, state } = useMlflow(open);
+  const { call, createRun, post, read, send, state, get } = useMlflow(open);
 
   test('what is missing or of the wrong type is named in the words that clients match', async () => {
     expect((await post('experiments/create', {})).body).toEqual({
@@ -38,6 +38,28 @@ describeDatabases('the MLflow protocol', (open) => {
   test('the same calls answer under /ajax-api, and camelCase fields are understood', async () => {
     const answer = await call('POST', 'runs/create', { experimentId: '0', runName: 'x' }, '/ajax-api/2.0/mlflow');
     expect(answer.body).toMatchObject({ run: { info: { run_name: 'x' } } });
+  });
+
+  test('JSON as Python and old clients write it is understood: encoded twice, with NaN, with a byte order mark', async () => {
+    const run_id = await createRun();
+    const log = async (payload: string, type = 'application/json') =>
+      send({ method: 'POST', url: '/api/2.0/mlflow/runs/log-metric', payload, headers: { 'content-type': type } });
+    const metric = (key: string, value: string) =>
+      `{"run_id": "${run_id}", "key": "${key}", "value": ${value}, "timestamp": 1}`;
+    expect((await log(JSON.stringify(metric('twice', '1')))).status).toBe(200);
+    expect((await log(metric('NaN', 'NaN'))).status).toBe(200);
+    expect((await log(metric('Infinity \\" NaN', '-Infinity'))).body.message).toContain('Names may only contain');
+    expect((await log(metric('inf', '-Infinity'))).status).toBe(200);
+    expect((await log(`\ufeff${metric('mark', '2')}`, 'application/json; charset=utf-8')).status).toBe(200);
+    expect((await get('runs/get', { run_id })).body).toMatchObject({
+      run: { data: { metrics: [{ key: 'NaN', value: 'NaN' }, { key: 'inf' }, { key: 'mark' }, { key: 'twice' }] } },
+    });
+    for (const payload of ['[]', '[1]', '5', 'null', '"text"', '"\\"{}\\""', '{', '{"run_id": NaN'])
+      expect((await log(payload)).body.message).toContain("Missing value for required parameter 'run_id'");
+    expect((await log(metric('a', '1'), 'application/jsonx')).body).toEqual({
+      error_code: 'INVALID_PARAMETER_VALUE',
+      message: "Bad Request. Content-Type must be one of ['application/json'].",
+    });
   });
 
   test('who may only read is refused writes in the form of MLflow', async () => {

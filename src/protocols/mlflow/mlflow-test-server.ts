@@ -84,7 +84,7 @@ export async function createMlflowTestServer(options: {
     secrets: createSecretsModule({ database, keyFile: join(mkdtempSync(join(tmpdir(), 'tidemill-key-')), 'key') }).api,
     // nothing is triggered here
     pipelines: { run: noPipelines, completeStep: noPipelines, get: noPipelines },
-    webhookHosts: [],
+    webhookHosts: ['127.0.0.1'],
     formats: [createMlflowWebhookFormat(registry.api)],
   });
   const protocol = createMlflowProtocol({

@@ -128,6 +128,37 @@ describeDatabases("MLflow's registry", (open) => {
       expect((await call('DELETE', 'registered-models/alias', { name: 'm', alias: 'mine' })).status).toBe(200);
   });
 
+  test('what cannot name a model, a version, a stage or an alias is said as MLflow says it', async () => {
+    await post('registered-models/create', { name: 'm' });
+    await post('model-versions/create', { name: 'm', source: 's3://bucket/a' });
+    const refused = async (path: string, payload: object) => (await post(path, payload)).body.message;
+    expect(await refused('registered-models/create', { name: 'a/b' })).toContain("Invalid model name 'a/b'. Names");
+    expect(await refused('registered-models/create', { name: ' ' })).toContain('Missing value for required parameter');
+    for (const [alias, words] of [
+      ['Latest', "'latest' alias name (case insensitive) is reserved."],
+      ['v12', "Version alias name 'v12' is reserved."],
+      ['a b', "Invalid alias name: 'a b'. Names may only contain alphanumerics, underscores (_), and dashes (-)."],
+      ['x'.repeat(256), "'Registered model alias name' exceeds the maximum length of 255 characters"],
+    ] as const)
+      expect(await refused('registered-models/alias', { name: 'm', alias, version: '1' })).toBe(words);
+    expect(await refused('registered-models/get-latest-versions', { name: 'm', stages: ['no'] })).toContain(
+      'Invalid Model Version stage: no. Value must be one of None, Staging, Production, Archived.',
+    );
+    expect((await get('model-versions/get', { name: 'm', version: 'x' })).body.message).toBe(
+      "Parameter 'version' must be an integer, got 'x'.",
+    );
+    expect((await get('registered-models/alias', { name: 'm', alias: 'latest' })).body).toMatchObject({
+      model_version: { version: '1' },
+    });
+    expect((await post('registered-models/rename', { name: 'm', new_name: 'm' })).status).toBe(200);
+    expect((await post('model-versions/create', { name: 'm', source: 'models:/none/1' })).status).toBe(404);
+    const unknown = { name: 'm', source: 's3://bucket/b', model_id: 'm-none' };
+    expect(await post('model-versions/create', unknown)).toMatchObject({
+      status: 404,
+      body: { message: "Logged model with ID 'm-none' not found" },
+    });
+  });
+
   test('every call that the table of registeredModels calls supported has answered', () => {
     expect(state.server.unanswered('registeredModels')).toEqual([]);
   });

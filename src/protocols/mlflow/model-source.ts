@@ -47,7 +47,7 @@ export async function resolveSource(
 
   async function ofLoggedModel(id: string): Promise<ModelSource> {
     const model = await tracking.loggedModel(reader, project, id);
-    if (model === undefined) throw invalidParameter(`Logged model with ID '${id}' not found.`);
+    if (model === undefined) throw mlflowErrors.MLFLOW_SOURCE_NOT_FOUND(`Logged model with ID '${id}'`);
     return {
       storageLocation: model.artifactUri,
       trackingRunId: runId ?? model.sourceRunId,
@@ -82,6 +82,8 @@ export async function resolveSource(
     throw invalidParameter(`Invalid prompt source: '${source}'. Prompt sources must use an MLflow placeholder.`);
   if (input.isPrompt) return { storageLocation: source, trackingRunId: runId, loggedModelId: modelId, files: [] };
 
+  if (modelId !== undefined && (await tracking.loggedModel(reader, project, modelId)) === undefined)
+    throw mlflowErrors.MLFLOW_SOURCE_NOT_FOUND(`Logged model with ID '${modelId}'`);
   const logged = /^models:\/+(m-[0-9a-f]{32})\/?$/.exec(source)?.[1];
   if (logged !== undefined) return ofLoggedModel(logged);
   const [, name, at] = /^models:\/+([^/@]+)[/@]([\w-]+)\/?$/.exec(source) ?? [];
@@ -98,13 +100,10 @@ export async function resolveSource(
     );
   const [, id, path = ''] = /^runs:\/+([\w-]+)(?:\/(.*?))?\/?$/.exec(source) ?? [];
   if (id !== undefined) return ofRun(id, path);
-  if (modelId !== undefined && toProxiedPath(source) !== undefined) {
-    const found = await ofLoggedModel(modelId);
-    return { ...found, storageLocation: source, files: await filesAt(source) };
-  }
+  const ofModel = modelId === undefined ? undefined : await ofLoggedModel(modelId);
   return {
     storageLocation: source,
-    trackingRunId: runId,
+    trackingRunId: ofModel?.trackingRunId ?? runId,
     loggedModelId: modelId,
     files: await filesAt(source),
   };

@@ -3,7 +3,7 @@ import { describeDatabases } from '#platform/testing/database';
 import { useMlflow } from './testing/mlflow-test-client.ts';
 
 describeDatabases("MLflow's runs", (open) => {
-  const { createRun, get, post, send, state } = useMlflow(open);
+  const { call, createRun, get, post, send, state } = useMlflow(open);
 
   test('a run carries what a batch logged: numbers as numbers, NaN as a text, nothing that is empty', async () => {
     const runId = await createRun();
@@ -198,13 +198,66 @@ describeDatabases("MLflow's runs", (open) => {
 
   test('old clients note the models that they log in a tag', async () => {
     const run_id = await createRun();
+    const model = (artifact_path: string, length: number) =>
+      JSON.stringify({ run_id, artifact_path, flavors: { x: 'x'.repeat(length) }, utc_time_created: 'now' });
     for (const artifact_path of ['a', 'b'])
-      await post('runs/log-model', { run_id, model_json: JSON.stringify({ run_id, artifact_path, flavors: {} }) });
+      await post('runs/log-model', { run_id, model_json: model(artifact_path, 3) });
     const { body } = await get('runs/get', { run_id });
     const { tags } = (body as never as { run: { data: { tags: { key: string; value: string }[] } } }).run.data;
     const history = tags.find(({ key }) => key === 'mlflow.log-model.history')?.value ?? '';
     expect(JSON.parse(history)).toMatchObject([{ artifact_path: 'a' }, { artifact_path: 'b' }]);
-    expect((await post('runs/log-model', { run_id, model_json: '[' })).status).toBe(400);
+    for (const model_json of ['[', '[]', '{}', 'null', '"x"'])
+      expect((await post('runs/log-model', { run_id, model_json })).status).toBe(400);
+    // longer than a tag that is logged may be: the next one must still find the list
+    for (let time = 0; time < 2; time += 1)
+      expect((await post('runs/log-model', { run_id, model_json: model('long', 9000) })).status).toBe(200);
+    await post('runs/set-tag', { run_id, key: 'mlflow.log-model.history', value: 'no list' });
+    expect((await post('runs/log-model', { run_id, model_json: model('c', 3) })).status).toBe(200);
+  });
+
+  test('deleting and restoring may be sent again, as a client does whose answer was lost', async () => {
+    const run_id = await createRun();
+    for (const path of ['runs/delete', 'runs/delete', 'runs/restore', 'runs/restore'])
+      expect(await post(path, { run_id })).toEqual({ status: 200, body: {} });
+    expect((await post('runs/delete', { run_id: 'none' })).status).toBe(404);
+  });
+
+  test('tags that a run starts with may have any key, as programs rely on; later ones may not', async () => {
+    const tags = [{ key: 'a$b', value: 'x' }];
+    const { status, body } = await post('runs/create', { experiment_id: '0', tags });
+    expect(status).toBe(200);
+    const { run } = body as never as { run: { info: { run_id: string } } };
+    expect((await get('runs/get', { run_id: run.info.run_id })).body).toMatchObject({
+      run: { data: { tags: expect.arrayContaining(tags) } },
+    });
+    expect((await post('runs/set-tag', { run_id: run.info.run_id, ...tags[0] })).body.message).toContain(
+      'Invalid value "a$b" for parameter \'key\' supplied: Names may only contain',
+    );
+  });
+
+  test('a metric of a logged model that is not there is refused whole, one of another project as well', async () => {
+    const run_id = await createRun();
+    const { body } = await call('POST', 'logged-models', { experiment_id: '0' }, '/projects/other/api/2.0/mlflow');
+    const { model_id: foreign } = (body as never as { model: { info: { model_id: string } } }).model.info;
+    const metric = { run_id, key: 'm', value: 1, timestamp: 1 };
+    for (const model_id of ['m-none', foreign])
+      expect(await post('runs/log-metric', { ...metric, model_id })).toEqual({
+        status: 404,
+        body: { error_code: 'RESOURCE_DOES_NOT_EXIST', message: `Logged model with ID '${model_id}' not found.` },
+      });
+    expect((await get('metrics/get-history', { run_id, metric_key: 'm' })).body).toEqual({});
+    expect((await post('runs/log-metric', { ...metric, dataset_name: 'd' })).body.message).toBe(
+      'Both dataset_name and dataset_digest must be provided if one is provided',
+    );
+  });
+
+  test('a batch is bound by its number of entries, not by its bytes, as in MLflow', async () => {
+    const run_id = await createRun();
+    const tags = Array.from({ length: 100 }, (_, index) => ({ key: `t${index}`, value: 'x'.repeat(8000) }));
+    const params = Array.from({ length: 100 }, (_, index) => ({ key: `p${index}`, value: 'x'.repeat(6000) }));
+    expect(await post('runs/log-batch', { run_id, tags, params })).toEqual({ status: 200, body: {} });
+    const many = [...params, { key: 'one more', value: '' }];
+    expect((await post('runs/log-batch', { run_id, params: many })).body.message).toContain('at most 100 params');
   });
 
   test('every call that the table of runs calls supported has answered', () => {

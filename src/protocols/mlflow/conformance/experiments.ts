@@ -25,7 +25,7 @@ export const experiments: Area = {
     { call: `POST ${at}/delete-experiment-tag`, state: 'supported', older: '2.9 and 2.22 have no such call.' },
     {
       call: `POST ${at}/search-datasets`,
-      state: 'not yet',
+      state: 'supported',
       note: 'Under `/ajax-api` alone in MLflow, for its web pages.',
     },
   ],

@@ -13,7 +13,7 @@ export const loggedModels: Area = {
     {
       call: `POST ${at}/search`,
       state: 'differs',
-      note: 'A filter of `status` finds what has it: in MLflow it never matches.',
+      note: 'A filter of `status`, as `READY` or as `LOGGED_MODEL_READY`, finds what has it: in MLflow it never matches.',
     },
     { call: `POST ${at}/:modelId/params`, state: 'supported' },
     { call: `PATCH ${at}/:modelId/tags`, state: 'supported' },

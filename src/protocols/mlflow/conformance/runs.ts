@@ -8,11 +8,11 @@ export const runs: Area = {
     {
       call: `POST ${at}/create`,
       state: 'differs',
-      note: 'Without `experiment_id` the refusal names the field; MLflow answers with the text of an SQL error.',
+      note: 'Without `experiment_id` the refusal names the field; MLflow answers with the text of an SQL error. Without `start_time` a run starts now, in MLflow in 1970.',
     },
     { call: `GET ${at}/get`, state: 'supported' },
     { call: `POST ${at}/update`, state: 'supported' },
-    { call: `POST ${at}/delete`, state: 'supported' },
+    { call: `POST ${at}/delete`, state: 'supported', note: 'May be sent again, as in MLflow; so may the next.' },
     { call: `POST ${at}/restore`, state: 'supported' },
     {
       call: `POST ${at}/search`,
@@ -21,19 +21,30 @@ export const runs: Area = {
     },
     {
       call: `POST ${at}/log-metric`,
-      state: 'supported',
+      state: 'differs',
+      note: 'Numbers that are none, times with a fraction and logged models that are not there are refused, each by its name.',
       older: '2.9 and 2.22 send no `model_id`, `dataset_name`, `dataset_digest`.',
     },
     {
       call: `POST ${at}/log-batch`,
       state: 'differs',
-      note: 'All or nothing: MLflow keeps the params of a batch whose metrics or tags it refuses.',
+      note: 'All or nothing: MLflow keeps the params of a batch whose metrics or tags it refuses. Values of the wrong type are refused, where MLflow ignores or stores nothing for them.',
     },
     { call: `POST ${at}/log-parameter`, state: 'supported' },
     { call: `POST ${at}/set-tag`, state: 'supported' },
     { call: `POST ${at}/delete-tag`, state: 'supported' },
-    { call: `POST ${at}/log-inputs`, state: 'supported', older: '2.9 and 2.22 send no `models`.' },
-    { call: `POST ${at}/outputs`, state: 'supported', older: '2.9 and 2.22 have no such call.' },
+    {
+      call: `POST ${at}/log-inputs`,
+      state: 'differs',
+      note: 'A data set without name, digest or source type, and a model without id, is refused: MLflow stores empty ones.',
+      older: '2.9 and 2.22 send no `models`.',
+    },
+    {
+      call: `POST ${at}/outputs`,
+      state: 'differs',
+      note: 'May be sent again: MLflow answers the second with the text of an SQL error.',
+      older: '2.9 and 2.22 have no such call.',
+    },
     {
       call: `POST ${at}/log-model`,
       state: 'supported',
@@ -42,7 +53,7 @@ export const runs: Area = {
     {
       call: 'GET /2.0/mlflow/metrics/get-history',
       state: 'differs',
-      note: 'A page token names the place where the page ended, not a number: points logged meanwhile are neither left out nor told twice.',
+      note: 'A page token names the place where the page ended, not a number: points logged meanwhile are neither left out nor told twice. A run that is not there is 404: MLflow answers an empty history.',
     },
     {
       call: 'GET /2.0/mlflow/metrics/get-history-bulk',
