@@ -38,6 +38,7 @@ afterAll(async () => {
 
 /** What a script prints last, as JSON; it runs against a project of the server. */
 async function runScript(script: string, project: string): Promise<unknown> {
+  await database.write({ actor: 'user:test' }, (unit) => server.projects.ensure(unit, project));
   const { stdout } = await run(python, [join('tests', 'python', script)], {
     env: {
       ...scrubEnvironment(process.env),

@@ -878,7 +878,7 @@ CREATE TABLE projects (
   name text primary key,
   goal text,
   created_ms bigint
-);
+, description text not null default '');
 
 CREATE TABLE registry_aliases (
   model_key text not null references registry_models (model_key) on delete cascade,

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { createHttpServer, createIdempotency } from '#platform/http';
+import { workspaceHeader } from '../protocols/mlflow/index.ts';
 import { registerBackupRoute } from './backup.ts';
 import { createModules, type Modules } from './modules.ts';
 import { registerOverview } from './page/overview.ts';
@@ -34,6 +35,7 @@ export async function createControlPlane(
     version: platform.version,
     idempotency: createIdempotency(platform),
     metrics: platform.metrics,
+    projectHeader: workspaceHeader,
     requireProject: async (project) => {
       await modules.projects.api.get(platform.database.read, project);
     },

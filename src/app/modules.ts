@@ -178,6 +178,7 @@ export function createModules(platform: Platform): Modules {
   });
   const mlflow = createMlflowProtocol({
     ...common,
+    projects: projects.api,
     tracking: tracking.api,
     registry: registry.api,
     webhooks: automation.webhooks,

@@ -7,6 +7,7 @@ import { namePattern } from './references.ts';
 
 export const projectsEvents = defineEvents({
   'project.created': Type.Object({}),
+  'project.described': Type.Object({}),
   'project.goal.changed': Type.Object({ set: Type.Boolean({ description: 'false when the goal was taken away' }) }),
 });
 

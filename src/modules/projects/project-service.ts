@@ -2,7 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { GoalSpec } from '#contracts/projects';
 import { formatReference, namePattern } from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
-import { findProject, insertProject, listProjectsAfter, type Project, updateGoal } from './project-store.ts';
+import {
+  findProject,
+  insertProject,
+  listProjectsAfter,
+  type Project,
+  updateDescription,
+  updateGoal,
+} from './project-store.ts';
 import { projectErrors } from './projects-errors.ts';
 
 /** What other modules may ask of projects. */
@@ -16,10 +23,13 @@ export interface ProjectsApi {
   find(reader: Reader, name: string): Promise<Project | undefined>;
   /** By name; all of them unless asked for a page. */
   list(reader: Reader, page?: { readonly after?: string; readonly limit?: number }): Promise<readonly Project[]>;
+  /** Writes what the project is; the same again writes nothing. PROJECT_NOT_FOUND. */
+  describe(unit: Unit, name: string, description: string): Promise<Project>;
   /** Sets the goal, or takes it away; the same goal again writes nothing. PROJECT_NOT_FOUND. */
   setGoal(unit: Unit, name: string, goal: GoalSpec | undefined): Promise<Project>;
 }
 
+const maxDescriptionLength = 10_000;
 const nameShape = new RegExp(namePattern);
 
 async function insert(unit: Unit, name: string, goal?: GoalSpec): Promise<Project | undefined> {
@@ -29,7 +39,7 @@ async function insert(unit: Unit, name: string, goal?: GoalSpec): Promise<Projec
   await unit.emit({ type: 'project.created', project: name, subject, data: {} });
   if (goal !== undefined)
     await unit.emit({ type: 'project.goal.changed', project: name, subject, data: { set: true } });
-  return { name, goal, createdMs: unit.nowMs };
+  return { name, description: '', goal, createdMs: unit.nowMs };
 }
 
 export function createProjectService(): ProjectsApi {
@@ -53,6 +63,20 @@ export function createProjectService(): ProjectsApi {
     },
     find: findProject,
     list: (reader, page = {}) => listProjectsAfter(reader, page.after, page.limit),
+    async describe(unit, name, description) {
+      const project = await api.get(unit, name);
+      if (project.description === description) return project;
+      if (description.length > maxDescriptionLength || description.includes('\0'))
+        throw projectErrors.PROJECT_DESCRIPTION_INVALID();
+      await updateDescription(unit, name, description);
+      await unit.emit({
+        type: 'project.described',
+        project: name,
+        subject: formatReference('project', name),
+        data: {},
+      });
+      return { ...project, description };
+    },
     async setGoal(unit, name, goal) {
       const project = await api.get(unit, name);
       if (isDeepStrictEqual(project.goal, goal)) return project;

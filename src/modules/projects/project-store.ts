@@ -6,6 +6,8 @@ import type { ProjectsTables } from './projects-tables.ts';
 
 export interface Project {
   readonly name: string;
+  /** Empty when nobody wrote one. */
+  readonly description: string;
   readonly goal: GoalSpec | undefined;
   /** Undefined for `default`, which comes with the database. */
   readonly createdMs: number | undefined;
@@ -16,6 +18,7 @@ const goalShape = lazily(() => Compile(GoalSpec));
 function rowToProject(row: ProjectsTables['projects']): Project {
   return {
     name: row.name,
+    description: row.description,
     goal: row.goal === null ? undefined : goalShape().Parse(JSON.parse(row.goal)),
     createdMs: row.created_ms ?? undefined,
   };
@@ -25,7 +28,7 @@ const select = (reader: Reader) =>
   reader
     .query<ProjectsTables>()
     .selectFrom('projects')
-    .select(['projects.name', 'projects.goal', 'projects.created_ms']);
+    .select(['projects.name', 'projects.description', 'projects.goal', 'projects.created_ms']);
 
 export async function findProject(reader: Reader, name: string): Promise<Project | undefined> {
   const row = await select(reader).where('projects.name', '=', name).executeTakeFirst();
@@ -48,10 +51,19 @@ export async function insertProject(unit: Unit, name: string, goal: GoalSpec | u
   const { numInsertedOrUpdatedRows } = await unit
     .query<ProjectsTables>()
     .insertInto('projects')
-    .values({ name, goal: goal === undefined ? null : JSON.stringify(goal), created_ms: unit.nowMs })
+    .values({ name, description: '', goal: goal === undefined ? null : JSON.stringify(goal), created_ms: unit.nowMs })
     .onConflict((conflict) => conflict.column('name').doNothing())
     .executeTakeFirst();
   return numInsertedOrUpdatedRows === 1n;
+}
+
+export async function updateDescription(unit: Unit, name: string, description: string): Promise<void> {
+  await unit
+    .query<ProjectsTables>()
+    .updateTable('projects')
+    .set({ description })
+    .where('projects.name', '=', name)
+    .execute();
 }
 
 export async function updateGoal(unit: Unit, name: string, goal: GoalSpec | undefined): Promise<void> {

@@ -7,6 +7,7 @@ export const projectErrors = defineErrors({
       const near = nearestName(name, known);
       return `there is no project named "${name}"${near === undefined ? '' : `; did you mean "${near}"?`}`;
     },
+    details: (name: string) => ({ project: name }),
     help: 'List the projects with `tidemill project list`; `tidemill apply` creates the one its file names.',
   },
   PROJECT_EXISTS: {
@@ -17,6 +18,10 @@ export const projectErrors = defineErrors({
     kind: 'invalid',
     message: (name: string) =>
       `"${name.slice(0, 120)}" cannot name a project: begin with a letter or digit, then letters, digits, ".", "_" or "-", 100 in all at most`,
+  },
+  PROJECT_DESCRIPTION_INVALID: {
+    kind: 'invalid',
+    message: () => 'the description of a project has at most 10000 characters and holds no NUL character',
   },
   PROJECT_CREATION_FORBIDDEN: {
     kind: 'forbidden',

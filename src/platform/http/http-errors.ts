@@ -17,6 +17,16 @@ export const httpErrors = defineErrors({
     kind: 'invalid',
     message: () => 'the path holds a broken percent escape',
   },
+  PROJECTS_DIFFER: {
+    kind: 'invalid',
+    message: (prefix: string, header: string, given: string) =>
+      `the address names the project "${prefix}" and the header ${header} "${given.slice(0, 120)}"; send one of them, or the same in both`,
+  },
+  PROJECT_HEADER_INVALID: {
+    kind: 'invalid',
+    message: (header: string, given: string) =>
+      `the header ${header} names a project, which "${given.slice(0, 120)}" cannot`,
+  },
   BODY_TOO_LARGE: {
     kind: 'too_large',
     message: (limitBytes: number) => `the request body is larger than the ${limitBytes} bytes allowed here`,

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { defaultProject, namePattern } from '#contracts/references';
 import { decodeUrlText } from '../url-text.ts';
+import { httpErrors } from './http-errors.ts';
 
 const projectKey = Symbol('project');
 type WithProject = IncomingMessage & { [projectKey]?: string };
@@ -22,6 +23,20 @@ export function stripProjectPrefix(request: IncomingMessage): string {
   return match[2];
 }
 
-export function projectOf(request: IncomingMessage): string {
-  return (request as WithProject)[projectKey] ?? defaultProject;
+/**
+ * The project that a request is for, and whether it names one: by the prefix, by a header in which a foreign protocol names
+ * it, or by both when they agree.
+ */
+export function projectOf(
+  request: IncomingMessage,
+  header?: string,
+): { readonly project: string; readonly named: boolean } {
+  const prefixed = (request as WithProject)[projectKey];
+  const given = header === undefined ? undefined : request.headers[header];
+  const name = typeof given === 'string' ? given.trim() : '';
+  if (header === undefined || name === '')
+    return { project: prefixed ?? defaultProject, named: prefixed !== undefined };
+  if (prefixed !== undefined && prefixed !== name) throw httpErrors.PROJECTS_DIFFER(prefixed, header, name);
+  if (!validName.test(name)) throw httpErrors.PROJECT_HEADER_INVALID(header, name);
+  return { project: name, named: true };
 }

@@ -43,7 +43,9 @@ export interface HttpServerOptions {
   /** Shown in OpenAPI. */
   readonly version?: string;
   readonly ids?: Ids;
-  /** Throws PROJECT_NOT_FOUND; asked after the permission, and only when the request names a project by its prefix. */
+  /** A header, in small letters, in which clients of a foreign protocol name the project, as the prefix does. */
+  readonly projectHeader?: string;
+  /** Throws PROJECT_NOT_FOUND; asked after the permission, and only when the request names a project. */
   readonly requireProject?: (project: string) => Promise<void>;
   readonly readiness?: readonly ReadinessCheck[];
   /** Counts requests and serves GET /metrics. */
@@ -183,7 +185,9 @@ async function admit(
     if (problem !== undefined) throw problem;
   }
   if (access === undefined) return; // nothing is there: the not-found handler answers
-  const project = projectOf(request.raw);
+  // what is open to all says nothing of a project, so that clients find out what this is before they name one
+  const header = access.permission === 'public' ? undefined : options.projectHeader;
+  const { project, named } = projectOf(request.raw, header);
   const principal = await identify(request, options.authenticate, access.permission);
   if (!principal.can(access.permission, project)) {
     options.onDenied?.({
@@ -195,7 +199,7 @@ async function admit(
     });
     throw httpErrors.PERMISSION_DENIED(principal.id, access.permission, project);
   }
-  if (request.originalUrl !== request.url) await options.requireProject?.(project);
+  if (named) await options.requireProject?.(project);
   request.tidemill.context = createRequestContext(request, reply, principal, project, closing);
 }
 

@@ -3,7 +3,8 @@ import { describeDatabases } from '#platform/testing/database';
 import { useMlflow } from './testing/mlflow-test-client.ts';
 
 describeDatabases("MLflow's experiments", (open) => {
-  const { call, createRun, get, post, send, state } = useMlflow(open);
+  const { call, createRun, get, post, send, state, makeProject } = useMlflow(open);
+  const search = (payload: object) => call('POST', 'experiments/search-datasets', payload, '/ajax-api/2.0/mlflow');
 
   test('experiments are made, found by id and name, renamed, deleted and restored', async () => {
     expect((await get('experiments/get', { experiment_id: '0' })).body).toMatchObject({
@@ -40,6 +41,7 @@ describeDatabases("MLflow's experiments", (open) => {
   });
 
   test('a project is a prefix: its experiments and runs are its own', async () => {
+    await makeProject('elsewhere');
     const prefix = '/projects/elsewhere/api/2.0/mlflow';
     expect((await call('POST', 'experiments/create', { name: 'e' }, prefix)).body).toEqual({ experiment_id: '1' });
     expect((await post('experiments/create', { name: 'e' })).body).toEqual({ experiment_id: '1' });
@@ -69,7 +71,6 @@ describeDatabases("MLflow's experiments", (open) => {
     const datasets = [{ dataset, tags: training }, { dataset: { ...dataset, name: 'e' } }];
     await post('runs/log-inputs', { run_id, datasets });
     await post('runs/log-inputs', { run_id: await createRun(), datasets });
-    const search = (payload: object) => call('POST', 'experiments/search-datasets', payload, '/ajax-api/2.0/mlflow');
     expect((await search({ experiment_ids: ['0', '77'] })).body).toEqual({
       dataset_summaries: [
         { experiment_id: '0', name: 'd', digest: 'abc', context: 'training' },

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Permission } from '#contracts/operation';
 import type { WebhooksApi } from '#modules/automation';
 import type { EvaluationDatasetsApi, ScorersApi } from '#modules/evaluation';
+import type { ProjectsApi } from '#modules/projects';
 import type { RegistryApi } from '#modules/registry';
 import type { TrackingApi } from '#modules/tracking';
 import type { BlobStore } from '#platform/blobs';
@@ -14,6 +15,7 @@ import { WireFields } from './wire-fields.ts';
 export interface MlflowDeps {
   readonly database: Database;
   readonly blobs: BlobStore;
+  readonly projects: ProjectsApi;
   readonly tracking: TrackingApi;
   readonly registry: RegistryApi;
   readonly webhooks: WebhooksApi;

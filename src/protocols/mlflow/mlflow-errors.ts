@@ -34,6 +34,7 @@ const codeOfKind: Readonly<Record<ErrorKind, MlflowCode>> = {
 const codeOfError: Readonly<Record<string, MlflowCode>> = {
   EXPERIMENT_EXISTS: 'RESOURCE_ALREADY_EXISTS',
   MODEL_EXISTS: 'RESOURCE_ALREADY_EXISTS',
+  PROJECT_EXISTS: 'RESOURCE_ALREADY_EXISTS',
   MODEL_NAME_TAKEN: 'RESOURCE_ALREADY_EXISTS',
   MODEL_ALIAS_NOT_FOUND: 'INVALID_PARAMETER_VALUE',
   MLFLOW_ENDPOINT_NOT_FOUND: 'ENDPOINT_NOT_FOUND',
@@ -42,7 +43,8 @@ const codeOfError: Readonly<Record<string, MlflowCode>> = {
 const toEntity = (kind: string | undefined) => (kind === 'prompt' ? 'prompt' : 'registered model');
 
 /** MLflow's own words, which programs compare: ours are for people of all the other doors. */
-const wordsOf: Readonly<Record<string, (facts: Readonly<Record<string, string>>) => string>> = {
+const wordsOf: Readonly<Record<string, (facts: Readonly<Record<string, string>>, ours: string) => string>> = {
+  PROJECT_NOT_FOUND: ({ project }, ours) => `Workspace '${project}' not found: ${ours}`,
   MODEL_NOT_FOUND: ({ model }) => `Registered Model with name=${model} not found`,
   MODEL_EXISTS: ({ model, kind }) =>
     `${kind === 'prompt' ? 'Prompt' : 'Registered Model'} (name=${model}) already exists.`,
@@ -75,7 +77,7 @@ export function renderMlflowError(error: AppError, _request: FastifyRequest, rep
   // a body that was cut off must not look like a bad parameter to proxies
   void reply.status(error.kind === 'too_large' ? 413 : statusOf[code]);
   if (code === 'UNAUTHENTICATED') void reply.header('www-authenticate', 'Basic realm="mlflow"');
-  const words = wordsOf[error.code]?.((error.details ?? {}) as Readonly<Record<string, string>>); // as these errors are declared
+  const words = wordsOf[error.code]?.((error.details ?? {}) as Readonly<Record<string, string>>, error.message); // as these errors are declared
   return { error_code: code, message: words ?? error.message };
 }
 
@@ -89,6 +91,12 @@ export const mlflowErrors = defineErrors({
   MLFLOW_ENDPOINT_NOT_FOUND: {
     kind: 'not_found',
     message: (method: string, path: string) => `The MLflow REST API has no ${method} ${path} here.`,
+  },
+  MLFLOW_WORKSPACE_NOT_FOUND: { kind: 'not_found', message: (name: string) => `Workspace '${name}' not found` },
+  MLFLOW_WORKSPACE_FORBIDDEN: {
+    kind: 'forbidden',
+    message: (name: string) =>
+      `only an admin may make or describe the workspace "${name}", and only one of all projects may make it`,
   },
   MLFLOW_SOURCE_NOT_FOUND: { kind: 'not_found', message: (what: string) => `${what} not found` },
   MLFLOW_ALIAS_GOVERNED: {

@@ -14,6 +14,7 @@ import { modelVersionCalls } from './model-version-calls.ts';
 import { runCalls } from './run-calls.ts';
 import { scorerCalls } from './scorer-calls.ts';
 import { webhookCalls } from './webhook-calls.ts';
+import { workspaceCalls } from './workspace-calls.ts';
 
 /** The version of MLflow whose REST API this is: clients switch features on by it. */
 const mlflowVersion = '3.17.2';
@@ -40,16 +41,17 @@ export function createMlflowProtocol(deps: MlflowDeps): MlflowProtocol {
         ...modelCalls(deps),
         ...modelVersionCalls(deps),
         ...artifactCalls(deps),
+        ...workspaceCalls(deps),
         ...webhookCalls(deps),
         ...evaluationDatasetCalls(deps),
         ...scorerCalls(deps),
         {
           method: 'GET',
           path: '/3.0/mlflow/server-info',
-          permission: 'read',
+          permission: 'public', // clients ask before they know whether their workspace is there
           handle: async () => ({
             store_type: 'SqlStore',
-            workspaces_enabled: false,
+            workspaces_enabled: true,
             trace_archival_enabled: false,
             multipart_uploads_enabled: false,
             multipart_downloads_enabled: false,

@@ -3,7 +3,7 @@ import { describeDatabases } from '#platform/testing/database';
 import { useMlflow } from './testing/mlflow-test-client.ts';
 
 describeDatabases("MLflow's runs", (open) => {
-  const { call, createRun, get, post, send, state } = useMlflow(open);
+  const { call, createRun, get, makeProject, post, send, state } = useMlflow(open);
 
   test('a run carries what a batch logged: numbers as numbers, NaN as a text, nothing that is empty', async () => {
     const runId = await createRun();
@@ -237,6 +237,7 @@ describeDatabases("MLflow's runs", (open) => {
 
   test('a metric of a logged model that is not there is refused whole, one of another project as well', async () => {
     const run_id = await createRun();
+    await makeProject('other');
     const { body } = await call('POST', 'logged-models', { experiment_id: '0' }, '/projects/other/api/2.0/mlflow');
     const { model_id: foreign } = (body as never as { model: { info: { model_id: string } } }).model.info;
     const metric = { run_id, key: 'm', value: 1, timestamp: 1 };

@@ -12,6 +12,8 @@ export interface Endpoint {
   readonly state: 'supported' | 'differs' | 'not yet';
   /** What differs and why, what it is for, or what clients do without it. Needed with `differs`. */
   readonly note?: string;
+  /** Differs by being refused, with 404 or 501 as what is not yet there. */
+  readonly refused?: true;
   /** What the clients 2.9, 2.22 and 3.1 send differently from the newest. */
   readonly older?: string;
 }

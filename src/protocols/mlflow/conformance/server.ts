@@ -1,23 +1,29 @@
-import { type Area, endpoints } from './endpoint.ts';
+import type { Area } from './endpoint.ts';
 
 export const server: Area = {
   title: 'The server and its workspaces',
+  about:
+    'The header `X-MLFLOW-WORKSPACE: <project>` addresses a project as the prefix `/projects/<project>` does; both together must agree.',
   endpoints: [
     {
       call: 'GET /3.0/mlflow/server-info',
       state: 'supported',
       older: '2.9 and 2.22 do not ask; 3.1 does not either.',
     },
-    ...endpoints(
-      'not yet',
-      `
-      GET /3.0/mlflow/workspaces
-      POST /3.0/mlflow/workspaces
-      GET /3.0/mlflow/workspaces/:workspaceName
-      PATCH /3.0/mlflow/workspaces/:workspaceName
-      DELETE /3.0/mlflow/workspaces/:workspaceName
-      `,
-    ),
+    { call: 'GET /3.0/mlflow/workspaces', state: 'supported', note: 'A workspace is a project.' },
+    {
+      call: 'POST /3.0/mlflow/workspaces',
+      state: 'differs',
+      note: 'A place of its own for artifacts, or for traces to be archived in, is refused: a project has none.',
+    },
+    { call: 'GET /3.0/mlflow/workspaces/:workspace_name', state: 'supported' },
+    { call: 'PATCH /3.0/mlflow/workspaces/:workspace_name', state: 'supported' },
+    {
+      call: 'DELETE /3.0/mlflow/workspaces/:workspace_name',
+      state: 'differs',
+      refused: true,
+      note: 'Refused with 501: projects are not removed, since events, lineage and audit go on naming them.',
+    },
   ],
 };
 

@@ -36,9 +36,12 @@ export function useMlflow(open: () => Promise<TestDatabase>) {
       authenticate: async () => state.principal,
     });
   });
-  beforeEach(() => {
+  const makeProject = (name: string) =>
+    state.database.write({ actor: 'user:test' }, (unit) => state.server.projects.ensure(unit, name));
+  beforeEach(async () => {
     projects += 1;
     Object.assign(state, { project: `p${projects}`, principal: anybody });
+    await makeProject(state.project);
   });
   afterAll(async () => {
     await state.server.app.close();
@@ -66,6 +69,7 @@ export function useMlflow(open: () => Promise<TestDatabase>) {
   };
   return {
     state,
+    makeProject,
     /** A request whose answer is looked at whole. */
     inject,
     /** A request that is answered with JSON. */
