@@ -24,4 +24,4 @@ create table tracking_listed_texts (
 );
 
 create index tracking_runs_by_start on tracking_runs (experiment_key, lifecycle, start_ms desc, run_id collate "C", status);
-create index tracking_runs_unlisted on tracking_runs (lifecycle, experiment_key, listing, run_id collate "C") where listing <> 'listed';
+create index tracking_runs_unlisted on tracking_runs (lifecycle, listing, experiment_key, run_id collate "C") where listing <> 'listed';

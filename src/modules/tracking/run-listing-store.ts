@@ -26,8 +26,9 @@ const mostDocumentLength = 256 * 1024;
 /** Characters of a text that are listed; more of them would not fit into an index of PostgreSQL. */
 export const headLength = 100;
 
-const isListable = sql<boolean>`tracking_runs.lifecycle = 'active' and tracking_runs.listing = 'waiting'
-  and tracking_runs.listing <> 'listed'`; // the second for the partial index, which SQLite does not find by the first
+const isListable = sql`tracking_runs.lifecycle = 'active' and tracking_runs.listing = 'waiting'`;
+/** Said besides, for the index of what is not listed: SQLite does not conclude it. */
+export const isUnlisted = sql`tracking_runs.listing <> 'listed'`;
 
 export interface WaitingRun {
   readonly runId: string;
@@ -42,7 +43,7 @@ export async function listWaitingRuns(
 ): Promise<readonly (WaitingRun & { readonly experimentKey: number })[]> {
   const { rows } = await sql<{ run_id: string; status: RunStatus; experiment_key: number }>`
     select tracking_runs.run_id, tracking_runs.status, tracking_runs.experiment_key from tracking_runs
-    where ${isListable} and (tracking_runs.experiment_key, ${runIdByBytes(reader)}) > (${after?.experimentKey ?? -1}, ${after?.runId ?? ''})
+    where ${isListable} and ${isUnlisted} and (tracking_runs.experiment_key, ${runIdByBytes(reader)}) > (${after?.experimentKey ?? -1}, ${after?.runId ?? ''})
     order by tracking_runs.experiment_key, ${runIdByBytes(reader)} limit ${limit}`.execute(
     reader.query<TrackingTables>(),
   );

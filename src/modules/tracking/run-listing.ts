@@ -37,6 +37,7 @@ export function createRunListing({
   let startedMs = clock.nowMs();
   let stopHearing: (() => void) | undefined;
   let soon: NodeJS.Timeout | undefined;
+  let stopping = false;
 
   async function round(): Promise<number | undefined> {
     const nowMs = clock.nowMs();
@@ -49,6 +50,7 @@ export function createRunListing({
       const atRest = runs.filter(({ runId, status }) => endedStatuses.includes(status) || isQuiet(runId));
       waits ||= atRest.length < runs.length;
       for (let at = 0; at < atRest.length; at += runsAtOnce) {
+        if (stopping) return undefined;
         const some = atRest.slice(at, at + runsAtOnce).map(({ runId }) => runId);
         await database.write(context, (unit) => listRuns(unit, some));
       }
@@ -69,6 +71,7 @@ export function createRunListing({
     },
     round,
     start() {
+      stopping = false;
       startedMs = clock.nowMs();
       stopHearing = database.onEvents((events) => {
         if (soon === undefined && events.some(({ type }) => type === 'tracking-run.finished'))
@@ -80,6 +83,7 @@ export function createRunListing({
       loop.start();
     },
     async stop() {
+      stopping = true;
       stopHearing?.();
       clearTimeout(soon);
       await loop.stop();

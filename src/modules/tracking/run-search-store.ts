@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
 import { inList } from '#platform/sql';
 import { special } from './metric-value.ts';
-import { headLength } from './run-listing-store.ts';
+import { headLength, isUnlisted } from './run-listing-store.ts';
 import type { ListedComparison, RunPosition, SortTerm } from './run-search-plan.ts';
 import { runSchema } from './run-search-schema.ts';
 import type { Comparison } from './search-grammar.ts';
@@ -191,6 +191,7 @@ export async function countListed(
 }
 
 /** Runs that are in no list: those under way, and the few that are too wide for one. */
+export const isWaitingOrWide = sql`${isUnlisted} and tracking_runs.listing in ('waiting', 'wide')`;
 export const unlistedIn = (reader: Reader, keys: readonly number[]) =>
   sql`select tracking_runs.run_id from tracking_runs
-    where tracking_runs.listing <> 'listed' and tracking_runs.lifecycle = 'active' and ${inExperiments(reader, keys)}`;
+    where ${isWaitingOrWide} and tracking_runs.lifecycle = 'active' and ${inExperiments(reader, keys)}`;

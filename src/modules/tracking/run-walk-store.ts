@@ -8,6 +8,7 @@ import {
   both,
   compareFalling,
   type FoundRow,
+  isWaitingOrWide,
   orderOf,
   type RunSearch,
   selectSorted,
@@ -33,21 +34,34 @@ interface Part {
 }
 
 export async function walkRuns(reader: Reader, search: RunSearch, walk: Walk): Promise<readonly FoundRow[]> {
+  if (walk.along === 'start')
+    return walkParts(reader, search, (part) => alongStart(reader, search, part, walk.descending));
+  // Runs without the metric come last: they are looked for only when those with it do not fill the page, all over again,
+  // so that all of a page is read at one instant.
+  if (search.after?.[0]?.zone !== 2) {
+    const rows = await walkParts(reader, search, (part) => alongMetric(reader, search, part, walk, false));
+    const filled = rows.length === search.limit && rows.at(-1)?.['z0'] !== 2;
+    if (filled || ownComparisons(search, walk).length > 0) return rows;
+  }
+  return walkParts(reader, search, (part) => alongMetric(reader, search, part, walk, true));
+}
+
+/** Each experiment by the same statement, and what is found in the order of all. */
+async function walkParts(
+  reader: Reader,
+  search: RunSearch,
+  body: (part: Part) => RawBuilder<FoundRow>,
+): Promise<readonly FoundRow[]> {
   const lifecycles: readonly Lifecycle[] = search.lifecycle === undefined ? ['active', 'deleted'] : [search.lifecycle];
-  const body = (part: Part) =>
-    walk.along === 'start'
-      ? alongStart(reader, search, part, walk.descending)
-      : alongMetric(reader, search, part, walk);
   const query = reader.query<TrackingTables>();
   if (reader.dialect === 'postgres') {
     const part = { experiment: sql.ref('part.experiment'), lifecycle: sql.ref('part.lifecycle') };
     const pairs = search.keys.flatMap((key) => lifecycles.map((lifecycle) => ({ key, lifecycle })));
+    const [keys, states] = [pairs.map(({ key }) => key), pairs.map(({ lifecycle }) => lifecycle)];
     const { rows } = await sql<FoundRow>`
-      select found.* from unnest(${pairs.map(({ key }) => key)}::bigint[], ${pairs.map(({ lifecycle }) => lifecycle)}::text[])
-        as part(experiment, lifecycle)
-      cross join lateral (${body(part)}) as found order by ${orderOf(reader, search.terms)} limit ${search.limit}`.execute(
-      query,
-    );
+      select found.* from unnest(${keys}::bigint[], ${states}::text[]) as part(experiment, lifecycle)
+      cross join lateral (${body(part)}) as found
+      order by ${orderOf(reader, search.terms)} limit ${search.limit}`.execute(query);
     return rows;
   }
   const template = body({ experiment: sql`${experimentSlot}`, lifecycle: sql`${lifecycleSlot}` }).compile(query);
@@ -99,20 +113,25 @@ function alongStart(reader: Reader, search: RunSearch, part: Part, descending: b
 
 type MetricWalk = Extract<Walk, { along: 'metric' }>;
 
-function alongMetric(reader: Reader, search: RunSearch, part: Part, walk: MetricWalk): RawBuilder<FoundRow> {
-  const isOwn = (comparison: Comparison) => groupOf(runSchema, comparison) === 'metric' && comparison.key === walk.key;
-  const own = search.comparisons.filter(isOwn);
-  const others = search.comparisons.filter((comparison) => !isOwn(comparison));
+/** Comparisons with the metric that is walked along. */
+const ownComparisons = ({ comparisons }: RunSearch, { key }: MetricWalk): readonly Comparison[] =>
+  comparisons.filter((comparison) => groupOf(runSchema, comparison) === 'metric' && comparison.key === key);
+
+function alongMetric(
+  reader: Reader,
+  search: RunSearch,
+  part: Part,
+  walk: MetricWalk,
+  withMissing: boolean,
+): RawBuilder<FoundRow> {
+  const own = ownComparisons(search, walk);
+  const others = search.comparisons.filter((comparison) => !own.includes(comparison));
   const zone = search.after?.[0]?.zone ?? 0;
   const parts = [
     ...(zone === 0 ? [ofValues(reader, search, part, walk, own, others)] : []),
     ...(zone <= 1 && own.every(({ operator }) => operator === '!=') ? [ofNan(reader, search, part, walk, others)] : []),
-    ...(own.length === 0 ? [ofMissing(reader, search, part, walk, others)] : []),
-    selectSorted(
-      reader,
-      search,
-      sql`tracking_runs.experiment_key = ${part.experiment} and tracking_runs.listing <> 'listed'`,
-    ),
+    ...(withMissing && own.length === 0 ? [ofMissing(reader, search, part, walk, others)] : []),
+    selectSorted(reader, search, sql`tracking_runs.experiment_key = ${part.experiment} and ${isWaitingOrWide}`),
   ];
   return sql<FoundRow>`select * from (${sql.join(
     parts.map((one, index) => sql`select * from (${one}) as ${sql.ref(`p${index}`)}`),
