@@ -1,2 +1,3 @@
+export { renderMlflowError } from './mlflow-errors.ts';
 export { createMlflowProtocol, type MlflowProtocol } from './mlflow-protocol.ts';
 export { createMlflowWebhookFormat } from './webhook-format.ts';

@@ -3,10 +3,12 @@ import type { Permission } from '#contracts/operation';
 import type { WebhooksApi } from '#modules/automation';
 import type { EvaluationDatasetsApi, ScorersApi } from '#modules/evaluation';
 import type { RegistryApi } from '#modules/registry';
+import type { TracesApi } from '#modules/traces';
 import type { TrackingApi } from '#modules/tracking';
 import type { BlobStore } from '#platform/blobs';
 import type { Database } from '#platform/database';
 import { type RequestContext, registerRawRoute } from '#platform/http';
+import type { Ids } from '#platform/ids';
 import { invalidParameter, renderMlflowError } from './mlflow-errors.ts';
 import { WireFields } from './wire-fields.ts';
 
@@ -15,10 +17,12 @@ export interface MlflowDeps {
   readonly database: Database;
   readonly blobs: BlobStore;
   readonly tracking: TrackingApi;
+  readonly traces: TracesApi;
   readonly registry: RegistryApi;
   readonly webhooks: WebhooksApi;
   readonly evaluationDatasets: EvaluationDatasetsApi;
   readonly scorers: ScorersApi;
+  readonly ids: Ids;
   /** Largest artifact that a client may put. Default: no limit. */
   readonly uploadLimitBytes?: number;
 }
