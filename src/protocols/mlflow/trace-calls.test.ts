@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
 import { createMlflowTestServer, type MlflowTestServer } from './mlflow-test-server.ts';
-import { createTraceTestClient, traceId } from './trace-test-client.ts';
+import { createTraceTestClient, traceId } from './testing/trace-test-client.ts';
 
 const usage = (input: number, output: number) => ({
   'mlflow.chat.tokenUsage': {
@@ -294,5 +294,24 @@ describeDatabases("MLflow's traces", (open) => {
     await call('POST', '/delete-traces', { experiment_id: '0', max_timestamp_millis: 9e15 });
     project = here;
     expect((await get(`/${traceId(1)}`)).body.trace.trace_info.tags['mlflow.traceName']).toBe('here');
+  });
+
+  test('every call that the table names has been answered', async () => {
+    const state = { server };
+    await tell(1);
+    await call('PATCH', `/${traceId(1)}/tags`, { key: 'a', value: 'b' });
+    await call('DELETE', `/${traceId(1)}/tags`, { key: 'a' });
+    const prompts = { trace_id: traceId(1), prompt_versions: [{ name: 'greet', version: '2' }] };
+    await call('POST', '/link-prompts', prompts, '2.0');
+    const aggregations = [{ aggregation_type: 'COUNT' }];
+    await call('POST', '/metrics', {
+      experiment_ids: ['0'],
+      view_type: 'TRACES',
+      metric_name: 'trace_count',
+      aggregations,
+    });
+    const filters = { filter_string1: "status = 'OK'", filter_string2: "name = 'x'" };
+    await call('POST', '/calculate-filter-correlation', { experiment_ids: ['0'], ...filters });
+    expect(state.server.unanswered('traces')).toEqual([]);
   });
 });

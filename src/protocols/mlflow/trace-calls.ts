@@ -91,9 +91,15 @@ function commonCalls(prefix: string, { database, traces }: MlflowDeps): readonly
         }
       },
     },
+  ];
+}
+
+/** These have one version. */
+function linkCalls({ database, traces }: MlflowDeps): readonly MlflowCall[] {
+  return [
     {
       method: 'POST',
-      path: `${prefix}/link-to-run`,
+      path: `${v2}/link-to-run`,
       permission: 'write',
       handle: async (call) => {
         const { fields, project, context } = call;
@@ -104,7 +110,7 @@ function commonCalls(prefix: string, { database, traces }: MlflowDeps): readonly
     },
     {
       method: 'POST',
-      path: `${prefix}/link-prompts`,
+      path: `${v2}/link-prompts`,
       permission: 'write',
       handle: async ({ fields, project, context }) => {
         const prompts = fields.messages('prompt_versions').map((prompt) => ({
@@ -136,6 +142,7 @@ export function traceCalls(deps: MlflowDeps): readonly MlflowCall[] {
   return [
     ...commonCalls(v2, deps),
     ...commonCalls(v3, deps),
+    ...linkCalls(deps),
     {
       method: 'POST',
       path: v3,

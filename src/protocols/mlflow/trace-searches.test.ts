@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
 import { createMlflowTestServer, type MlflowTestServer } from './mlflow-test-server.ts';
-import { type Body, createTraceTestClient, traceId } from './trace-test-client.ts';
+import { type Body, createTraceTestClient, traceId } from './testing/trace-test-client.ts';
 
 describeDatabases("searches of MLflow's traces", (open) => {
   let database: TestDatabase;

@@ -204,6 +204,11 @@ describe('OTLP over HTTP', () => {
       { numRuns: 200 },
     );
   });
+
+  test('the endpoint that the table calls supported was answered', () => {
+    const state = { server };
+    expect(state.server.unanswered('otlp')).toEqual([]);
+  });
 });
 
 /** A field of bytes: its tag, its length, itself. */

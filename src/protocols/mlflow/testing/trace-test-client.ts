@@ -1,5 +1,5 @@
 import type { InjectOptions } from 'fastify';
-import type { MlflowTestServer } from './mlflow-test-server.ts';
+import type { MlflowTestServer } from '../mlflow-test-server.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- answers of a foreign API, compared with what its clients expect
 export type Body = any;
