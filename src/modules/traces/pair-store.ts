@@ -139,3 +139,19 @@ export async function listLinkedTraces(
   const counted = await of.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirst();
   return { traceIds: rows.map((row) => row.trace_id), total: counted?.count ?? rows.length };
 }
+
+/** Forgets what is there no longer. */
+export async function deleteLinksTo(
+  unit: Unit,
+  project: string,
+  kind: LinkKind,
+  targets: readonly string[],
+): Promise<void> {
+  await unit
+    .query<TracesTables>()
+    .deleteFrom('traces_links')
+    .where('traces_links.project', '=', project)
+    .where('traces_links.kind', '=', kind)
+    .where(inList(unit, 'traces_links.target', targets))
+    .execute();
+}

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Reader } from '#platform/database';
+import type { Consumer } from '#platform/events';
 import { type AssessmentService, createAssessmentService } from './assessment-service.ts';
+import { createPurgedConsumers } from './purged-consumers.ts';
 import { createSpanService, type SpanService } from './span-service.ts';
 import { countSpans, listSpans } from './span-store.ts';
 import { registerLineage } from './trace-lineage.ts';
@@ -34,6 +36,7 @@ export interface TracesApi extends TraceService, SpanService, AssessmentService 
 export interface TracesModule {
   readonly id: 'traces';
   readonly api: TracesApi;
+  readonly consumers: readonly Consumer[];
   routes(app: FastifyInstance): void;
 }
 
@@ -60,5 +63,10 @@ export function createTracesModule(deps: TracesDeps): TracesModule {
     countTraces,
     traceMetrics: queryTraceMetrics,
   };
-  return { id: 'traces', api, routes: (app) => registerTracesRoutes(app, deps.database, api) };
+  return {
+    id: 'traces',
+    api,
+    consumers: createPurgedConsumers(api),
+    routes: (app) => registerTracesRoutes(app, deps.database, api),
+  };
 }
