@@ -109,6 +109,10 @@ export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string
     predictions: 'hands down revisions and the progress of replicas',
     registry: 'serves model versions',
   },
+  traces: {
+    tracking: 'belongs to an experiment, keeps files among its artifacts, speaks the same filter grammar',
+    lineage: 'answers the edges of a trace from its links',
+  },
   registry: {
     tracking: 'searches models and versions by the same filter grammar',
   },

@@ -18,11 +18,13 @@ import { createProjectsModule, type ProjectsModule } from '#modules/projects';
 import { createRegistryModule, type RegistryApi } from '#modules/registry';
 import { createRolloutsModule } from '#modules/rollouts';
 import { createSecretsModule, type SecretsModule } from '#modules/secrets';
+import { createTracesModule } from '#modules/traces';
 import { createTrackingModule, type TrackingApi } from '#modules/tracking';
 import { createWorkspaceModule } from '#modules/workspace';
 import type { Consumer } from '#platform/events';
 import type { ResourceKind } from '#platform/resource-kind';
 import { createMlflowProtocol, createMlflowWebhookFormat } from '../protocols/mlflow/index.ts';
+import { createOpentelemetryProtocol } from '../protocols/opentelemetry/index.ts';
 import type { Platform } from './platform.ts';
 
 /** What the composition root knows of a module. */
@@ -115,6 +117,7 @@ export function createModules(platform: Platform): Modules {
     lineage: lineage.api,
     purgeAfterMs: config.purgeAfterMs,
   });
+  const traces = createTracesModule({ ...common, tracking: tracking.api, lineage: lineage.api });
   const registry = createRegistryModule({
     ...common,
     approvals: approvals.api,
@@ -180,12 +183,15 @@ export function createModules(platform: Platform): Modules {
     ...common,
     projects: projects.api,
     tracking: tracking.api,
+    traces: traces.api,
     registry: registry.api,
     webhooks: automation.webhooks,
     evaluationDatasets: evaluation.datasets,
     scorers: evaluation.scorers,
     uploadLimitBytes: config.uploadLimitBytes,
   });
+
+  const opentelemetry = createOpentelemetryProtocol({ ...common, traces: traces.api });
 
   const kinds = [
     datasets.kind,
@@ -225,6 +231,7 @@ export function createModules(platform: Platform): Modules {
       features,
       predictions,
       tracking,
+      traces,
       registry,
       evaluation,
       pipelines,
@@ -234,6 +241,7 @@ export function createModules(platform: Platform): Modules {
       automation,
       workspace,
       mlflow,
+      opentelemetry,
     ],
   };
 }

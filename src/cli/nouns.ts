@@ -126,6 +126,11 @@ export const nouns: readonly Noun[] = [
     actions: async () => (await import('./commands/purge.ts')).addPurgeAction('logged-model'),
   },
   {
+    noun: 'trace',
+    summary: 'list, search and show traces of applications',
+    load: async () => (await import('./nouns/trace.ts')).trace,
+  },
+  {
     noun: 'prediction',
     summary: 'show a prediction; tell what really happened',
     load: async () => (await import('./nouns/prediction.ts')).prediction,

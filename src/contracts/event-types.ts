@@ -19,6 +19,7 @@ import { purgeEvents } from './purge.ts';
 import { registryEvents } from './registry.ts';
 import { rolloutsEvents } from './rollouts.ts';
 import { secretsEvents } from './secrets.ts';
+import { tracesEvents } from './traces.ts';
 import { trackingEvents } from './tracking.ts';
 import { workspaceEvents } from './workspace.ts';
 
@@ -36,6 +37,7 @@ export const eventTypes = {
   ...featuresEvents,
   ...trackingEvents,
   ...purgeEvents,
+  ...tracesEvents,
   ...registryEvents,
   ...evaluationEvents,
   ...pipelinesEvents,

@@ -8,7 +8,7 @@ import type { Static, TObject, TSchema } from 'typebox';
 export type Permission = 'public' | 'read' | 'write' | 'approve' | 'admin' | 'step' | 'replica';
 
 /** Whose data a sensitive request reads. */
-export type SensitiveKind = 'project' | 'prediction' | 'artifact';
+export type SensitiveKind = 'project' | 'prediction' | 'artifact' | 'trace';
 
 /** What one HTTP operation is: the server registers it, the client calls it, the CLI reads its help, OpenAPI prints it. */
 export interface OperationShape {

@@ -14,6 +14,7 @@ export const referenceKinds = [
   'logged-model',
   'evaluation-dataset',
   'scorer',
+  'trace',
   'model',
   'deployment',
   'revision',

@@ -6,7 +6,7 @@ import { trackingErrors } from './tracking-errors.ts';
  *   filter     := [ comparison { AND comparison } ]
  *   comparison := identifier operator value | identifier IS [NOT] NULL
  *   identifier := name { '.' name }                  a name with odd characters in backticks or double quotes
- *   operator   := '=' | '!=' | '<' | '<=' | '>' | '>=' | LIKE | ILIKE | IN | NOT IN
+ *   operator   := '=' | '!=' | '<' | '<=' | '>' | '>=' | LIKE | ILIKE | RLIKE | IN | NOT IN
  *   value      := number | 'text' | "text" | '(' text { ',' text } ')'
  *
  * Everything before the first dot of an identifier is its group; without a dot it is an attribute.
@@ -20,6 +20,7 @@ export type ComparisonOperator =
   | '>='
   | 'LIKE'
   | 'ILIKE'
+  | 'RLIKE'
   | 'IN'
   | 'NOT IN'
   | 'IS NULL'
@@ -169,7 +170,7 @@ class TokenReader {
 
   operator(): ComparisonOperator {
     for (const known of ['=', '!=', '<=', '>=', '<', '>'] as const) if (this.takeSymbol(known)) return known;
-    for (const known of ['LIKE', 'ILIKE', 'IN'] as const) if (this.takeKeyword(known)) return known;
+    for (const known of ['LIKE', 'ILIKE', 'RLIKE', 'IN'] as const) if (this.takeKeyword(known)) return known;
     if (this.takeKeyword('NOT')) {
       if (this.takeKeyword('IN')) return 'NOT IN';
       throw this.fail('expected IN after NOT');

@@ -4,10 +4,12 @@ import type { WebhooksApi } from '#modules/automation';
 import type { EvaluationDatasetsApi, ScorersApi } from '#modules/evaluation';
 import type { ProjectsApi } from '#modules/projects';
 import type { RegistryApi } from '#modules/registry';
+import type { TracesApi } from '#modules/traces';
 import type { TrackingApi } from '#modules/tracking';
 import type { BlobStore } from '#platform/blobs';
 import type { Database } from '#platform/database';
 import { type RequestContext, registerRawRoute } from '#platform/http';
+import type { Ids } from '#platform/ids';
 import { invalidParameter, renderMlflowError } from './mlflow-errors.ts';
 import { WireFields } from './wire-fields.ts';
 
@@ -17,10 +19,12 @@ export interface MlflowDeps {
   readonly blobs: BlobStore;
   readonly projects: ProjectsApi;
   readonly tracking: TrackingApi;
+  readonly traces: TracesApi;
   readonly registry: RegistryApi;
   readonly webhooks: WebhooksApi;
   readonly evaluationDatasets: EvaluationDatasetsApi;
   readonly scorers: ScorersApi;
+  readonly ids: Ids;
   /** Largest artifact that a client may put. Default: no limit. */
   readonly uploadLimitBytes?: number;
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { registerRawRoute } from '#platform/http';
 import { registerArtifactBytes } from './artifact-bytes.ts';
 import { artifactCalls } from './artifact-calls.ts';
+import { assessmentCalls } from './assessment-calls.ts';
 import { evaluationDatasetCalls } from './evaluation-dataset-calls.ts';
 import { experimentCalls } from './experiment-calls.ts';
 import { historyCalls } from './history-calls.ts';
@@ -13,6 +14,9 @@ import { modelCalls } from './model-calls.ts';
 import { modelVersionCalls } from './model-version-calls.ts';
 import { runCalls } from './run-calls.ts';
 import { scorerCalls } from './scorer-calls.ts';
+import { traceCalls } from './trace-calls.ts';
+import { traceMetricCalls } from './trace-metric-calls.ts';
+import { oldTraceCalls } from './trace-v2-calls.ts';
 import { webhookCalls } from './webhook-calls.ts';
 import { workspaceCalls } from './workspace-calls.ts';
 
@@ -45,6 +49,10 @@ export function createMlflowProtocol(deps: MlflowDeps): MlflowProtocol {
         ...webhookCalls(deps),
         ...evaluationDatasetCalls(deps),
         ...scorerCalls(deps),
+        ...traceCalls(deps),
+        ...oldTraceCalls(deps),
+        ...assessmentCalls(deps),
+        ...traceMetricCalls(deps),
         {
           method: 'GET',
           path: '/3.0/mlflow/server-info',

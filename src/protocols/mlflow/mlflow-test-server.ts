@@ -11,6 +11,7 @@ import { createLineageModule, type LineageApi } from '#modules/lineage';
 import { createProjectsModule, type ProjectsApi } from '#modules/projects';
 import { createRegistryModule, type RegistryApi } from '#modules/registry';
 import { createSecretsModule } from '#modules/secrets';
+import { createTracesModule, type TracesApi } from '#modules/traces';
 import { createTrackingModule, type TrackingApi } from '#modules/tracking';
 import { createLocalBlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
@@ -18,6 +19,7 @@ import type { Database } from '#platform/database';
 import { type Authenticate, createHttpServer, type Principal } from '#platform/http';
 import type { Ids } from '#platform/ids';
 import { createLogger } from '#platform/log';
+import { createOpentelemetryProtocol } from '../opentelemetry/index.ts';
 import { type AreaName, conformanceTable } from './conformance/conformance-table.ts';
 import { createMlflowProtocol, unknownCall } from './mlflow-protocol.ts';
 import { createMlflowWebhookFormat } from './webhook-format.ts';
@@ -28,6 +30,7 @@ export interface MlflowTestServer {
   readonly projects: ProjectsApi;
   readonly tracking: TrackingApi;
   readonly registry: RegistryApi;
+  readonly traces: TracesApi;
   readonly lineage: LineageApi;
   /** The calls of MLflow's API that are registered, with their prefix: `GET /api/2.0/mlflow/runs/get`. */
   readonly calls: ReadonlySet<string>;
@@ -56,6 +59,7 @@ export async function createMlflowTestServer(options: {
   const { api: lineage } = createLineageModule({ database });
   const { api: artifacts } = createArtifactsModule({ database, blobs, clock, logger });
   const tracking = createTrackingModule({ database, ids, clock, logger, projects, artifacts, lineage });
+  const traces = createTracesModule({ database, ids, tracking: tracking.api, lineage });
   const registry = createRegistryModule({
     database,
     ids,
@@ -93,17 +97,19 @@ export async function createMlflowTestServer(options: {
   });
   const protocol = createMlflowProtocol({
     database,
+    ids,
     blobs,
     projects,
     tracking: tracking.api,
+    traces: traces.api,
     registry: registry.api,
     webhooks: automation.webhooks,
     evaluationDatasets: evaluation.datasets,
     scorers: evaluation.scorers,
   });
-  for (const part of [tracking, registry]) part.routes(app);
+  for (const part of [tracking, traces, registry]) part.routes(app);
   const { calls, answered } = watchCalls(app);
-  protocol.routes(app);
+  for (const part of [protocol, createOpentelemetryProtocol({ database, traces: traces.api })]) part.routes(app);
   await tracking.start();
   app.addHook('onClose', () => tracking.stop());
   await app.ready();
@@ -112,6 +118,7 @@ export async function createMlflowTestServer(options: {
     projects,
     tracking: tracking.api,
     registry: registry.api,
+    traces: traces.api,
     lineage,
     listRuns: () => tracking.listRuns(),
     calls,

@@ -179,6 +179,30 @@ export class WireFields {
     return new WireFields(value, this.at(name));
   }
 
+  /** Any JSON. */
+  any(name: string): unknown {
+    return this.read(name);
+  }
+
+  /** A map of texts. */
+  textMap(name: string): Record<string, string> {
+    const value = this.read(name);
+    if (value === undefined) return {};
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw this.wrong(name, value, 'Value was not an object');
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]: [string, unknown]) => {
+        if (typeof inner === 'string') return [key, inner];
+        throw this.wrong(`${name}[${show(key)}]`, inner, 'Value was not a string');
+      }),
+    );
+  }
+
+  /** What a field holds is not what it should. */
+  invalid(name: string, expected: string): Error {
+    return this.wrong(name, this.read(name), expected);
+  }
+
   /** Key and value pairs: params and tags. */
   pairs(name: string): { key: string; value: string }[] {
     return this.messages(name).map((pair) => ({ key: pair.requiredName('key'), value: pair.text('value') ?? '' }));

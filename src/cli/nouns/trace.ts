@@ -1,0 +1,75 @@
+import { getTrace, listTraces, type TraceWithSpans } from '#contracts/traces';
+import { type NounOperations, nounOf } from '../noun-command.ts';
+
+type Span = TraceWithSpans['spans'][number];
+
+function lineOf(span: Span, depth: number): string {
+  const time = span.durationMs === undefined ? 'not ended' : `${Math.round(span.durationMs * 10) / 10} ms`;
+  const state = span.status === 'ERROR' ? `  ERROR ${span.message ?? ''}` : '';
+  return `${'  '.repeat(depth + 1)}${span.name}  ${span.type}  ${time}${state}`.trimEnd();
+}
+
+/** Each span below its parent; one whose parent is not there stands alone. Without recursion: traces are deep. */
+function treeOf(spans: readonly Span[]): readonly string[] {
+  const ids = new Set(spans.map(({ id }) => id));
+  const children = new Map<string | undefined, Span[]>();
+  for (const span of spans) {
+    const parent = span.parent !== undefined && ids.has(span.parent) ? span.parent : undefined;
+    children.set(parent, [...(children.get(parent) ?? []), span]);
+  }
+  const lines: string[] = [];
+  const open = (children.get(undefined) ?? []).toReversed().map((span) => ({ span, depth: 0 }));
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { span, depth } = next;
+    lines.push(lineOf(span, depth));
+    const below = children.get(span.id) ?? [];
+    children.delete(span.id); // a client may send a circle
+    open.push(...below.toReversed().map((child) => ({ span: child, depth: depth + 1 })));
+  }
+  return lines;
+}
+
+function viewOf(trace: TraceWithSpans): string {
+  const facts = [
+    ['id', trace.id],
+    ['name', trace.name],
+    ['state', trace.state],
+    ['started', trace.startedAt],
+    ['ms', trace.durationMs],
+    ['session', trace.session],
+    ['user', trace.user],
+    ['tokens', trace.tokens],
+    ['request', trace.request],
+    ['response', trace.response],
+  ].flatMap(([title, value]) => (value === undefined ? [] : [`${String(title).padEnd(10)}${String(value)}`]));
+  const said = trace.assessments.map(
+    ({ name, value, error, source, valid }) =>
+      `  ${name}  ${error ?? JSON.stringify(value)}  ${source}${valid ? '' : '  (replaced)'}`,
+  );
+  return [
+    ...facts,
+    ...(said.length > 0 ? ['', 'assessments', ...said] : []),
+    '',
+    ...(trace.spans.length > 0
+      ? ['spans', ...treeOf(trace.spans)]
+      : ['No spans here yet: they are under way, or its client uploaded them among its artifacts as traces.json.']),
+  ].join('\n');
+}
+
+const listed = nounOf({
+  sample: 'tr-3f2b9c0d4e5f60718293a4b5c6d7e8f9',
+  list: listTraces,
+  empty:
+    'There is no such trace in this experiment: set MLFLOW_TRACKING_URI and put @mlflow.trace above a function, or send spans to /v1/traces.',
+  columns: [
+    { title: 'id', value: (row) => row.id },
+    { title: 'name', value: (row) => row.name },
+    { title: 'state', value: (row) => row.state },
+    { title: 'started', value: (row) => row.startedAt },
+    { title: 'ms', value: (row) => row.durationMs },
+    { title: 'tokens', value: (row) => row.tokens },
+    { title: 'request', value: (row) => row.request?.slice(0, 60) },
+  ],
+});
+
+export const trace: NounOperations = { ...listed, show: { name: 'show', operation: getTrace, view: viewOf } };

@@ -1,0 +1,20 @@
+import type { EdgeResolver } from '#modules/lineage';
+import type { Experiment } from '#modules/tracking';
+import type { Database, Reader, Unit } from '#platform/database';
+import type { Ids } from '#platform/ids';
+
+/** What traces need of their neighbours, no more. */
+export interface TracesDeps {
+  readonly database: Database;
+  readonly ids: Ids;
+  readonly tracking: {
+    experiment(reader: Reader, project: string, experimentId: string): Promise<Experiment | undefined>;
+    runInfo(reader: Reader, project: string, runId: string): Promise<object | undefined>;
+    artifactFolder(reader: Reader, project: string, folder: string): Promise<readonly { readonly path: string }[]>;
+    /** Files of traces lie among the experiment's artifacts. */
+    deleteArtifact(unit: Unit, input: { readonly project: string; readonly path: string }): Promise<boolean>;
+  };
+  readonly lineage: {
+    registerResolver(kind: 'trace' | 'tracking-run' | 'logged-model', resolve: EdgeResolver): void;
+  };
+}

@@ -1,0 +1,1 @@
+export { createOpentelemetryProtocol } from './opentelemetry-protocol.ts';
