@@ -41,7 +41,7 @@ const clients = [
   { client: '2.22', database: 'sqlite', areas: everything, passed: 91 },
   { client: '3.1', database: 'postgres', areas: everything, passed: 102 },
   { client: '3.17', database: 'sqlite', areas: everything, passed: 108 },
-  { client: '3.17', database: 'postgres', areas: [...stored, 'registry_search'], passed: 0 },
+  { client: '3.17', database: 'postgres', areas: [...stored, 'registry_search'], passed: 73 },
 ] as const;
 
 /** The calls that docs/reference/mlflow.md says are there. */
@@ -93,7 +93,7 @@ describe('unmodified MLflow clients, with their tokens, in a project of a server
       expect(report.unanswered).toEqual([]);
       expect(report.sent.filter((sent) => !isThere(sent))).toEqual([]);
       expect(report.passed).toHaveLength(passed);
-      if (areas.length === 0) expect(report.uncalled).toEqual([]);
+      expect(areas.length === 0 ? report.uncalled : []).toEqual([]);
     },
     scriptMs,
   );
