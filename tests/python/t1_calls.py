@@ -2,9 +2,9 @@
 
     python t1_calls.py [area ...]
 
-A check that needs what this version of MLflow has not is listed as skipped. `uncalled` names the methods of MlflowClient
-that belong to T1 and that no check has called: a new version's new calls are noticed. `sent` is what went over the wire,
-`unanswered` what was answered by a status that clients repeat or by "no such endpoint".
+A check that needs what this version of MLflow has not is listed as skipped. `uncalled` names the methods of the client
+that belong to T1 and that no check has called: a new version's new calls are noticed. `sent` is what went over the
+wire, `unanswered` what was answered by a status that clients repeat or by "no such endpoint".
 """
 
 import importlib
@@ -26,11 +26,11 @@ AREAS = [
     "registry_search",
     "flavors",
     "evaluation",
-
     "prompts",
     "command_line",
     "access",
 ]
+
 
 def main() -> None:
     warnings.filterwarnings("ignore")
@@ -40,6 +40,7 @@ def main() -> None:
     for area in wanted:
         importlib.import_module(f"t1.{area}")
     print(json.dumps(report.run_all()), flush=True)
+
 
 if __name__ == "__main__":
     main()

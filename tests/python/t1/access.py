@@ -9,7 +9,12 @@ from mlflow import MlflowClient
 
 from .report import check, code_of, experiment, fresh, same
 
-_names = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+_names = (
+    "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES",
+)
 editor = os.environ["MLFLOW_TRACKING_TOKEN"]
 viewer = os.environ["VIEWER_TOKEN"]
 

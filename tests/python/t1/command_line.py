@@ -1,4 +1,4 @@
-"""The `mlflow` program: its own entry in this process, since each start imports everything again; and once as it is started."""
+"""The `mlflow` program: its entry in this process, since each start imports everything; and once as it is started."""
 
 import csv
 import json

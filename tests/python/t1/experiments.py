@@ -117,7 +117,7 @@ def search_by_pages():
 @check()
 def what_a_tag_may_hold():
     made = experiment()
-    tag = ExperimentTag("ключ / 键 with space", "wert: ü€\n\"quoted\"")
+    tag = ExperimentTag("ключ / 键 with space", 'wert: ü€\n"quoted"')
     client.set_experiment_tag(made, tag.key, tag.value)
     same(client.get_experiment(made).tags[tag.key], tag.value)
     same(code_of(lambda: client.set_experiment_tag(made, "k" * 251, "v")), "INVALID_PARAMETER_VALUE")

@@ -44,7 +44,10 @@ def a_run_from_begin_to_end():
     same(found.info.status, "FINISHED")
     same(found.data.params, {"single": "1", "depth": "3", "solver": "lbfgs"})
     same(found.data.metrics, {"loss": 0.4, "auc": 0.9})
-    same({key: found.data.tags.get(key) for key in ("given", "team", "a", "b")}, {"given": "1", "team": "ops", "a": None, "b": "True"})
+    same(
+        {key: found.data.tags.get(key) for key in ("given", "team", "a", "b")},
+        {"given": "1", "team": "ops", "a": None, "b": "True"},
+    )
     same(found.data.tags["mlflow.note.content"], "what it is")
     assert found.data.tags["mlflow.source.name"].endswith("t1_calls.py"), found.data.tags
     assert mlflow.last_active_run().info.run_id == run.info.run_id
@@ -88,7 +91,9 @@ def nested_runs():
                     pass
     same(mlflow.get_parent_run(grandchild.info.run_id).info.run_id, child.info.run_id)
     same(mlflow.get_parent_run(child.info.run_id).info.run_id, parent.info.run_id)
-    table = mlflow.search_runs([made.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'", order_by=["metrics.score"])
+    table = mlflow.search_runs(
+        [made.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'", order_by=["metrics.score"]
+    )
     same(list(table["tags.mlflow.runName"]), ["child-0", "child-1"])
     same(list(table["metrics.score"]), [0.0, 1.0])
 
@@ -100,7 +105,13 @@ def searches_by_the_experiments_name():
     for number in range(4):
         with mlflow.start_run(run_name=str(number)):
             mlflow.log_metric("score", number)
-    found = mlflow.search_runs(experiment_names=[name], filter_string="metrics.score >= 1", max_results=2, order_by=["metrics.score DESC"], output_format="list")
+    found = mlflow.search_runs(
+        experiment_names=[name],
+        filter_string="metrics.score >= 1",
+        max_results=2,
+        order_by=["metrics.score DESC"],
+        output_format="list",
+    )
     same([run.info.run_name for run in found], ["3", "2"])
     same(len(mlflow.search_runs(experiment_names=[name])), 4)
     assert len(mlflow.search_runs(search_all_experiments=True)) >= 4
@@ -145,7 +156,9 @@ def data_sets_as_inputs():
         mlflow.log_input(dataset, context="training")
         mlflow.log_input(mlflow.data.from_numpy(np.ones((2, 2)), name="array"), context="testing")
     inputs = mlflow.get_run(run.info.run_id).inputs.dataset_inputs
-    same(sorted((item.dataset.name, item.tags[0].value) for item in inputs), [("array", "testing"), ("rows", "training")])
+    same(
+        sorted((item.dataset.name, item.tags[0].value) for item in inputs), [("array", "testing"), ("rows", "training")]
+    )
     found = next(item.dataset for item in inputs if item.dataset.name == "rows")
     same(found.digest, dataset.digest)
     same(mlflow.data.get_source(found).url, "https://data.example/rows.csv")
@@ -159,7 +172,9 @@ def the_address_that_is_printed_is_the_runs():
     with mlflow.start_run() as run:
         pass
     base = mlflow.get_tracking_uri().split("#")[0].rstrip("/")
-    page = urllib.request.Request(f"{base}/", headers={"authorization": f"Bearer {os.environ['MLFLOW_TRACKING_TOKEN']}"})
+    page = urllib.request.Request(
+        f"{base}/", headers={"authorization": f"Bearer {os.environ['MLFLOW_TRACKING_TOKEN']}"}
+    )
     with urllib.request.urlopen(page) as answer:
         same((answer.status, answer.headers["content-type"].split(";")[0]), (200, "text/html"))
     assert run.info.run_id and made.experiment_id
@@ -172,7 +187,10 @@ def system_metrics():
     mlflow.set_system_metrics_samples_before_logging(1)
     with mlflow.start_run(log_system_metrics=True) as run:
         until = time.monotonic() + 20
-        while time.monotonic() < until and "system/cpu_utilization_percentage" not in client.get_run(run.info.run_id).data.metrics:
+        while (
+            time.monotonic() < until
+            and "system/cpu_utilization_percentage" not in client.get_run(run.info.run_id).data.metrics
+        ):
             time.sleep(0.1)
     names = {name for name in client.get_run(run.info.run_id).data.metrics if name.startswith("system/")}
     assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"} <= names, names
@@ -184,7 +202,11 @@ def system_metrics():
 def autologging_of_nothing_known_is_no_error():
     mlflow.set_experiment(fresh("fluent"))
     mlflow.autolog(disable=True)
-    same(code_of(lambda: mlflow.get_run("no/such/run")) in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "ENDPOINT_NOT_FOUND"), True)
+    same(
+        code_of(lambda: mlflow.get_run("no/such/run"))
+        in ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "ENDPOINT_NOT_FOUND"),
+        True,
+    )
 
 
 @check(since=(3, 1))
@@ -197,7 +219,10 @@ def metrics_of_a_model_and_a_data_set():
         mlflow.log_metrics({"f1": 0.5}, step=1, model_id=model.model_id)
     mlflow.finalize_logged_model(model.model_id, "READY")
     found = mlflow.get_logged_model(model.model_id)
-    same(sorted((metric.key, metric.value, metric.dataset_name) for metric in found.metrics), [("auc", 0.75, "rows"), ("f1", 0.5, None)])
+    same(
+        sorted((metric.key, metric.value, metric.dataset_name) for metric in found.metrics),
+        [("auc", 0.75, "rows"), ("f1", 0.5, None)],
+    )
     same(found.metrics[0].run_id, run.info.run_id)
     same(found.experiment_id, made.experiment_id)
 

@@ -18,7 +18,9 @@ def _status(model) -> str:
 def create_fill_finalize_and_get():
     made = experiment()
     run = client.create_run(made).info.run_id
-    model = client.create_logged_model(made, name="net", source_run_id=run, tags={"a": "1"}, params={"depth": "3"}, model_type="net")
+    model = client.create_logged_model(
+        made, name="net", source_run_id=run, tags={"a": "1"}, params={"depth": "3"}, model_type="net"
+    )
     same((model.name, _status(model), model.source_run_id), ("net", "PENDING", run))
     same(model.artifact_location, f"mlflow-artifacts:/{made}/models/{model.model_id}/artifacts")
     client.log_model_params(model.model_id, {"width": "4"})
@@ -63,10 +65,16 @@ def _three() -> str:
     made = experiment("models")
     run = client.create_run(made).info.run_id
     for name, auc in (("a", 0.9), ("b", 0.7), ("c", 0.8)):
-        model = client.create_logged_model(made, name=name, params={"solver": f"s{name}"}, tags={"team": "ops"}, model_type="net", source_run_id=run)
-        client.log_batch(run, [Metric("auc", auc, 1, 0, model_id=model.model_id, dataset_name="rows", dataset_digest="d1")])
+        model = client.create_logged_model(
+            made, name=name, params={"solver": f"s{name}"}, tags={"team": "ops"}, model_type="net", source_run_id=run
+        )
+        client.log_batch(
+            run, [Metric("auc", auc, 1, 0, model_id=model.model_id, dataset_name="rows", dataset_digest="d1")]
+        )
         if name == "b":
-            client.log_batch(run, [Metric("auc", 0.95, 2, 0, model_id=model.model_id, dataset_name="other", dataset_digest="d2")])
+            client.log_batch(
+                run, [Metric("auc", 0.95, 2, 0, model_id=model.model_id, dataset_name="other", dataset_digest="d2")]
+            )
         client.finalize_logged_model(model.model_id, "FAILED" if name == "c" else "READY")
     return made
 
@@ -98,7 +106,15 @@ def search_by_order_and_pages():
     by_auc = {"field_name": "metrics.auc", "ascending": False, "dataset_name": "rows", "dataset_digest": "d1"}
     same(_found(order_by=[by_auc]), "acb")
     same(_found(order_by=[{**by_auc, "dataset_name": "other", "dataset_digest": "d2"}])[0], "b")
-    same(_found(order_by=[{"field_name": "creation_timestamp", "ascending": True}, {"field_name": "name", "ascending": True}]), "abc")
+    same(
+        _found(
+            order_by=[
+                {"field_name": "creation_timestamp", "ascending": True},
+                {"field_name": "name", "ascending": True},
+            ]
+        ),
+        "abc",
+    )
     order = [{"field_name": "name", "ascending": True}]
     first = client.search_logged_models(_shared, order_by=order, max_results=2)
     same("".join(model.name for model in first), "ab")

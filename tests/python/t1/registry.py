@@ -44,7 +44,10 @@ def names_are_unique_and_sound():
     name = _model(versions=0)
     same(code_of(lambda: client.create_registered_model(name)), "RESOURCE_ALREADY_EXISTS")
     for wrong in ("", "a/b", "a:b", "  "):
-        same((wrong, code_of(lambda wrong=wrong: client.create_registered_model(wrong))), (wrong, "INVALID_PARAMETER_VALUE"))
+        same(
+            (wrong, code_of(lambda wrong=wrong: client.create_registered_model(wrong))),
+            (wrong, "INVALID_PARAMETER_VALUE"),
+        )
     same(code_of(lambda: client.rename_registered_model(name, _model(versions=0))), "RESOURCE_ALREADY_EXISTS")
     spaced = f"{name} with space & ü"
     client.create_registered_model(spaced)
@@ -76,7 +79,12 @@ def versions_count_up_and_are_described():
     client.delete_model_version(name, "1")
     same(code_of(lambda: client.get_model_version(name, "1")), "RESOURCE_DOES_NOT_EXIST")
     same(int(_version(name).version), 3)
-    same(code_of(lambda: client.create_model_version("no such model", second.source, second.run_id, await_creation_for=0)), "RESOURCE_DOES_NOT_EXIST")
+    same(
+        code_of(
+            lambda: client.create_model_version("no such model", second.source, second.run_id, await_creation_for=0)
+        ),
+        "RESOURCE_DOES_NOT_EXIST",
+    )
 
 
 @check()
@@ -87,7 +95,10 @@ def aliases_move():
     same(sorted(client.get_model_version(name, "1").aliases), ["challenger", "champion"])
     client.set_registered_model_alias(name, "champion", "2")
     same(int(client.get_model_version_by_alias(name, "champion").version), 2)
-    same({alias: int(version) for alias, version in client.get_registered_model(name).aliases.items()}, {"champion": 2, "challenger": 1})
+    same(
+        {alias: int(version) for alias, version in client.get_registered_model(name).aliases.items()},
+        {"champion": 2, "challenger": 1},
+    )
     client.delete_registered_model_alias(name, "champion")
     client.delete_registered_model_alias(name, "champion")
     same(code_of(lambda: client.get_model_version_by_alias(name, "champion")), "INVALID_PARAMETER_VALUE")
@@ -134,7 +145,11 @@ def files_of_a_version_come_down():
 @check()
 def registered_by_the_fluent_call():
     run = client.create_run(experiment()).info.run_id
-    client.log_text(run, "artifact_path: model\nflavors: {}\nmodel_uuid: x\nrun_id: x\nutc_time_created: '2026-01-01 00:00:00.000000'\n", "model/MLmodel")
+    client.log_text(
+        run,
+        "artifact_path: model\nflavors: {}\nmodel_uuid: x\nrun_id: x\nutc_time_created: '2026-01-01 00:00:00.000000'\n",
+        "model/MLmodel",
+    )
     name = fresh("model")
     made = mlflow.register_model(f"runs:/{run}/model", name, tags={"a": "1"})
     same((int(made.version), made.run_id, made.tags), (1, run, {"a": "1"}))

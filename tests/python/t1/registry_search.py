@@ -61,7 +61,11 @@ def versions_by_filter_order_and_pages():
     same(_versions(f"run_id IN ('{run}') AND name LIKE '{mark}-b'"), ["b1"])
     same(_versions(f"source_path = '{_source(_mark[1])}'"), ["a1"])
     same(_versions(f"name LIKE '{mark}-%'", order_by=["name ASC", "version_number DESC"]), ["a2", "a1", "b1"])
-    found = pages(lambda token: client.search_model_versions(f"name LIKE '{mark}-%'", max_results=2, order_by=["name ASC", "version_number ASC"], page_token=token))
+    found = pages(
+        lambda token: client.search_model_versions(
+            f"name LIKE '{mark}-%'", max_results=2, order_by=["name ASC", "version_number ASC"], page_token=token
+        )
+    )
     same([[f"{item.name[-1]}{item.version}" for item in page] for page in found], [["a1", "a2"], ["b1"]])
     same(code_of(lambda: client.search_model_versions("nothing = 'a'")), "INVALID_PARAMETER_VALUE")
 

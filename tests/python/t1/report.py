@@ -22,12 +22,13 @@ VERSION = tuple(int(part) for part in mlflow.__version__.split(".")[:2])
 
 #: Methods of MlflowClient that are not T1, by how their names begin or what they hold.
 _elsewhere = ("trace", "span", "assessment", "dataset", "webhook", "mcp_", "workspace")
-_broken = {"delete_prompt_version_tag"} if mlflow.__version__.startswith("3.1.") else set()  # fails before it sends anything
+#: What fails in the client, before it sends anything.
+_broken = {"delete_prompt_version_tag"} if VERSION == (3, 1) else set()
 _local = {"tracking_uri", "parse_prompt_uri", "get_model_version_stages", "log_stream"}
 
 
 def check(needs: str | None = None, since: tuple[int, int] | None = None):
-    """Registers a check. `needs`: a method of the client that it is about; `since`: the first version that has the thing."""
+    """Registers a check. `needs`: a method of the client that it is about; `since`: the first version that has it."""
 
     def register(function: Callable[[], None]) -> Callable[[], None]:
         area = function.__module__.rsplit(".", 1)[-1]
@@ -43,7 +44,7 @@ def check(needs: str | None = None, since: tuple[int, int] | None = None):
 
 
 def watch_wire() -> None:
-    """Notes what this process sends and how it is answered: what no server is there for, and what a client would repeat."""
+    """Notes what this process sends, and what no server is there for or a client would repeat."""
     original = requests.Session.send
 
     def noted(session, request, **options):

@@ -106,17 +106,23 @@ def values_come_before_what_is_missing():
 @check()
 def by_pages():
     _found()
-    found = pages(
-        lambda token: client.search_runs(_shared, order_by=["run_name"], max_results=3, page_token=token)
-    )
+    found = pages(lambda token: client.search_runs(_shared, order_by=["run_name"], max_results=3, page_token=token))
     same(["".join(run.info.run_name for run in page) for page in found], ["abc", "d"])
 
 
 @check()
 def filters_that_say_nothing_are_refused():
     _found()
-    for words in ("metrics.auc", "metrics.auc > 'x'", "nothing.auc > 1", "metrics.auc > 1 or metrics.auc < 0", "params.x = 1"):
-        same((words, code_of(lambda words=words: client.search_runs(_shared, words))), (words, "INVALID_PARAMETER_VALUE"))
+    for words in (
+        "metrics.auc",
+        "metrics.auc > 'x'",
+        "nothing.auc > 1",
+        "metrics.auc > 1 or metrics.auc < 0",
+        "params.x = 1",
+    ):
+        same(
+            (words, code_of(lambda words=words: client.search_runs(_shared, words))), (words, "INVALID_PARAMETER_VALUE")
+        )
     same(code_of(lambda: client.search_runs(_shared, order_by=["nothing.auc"])), "INVALID_PARAMETER_VALUE")
     same(code_of(lambda: client.search_runs(_shared, max_results=50_001)), "INVALID_PARAMETER_VALUE")
     same(code_of(lambda: client.search_runs(_shared, page_token="garbage")), "INVALID_PARAMETER_VALUE")

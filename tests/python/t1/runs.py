@@ -27,7 +27,9 @@ def update_and_terminate():
     run = client.create_run(experiment()).info.run_id
     client.update_run(run, status="SCHEDULED", name="another")
     found = client.get_run(run)
-    same((found.info.status, found.info.run_name, found.data.tags["mlflow.runName"]), ("SCHEDULED", "another", "another"))
+    same(
+        (found.info.status, found.info.run_name, found.data.tags["mlflow.runName"]), ("SCHEDULED", "another", "another")
+    )
     client.set_tag(run, "mlflow.runName", "by tag")
     same(client.get_run(run).info.run_name, "by tag")
     for status in ("FINISHED", "FAILED", "KILLED"):

@@ -22,7 +22,7 @@ export const experiments: Area = {
       note: 'Renaming a deleted experiment is refused with 400: MLflow answers 500, which clients repeat for minutes.',
     },
     { call: `POST ${at}/set-experiment-tag`, state: 'supported' },
-    { call: `POST ${at}/delete-experiment-tag`, state: 'supported', older: '2.9 and 2.22 have no such call.' },
+    { call: `POST ${at}/delete-experiment-tag`, state: 'supported', older: '2.9, 2.22 and 3.1 have no such call.' },
     {
       call: `POST ${at}/search-datasets`,
       state: 'supported',

@@ -8,7 +8,7 @@ export const server: Area = {
     {
       call: 'GET /3.0/mlflow/server-info',
       state: 'supported',
-      older: '2.9 and 2.22 do not ask; 3.1 does not either.',
+      older: '2.9, 2.22 and 3.1 do not ask.',
     },
     { call: 'GET /3.0/mlflow/workspaces', state: 'supported', note: 'A workspace is a project.' },
     {
