@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { registerRawRoute } from '#platform/http';
 import { registerArtifactBytes } from './artifact-bytes.ts';
 import { artifactCalls } from './artifact-calls.ts';
+import { registerSignedBytes, signedUrlCalls } from './artifact-signed.ts';
+import { artifactUploadCalls, registerUploadedParts } from './artifact-uploads.ts';
 import { evaluationDatasetCalls } from './evaluation-dataset-calls.ts';
 import { experimentCalls } from './experiment-calls.ts';
 import { historyCalls } from './history-calls.ts';
@@ -40,6 +42,8 @@ export function createMlflowProtocol(deps: MlflowDeps): MlflowProtocol {
         ...modelCalls(deps),
         ...modelVersionCalls(deps),
         ...artifactCalls(deps),
+        ...artifactUploadCalls(deps),
+        ...signedUrlCalls(deps),
         ...webhookCalls(deps),
         ...evaluationDatasetCalls(deps),
         ...scorerCalls(deps),
@@ -51,15 +55,18 @@ export function createMlflowProtocol(deps: MlflowDeps): MlflowProtocol {
             store_type: 'SqlStore',
             workspaces_enabled: false,
             trace_archival_enabled: false,
-            multipart_uploads_enabled: false,
-            multipart_downloads_enabled: false,
-            presigned_upload_run_id_supported: false,
-            presigned_upload_model_id_supported: false,
+            multipart_uploads_enabled: true,
+            // from S3, which takes the load off this server; one stream is as good as many from here
+            multipart_downloads_enabled: deps.blobs.presignRead !== undefined,
+            presigned_upload_run_id_supported: true,
+            presigned_upload_model_id_supported: true,
             features_enabled: { gateway: false },
           }),
         },
       ]);
       registerArtifactBytes(app, deps);
+      registerUploadedParts(app, deps);
+      registerSignedBytes(app, deps);
       registerPlainRoutes(app);
     },
   };

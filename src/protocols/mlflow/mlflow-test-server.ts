@@ -12,7 +12,7 @@ import { createProjectsModule } from '#modules/projects';
 import { createRegistryModule, type RegistryApi } from '#modules/registry';
 import { createSecretsModule } from '#modules/secrets';
 import { createTrackingModule, type TrackingApi } from '#modules/tracking';
-import { createLocalBlobStore } from '#platform/blobs';
+import { type BlobStore, createLocalBlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
 import type { Database } from '#platform/database';
 import { type Authenticate, createHttpServer, type Principal } from '#platform/http';
@@ -46,13 +46,20 @@ export async function createMlflowTestServer(options: {
   readonly ids: Ids;
   /** Default: everybody may do everything. */
   readonly authenticate?: Authenticate;
+  /** Default: a local folder. */
+  readonly blobs?: BlobStore;
+  readonly uploadLimitBytes?: number;
+  readonly uploadIdleMs?: number;
 }): Promise<MlflowTestServer> {
   const { database, clock, ids, authenticate = async () => local } = options;
   const logger = createLogger({ level: 'error' });
-  const blobs = createLocalBlobStore(mkdtempSync(join(tmpdir(), 'tidemill-blobs-')));
+  const { uploadLimitBytes = Number.MAX_SAFE_INTEGER, uploadIdleMs = 60_000 } = options;
+  const blobs = options.blobs ?? createLocalBlobStore(mkdtempSync(join(tmpdir(), 'tidemill-blobs-')));
   const { api: projects } = createProjectsModule({ database });
   const { api: lineage } = createLineageModule({ database });
-  const { api: artifacts } = createArtifactsModule({ database, blobs, clock, logger });
+  const bounds = { uploadLimitBytes, uploadIdleMs };
+  const artifactsModule = createArtifactsModule({ database, blobs, clock, logger, ...bounds });
+  const { api: artifacts, uploads, signer } = artifactsModule;
   const tracking = createTrackingModule({ database, ids, clock, logger, projects, artifacts, lineage });
   const registry = createRegistryModule({
     database,
@@ -90,13 +97,17 @@ export async function createMlflowTestServer(options: {
   const protocol = createMlflowProtocol({
     database,
     blobs,
+    artifacts,
+    uploads,
+    signer,
+    ...bounds,
     tracking: tracking.api,
     registry: registry.api,
     webhooks: automation.webhooks,
     evaluationDatasets: evaluation.datasets,
     scorers: evaluation.scorers,
   });
-  for (const part of [tracking, registry]) part.routes(app);
+  for (const part of [artifactsModule, tracking, registry]) part.routes(app);
   const { calls, answered } = watchCalls(app);
   protocol.routes(app);
   await tracking.start();
