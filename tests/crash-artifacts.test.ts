@@ -45,6 +45,7 @@ interface Upload {
 
 /** What clients sent until the server died, and what of it was answered. */
 interface Story {
+  /** Of all rounds: they log to one run. */
   readonly steps: { readonly sent: Set<number>; readonly answered: Set<number> };
   readonly files: Map<string, { readonly sha256: string; answered: boolean }>;
   /** Of those that were cut, with the parts that were answered. */
@@ -184,8 +185,9 @@ async function tellStory(pair: RunningPair): Promise<{ readonly runId: string; r
   const runId = (created?.value as never as { run: { info: { run_id: string } } }).run.info.run_id;
   const folder = `0/${runId}/artifacts`;
   const stories: Story[] = [];
+  const steps: Story['steps'] = { sent: new Set(), answered: new Set() };
   for (const [round, afterMs] of [40, 170].entries()) {
-    const story: Story = { steps: { sent: new Set(), answered: new Set() }, files: new Map(), cut: [] };
+    const story: Story = { steps, files: new Map(), cut: [] };
     stories.push(story);
     const base = pair.url();
     const clients = Promise.all([
