@@ -63,7 +63,11 @@ export function createModules(platform: Platform): Modules {
     adminTokenFile: platform.path('admin-token'),
   });
   const lineage = createLineageModule(common);
-  const artifacts = createArtifactsModule({ ...common, uploadLimitBytes: config.uploadLimitBytes });
+  const artifacts = createArtifactsModule({
+    ...common,
+    uploadLimitBytes: config.uploadLimitBytes,
+    uploadIdleMs: config.uploadIdleMs,
+  });
   const secrets = createSecretsModule({ ...common, keyFile: platform.path('secret.key') });
   const audit = createAuditModule({ ...common, log: events, consumers: platform.consumers });
   const approvals = createApprovalsModule({ ...common, lineage: lineage.api });
@@ -188,6 +192,10 @@ export function createModules(platform: Platform): Modules {
     webhooks: automation.webhooks,
     evaluationDatasets: evaluation.datasets,
     scorers: evaluation.scorers,
+    artifacts: artifacts.api,
+    uploads: artifacts.uploads,
+    signer: artifacts.signer,
+    uploadIdleMs: config.uploadIdleMs,
     uploadLimitBytes: config.uploadLimitBytes,
   });
 

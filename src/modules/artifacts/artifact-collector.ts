@@ -13,6 +13,7 @@ import {
   markTouched,
 } from './artifact-store.ts';
 import { deleteExpiredHolds } from './hold-store.ts';
+import { collectUploads } from './upload-service.ts';
 
 /**
  * Removes bytes that nothing needs, while the server runs.
@@ -22,7 +23,7 @@ import { deleteExpiredHolds } from './hold-store.ts';
  *
  * Every step is a guarded update that counts holds again, so that a hold taken meanwhile wins. `removing` comes before
  * the bytes go and the row goes after them: dying in between, the next pass goes on. Bytes without a row (an upload
- * that died before its unit) become loose when they are a day old.
+ * that died before its unit) become loose when they are a day old. Parts of uploads that nobody goes on with go too.
  */
 const looseMs = 24 * 3_600_000;
 const condemnedMs = 3_600_000;
@@ -123,6 +124,7 @@ export function createArtifactCollector(deps: {
       if (digests.length > 0) await markLoose(unit, digests);
       return digests.length;
     });
+    await collectUploads(deps);
     const adopted = await adoptStrays();
     const removal = await removeCondemned();
     const condemned = await drain((unit) => condemn(unit, unit.nowMs - looseMs, batchSize));

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import {
   type ArtifactHoldView,
@@ -12,7 +11,7 @@ import { defaultPageLimit } from '#contracts/page';
 import { toRfc3339 } from '#contracts/rfc3339';
 import type { BlobStore } from '#platform/blobs';
 import type { Database } from '#platform/database';
-import { type RequestContext, registerOperation, registerRawRoute } from '#platform/http';
+import { type RequestContext, receiveBody, registerOperation, registerRawRoute } from '#platform/http';
 import { decodeCursor, toPage } from '#platform/sql';
 import type { ArtifactCollector } from './artifact-collector.ts';
 import { type ArtifactsApi, retainUpload } from './artifact-service.ts';
@@ -29,6 +28,7 @@ interface RouteDeps {
   readonly api: ArtifactsApi;
   readonly collector: ArtifactCollector;
   readonly uploadLimitBytes?: number;
+  readonly uploadIdleMs?: number;
 }
 
 export function registerArtifactRoutes(app: FastifyInstance, deps: RouteDeps): void {
@@ -80,17 +80,15 @@ const toHoldView = (hold: Hold): ArtifactHoldView => ({
   ...(hold.expiresMs !== undefined && { expiresAt: toRfc3339(hold.expiresMs) }),
 });
 
-function registerByteRoutes(app: FastifyInstance, { database, blobs, api, uploadLimitBytes }: RouteDeps): void {
+function registerByteRoutes(app: FastifyInstance, deps: RouteDeps): void {
+  const { database, blobs, api } = deps;
   async function upload(request: FastifyRequest, reply: FastifyReply, context: RequestContext): Promise<unknown> {
     const sha256 = digestOf(request);
     // The bytes are read even when they are here already: whoever knows only the digest has no right to them.
-    const source = request.body instanceof Readable ? request.body : Readable.from([]);
-    const info = await blobs.putStream(source, {
-      sha256,
-      ...(uploadLimitBytes !== undefined && { maxBytes: uploadLimitBytes }),
-    });
+    const bounds = { maxBytes: deps.uploadLimitBytes, idleMs: deps.uploadIdleMs };
+    const info = await receiveBody(request, reply, bounds, (source) => blobs.putStream(source, { sha256 }));
     await database.write(context.write, (unit) => retainUpload(unit, { project: context.project, ...info }));
-    if ((await blobs.stat(sha256)) === undefined) throw artifactErrors.ARTIFACT_REMOVING(sha256);
+    await api.assertStored(sha256);
     return await reply.status(201).send(info);
   }
 

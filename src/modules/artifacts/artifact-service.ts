@@ -52,6 +52,11 @@ export interface ArtifactsApi {
   /** Those that the project does not hold, in their order. */
   missing(reader: Reader, project: string, digests: readonly string[]): Promise<readonly string[]>;
   /**
+   * After a hold, outside its unit: the bytes may have been removed between their put and the hold. ARTIFACT_REMOVING
+   * (retryable) then.
+   */
+  assertStored(sha256: string): Promise<void>;
+  /**
    * Puts bytes and holds them: for work outside a unit whose result needs nothing else recorded with it. `open` is
    * called again when the bytes have to be put again.
    */
@@ -91,6 +96,9 @@ export function createArtifactService({
       if (digests.length === 0) return [];
       const held = await listHeld(reader, project, digests, clock.nowMs() + soonMs);
       return digests.filter((digest) => !held.has(digest));
+    },
+    async assertStored(sha256) {
+      if ((await blobs.stat(sha256)) === undefined) throw artifactErrors.ARTIFACT_REMOVING(sha256);
     },
     async store(context, wanted, open) {
       for (let attempt = 1; ; attempt += 1) {

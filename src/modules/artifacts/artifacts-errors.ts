@@ -20,4 +20,17 @@ export const artifactErrors = defineErrors({
     message: (header: string, sizeBytes: number) =>
       `the range "${header.slice(0, 80)}" does not lie within the ${sizeBytes} bytes; send one range, as in "bytes=0-99"`,
   },
+  UPLOAD_NOT_FOUND: {
+    kind: 'not_found',
+    message: (uploadId: string) =>
+      `there is no upload ${uploadId.slice(0, 80)} here: it was ended, or brought nothing for a day; begin a new one`,
+  },
+  UPLOAD_PARTS_WRONG: {
+    kind: 'invalid',
+    message: (why: string) => `the upload cannot be completed: ${why}`,
+  },
+  SIGNED_URL_INVALID: {
+    kind: 'forbidden',
+    message: () => 'this URL is not one that was given out, or its time is over; ask for a new one',
+  },
 });

@@ -7,6 +7,8 @@ import type { Logger } from '#platform/log';
 import { createArtifactCollector } from './artifact-collector.ts';
 import { registerArtifactRoutes } from './artifact-routes.ts';
 import { type ArtifactsApi, createArtifactService } from './artifact-service.ts';
+import { createUploadService, type UploadsApi } from './upload-service.ts';
+import { createUrlSigner, type UrlSigner } from './url-signer.ts';
 
 export interface ArtifactsDeps {
   readonly database: Database;
@@ -15,6 +17,8 @@ export interface ArtifactsDeps {
   readonly logger: Logger;
   /** Largest upload. Default: no limit. */
   readonly uploadLimitBytes?: number;
+  /** How long an upload may stall. Default a minute. */
+  readonly uploadIdleMs?: number;
   /** How often the server collects by itself. Default 10 minutes. */
   readonly collectEveryMs?: number;
 }
@@ -22,6 +26,8 @@ export interface ArtifactsDeps {
 export interface ArtifactsModule {
   readonly id: 'artifacts';
   readonly api: ArtifactsApi;
+  readonly uploads: UploadsApi;
+  readonly signer: UrlSigner;
   readonly consumers: readonly Consumer[];
   routes(app: FastifyInstance): void;
   start(): Promise<void>;
@@ -47,6 +53,8 @@ export function createArtifactsModule(deps: ArtifactsDeps): ArtifactsModule {
   return {
     id: 'artifacts',
     api,
+    uploads: createUploadService(deps),
+    signer: createUrlSigner(deps),
     consumers: [],
     routes: (app) => registerArtifactRoutes(app, { ...deps, api, collector }),
     async start() {

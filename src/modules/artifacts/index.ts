@@ -1,3 +1,6 @@
 export type { Collected } from './artifact-collector.ts';
 export type { ArtifactsApi, NewHold } from './artifact-service.ts';
 export { type ArtifactsDeps, type ArtifactsModule, createArtifactsModule } from './artifacts-module.ts';
+export { parseByteRange } from './byte-range.ts';
+export type { UploadsApi } from './upload-service.ts';
+export type { UrlSigner } from './url-signer.ts';

@@ -2,6 +2,7 @@ import type { ErrorObject } from 'ajv';
 import type { ErrorBody } from '#contracts/errors';
 import { AppError, isAppError, kindTable } from '../errors.ts';
 import { httpErrors } from './http-errors.ts';
+import { isStalled } from './receive-body.ts';
 import { describeProblem } from './validation.ts';
 
 export interface MappedError {
@@ -15,7 +16,8 @@ export interface MappedError {
  * keep theirs: it says what to wait for.
  */
 export function toAppError(thrown: unknown, limitBytes: number): MappedError {
-  if (isAppError(thrown) && thrown.kind !== 'internal') return { error: thrown, status: kindTable[thrown.kind].http };
+  if (isAppError(thrown) && thrown.kind !== 'internal')
+    return { error: thrown, status: isStalled(thrown) ? 408 : kindTable[thrown.kind].http };
   const { statusCode, code, message, validation, validationContext } = fieldsOf(thrown);
   if (Array.isArray(validation)) {
     const problem = describeProblem(validation[0] as ErrorObject | undefined, validationContext ?? 'body');

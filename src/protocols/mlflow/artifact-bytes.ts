@@ -1,8 +1,8 @@
-import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type RequestContext, registerRawRoute } from '#platform/http';
+import { parseByteRange } from '#modules/artifacts';
+import { type RequestContext, receiveBody, registerRawRoute } from '#platform/http';
 import { artifactProxy, createArtifactReader, requireSoundPath, type StoredFile } from './artifact-calls.ts';
-import { toProxiedPath } from './artifact-uri.ts';
+import { placeOf } from './artifact-places.ts';
 import type { MlflowDeps } from './mlflow-calls.ts';
 import { invalidParameter, renderMlflowError, sendMlflowError } from './mlflow-errors.ts';
 
@@ -22,31 +22,68 @@ function queryOf(request: FastifyRequest, name: string): string {
   return value;
 }
 
-/** The routes whose bodies are the artifacts' bytes; they are streamed both ways. */
+/** What the routes share whose bodies are the artifacts' bytes; these are streamed both ways. */
+export function createArtifactBytes({ database, blobs, tracking, artifacts, ...deps }: MlflowDeps) {
+  return {
+    async send(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      file: StoredFile | undefined,
+      path: string,
+    ): Promise<FastifyReply> {
+      if (file === undefined) return sendMlflowError(reply, 'RESOURCE_DOES_NOT_EXIST', `No such artifact: ${path}`);
+      const { sha256, sizeBytes } = file;
+      const name = encodeURIComponent(path.split('/').at(-1) ?? '');
+      void reply.headers({
+        'content-type': textLike.test(path) ? 'text/plain; charset=utf-8' : 'application/octet-stream',
+        'content-disposition': `attachment; filename*=UTF-8''${name}`,
+        'x-content-type-options': 'nosniff',
+        'accept-ranges': 'bytes',
+        etag: `"${sha256}"`,
+      });
+      const range = parseByteRange(request.headers.range, sizeBytes);
+      if (range === 'unsatisfiable')
+        return reply
+          .status(416)
+          .header('content-range', `bytes */${sizeBytes}`)
+          .type('application/json')
+          .send({
+            error_code: 'INVALID_PARAMETER_VALUE',
+            message: `The range lies outside of the ${sizeBytes} bytes of ${path}`,
+          });
+      const { start, end } = range ?? { start: 0, end: sizeBytes };
+      const bytes = await blobs.openRead(sha256, range);
+      if (range !== undefined) void reply.status(206).header('content-range', `bytes ${start}-${end - 1}/${sizeBytes}`);
+      return reply.header('content-length', end - start).send(bytes);
+    },
+
+    /** Bytes first, then the unit that names them: dying in between leaves unreferenced bytes only. */
+    async receive(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      { project, write }: RequestContext,
+      path: string,
+      /** Asked before the first byte is read. */
+      allow: () => Promise<void> = async () => undefined,
+      maxBytes = deps.uploadLimitBytes,
+    ): Promise<void> {
+      const stored = await receiveBody(request, reply, { maxBytes, idleMs: deps.uploadIdleMs }, async (source) => {
+        await allow();
+        return await blobs.putStream(source);
+      });
+      await database.write(write, (unit) => tracking.putArtifact(unit, { project, path, ...stored }));
+      await artifacts.assertStored(stored.sha256);
+    },
+  };
+}
+
+/** The largest file that pages upload. */
+const pageLimitBytes = 10 * 1024 * 1024;
+
 export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): void {
-  const { database, blobs, tracking, registry } = deps;
+  const { database, registry } = deps;
   const reader = createArtifactReader(deps);
-
-  async function send(reply: FastifyReply, file: StoredFile | undefined, path: string): Promise<FastifyReply> {
-    if (file === undefined) return sendMlflowError(reply, 'RESOURCE_DOES_NOT_EXIST', `No such artifact: ${path}`);
-    const bytes = await blobs.openRead(file.sha256);
-    return reply
-      .header('content-type', textLike.test(path) ? 'text/plain; charset=utf-8' : 'application/octet-stream')
-      .header('content-length', file.sizeBytes)
-      .header('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(path.split('/').at(-1) ?? '')}`)
-      .header('x-content-type-options', 'nosniff')
-      .send(bytes);
-  }
-
-  async function receive(request: FastifyRequest, { project, write }: RequestContext): Promise<void> {
-    const path = pathOf(request);
-    // Bytes first, then the unit that names them: dying in between leaves unreferenced bytes only.
-    const stored = await blobs.putStream(
-      request.body instanceof Readable ? request.body : Readable.from([]),
-      deps.uploadLimitBytes === undefined ? {} : { maxBytes: deps.uploadLimitBytes },
-    );
-    await database.write(write, (unit) => tracking.putArtifact(unit, { project, path, ...stored }));
-  }
+  const { send, receive } = createArtifactBytes(deps);
 
   for (const prefix of ['/api', '/ajax-api']) {
     registerRawRoute(app, {
@@ -57,7 +94,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
       body: 'stream',
       renderError: renderMlflowError,
       handle: async (request, reply, context) => {
-        await receive(request, context);
+        await receive(request, reply, context, pathOf(request));
         return reply.header('content-type', 'application/json').send('{}');
       },
     });
@@ -70,7 +107,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
       renderError: renderMlflowError,
       handle: async (request, reply, { project }) => {
         const path = pathOf(request);
-        return send(reply, await reader.find(project, path), path);
+        return send(request, reply, await reader.find(project, path), path);
       },
     });
   }
@@ -84,11 +121,9 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
     handle: async (request, reply, { project }) => {
       const { run_id: runId, run_uuid: oldId } = request.query as Record<string, string | undefined>;
       const id = runId ?? oldId ?? queryOf(request, 'run_id');
-      const path = requireSoundPath(queryOf(request, 'path'));
-      const run = await tracking.runInfo(database.read, project, id);
-      if (run === undefined) return sendMlflowError(reply, 'RESOURCE_DOES_NOT_EXIST', `Run with id=${id} not found`);
-      const root = toProxiedPath(run.artifactUri);
-      return send(reply, root === undefined ? undefined : await reader.find(project, `${root}/${path}`), path);
+      const path = queryOf(request, 'path');
+      const place = await placeOf(deps, project, { runId: id, modelId: undefined }, path);
+      return send(request, reply, await reader.find(project, place), path);
     },
   });
   registerRawRoute(app, {
@@ -102,10 +137,51 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
       const [name, number] = [queryOf(request, 'name'), queryOf(request, 'version')];
       const version = await registry.version(database.read, project, name, number);
       return send(
+        request,
         reply,
         version?.files.find((file) => file.path === path),
         path,
       );
     },
   });
+
+  for (const prefix of ['/api', '/ajax-api']) {
+    registerRawRoute(app, {
+      id: 'mlflow POST upload-artifact',
+      method: 'POST',
+      path: `${prefix}/2.0/mlflow/upload-artifact`,
+      permission: 'write',
+      body: 'stream',
+      renderError: renderMlflowError,
+      handle: async (request, reply, context) => {
+        const runId = requestField(request, 'run_uuid');
+        const path = requestField(request, 'path');
+        const place = await placeOf(deps, context.project, { runId, modelId: undefined }, path);
+        if (request.headers['content-length'] === '0') throw invalidParameter('Request must specify data.');
+        await receive(request, reply, context, place, undefined, pageLimitBytes);
+        return reply.header('content-type', 'application/json').send('{}');
+      },
+    });
+    registerRawRoute(app, {
+      id: 'mlflow GET logged-model file',
+      method: 'GET',
+      path: `${prefix}/2.0/mlflow/logged-models/:modelId/artifacts/files`,
+      permission: 'read',
+      sensitive: 'project',
+      renderError: renderMlflowError,
+      handle: async (request, reply, { project }) => {
+        const { modelId } = request.params as { readonly modelId: string };
+        const path = queryOf(request, 'artifact_file_path');
+        const place = await placeOf(deps, project, { runId: undefined, modelId }, path);
+        return send(request, reply, await reader.find(project, place), path);
+      },
+    });
+  }
+}
+
+/** In MLflow's words for its pages. */
+function requestField(request: FastifyRequest, name: string): string {
+  const value = (request.query as Record<string, unknown>)[name];
+  if (typeof value !== 'string' || value === '') throw invalidParameter(`Request must specify ${name}.`);
+  return value;
 }

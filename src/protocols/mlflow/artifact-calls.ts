@@ -7,7 +7,6 @@ import { runIdOf } from './run-calls.ts';
 import { list, registryFilesFolder } from './wire-views.ts';
 
 export const artifactProxy = '/2.0/mlflow-artifacts';
-const noMultipart = 'Multipart upload is not supported for the current artifact repository';
 
 export function requireSoundPath(path: string): string {
   if (leavesFolder(path)) throw invalidParameter(`Invalid path: ${path.slice(0, 200)}`);
@@ -71,13 +70,6 @@ export function artifactCalls(deps: MlflowDeps): readonly MlflowCall[] {
   const { database, tracking } = deps;
   const reader = createArtifactReader(deps);
 
-  const multipart = (step: string): MlflowCall => ({
-    method: 'POST',
-    path: `${artifactProxy}/mpu/${step}/*`,
-    permission: 'write',
-    handle: async ({ reply }) => sendMlflowError(reply, 'NOT_IMPLEMENTED', noMultipart),
-  });
-
   const listFolderOf = async (project: string, artifactUri: string, path: string) => {
     const root = toProxiedPath(artifactUri);
     if (root === undefined) return { root_uri: artifactUri };
@@ -129,20 +121,6 @@ export function artifactCalls(deps: MlflowDeps): readonly MlflowCall[] {
         const removed = await database.write(context.write, (unit) => tracking.deleteArtifact(unit, { project, path }));
         return removed ? {} : sendMlflowError(reply, 'RESOURCE_DOES_NOT_EXIST', `No such artifact: ${path}`);
       },
-    },
-    multipart('create'),
-    multipart('complete'),
-    multipart('abort'),
-    {
-      method: 'GET',
-      path: `${artifactProxy}/presigned/*`,
-      permission: 'read',
-      handle: async ({ reply }) =>
-        sendMlflowError(
-          reply,
-          'NOT_IMPLEMENTED',
-          'Presigned URLs are not supported for the current artifact repository',
-        ),
     },
   ];
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Permission } from '#contracts/operation';
+import type { Permission, SensitiveKind } from '#contracts/operation';
+import type { ArtifactsApi, UploadsApi, UrlSigner } from '#modules/artifacts';
 import type { WebhooksApi } from '#modules/automation';
 import type { EvaluationDatasetsApi, ScorersApi } from '#modules/evaluation';
 import type { ProjectsApi } from '#modules/projects';
@@ -18,6 +19,9 @@ export interface MlflowDeps {
   readonly database: Database;
   readonly blobs: BlobStore;
   readonly projects: ProjectsApi;
+  readonly artifacts: Pick<ArtifactsApi, 'assertStored'>;
+  readonly uploads: UploadsApi;
+  readonly signer: UrlSigner;
   readonly tracking: TrackingApi;
   readonly traces: TracesApi;
   readonly registry: RegistryApi;
@@ -27,6 +31,8 @@ export interface MlflowDeps {
   readonly ids: Ids;
   /** Largest artifact that a client may put. Default: no limit. */
   readonly uploadLimitBytes?: number;
+  /** How long an upload may stall. Default a minute. */
+  readonly uploadIdleMs?: number;
 }
 
 export interface CallInput {
@@ -44,6 +50,8 @@ export interface MlflowCall {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly permission: Permission;
+  /** As of an operation (contracts/operation). */
+  readonly sensitive?: SensitiveKind;
   /** What it returns is the answer's JSON; it may also send by `reply` and return that. */
   readonly handle: (input: CallInput) => Promise<unknown>;
 }
@@ -91,13 +99,14 @@ export function registerCalls(app: FastifyInstance, calls: readonly MlflowCall[]
     scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: jsonLimitBytes }, (_request, text, done) =>
       done(null, text),
     );
-    for (const { method, path, permission, handle } of calls)
+    for (const { method, path, permission, sensitive, handle } of calls)
       for (const prefix of ['/api', '/ajax-api'])
         registerRawRoute(scope, {
           id: `mlflow ${method} ${path}`,
           method,
           path: `${prefix}${path}`,
           permission,
+          ...(sensitive !== undefined && { sensitive }),
           bodyLimitBytes: jsonLimitBytes,
           renderError: renderMlflowError,
           handle: async (request, reply, context) => {

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type AppError, defineErrors, type ErrorKind } from '#platform/errors';
+import { isStalled } from '#platform/http';
 
 /** MLflow's error codes that this adapter answers with, and the status each travels under. */
 const statusOf = {
@@ -75,7 +76,7 @@ const wordsOf: Readonly<Record<string, (facts: Readonly<Record<string, string>>,
 export function renderMlflowError(error: AppError, _request: FastifyRequest, reply: FastifyReply): unknown {
   const code = codeOfError[error.code] ?? codeOfKind[error.kind];
   // a body that was cut off must not look like a bad parameter to proxies
-  void reply.status(error.kind === 'too_large' ? 413 : statusOf[code]);
+  void reply.status(error.kind === 'too_large' ? 413 : isStalled(error) ? 408 : statusOf[code]);
   if (code === 'UNAUTHENTICATED') void reply.header('www-authenticate', 'Basic realm="mlflow"');
   const words = wordsOf[error.code]?.((error.details ?? {}) as Readonly<Record<string, string>>, error.message); // as these errors are declared
   return { error_code: code, message: words ?? error.message };
@@ -87,6 +88,7 @@ export function sendMlflowError(reply: FastifyReply, code: MlflowCode, message: 
 }
 
 export const mlflowErrors = defineErrors({
+  MLFLOW_NOT_FOUND: { kind: 'not_found', message: (what: string) => what },
   MLFLOW_PARAMETER_INVALID: { kind: 'invalid', message: (why: string) => why },
   MLFLOW_ENDPOINT_NOT_FOUND: {
     kind: 'not_found',

@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { registerRawRoute } from '#platform/http';
 import { registerArtifactBytes } from './artifact-bytes.ts';
 import { artifactCalls } from './artifact-calls.ts';
+import { registerSignedBytes, signedUrlCalls } from './artifact-signed.ts';
+import { artifactUploadCalls, registerUploadedParts } from './artifact-uploads.ts';
 import { assessmentCalls } from './assessment-calls.ts';
 import { evaluationDatasetCalls } from './evaluation-dataset-calls.ts';
 import { experimentCalls } from './experiment-calls.ts';
@@ -46,6 +48,8 @@ export function createMlflowProtocol(deps: MlflowDeps): MlflowProtocol {
         ...modelVersionCalls(deps),
         ...artifactCalls(deps),
         ...workspaceCalls(deps),
+        ...artifactUploadCalls(deps),
+        ...signedUrlCalls(deps),
         ...webhookCalls(deps),
         ...evaluationDatasetCalls(deps),
         ...scorerCalls(deps),
@@ -61,15 +65,18 @@ export function createMlflowProtocol(deps: MlflowDeps): MlflowProtocol {
             store_type: 'SqlStore',
             workspaces_enabled: true,
             trace_archival_enabled: false,
-            multipart_uploads_enabled: false,
-            multipart_downloads_enabled: false,
-            presigned_upload_run_id_supported: false,
-            presigned_upload_model_id_supported: false,
+            multipart_uploads_enabled: true,
+            // from S3, which takes the load off this server; one stream is as good as many from here
+            multipart_downloads_enabled: deps.blobs.presignRead !== undefined,
+            presigned_upload_run_id_supported: true,
+            presigned_upload_model_id_supported: true,
             features_enabled: { gateway: false },
           }),
         },
       ]);
       registerArtifactBytes(app, deps);
+      registerUploadedParts(app, deps);
+      registerSignedBytes(app, deps);
       registerPlainRoutes(app);
     },
   };

@@ -13,7 +13,7 @@ import { createRegistryModule, type RegistryApi } from '#modules/registry';
 import { createSecretsModule } from '#modules/secrets';
 import { createTracesModule, type TracesApi } from '#modules/traces';
 import { createTrackingModule, type TrackingApi } from '#modules/tracking';
-import { createLocalBlobStore } from '#platform/blobs';
+import { type BlobStore, createLocalBlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
 import type { Database } from '#platform/database';
 import { type Authenticate, createHttpServer, type Principal } from '#platform/http';
@@ -51,13 +51,20 @@ export async function createMlflowTestServer(options: {
   readonly ids: Ids;
   /** Default: everybody may do everything. */
   readonly authenticate?: Authenticate;
+  /** Default: a local folder. */
+  readonly blobs?: BlobStore;
+  readonly uploadLimitBytes?: number;
+  readonly uploadIdleMs?: number;
 }): Promise<MlflowTestServer> {
   const { database, clock, ids, authenticate = async () => local } = options;
   const logger = createLogger({ level: 'error' });
-  const blobs = createLocalBlobStore(mkdtempSync(join(tmpdir(), 'tidemill-blobs-')));
+  const { uploadLimitBytes = Number.MAX_SAFE_INTEGER, uploadIdleMs = 60_000 } = options;
+  const blobs = options.blobs ?? createLocalBlobStore(mkdtempSync(join(tmpdir(), 'tidemill-blobs-')));
   const { api: projects } = createProjectsModule({ database });
   const { api: lineage } = createLineageModule({ database });
-  const { api: artifacts } = createArtifactsModule({ database, blobs, clock, logger });
+  const bounds = { uploadLimitBytes, uploadIdleMs };
+  const artifactsModule = createArtifactsModule({ database, blobs, clock, logger, ...bounds });
+  const { api: artifacts, uploads, signer } = artifactsModule;
   const tracking = createTrackingModule({ database, ids, clock, logger, projects, artifacts, lineage });
   const traces = createTracesModule({ database, ids, tracking: tracking.api, lineage });
   const registry = createRegistryModule({
@@ -100,6 +107,10 @@ export async function createMlflowTestServer(options: {
     ids,
     blobs,
     projects,
+    artifacts,
+    uploads,
+    signer,
+    ...bounds,
     tracking: tracking.api,
     traces: traces.api,
     registry: registry.api,
@@ -107,7 +118,7 @@ export async function createMlflowTestServer(options: {
     evaluationDatasets: evaluation.datasets,
     scorers: evaluation.scorers,
   });
-  for (const part of [tracking, traces, registry]) part.routes(app);
+  for (const part of [artifactsModule, tracking, traces, registry]) part.routes(app);
   const { calls, answered } = watchCalls(app);
   for (const part of [protocol, createOpentelemetryProtocol({ database, traces: traces.api })]) part.routes(app);
   await tracking.start();

@@ -1,0 +1,177 @@
+import { type BlobInfo, type BlobStore, blobErrors, type Piece } from '#platform/blobs';
+import type { Clock } from '#platform/clock';
+import type { Database, Reader, Unit, WriteContext } from '#platform/database';
+import { artifactErrors } from './artifacts-errors.ts';
+import {
+  deleteIdleUploads,
+  deleteOpenUpload,
+  findUpload,
+  insertUpload,
+  listOpen,
+  listParts,
+  markCompleted,
+  putPart,
+  touchUpload,
+  type Upload,
+} from './upload-store.ts';
+
+export const mostParts = 10_000;
+const idleMs = 24 * 3_600_000;
+const groupsAtOnce = 500;
+
+/**
+ * Files that arrive in parts, each part on its own and in any order:
+ *
+ *   (begin) --> open --a part: bytes first, then its row--> open --join, then complete--> completed --a day--> (no row)
+ *                 |----abort, or a day without a part--> (no row)
+ *
+ * Parts are pieces of the blob store, in the group of the upload's id. A group whose upload is not open goes at once or
+ * with the next collection: dying anywhere leaves either an upload that can go on, or pieces that nobody knows.
+ */
+export interface UploadsApi {
+  begin(
+    unit: Unit,
+    upload: { readonly project: string; readonly path: string; readonly partCount: number },
+  ): Promise<Upload>;
+  /** UPLOAD_NOT_FOUND unless it is this project's. */
+  get(reader: Reader, project: string, uploadId: string): Promise<Upload>;
+  /** What has arrived, by number. */
+  parts(reader: Reader, uploadId: string): Promise<readonly Piece[]>;
+  /** Takes the bytes of one part, in the place of those that came under its number before. */
+  putPart(
+    context: WriteContext,
+    part: { readonly project: string; readonly uploadId: string; readonly number: number },
+    source: AsyncIterable<Uint8Array>,
+  ): Promise<Piece>;
+  /** The whole as a blob, which nothing holds yet; those that ask at once wait for one. UPLOAD_PARTS_WRONG. */
+  join(
+    upload: Upload,
+    named: readonly { readonly number: number; readonly etag: string | undefined }[],
+  ): Promise<BlobInfo>;
+  /** In the unit that holds the blob. UPLOAD_NOT_FOUND when it was ended meanwhile. */
+  complete(unit: Unit, uploadId: string): Promise<void>;
+  /** Forgets an upload that is open; another is left alone. */
+  abort(context: WriteContext, uploadId: string): Promise<void>;
+  /** Removes the bytes of parts that are not needed any more; what fails is left to the collection. */
+  dropParts(uploadId: string): Promise<void>;
+}
+
+export function createUploadService(deps: {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly uploadLimitBytes?: number;
+}): UploadsApi {
+  const { database, blobs, uploadLimitBytes = Number.POSITIVE_INFINITY } = deps;
+  const joining = new Map<string, Promise<BlobInfo>>();
+
+  const get = async (reader: Reader, project: string, uploadId: string): Promise<Upload> => {
+    const found = await findUpload(reader, project, uploadId);
+    if (found === undefined) throw artifactErrors.UPLOAD_NOT_FOUND(uploadId);
+    return found;
+  };
+
+  return {
+    async begin(unit, wanted) {
+      const { partCount } = wanted;
+      if (!Number.isInteger(partCount) || partCount < 1 || partCount > mostParts)
+        throw artifactErrors.UPLOAD_PARTS_WRONG(`it has 1 to ${mostParts} parts, not ${partCount}`);
+      const upload: Upload = { ...wanted, id: unit.newId(), state: 'open' };
+      await insertUpload(unit, upload);
+      return upload;
+    },
+
+    get,
+    parts: listParts,
+
+    async putPart(context, { project, uploadId, number }, source) {
+      const upload = await get(database.read, project, uploadId);
+      if (upload.state !== 'open') throw artifactErrors.UPLOAD_NOT_FOUND(uploadId);
+      if (number < 1 || number > upload.partCount)
+        throw artifactErrors.UPLOAD_PARTS_WRONG(`it was announced with ${upload.partCount} parts`);
+      const others = (await listParts(database.read, uploadId)).filter((part) => part.number !== number);
+      const room = uploadLimitBytes - sizeOf(others);
+      const maxBytes = Math.max(room, 0);
+      const piece = await blobs.pieces.put(
+        uploadId,
+        number,
+        source,
+        maxBytes === Number.POSITIVE_INFINITY ? {} : { maxBytes },
+      );
+      await database.write(context, async (unit) => {
+        if (!(await touchUpload(unit, uploadId))) throw artifactErrors.UPLOAD_NOT_FOUND(uploadId);
+        await putPart(unit, uploadId, piece);
+      });
+      return piece;
+    },
+
+    async join(upload, named) {
+      const parts = await listParts(database.read, upload.id);
+      requireAll(upload, parts, named);
+      if (sizeOf(parts) > uploadLimitBytes) throw blobErrors.BLOB_TOO_LARGE(uploadLimitBytes);
+      // a client that did not wait for the answer asks again while the first is under way
+      const key = `${upload.id} ${parts.map((part) => part.etag).join(' ')}`;
+      let result = joining.get(key);
+      if (result === undefined) {
+        result = blobs.pieces.join(upload.id, parts).finally(() => joining.delete(key));
+        joining.set(key, result);
+      }
+      return await result;
+    },
+
+    async complete(unit, uploadId) {
+      if (!(await markCompleted(unit, uploadId))) throw artifactErrors.UPLOAD_NOT_FOUND(uploadId);
+    },
+
+    async abort(context, uploadId) {
+      await database.write(context, (unit) => deleteOpenUpload(unit, uploadId));
+    },
+
+    async dropParts(uploadId) {
+      await blobs.pieces.remove(uploadId).catch(() => undefined);
+    },
+  };
+}
+
+const sizeOf = (parts: readonly Piece[]): number => parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+
+/** Every announced part is there, and is the one that the client means. */
+function requireAll(
+  upload: Upload,
+  parts: readonly Piece[],
+  named: readonly { readonly number: number; readonly etag: string | undefined }[],
+): void {
+  const wrong = artifactErrors.UPLOAD_PARTS_WRONG;
+  const arrived = new Map(parts.map((part) => [part.number, part]));
+  if (named.length !== upload.partCount)
+    throw wrong(`it was announced with ${upload.partCount} parts, and ${named.length} are named`);
+  for (const [index, { number, etag }] of named.entries()) {
+    if (number !== index + 1) throw wrong(`parts are named in order, and part ${number} stands at place ${index + 1}`);
+    const part = arrived.get(number);
+    if (part === undefined) throw wrong(`part ${number} has not arrived`);
+    if (etag?.replace(/^"(.*)"$/, '$1') !== part.etag) throw wrong(`part ${number} has another ETag than is named`);
+  }
+}
+
+/** Forgets uploads that nobody goes on with, and removes pieces of no upload. Answers how many were forgotten. */
+export async function collectUploads(deps: {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+}): Promise<number> {
+  const { database, blobs, clock } = deps;
+  const forgotten = await database.write({ actor: 'system:artifacts' }, (unit) =>
+    deleteIdleUploads(unit, clock.nowMs() - idleMs),
+  );
+  let batch: string[] = [];
+  const sweep = async (): Promise<void> => {
+    const open = await listOpen(database.read, batch);
+    for (const group of batch) if (!open.has(group)) await blobs.pieces.remove(group);
+    batch = [];
+  };
+  for await (const group of blobs.pieces.groups()) {
+    batch.push(group);
+    if (batch.length === groupsAtOnce) await sweep();
+  }
+  if (batch.length > 0) await sweep();
+  return forgotten;
+}

@@ -1,0 +1,147 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { receiveBody, registerRawRoute } from '#platform/http';
+import { artifactProxy, requireSoundPath } from './artifact-calls.ts';
+import { apiAddress } from './artifact-places.ts';
+import type { MlflowCall, MlflowDeps } from './mlflow-calls.ts';
+import { invalidParameter, renderMlflowError } from './mlflow-errors.ts';
+import type { WireFields } from './wire-fields.ts';
+
+/** Part URLs live an hour, and longer for many parts: 5 s for each, which a part of 10 MB takes at 2 MB/s. */
+const partLifeMs = (partCount: number): number => 3_600_000 + partCount * 5_000;
+
+/** Clients name the file by its path on their machine, of whatever system; its last part is the name. */
+function targetOf(folder: string, fields: WireFields): string {
+  const given = fields.text('path');
+  if (!given) throw fields.missing('path');
+  const name = given.split(/[/\\]/).at(-1) ?? '';
+  if (name === '' || name === '.' || name === '..') throw invalidParameter(`Invalid path: ${given.slice(0, 200)}`);
+  return requireSoundPath([folder.replace(/\/+$/, ''), name].filter((part) => part !== '').join('/'));
+}
+
+/**
+ * Multipart uploads. A client creates one, puts its parts to the URLs that it is given, in any order and without its
+ * token, and completes it. Our own `uploads/:id` tells a client that was cut off what has arrived.
+ */
+export function artifactUploadCalls(deps: MlflowDeps): readonly MlflowCall[] {
+  const { database, uploads, tracking, artifacts } = deps;
+
+  async function credentialsFor(
+    request: FastifyRequest,
+    upload: { readonly id: string; readonly project: string; readonly partCount: number },
+    parts: readonly number[],
+  ) {
+    const base = `${apiAddress(request, upload.project)}${artifactProxy}/mpu/parts/${upload.id}`;
+    const credentials: object[] = [];
+    for (const number of parts) {
+      const what = partSubject(upload.project, upload.id, String(number));
+      const signed = await deps.signer.sign(what, partLifeMs(upload.partCount));
+      const query = new URLSearchParams({ ...signed });
+      credentials.push({ url: `${base}/${number}?${query}`, part_number: number, headers: {} });
+    }
+    return credentials;
+  }
+
+  return [
+    {
+      method: 'POST',
+      path: `${artifactProxy}/mpu/create/*`,
+      permission: 'write',
+      handle: async ({ fields, params, project, context, request }) => {
+        const path = targetOf(params['*'] ?? '', fields);
+        const partCount = fields.integer('num_parts') ?? 1;
+        const upload = await database.write(context.write, (unit) => uploads.begin(unit, { project, path, partCount }));
+        const numbers = Array.from({ length: partCount }, (_, index) => index + 1);
+        return { upload_id: upload.id, credentials: await credentialsFor(request, upload, numbers) };
+      },
+    },
+    {
+      method: 'GET',
+      path: `${artifactProxy}/mpu/uploads/:uploadId`,
+      permission: 'write',
+      handle: async ({ params, project, request }) => {
+        const upload = await uploads.get(database.read, project, params['uploadId'] ?? '');
+        const parts = await uploads.parts(database.read, upload.id);
+        const arrived = new Set(parts.map((part) => part.number));
+        const missing = Array.from({ length: upload.partCount }, (_, index) => index + 1).filter(
+          (number) => !arrived.has(number),
+        );
+        return {
+          upload_id: upload.id,
+          path: upload.path,
+          state: upload.state,
+          parts: parts.map((part) => ({
+            part_number: part.number,
+            etag: `"${part.etag}"`,
+            size_bytes: part.sizeBytes,
+          })),
+          credentials: upload.state === 'open' ? await credentialsFor(request, upload, missing) : [],
+        };
+      },
+    },
+    {
+      method: 'POST',
+      path: `${artifactProxy}/mpu/complete/*`,
+      permission: 'write',
+      handle: async ({ fields, params, project, context }) => {
+        const path = targetOf(params['*'] ?? '', fields);
+        const upload = await uploads.get(database.read, project, fields.requiredName('upload_id'));
+        if (upload.path !== path) throw invalidParameter(`The upload ${upload.id} is of another file than ${path}`);
+        if (upload.state === 'completed') return {}; // the answer to the first request was lost
+        const named = fields.requiredMessages('parts').map((part) => ({
+          number: part.requiredInteger('part_number'),
+          etag: part.text('etag'),
+        }));
+        const stored = await uploads.join(upload, named);
+        const completed = await database.write(context.write, async (unit) => {
+          const now = await uploads.get(unit, project, upload.id);
+          if (now.state === 'completed') return false; // by a twin of this request
+          await uploads.complete(unit, upload.id);
+          await tracking.putArtifact(unit, { project, path, ...stored });
+          return true;
+        });
+        if (completed) await artifacts.assertStored(stored.sha256);
+        await uploads.dropParts(upload.id);
+        return {};
+      },
+    },
+    {
+      method: 'POST',
+      path: `${artifactProxy}/mpu/abort/*`,
+      permission: 'write',
+      handle: async ({ fields, project, context }) => {
+        const upload = await uploads.get(database.read, project, fields.requiredName('upload_id'));
+        await uploads.abort(context.write, upload.id);
+        await uploads.dropParts(upload.id);
+        return {};
+      },
+    },
+  ];
+}
+
+const partSubject = (project: string, uploadId: string, number: string): readonly string[] => [
+  'part',
+  project,
+  uploadId,
+  number,
+];
+
+/** The URLs of parts: whoever has one may put that part, and nothing else. */
+export function registerUploadedParts(app: FastifyInstance, { uploads, signer, uploadIdleMs }: MlflowDeps): void {
+  for (const prefix of ['/api', '/ajax-api'])
+    registerRawRoute(app, {
+      id: 'mlflow PUT part',
+      method: 'PUT',
+      path: `${prefix}${artifactProxy}/mpu/parts/:uploadId/:part`,
+      permission: 'public',
+      body: 'stream',
+      renderError: renderMlflowError,
+      handle: async (request, reply, { project, write }) => {
+        const { uploadId, part } = request.params as { readonly uploadId: string; readonly part: string };
+        const piece = await receiveBody(request, reply, { idleMs: uploadIdleMs }, async (source) => {
+          await signer.verify(partSubject(project, uploadId, part), request.query as object);
+          return await uploads.putPart(write, { project, uploadId, number: Number(part) }, source);
+        });
+        return reply.header('etag', `"${piece.etag}"`).header('content-type', 'application/json').send('{}');
+      },
+    });
+}
