@@ -20,6 +20,7 @@ import { registryEvents } from './registry.ts';
 import { rolloutsEvents } from './rollouts.ts';
 import { secretsEvents } from './secrets.ts';
 import { trackingEvents } from './tracking.ts';
+import { transferEvents } from './transfer.ts';
 import { workspaceEvents } from './workspace.ts';
 
 /** Every type of event that can be written, with the schema of its data. */
@@ -36,6 +37,7 @@ export const eventTypes = {
   ...featuresEvents,
   ...trackingEvents,
   ...purgeEvents,
+  ...transferEvents,
   ...registryEvents,
   ...evaluationEvents,
   ...pipelinesEvents,

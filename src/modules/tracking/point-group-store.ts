@@ -52,3 +52,22 @@ export function valueUnder({ dialect }: Dialect, object: RawBuilder<unknown>, ke
     ? sql`cast(${object} ->> ${key} as real)`
     : sql`(${object}::jsonb ->> ${key})::double precision`;
 }
+
+/** Rows of (run, key, timestamp, step, value, special) from a JSON list of [run, key, [[timestamp, step, value, special]]]. */
+export function nestedRows(
+  { dialect }: Dialect,
+  text: string,
+): { readonly columns: RawBuilder<unknown>; readonly from: RawBuilder<unknown> } {
+  return dialect === 'sqlite'
+    ? {
+        columns: sql`history.value ->> 0, history.value ->> 1, point.value ->> 0, point.value ->> 1,
+          cast(point.value ->> 2 as real), point.value ->> 3`,
+        from: sql`json_each(${text}) as history cross join json_each(history.value, '$[2]') as point`,
+      }
+    : {
+        columns: sql`history.value ->> 0, history.value ->> 1, (point.value ->> 0)::bigint, (point.value ->> 1)::bigint,
+          (point.value ->> 2)::double precision, (point.value ->> 3)::smallint`,
+        from: sql`jsonb_array_elements(${text}::jsonb) as history(value)
+          cross join jsonb_array_elements(history.value -> 2) as point(value)`,
+      };
+}

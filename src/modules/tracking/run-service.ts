@@ -114,7 +114,7 @@ async function recordEnd(unit: Unit, project: string, runId: string, status: Run
 }
 
 /** A parent's id comes from clients too: what cannot be a reference makes no edge. */
-function toParentEdge({ run_id, parent_run_id }: RunRow) {
+export function toParentEdge({ run_id, parent_run_id }: RunRow) {
   return parent_run_id === null || !/^\w[\w-]*$/.test(parent_run_id)
     ? []
     : [
