@@ -80,11 +80,12 @@ export function createRestSource(rest: MlflowRest): Source {
     if (open.values.length > 0) yield open;
   }
 
-  async function versionsOf(name: string): Promise<VersionRecord[]> {
+  /** Versions of prompts are found by a search for prompts alone, as prompts are. */
+  async function versionsOf(name: string, kind: string): Promise<VersionRecord[]> {
     const versions: VersionRecord[] = [];
-    const filter = `name='${name.replaceAll("'", "''")}'`;
-    const query = { filter: name.includes("'") ? `name="${name}"` : filter, max_results: 1000 };
-    for await (const version of itemsOf('/model-versions/search', 'model_versions', query))
+    const quote = name.includes("'") ? '"' : "'";
+    const filter = [`name=${quote}${name}${quote}`, ...(kind === '' ? [] : [kind])].join(' AND ');
+    for await (const version of itemsOf('/model-versions/search', 'model_versions', { filter, max_results: 1000 }))
       versions.push(await toVersion(rest, version));
     return versions.toSorted((a, b) => a.version - b.version);
   }
@@ -158,7 +159,7 @@ export function createRestSource(rest: MlflowRest): Source {
           const name = text(model['name']);
           if (seen.has(name)) continue;
           seen.add(name);
-          yield await toModel(rest, model, await versionsOf(name));
+          yield await toModel(rest, model, await versionsOf(name, filter));
         }
     },
 

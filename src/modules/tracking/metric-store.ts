@@ -5,7 +5,7 @@ import { inJsonList } from './json-rows-store.ts';
 import { insertBatches, wideKeys } from './metric-batch-store.ts';
 import { groupPoints, type PointGroup } from './metric-groups.ts';
 import { decodeValue, encodeValue, latestByKey } from './metric-value.ts';
-import { nestedRows, pointsOf, toGroupsJson } from './point-group-store.ts';
+import { pointsOf, pointsOfHistories, toGroupsJson } from './point-group-store.ts';
 import type { MetricRow, TrackingTables } from './tracking-tables.ts';
 import type { Metric } from './tracking-types.ts';
 
@@ -40,14 +40,19 @@ export async function insertHistories(
       points.map(({ timestampMs, step, value }) => [timestampMs, step, ...encodeValue(value)]),
     ]),
   );
-  const { columns, from } = nestedRows(unit, text);
-  await sql`insert into tracking_metrics (run_id, metric_key, timestamp_ms, step, value, special)
+  const { histories: given, columns, from } = pointsOfHistories(unit, text);
+  await sql`${given}
+    insert into tracking_metrics (run_id, metric_key, timestamp_ms, step, value, special)
     select ${columns} from ${from} where true
     on conflict (run_id, metric_key, timestamp_ms, step, value, special) do nothing`.execute(
     unit.query<TrackingTables>(),
   );
   const byRun = new Map<string, Metric[]>();
-  for (const { runId, points } of histories) byRun.set(runId, [...(byRun.get(runId) ?? []), ...latestByKey(points)]);
+  for (const { runId, points } of histories) {
+    const ofRun = byRun.get(runId);
+    if (ofRun === undefined) byRun.set(runId, latestByKey(points));
+    else ofRun.push(...latestByKey(points));
+  }
   for (const [runId, points] of byRun)
     await moveLatest(unit, { runId, groupsJson: toGroupsJson(groupPoints(latestByKey(points))) });
 }

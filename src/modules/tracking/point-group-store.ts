@@ -53,21 +53,33 @@ export function valueUnder({ dialect }: Dialect, object: RawBuilder<unknown>, ke
     : sql`(${object}::jsonb ->> ${key})::double precision`;
 }
 
-/** Rows of (run, key, timestamp, step, value, special) from a JSON list of [run, key, [[timestamp, step, value, special]]]. */
-export function nestedRows(
+/**
+ * Rows of (run, key, timestamp, step, value, special) from a JSON list of [run, key, [[timestamp, step, value, special]]];
+ * `histories` goes in front of the statement. Materialized, or run and key would be read out of all points for each one.
+ */
+export function pointsOfHistories(
   { dialect }: Dialect,
   text: string,
-): { readonly columns: RawBuilder<unknown>; readonly from: RawBuilder<unknown> } {
+): {
+  readonly histories: RawBuilder<unknown>;
+  readonly columns: RawBuilder<unknown>;
+  readonly from: RawBuilder<unknown>;
+} {
   return dialect === 'sqlite'
     ? {
-        columns: sql`history.value ->> 0, history.value ->> 1, point.value ->> 0, point.value ->> 1,
+        histories: sql`with histories as materialized (
+          select list.value ->> 0 as run_id, list.value ->> 1 as metric_key, list.value -> 2 as points
+          from json_each(${text}) as list)`,
+        columns: sql`histories.run_id, histories.metric_key, point.value ->> 0, point.value ->> 1,
           cast(point.value ->> 2 as real), point.value ->> 3`,
-        from: sql`json_each(${text}) as history cross join json_each(history.value, '$[2]') as point`,
+        from: sql`histories cross join json_each(histories.points) as point`,
       }
     : {
-        columns: sql`history.value ->> 0, history.value ->> 1, (point.value ->> 0)::bigint, (point.value ->> 1)::bigint,
+        histories: sql`with histories as materialized (
+          select list.value ->> 0 as run_id, list.value ->> 1 as metric_key, list.value -> 2 as points
+          from jsonb_array_elements(${text}::jsonb) as list(value))`,
+        columns: sql`histories.run_id, histories.metric_key, (point.value ->> 0)::bigint, (point.value ->> 1)::bigint,
           (point.value ->> 2)::double precision, (point.value ->> 3)::smallint`,
-        from: sql`jsonb_array_elements(${text}::jsonb) as history(value)
-          cross join jsonb_array_elements(history.value -> 2) as point(value)`,
+        from: sql`histories cross join jsonb_array_elements(histories.points) as point(value)`,
       };
 }
