@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { ensureProject } from '../src/cli/workspace/send.ts';
 import { createToken, type Role } from '../src/contracts/identity.ts';
 import { scrubEnvironment } from '../src/platform/processes.ts';
 import { createPythonEnvironments, type PythonEnvironment } from '../src/platform/python-environments.ts';
 import { newPostgresUrl } from '../src/platform/testing/database.ts';
-import { ensureProject } from '../src/cli/workspace/send.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
 
 const run = promisify(execFile);

@@ -11,7 +11,10 @@ import { defineOperation } from './operation.ts';
 
 export const transferEvents = defineEvents({
   // one a request of the bulk API: what is brought over starts and ends no run of this server
-  'tracking.imported': Type.Object({ what: Type.Enum(['experiments', 'runs', 'models']), count: Type.Integer() }),
+  'tracking.imported': Type.Object({
+    what: Type.Enum(['experiments', 'runs', 'histories', 'models']),
+    count: Type.Integer(),
+  }),
   'registry.model.imported': Type.Object({ model: Type.String(), versions: Type.Integer() }),
 });
 

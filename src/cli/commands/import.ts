@@ -1,10 +1,9 @@
 import { Command } from 'commander';
 import type { ImportReport } from '../../transfer/import-report.ts';
-import type { Progress } from '../../transfer/progress.ts';
-import { type CliContext, type CliEnvironment, createContext } from '../context.ts';
+import { type CliEnvironment, createContext } from '../context.ts';
 import { setExitCode } from '../exit-code.ts';
 import { formatTable } from '../output.ts';
-import { createProgressLine } from '../progress-line.ts';
+import { megabytes, withProgress } from '../transfer-progress.ts';
 
 interface ImportFlags {
   readonly experiment?: readonly string[];
@@ -79,34 +78,6 @@ export function createImportCommand(world: CliEnvironment): Command {
       }
     });
   return command;
-}
-
-async function withProgress<T>(
-  { output, stderr }: CliContext,
-  command: Command,
-  work: (onProgress: (progress: Progress) => void) => Promise<T>,
-): Promise<T> {
-  const { json, quiet } = command.optsWithGlobals<{ readonly json?: boolean; readonly quiet?: boolean }>();
-  const line = createProgressLine(output, stderr, json === true || quiet === true);
-  const beganMs = performance.now();
-  try {
-    return await work((progress) => line.show(() => formatProgress(progress, (performance.now() - beganMs) / 1000)));
-  } finally {
-    line.end();
-  }
-}
-
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
-
-function formatProgress(progress: Progress, seconds: number): string {
-  const { experiments, experimentsInAll, runs, passedBy, points, files, fileBytes } = progress;
-  const rate = (count: number) => Math.round(count / Math.max(seconds, 0.001));
-  return [
-    `${experiments}/${experimentsInAll} experiments`,
-    `${runs} runs${passedBy > 0 ? ` (${passedBy} unchanged)` : ''}`,
-    `${points} points (${rate(points)}/s)`,
-    `${files} files, ${megabytes(fileBytes)}`,
-  ].join(' · ');
 }
 
 const planColumns = [

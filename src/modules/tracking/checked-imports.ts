@@ -42,23 +42,31 @@ export async function checkImported(
   count: boolean,
 ): Promise<CheckedImport[]> {
   const marks = await listMarks(reader, project, wanted);
+  // what was purged since is not here any more, whatever its mark says
+  const here = new Set([
+    ...(await listRunsAnywhere(reader, wanted)).filter((row) => row.project === project).map((row) => row.run_id),
+    ...(await listModelsAnywhere(reader, wanted)).filter((row) => row.project === project).map((row) => row.model_id),
+  ]);
   const items = wanted.map((id): CheckedImport => {
     const row = marks.get(id);
-    if (row === undefined) return { id };
+    if (row === undefined || !here.has(id)) return { id };
     const { print, points, files, file_bytes, files_digest } = row;
     return { id, mark: { id, print, points, files, fileBytes: file_bytes, filesDigest: files_digest } };
   });
-  return count ? await countFound(reader, project, items) : items;
+  return count ? await countFound(reader, project, items, here) : items;
 }
 
+const ownerOf = (id: string) => formatReference(id.startsWith('m-') ? 'logged-model' : 'tracking-run', id);
+
 /** Adds what is really here of each: run ids and ids of logged models (`m-…`) may be mixed. */
-async function countFound(reader: Reader, project: string, items: readonly CheckedImport[]): Promise<CheckedImport[]> {
+async function countFound(
+  reader: Reader,
+  project: string,
+  items: readonly CheckedImport[],
+  here: ReadonlySet<string>,
+): Promise<CheckedImport[]> {
   const models = items.map(({ id }) => id).filter((id) => id.startsWith('m-'));
   const runs = items.map(({ id }) => id).filter((id) => !id.startsWith('m-'));
-  const here = new Set([
-    ...(await listRunsAnywhere(reader, runs)).filter((row) => row.project === project).map((row) => row.run_id),
-    ...(await listModelsAnywhere(reader, models)).filter((row) => row.project === project).map((row) => row.model_id),
-  ]);
   const points = await countPoints(reader, runs);
   const params = new Map([
     ...(await countRows(reader, 'tracking_params', 'run_id', runs)),
@@ -68,7 +76,6 @@ async function countFound(reader: Reader, project: string, items: readonly Check
     ...(await countRows(reader, 'tracking_run_tags', 'run_id', runs)),
     ...(await countRows(reader, 'tracking_logged_model_tags', 'model_id', models)),
   ]);
-  const ownerOf = (id: string) => formatReference(id.startsWith('m-') ? 'logged-model' : 'tracking-run', id);
   const files = await listFilesOfOwners(
     reader,
     project,

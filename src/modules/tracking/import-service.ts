@@ -29,8 +29,9 @@ import { findDatasetKey, insertDataset, putInput, putRunModels } from './input-s
 import { keyValueTables, putKeyValues, putKeyValuesOf } from './key-value-store.ts';
 import { insertLoggedModel, insertModelMetrics } from './logged-model-store.ts';
 import { insertHistories } from './metric-store.ts';
+import { unlistRun } from './run-listing-store.ts';
 import { parentRunTag, runNameTag, toParentEdge } from './run-service.ts';
-import { insertRuns } from './run-store.ts';
+import { findRunLifecycle, insertRuns } from './run-store.ts';
 import type { TrackingDeps } from './tracking-deps.ts';
 import { trackingErrors } from './tracking-errors.ts';
 import type { ExperimentRow, RunRow } from './tracking-tables.ts';
@@ -218,6 +219,7 @@ export function createImportService(
         const before = known.get(row.run_id);
         if (before !== undefined && before.project !== project) throw trackingErrors.IMPORT_ELSEWHERE(row.run_id);
         if (before !== undefined) {
+          await unlistRun(unit, row.run_id);
           const { name, status, end_ms, lifecycle, deleted_ms, parent_run_id } = row;
           await updateImportedRun(unit, row.run_id, { name, status, end_ms, lifecycle, deleted_ms, parent_run_id });
         }
@@ -236,11 +238,11 @@ export function createImportService(
 
     async importHistories(unit, project, histories) {
       const wanted = [...new Set(histories.map(({ runId }) => runId))];
-      const here = new Set(
-        (await listRunsAnywhere(unit, wanted)).filter((row) => row.project === project).map((row) => row.run_id),
-      );
-      const stranger = wanted.find((id) => !here.has(id));
-      if (stranger !== undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(stranger);
+      for (const runId of wanted) {
+        const run = await findRunLifecycle(unit, project, runId);
+        if (run === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
+        if (run.listing === 'listed') await unlistRun(unit, runId);
+      }
       const uneven = histories.find(
         ({ atMs, steps, values }) => atMs.length !== values.length || steps.length !== values.length,
       );
@@ -252,6 +254,8 @@ export function createImportService(
         unit,
         histories.map((history) => ({ runId: history.runId, key: history.key, points: toPoints(history) })),
       );
+      // a run may have been listed for searches between its record and its points: it is again when this is done
+      await emitImported(unit, project, 'histories', histories.length);
       return histories.reduce((sum, { values }) => sum + values.length, 0);
     },
 
@@ -361,7 +365,7 @@ async function putAll<R extends { readonly id: string }>(
 async function emitImported(
   unit: Unit,
   project: string,
-  what: 'experiments' | 'runs' | 'models',
+  what: 'experiments' | 'runs' | 'histories' | 'models',
   count: number,
 ): Promise<void> {
   if (count > 0)

@@ -53,10 +53,10 @@ function registerImports(app: FastifyInstance, { database, imports }: TransferDe
   );
 }
 
-function registerExports(app: FastifyInstance, { database, artifacts }: TransferDeps): void {
-  const after = ({ cursor }: { readonly cursor?: string | undefined }) =>
-    cursor === undefined ? undefined : decodeCursor(cursor);
+const after = ({ cursor }: { readonly cursor?: string | undefined }) =>
+  cursor === undefined ? undefined : decodeCursor(cursor);
 
+function registerExports(app: FastifyInstance, { database, artifacts }: TransferDeps): void {
   async function keyOf(project: string, experimentId: string): Promise<number> {
     const row = await findAnyExperimentRow(database.read, project, experimentId);
     if (row === undefined) throw trackingErrors.EXPERIMENT_NOT_FOUND(experimentId);

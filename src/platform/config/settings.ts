@@ -190,7 +190,7 @@ export const settings = {
     reason:
       'How long experiments, runs and logged models that were deleted can be restored, as `30d`; after that they are purged: removed with what they own, for good.',
     parse: parseTime,
-    }),
+  }),
   uploadIdleMs: setting<number>({
     environment: 'TIDEMILL_UPLOAD_IDLE_MS',
     flag: 'upload-idle-ms',
