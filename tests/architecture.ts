@@ -16,7 +16,10 @@ export const folders: Readonly<Record<string, FolderRule>> = {
   serving: { imports: ['platform', 'contracts', 'runtimes'] },
   worker: { imports: ['platform', 'contracts', 'runtimes', 'statistics'] },
   sdk: { imports: ['contracts'] },
-  cli: { imports: ['sdk', 'contracts'], lazily: ['app'] },
+  // foreign stores are read and written beside the CLI, over the API alone: what they need (SQLite, PostgreSQL, YAML) is
+  // loaded by the commands `import` and `export` and no other, and nothing of it is in the server
+  transfer: { imports: ['contracts'] },
+  cli: { imports: ['sdk', 'contracts'], lazily: ['app', 'transfer'] },
   app: { imports: ['contracts', 'platform', 'modules', 'protocols', 'sdk'] },
 };
 

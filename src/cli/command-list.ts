@@ -119,6 +119,22 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/restore.ts')).createRestoreCommand,
   },
   {
+    name: 'import',
+    summary: 'bring in what MLflow or another Tidemill has tracked',
+    examples: [
+      'import mlflow ./mlruns',
+      'import mlflow sqlite:///mlflow.db --artifacts ./mlartifacts',
+      'import mlflow http://mlflow.example.com:5000 --dry-run',
+    ],
+    load: async () => (await import('./commands/import.ts')).createImportCommand,
+  },
+  {
+    name: 'export',
+    summary: 'write what is tracked for MLflow to read: no lock-in',
+    examples: ['export mlflow --to ./mlruns', 'export mlflow --to http://mlflow.example.com:5000'],
+    load: async () => (await import('./commands/export.ts')).createExportCommand,
+  },
+  {
     name: 'whoami',
     summary: 'say who you are to the server and what you may do',
     examples: ['whoami', 'whoami --project flights'],

@@ -21,6 +21,7 @@ import { rolloutsEvents } from './rollouts.ts';
 import { secretsEvents } from './secrets.ts';
 import { tracesEvents } from './traces.ts';
 import { trackingEvents } from './tracking.ts';
+import { transferEvents } from './transfer.ts';
 import { workspaceEvents } from './workspace.ts';
 
 /** Every type of event that can be written, with the schema of its data. */
@@ -38,6 +39,7 @@ export const eventTypes = {
   ...trackingEvents,
   ...purgeEvents,
   ...tracesEvents,
+  ...transferEvents,
   ...registryEvents,
   ...evaluationEvents,
   ...pipelinesEvents,

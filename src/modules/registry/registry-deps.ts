@@ -31,6 +31,7 @@ export interface RegistryDeps {
         readonly name?: string;
       },
     ): Promise<void>;
+    missing(reader: Reader, project: string, digests: readonly string[]): Promise<readonly string[]>;
     release(unit: Unit, input: { readonly project: string; readonly owner: string }): Promise<void>;
   };
   readonly lineage: {

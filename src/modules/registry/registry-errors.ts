@@ -45,6 +45,12 @@ export const registryErrors = defineErrors({
       `Invalid Model Version stage: ${stage}. Value must be one of None, Staging, Production, Archived.`,
   },
   MODEL_TAG_INVALID: { kind: 'invalid', message: (why: string) => why },
+  MODEL_BYTES_MISSING: {
+    kind: 'conflict',
+    message: (sha256: string) =>
+      `the project holds no bytes of ${sha256}: upload them first, PUT /api/v1/artifacts/${sha256}`,
+    details: (sha256: string) => ({ sha256 }),
+  },
   PROMOTION_NOT_FOUND: { kind: 'not_found', message: (id: string) => `there is no promotion "${id}"` },
   PROMOTION_CHECK_UNKNOWN: {
     kind: 'invalid',

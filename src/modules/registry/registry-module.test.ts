@@ -45,6 +45,7 @@ describeDatabases('registry', (open) => {
           retained.push(`${owner} ${sha256}`);
         },
         async release() {},
+        missing: async () => [],
       },
       lineage: {
         async record(_unit, _project, recorded) {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { formatReference } from '#contracts/references';
 import type { Consumer } from '#platform/events';
+import { createImportService } from './import-service.ts';
 import { createModelService } from './model-service.ts';
 import { findModelRow } from './model-store.ts';
 import { createPromotionService, type PromotionService } from './promotion-service.ts';
@@ -10,6 +11,7 @@ import type { RegistryDeps } from './registry-deps.ts';
 import { findAlias, findModel, findVersion, listModels, listVersions } from './registry-read-model.ts';
 import { registerRegistryRoutes } from './registry-routes.ts';
 import { latestVersions, searchModels, searchVersions } from './registry-search-read-model.ts';
+import { registerTransferRoutes } from './transfer-routes.ts';
 import { createVersionService } from './version-service.ts';
 
 export interface RegistryModule {
@@ -53,7 +55,10 @@ export function createRegistryModule(deps: RegistryDeps): RegistryModule {
   return {
     id: 'registry',
     api,
-    routes: (app) => registerRegistryRoutes(app, deps.database, api),
+    routes(app) {
+      registerRegistryRoutes(app, deps.database, api);
+      registerTransferRoutes(app, deps.database, createImportService(deps));
+    },
     consumers: [
       {
         name: 'registry.approvals',

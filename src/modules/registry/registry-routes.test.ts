@@ -17,7 +17,7 @@ beforeEach(async () => {
     database,
     ids: database.ids,
     approvals: { request: async () => 'approval', withdraw: async () => undefined },
-    artifacts: { retain: async () => undefined, release: async () => undefined },
+    artifacts: { retain: async () => undefined, missing: async () => [], release: async () => undefined },
     lineage: { record: async () => undefined, registerAlias: () => undefined },
   });
   api = registry.api;

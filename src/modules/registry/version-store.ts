@@ -73,6 +73,27 @@ export function findVersionRow(reader: Reader, modelKey: string, version: number
     .executeTakeFirst();
 }
 
+/** Numbers that are taken, also by versions that were deleted. */
+export async function listTakenVersions(
+  reader: Reader,
+  modelKey: string,
+  versions: readonly number[],
+): Promise<ReadonlyMap<number, Pick<VersionRow, 'created_ms' | 'source' | 'deleted_ms'>>> {
+  const rows = await reader
+    .query<RegistryTables>()
+    .selectFrom('registry_versions')
+    .select([
+      'registry_versions.version',
+      'registry_versions.created_ms',
+      'registry_versions.source',
+      'registry_versions.deleted_ms',
+    ])
+    .where('registry_versions.model_key', '=', modelKey)
+    .where(inList(reader, 'registry_versions.version', versions))
+    .execute();
+  return new Map(rows.map(({ version, ...row }) => [version, row]));
+}
+
 export function findLatestVersionRow(reader: Reader, modelKey: string): Promise<VersionRow | undefined> {
   return reader
     .query<RegistryTables>()

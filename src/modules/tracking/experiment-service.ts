@@ -16,9 +16,9 @@ import type { ExperimentRow } from './tracking-tables.ts';
 import type { Experiment, Tag } from './tracking-types.ts';
 
 const defaultExperimentId = 0;
-const defaultExperimentName = 'Default';
+export const defaultExperimentName = 'Default';
 
-const toLocation = (id: number) => `mlflow-artifacts:/${id}`;
+export const toLocation = (id: number) => `mlflow-artifacts:/${id}`;
 
 /** The number of an experiment as clients send it; undefined when it can be none. */
 export function parseExperimentId(text: string): number | undefined {

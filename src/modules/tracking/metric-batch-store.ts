@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
-import type { Unit } from '#platform/database';
+import type { Reader, Unit } from '#platform/database';
 import { prepareQuery } from '#platform/prepared-query';
+import { inList } from '#platform/sql';
 import type { PointGroup } from './metric-groups.ts';
 import { unpackValues } from './point-group-store.ts';
 import type { TrackingTables } from './tracking-tables.ts';
@@ -53,6 +54,24 @@ const countWaiting = prepareQuery<{ points: number | null }, { runId: string }>(
     .select((of) => of.fn.sum<number | null>('tracking_metric_batches.point_count').as('points'))
     .where('tracking_metric_batches.run_id', '=', runId),
 );
+
+/** How many points of each run wait. */
+export async function countWaitingPoints(
+  reader: Reader,
+  runIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_metric_batches')
+    .select((of) => [
+      'tracking_metric_batches.run_id',
+      of.fn.sum<number>('tracking_metric_batches.point_count').as('points'),
+    ])
+    .where(inList(reader, 'tracking_metric_batches.run_id', runIds))
+    .groupBy('tracking_metric_batches.run_id')
+    .execute();
+  return new Map(rows.map((row) => [row.run_id, row.points]));
+}
 
 /** Puts the waiting points of a run into its histories, exact duplicates once, when there are `from` or more. */
 export async function orderBatches(

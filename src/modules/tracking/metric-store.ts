@@ -4,9 +4,9 @@ import { prepareQuery } from '#platform/prepared-query';
 import { inJsonList } from './json-rows-store.ts';
 import { insertBatches, wideKeys } from './metric-batch-store.ts';
 import { groupPoints, type PointGroup } from './metric-groups.ts';
-import { decodeValue, latestByKey } from './metric-value.ts';
-import { pointsOf, toGroupsJson } from './point-group-store.ts';
-import type { MetricRow } from './tracking-tables.ts';
+import { decodeValue, encodeValue, latestByKey } from './metric-value.ts';
+import { pointsOf, pointsOfHistories, toGroupsJson } from './point-group-store.ts';
+import type { MetricRow, TrackingTables } from './tracking-tables.ts';
 import type { Metric } from './tracking-types.ts';
 
 const rowToMetric = (row: MetricRow): Metric => ({
@@ -25,6 +25,36 @@ export async function insertMetrics(unit: Unit, runId: string, metrics: readonly
   // One row a key: PostgreSQL refuses to update a row twice in one statement.
   const latest = groups.length === 1 ? groups : groupPoints(latestByKey(metrics));
   await moveLatest(unit, { runId, groupsJson: toGroupsJson(latest) });
+}
+
+/** Adds points of several runs, each metric's in a row, straight to their histories (exact duplicates once). */
+export async function insertHistories(
+  unit: Unit,
+  histories: readonly { readonly runId: string; readonly key: string; readonly points: readonly Metric[] }[],
+): Promise<void> {
+  // run and key stand once before their points: half the JSON of a row that has them all
+  const text = JSON.stringify(
+    histories.map(({ runId, key, points }) => [
+      runId,
+      key,
+      points.map(({ timestampMs, step, value }) => [timestampMs, step, ...encodeValue(value)]),
+    ]),
+  );
+  const { histories: given, columns, from } = pointsOfHistories(unit, text);
+  await sql`${given}
+    insert into tracking_metrics (run_id, metric_key, timestamp_ms, step, value, special)
+    select ${columns} from ${from} where true
+    on conflict (run_id, metric_key, timestamp_ms, step, value, special) do nothing`.execute(
+    unit.query<TrackingTables>(),
+  );
+  const byRun = new Map<string, Metric[]>();
+  for (const { runId, points } of histories) {
+    const ofRun = byRun.get(runId);
+    if (ofRun === undefined) byRun.set(runId, latestByKey(points));
+    else ofRun.push(...latestByKey(points));
+  }
+  for (const [runId, points] of byRun)
+    await moveLatest(unit, { runId, groupsJson: toGroupsJson(groupPoints(latestByKey(points))) });
 }
 
 const isWide = ({ size }: PointGroup) => size >= wideKeys;

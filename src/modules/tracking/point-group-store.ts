@@ -52,3 +52,34 @@ export function valueUnder({ dialect }: Dialect, object: RawBuilder<unknown>, ke
     ? sql`cast(${object} ->> ${key} as real)`
     : sql`(${object}::jsonb ->> ${key})::double precision`;
 }
+
+/**
+ * Rows of (run, key, timestamp, step, value, special) from a JSON list of [run, key, [[timestamp, step, value, special]]];
+ * `histories` goes in front of the statement. Materialized, or run and key would be read out of all points for each one.
+ */
+export function pointsOfHistories(
+  { dialect }: Dialect,
+  text: string,
+): {
+  readonly histories: RawBuilder<unknown>;
+  readonly columns: RawBuilder<unknown>;
+  readonly from: RawBuilder<unknown>;
+} {
+  return dialect === 'sqlite'
+    ? {
+        histories: sql`with histories as materialized (
+          select list.value ->> 0 as run_id, list.value ->> 1 as metric_key, list.value -> 2 as points
+          from json_each(${text}) as list)`,
+        columns: sql`histories.run_id, histories.metric_key, point.value ->> 0, point.value ->> 1,
+          cast(point.value ->> 2 as real), point.value ->> 3`,
+        from: sql`histories cross join json_each(histories.points) as point`,
+      }
+    : {
+        histories: sql`with histories as materialized (
+          select list.value ->> 0 as run_id, list.value ->> 1 as metric_key, list.value -> 2 as points
+          from jsonb_array_elements(${text}::jsonb) as list(value))`,
+        columns: sql`histories.run_id, histories.metric_key, (point.value ->> 0)::bigint, (point.value ->> 1)::bigint,
+          (point.value ->> 2)::double precision, (point.value ->> 3)::smallint`,
+        from: sql`histories cross join jsonb_array_elements(histories.points) as point(value)`,
+      };
+}

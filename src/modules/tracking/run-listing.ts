@@ -21,6 +21,8 @@ const runsAtOnce = 20;
 const runsLookedAt = 500;
 /** A run that has not ended is at rest when nobody has written to it for so long: many clients never end their runs. */
 const quietMs = 60_000;
+/** What is imported has ended long ago. */
+const endsRuns: ReadonlySet<string> = new Set(['tracking-run.finished', 'tracking.imported']);
 /** Runs end in crowds: what ends meanwhile is listed together. */
 const afterEndMs = 300;
 
@@ -74,7 +76,7 @@ export function createRunListing({
       stopping = false;
       startedMs = clock.nowMs();
       stopHearing = database.onEvents((events) => {
-        if (soon === undefined && events.some(({ type }) => type === 'tracking-run.finished'))
+        if (soon === undefined && events.some(({ type }) => endsRuns.has(type)))
           soon = setTimeout(() => {
             soon = undefined;
             loop.wake();

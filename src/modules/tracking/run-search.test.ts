@@ -93,7 +93,12 @@ describeDatabases('searching runs', (open) => {
       clock: database.clock,
       logger: createLogger({ level: 'silent' }),
       projects: { list: async () => [] },
-      artifacts: { retain: async () => undefined, release: async () => undefined, releaseAll: async () => undefined },
+      artifacts: {
+        retain: async () => undefined,
+        missing: async () => [],
+        release: async () => undefined,
+        releaseAll: async () => undefined,
+      },
       lineage: { record: async () => undefined },
     });
     api = tracking.api;

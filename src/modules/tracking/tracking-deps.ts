@@ -23,6 +23,7 @@ export interface TrackingDeps {
         readonly name?: string;
       },
     ): Promise<void>;
+    missing(reader: Reader, project: string, digests: readonly string[]): Promise<readonly string[]>;
     release(
       unit: Unit,
       input: { readonly project: string; readonly owner: string; readonly sha256?: string },

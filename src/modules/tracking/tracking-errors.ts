@@ -67,6 +67,18 @@ export const trackingErrors = defineErrors({
     message: () => 'experiment 0 belongs to each project and cannot be purged: delete its runs and purge those',
   },
   PURGE_NOT_FOUND: { kind: 'not_found', message: (id: string) => `there is no purge "${id}" in this project` },
+  IMPORT_ELSEWHERE: {
+    kind: 'conflict',
+    message: (id: string) =>
+      `"${id}" is in another project of this server already, and an id names one thing: import into that project, or take it away there first`,
+    details: (id: string) => ({ id }),
+  },
+  IMPORT_BYTES_MISSING: {
+    kind: 'conflict',
+    message: (sha256: string) =>
+      `the project holds no bytes of ${sha256}: upload them first, PUT /api/v1/artifacts/${sha256}`,
+    details: (sha256: string) => ({ sha256 }),
+  },
   ARTIFACT_PATH_INVALID: {
     kind: 'invalid',
     message: (path: string) => `Invalid path: "${path}" is not a relative path inside the artifact folder`,

@@ -33,6 +33,7 @@ describeDatabases('tracking', (open) => {
         async retain(_unit, { owner, sha256 }) {
           retained.push(`+${owner} ${sha256}`);
         },
+        missing: async () => [],
         async release(_unit, { owner, sha256 }) {
           retained.push(`-${owner} ${sha256}`);
         },

@@ -3,6 +3,7 @@ import type { Consumer } from '#platform/events';
 import { createArtifactService } from './artifact-service.ts';
 import { createExperimentService } from './experiment-service.ts';
 import { createHistoryService } from './history-service.ts';
+import { createImportService } from './import-service.ts';
 import { createLoggedModelService } from './logged-model-service.ts';
 import { createLoggingService } from './logging-service.ts';
 import { createPurgeLoop } from './purge/purge-loop.ts';
@@ -16,6 +17,7 @@ import { datasetSummaries, searchExperiments, searchLoggedModels } from './searc
 import type { TrackingApi } from './tracking-api.ts';
 import type { TrackingDeps } from './tracking-deps.ts';
 import { registerTrackingRoutes } from './tracking-routes.ts';
+import { registerTransferRoutes } from './transfer-routes.ts';
 
 export interface TrackingModule {
   readonly id: 'tracking';
@@ -63,6 +65,11 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
     routes(app) {
       registerTrackingRoutes(app, deps.database, api);
       registerPurgeRoutes(app, { ...deps, api });
+      registerTransferRoutes(app, {
+        database: deps.database,
+        imports: createImportService(deps, api),
+        artifacts: api,
+      });
     },
     consumers: [
       {

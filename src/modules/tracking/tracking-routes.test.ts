@@ -12,7 +12,12 @@ test('experiments and runs are listed and shown, a number that JSON cannot carry
     clock: database.clock,
     logger: createLogger({ level: 'silent' }),
     projects: { list: async () => [{ name: 'default' }] },
-    artifacts: { retain: async () => undefined, release: async () => undefined, releaseAll: async () => undefined },
+    artifacts: {
+      retain: async () => undefined,
+      missing: async () => [],
+      release: async () => undefined,
+      releaseAll: async () => undefined,
+    },
     lineage: { record: async () => undefined },
   });
   await tracking.start();

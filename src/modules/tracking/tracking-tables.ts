@@ -115,6 +115,17 @@ export interface PurgeItemRow {
   experiment_key: number | null;
 }
 
+export interface ImportMarkRow {
+  project: string;
+  id: string;
+  print: string;
+  points: number;
+  files: number;
+  file_bytes: number;
+  files_digest: string;
+  marked_ms: number;
+}
+
 /** The tables that this module owns. */
 export interface TrackingTables {
   tracking_experiments: ExperimentRow;
@@ -147,4 +158,5 @@ export interface TrackingTables {
   tracking_artifacts: ArtifactRow;
   tracking_purges: PurgeRow;
   tracking_purge_items: PurgeItemRow;
+  tracking_import_marks: ImportMarkRow;
 }

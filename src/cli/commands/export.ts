@@ -1,0 +1,49 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import type { ExportReport } from '../../transfer/export-folder.ts';
+import { type CliEnvironment, createContext } from '../context.ts';
+import { megabytes, withProgress } from '../transfer-progress.ts';
+
+interface ExportFlags {
+  readonly to: string;
+  readonly experiment?: readonly string[];
+}
+
+export function createExportCommand(world: CliEnvironment): Command {
+  const command = new Command('export').description('Writes what is tracked in a form that others read: no lock-in.');
+  command
+    .command('mlflow')
+    .description(
+      'Writes experiments, runs with all points, params, tags, inputs, outputs and files, logged models and the registry for MLflow: into a folder of its file store with all ids, or to a tracking server, which gives ids of its own.',
+    )
+    .requiredOption('--to <folder or tracking URI>', 'a folder such as ./mlruns, or http(s)://…')
+    .option('-e, --experiment <name...>', 'only these experiments')
+    .action(async (flags: ExportFlags, self: Command) => {
+      const context = createContext(self, world);
+      const { cwd, environment, output, signal } = context;
+      const [{ exportToFolder }, { exportToServer }, { createTidemillSource }, client] = await Promise.all([
+        import('../../transfer/export-folder.ts'),
+        import('../../transfer/export-server.ts'),
+        import('../../transfer/tidemill-source.ts'),
+        context.connect(),
+      ]);
+      const source = createTidemillSource(client, `${client.url}, project ${client.project ?? 'default'}`);
+      output.say(`Exporting from ${source.label} to ${flags.to}`);
+      const report = await withProgress(context, self, (onProgress) => {
+        const options = { experiments: flags.experiment, signal, onProgress };
+        return /^https?:/i.test(flags.to)
+          ? exportToServer(source, flags.to, { ...options, environment })
+          : exportToFolder(source, resolve(cwd, flags.to.replace(/^file:(?:\/\/)?/, '')), options);
+      });
+      output.result(report, () => formatReport(report));
+    });
+  return command;
+}
+
+function formatReport({ to, progress, left }: ExportReport): string {
+  const { experiments, runs, points, loggedModels, models, files, fileBytes } = progress;
+  return [
+    `Wrote ${experiments} experiments, ${runs} runs with ${points} points, ${loggedModels} logged models, ${models} registered models and ${files} files (${megabytes(fileBytes)}) to ${to}.`,
+    ...left.map((what) => `Not written: ${what}.`),
+  ].join('\n');
+}

@@ -1,0 +1,82 @@
+import { exportFiles, importModel, type ModelRecord, type VersionRecord } from '#contracts/transfer';
+import { batchesOf } from './batches.ts';
+import type { Progress } from './progress.ts';
+import { ownerOfUri, type Source } from './source.ts';
+import type { TidemillApi } from './target-api.ts';
+
+export interface ImportedRegistry {
+  readonly records: readonly ModelRecord[];
+  readonly versions: number;
+  /** What differs here already and was left, in words. */
+  readonly left: readonly string[];
+}
+
+const versionsAtOnce = 200;
+const ours = 'mlflow-artifacts:/';
+
+/** Brings registered models in; addresses into the source's artifacts become those that the bytes have here. */
+export async function importRegistry(
+  source: Source,
+  api: TidemillApi,
+  context: {
+    readonly places: ReadonlyMap<string, string>;
+    readonly progress: Progress;
+    readonly note: (model: ModelRecord) => void;
+    readonly step: () => void;
+  },
+): Promise<ImportedRegistry> {
+  const records: ModelRecord[] = [];
+  const left: string[] = [];
+  let versions = 0;
+  for await (const model of source.models()) {
+    const moved: VersionRecord[] = [];
+    for (const version of model.versions) moved.push(await moveVersion(api, version, context.places));
+    const whole = { ...model, versions: moved };
+    records.push(whole);
+    for (const batch of partsOf(whole))
+      for (const [part] of batchesOf([batch], 1, context.note))
+        if (part !== undefined) left.push(...(await api.call(importModel, { body: part })).left);
+    versions += model.versions.length;
+    context.progress.models += 1;
+    context.step();
+  }
+  return { records, versions, left };
+}
+
+/** A model of very many versions in several; aliases come with the last, when all versions are there. */
+function* partsOf(model: ModelRecord): Generator<ModelRecord> {
+  for (let at = 0; at === 0 || at < model.versions.length; at += versionsAtOnce) {
+    const versions = model.versions.slice(at, at + versionsAtOnce);
+    yield { ...model, versions, aliases: at + versionsAtOnce >= model.versions.length ? model.aliases : [] };
+  }
+}
+
+async function moveVersion(
+  api: TidemillApi,
+  version: VersionRecord,
+  places: ReadonlyMap<string, string>,
+): Promise<VersionRecord> {
+  const source = relocate(version.source, places);
+  const storageLocation =
+    resolveIndirect(version.source, places) ?? relocate(version.storageLocation || version.source, places);
+  if (!storageLocation.startsWith(ours)) return { ...version, source, storageLocation, files: [] };
+  const folder = storageLocation.slice(ours.length);
+  const { items } = await api.call(exportFiles, { query: { folder } });
+  const files = items.map((file) => ({ ...file, path: file.path.slice(folder.length + 1) }));
+  return { ...version, source, storageLocation, files };
+}
+
+/** The address that bytes in the source's artifacts have here. */
+function relocate(uri: string, places: ReadonlyMap<string, string>): string {
+  const owner = ownerOfUri(uri);
+  const place = owner && places.get(owner.id);
+  if (owner === undefined || place === undefined) return uri;
+  return owner.path === '' ? place : `${place}/${owner.path}`;
+}
+
+/** `models:/m-…` and `runs:/…` name what keeps its id: the place of its bytes here. */
+function resolveIndirect(uri: string, places: ReadonlyMap<string, string>): string | undefined {
+  const [, id, path = ''] = /^(?:models|runs):\/+((?:m-)?[0-9a-f]{32})(?:\/(.*))?$/s.exec(uri) ?? [];
+  const place = id === undefined ? undefined : places.get(id);
+  return place === undefined || path === '' ? place : `${place}/${path}`;
+}

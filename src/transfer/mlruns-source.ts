@@ -1,0 +1,362 @@
+import { createReadStream, type Dirent } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parse } from 'yaml';
+import type { HistoryRecord, ModelRecord, RunRecord, VersionRecord } from '#contracts/transfer';
+import { toMetricNumber } from './metric-number.ts';
+import { ownerOfUri, pointsOfHistory, type Source, type SourceModel, type SourceRun, withNameTag } from './source.ts';
+import { openArtifacts } from './source-artifacts.ts';
+import { TransferError } from './transfer-error.ts';
+
+/*
+ * MLflow's file store:
+ *   <experiment>/meta.yaml, tags/, datasets/<id>/meta.yaml, models/<model>/{meta.yaml, params/, tags/, metrics/, artifacts/}
+ *   <experiment>/<run>/{meta.yaml, params/, tags/, metrics/, artifacts/, inputs/<id>/meta.yaml, outputs/<id>/meta.yaml}
+ *   models/<name>/{meta.yaml, tags/, aliases/, version-<n>/{meta.yaml, tags/}}, .trash/<deleted experiment>
+ * A key with slashes is a path of folders. A metric is a file of lines `<ms> <value> <step>`.
+ */
+
+const runsAtOnce = 100;
+const notRuns = new Set(['tags', 'datasets', 'traces', 'models']);
+const statuses = ['FINISHED', 'RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const;
+const modelStatuses = [
+  'LOGGED_MODEL_PENDING',
+  'LOGGED_MODEL_PENDING',
+  'LOGGED_MODEL_READY',
+  'LOGGED_MODEL_UPLOAD_FAILED',
+] as const;
+const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
+
+type Meta = Readonly<Record<string, unknown>>;
+const text = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
+const number = (value: unknown): number => Number(text(value) || 0);
+const isDeleted = (meta: Meta): boolean => meta['lifecycle_stage'] === 'deleted';
+
+async function readMeta(folder: string): Promise<Meta | undefined> {
+  const found = await readFile(join(folder, 'meta.yaml'), 'utf8').catch(() => undefined);
+  if (found === undefined) return undefined;
+  try {
+    const meta: unknown = parse(found);
+    return typeof meta === 'object' && meta !== null ? (meta as Meta) : undefined;
+  } catch (error) {
+    throw new TransferError('SOURCE_UNREADABLE', 'invalid', `${join(folder, 'meta.yaml')} is no YAML`, {
+      cause: error,
+    });
+  }
+}
+
+async function entriesOf(folder: string): Promise<readonly Dirent[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function foldersOf(folder: string): Promise<readonly string[]> {
+  return (await entriesOf(folder)).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+}
+
+/** The keys below a folder, each the path of a file. */
+async function keysOf(folder: string, below = ''): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for (const entry of await entriesOf(join(folder, below))) {
+    const path = below === '' ? entry.name : `${below}/${entry.name}`;
+    if (entry.isDirectory()) keys.push(...(await keysOf(folder, path)));
+    else keys.push(path);
+  }
+  return keys;
+}
+
+async function pairsOf(folder: string): Promise<RunRecord['tags']> {
+  const pairs: RunRecord['tags'] = [];
+  for (const key of await keysOf(folder)) pairs.push({ key, value: await readFile(join(folder, key), 'utf8') });
+  return pairs;
+}
+
+/** Python writes `nan`, `inf` and `-inf`. */
+function parseValue(word: string): number {
+  const plain = word.toLowerCase();
+  if (plain === 'nan') return Number.NaN;
+  if (/^[+-]?inf(?:inity)?$/.test(plain))
+    return plain.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  return Number(plain);
+}
+
+interface Line {
+  readonly atMs: number;
+  readonly value: number;
+  readonly step: number;
+  readonly more: readonly string[];
+}
+
+/** The lines of a metric's file; one that was cut off by a crash is told, not guessed. */
+async function* linesOf(file: string): AsyncGenerator<Line> {
+  for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+    if (line.trim() === '') continue;
+    const [at, value, step = '0', ...more] = line.trim().split(' ');
+    const read = { atMs: Number(at), value: parseValue(value ?? ''), step: Number(step), more };
+    if (value === undefined || !Number.isSafeInteger(read.atMs) || !Number.isSafeInteger(read.step))
+      throw new TransferError(
+        'SOURCE_UNREADABLE',
+        'invalid',
+        `${file} has a line that is no point of a metric: "${line.slice(0, 100)}"; mend or remove the line`,
+      );
+    yield read;
+  }
+}
+
+/** A folder that MLflow's file store has written: `./mlruns`. */
+export async function createMlrunsSource(root: string): Promise<Source> {
+  const experimentFolders = new Map<string, string>();
+  const runFolders = new Map<string, string>();
+  for (const base of [root, join(root, '.trash')])
+    for (const name of await foldersOf(base))
+      if (name !== 'models' && (await readMeta(join(base, name))) !== undefined)
+        experimentFolders.set(name, join(base, name));
+  if (experimentFolders.size === 0)
+    throw new TransferError(
+      'SOURCE_UNREADABLE',
+      'invalid',
+      `${root} is no folder of MLflow: no experiment with a meta.yaml is in it`,
+    );
+  const folderOf = (experimentId: string) => experimentFolders.get(experimentId) ?? join(root, experimentId);
+
+  async function toRun(folder: string, experimentId: string, datasets: (id: string) => Promise<Meta | undefined>) {
+    const meta = await readMeta(folder);
+    if (meta === undefined) return undefined;
+    const id = text(meta['run_id'] ?? meta['run_uuid']);
+    if (id === '') return undefined;
+    const tags = await pairsOf(join(folder, 'tags'));
+    const name =
+      text(meta['run_name'] ?? meta['name']) || (tags.find(({ key }) => key === 'mlflow.runName')?.value ?? '');
+    const metrics = join(folder, 'metrics');
+    const sizes: (readonly [string, number])[] = [];
+    for (const key of await keysOf(metrics)) sizes.push([key, (await stat(join(metrics, key))).size]);
+    const endMs = number(meta['end_time']);
+    const run: SourceRun = {
+      record: {
+        id,
+        experimentId,
+        name,
+        status: statuses.find((status) => status === meta['status']) ?? statuses[number(meta['status'])] ?? 'FINISHED',
+        user: text(meta['user_id']),
+        startMs: number(meta['start_time']),
+        ...(endMs > 0 && { endMs }),
+        lifecycle: isDeleted(meta) ? 'deleted' : 'active',
+        ...(isDeleted(meta) && number(meta['deleted_time']) > 0 && { deletedMs: number(meta['deleted_time']) }),
+        params: await pairsOf(join(folder, 'params')),
+        tags: withNameTag(name, tags),
+        ...(await inputsOf(folder, datasets)),
+      },
+      artifactUri: text(meta['artifact_uri']),
+      points: sizes.length === 0 ? 0 : undefined,
+      hint: sizes,
+    };
+    runFolders.set(id, folder);
+    return run;
+  }
+
+  return {
+    label: root,
+
+    async experiments() {
+      const found = [];
+      for (const [name, folder] of experimentFolders) {
+        const meta = (await readMeta(folder)) ?? {};
+        found.push({
+          record: {
+            id: text(meta['experiment_id']) || name,
+            name: text(meta['name']) || name,
+            lifecycle: isDeleted(meta) ? ('deleted' as const) : ('active' as const),
+            createdMs: number(meta['creation_time']),
+            updatedMs: number(meta['last_update_time'] ?? meta['creation_time']),
+            tags: await pairsOf(join(folder, 'tags')),
+          },
+          artifactUri: text(meta['artifact_location']),
+        });
+      }
+      return found;
+    },
+
+    async *runs(experimentId) {
+      const folder = folderOf(experimentId);
+      let page: SourceRun[] = [];
+      for (const name of await foldersOf(folder)) {
+        if (notRuns.has(name)) continue;
+        const run = await toRun(join(folder, name), experimentId, (id) => readMeta(join(folder, 'datasets', id)));
+        if (run !== undefined) page.push(run);
+        if (page.length < runsAtOnce) continue;
+        yield page;
+        page = [];
+      }
+      if (page.length > 0) yield page;
+    },
+
+    async *histories(runs) {
+      for (const { record } of runs) {
+        const folder = join(runFolders.get(record.id) ?? '', 'metrics');
+        for (const key of await keysOf(folder)) yield* historiesOf(record.id, key, join(folder, key));
+      }
+    },
+
+    async *loggedModels(experimentId) {
+      const folder = join(folderOf(experimentId), 'models');
+      const page: SourceModel[] = [];
+      for (const name of await foldersOf(folder)) {
+        const model = await toLoggedModel(join(folder, name), experimentId);
+        if (model !== undefined) page.push(model);
+      }
+      for (const { record } of page) runFolders.set(record.id, join(folder, record.id));
+      if (page.length > 0) yield page;
+    },
+
+    async *models() {
+      for (const name of await foldersOf(join(root, 'models'))) {
+        const model = await toModel(join(root, 'models', name), name);
+        if (model !== undefined) yield model;
+      }
+    },
+
+    async artifacts(uri) {
+      const owner = ownerOfUri(uri);
+      const folder = owner === undefined ? undefined : runFolders.get(owner.id);
+      return openArtifacts(uri, { moved: folder === undefined ? undefined : join(folder, 'artifacts') });
+    },
+
+    leftBehind: async () => [],
+    close: async () => undefined,
+  };
+}
+
+/** Exact duplicates, which the file store keeps, once. */
+async function* historiesOf(runId: string, key: string, file: string): AsyncGenerator<HistoryRecord> {
+  let open: HistoryRecord = { runId, key, atMs: [], steps: [], values: [] };
+  const seen = new Set<string>();
+  for await (const { atMs, step, value } of linesOf(file)) {
+    const point = `${atMs} ${step} ${value}`;
+    if (seen.has(point)) continue;
+    seen.add(point);
+    if (open.values.length >= pointsOfHistory) {
+      yield open;
+      open = { runId, key, atMs: [], steps: [], values: [] };
+    }
+    open.atMs.push(atMs);
+    open.steps.push(step);
+    open.values.push(toMetricNumber(value));
+  }
+  if (open.values.length > 0) yield open;
+}
+
+async function inputsOf(
+  run: string,
+  datasetOf: (id: string) => Promise<Meta | undefined>,
+): Promise<Pick<RunRecord, 'datasets' | 'modelInputs' | 'modelOutputs'>> {
+  const found: Pick<RunRecord, 'datasets' | 'modelInputs' | 'modelOutputs'> = {
+    datasets: [],
+    modelInputs: [],
+    modelOutputs: [],
+  };
+  for (const name of await foldersOf(join(run, 'inputs'))) {
+    const input = (await readMeta(join(run, 'inputs', name))) ?? {};
+    const id = text(input['source_id']);
+    if (input['source_type'] !== 'DATASET') {
+      found.modelInputs.push(id);
+      continue;
+    }
+    const dataset = await datasetOf(id);
+    if (dataset === undefined) continue;
+    const tags = Object.entries((input['tags'] ?? {}) as Meta).map(([key, value]) => ({ key, value: text(value) }));
+    found.datasets.push({
+      name: text(dataset['name']),
+      digest: text(dataset['digest']),
+      sourceType: text(dataset['source_type']),
+      source: text(dataset['source']),
+      ...(typeof dataset['schema'] === 'string' && { schema: dataset['schema'] }),
+      ...(typeof dataset['profile'] === 'string' && { profile: dataset['profile'] }),
+      tags,
+    });
+  }
+  for (const modelId of await foldersOf(join(run, 'outputs'))) {
+    const output = (await readMeta(join(run, 'outputs', modelId))) ?? {};
+    found.modelOutputs.push({ modelId, step: number(output['step']) });
+  }
+  return found;
+}
+
+async function toLoggedModel(folder: string, experimentId: string): Promise<SourceModel | undefined> {
+  const meta = await readMeta(folder);
+  if (meta === undefined) return undefined;
+  const metrics: SourceModel['record']['metrics'] = [];
+  for (const key of await keysOf(join(folder, 'metrics')))
+    for await (const { atMs, step, value, more } of linesOf(join(folder, 'metrics', key)))
+      metrics.push({
+        key,
+        runId: more[0] ?? text(meta['source_run_id']),
+        atMs,
+        step,
+        value: toMetricNumber(value),
+        datasetName: more[1] ?? '',
+        datasetDigest: more[2] ?? '',
+      });
+  return {
+    record: {
+      id: text(meta['model_id']),
+      experimentId,
+      name: text(meta['name']),
+      type: text(meta['model_type']),
+      ...(text(meta['source_run_id']) !== '' && { sourceRunId: text(meta['source_run_id']) }),
+      status: modelStatuses[number(meta['status'])] ?? 'LOGGED_MODEL_PENDING',
+      statusMessage: text(meta['status_message']),
+      createdMs: number(meta['creation_timestamp']),
+      updatedMs: number(meta['last_updated_timestamp']),
+      ...(isDeleted(meta) && { deletedMs: number(meta['last_updated_timestamp']) }),
+      params: await pairsOf(join(folder, 'params')),
+      tags: await pairsOf(join(folder, 'tags')),
+      metrics,
+    },
+    artifactUri: text(meta['artifact_location']),
+  };
+}
+
+async function toModel(folder: string, name: string): Promise<ModelRecord | undefined> {
+  const meta = await readMeta(folder);
+  if (meta === undefined) return undefined;
+  const versions: VersionRecord[] = [];
+  for (const below of await foldersOf(folder)) {
+    const version = below.startsWith('version-') ? await readMeta(join(folder, below)) : undefined;
+    if (version === undefined || version['current_stage'] === 'Deleted_Internal') continue;
+    versions.push(toVersion(version, await pairsOf(join(folder, below, 'tags'))));
+  }
+  const aliases = (await pairsOf(join(folder, 'aliases'))).map(({ key, value }) => ({
+    alias: key,
+    version: Number(value.trim()),
+  }));
+  return {
+    name: text(meta['name']) || name,
+    description: text(meta['description']),
+    createdMs: number(meta['creation_timestamp']),
+    updatedMs: number(meta['last_updated_timestamp']),
+    tags: await pairsOf(join(folder, 'tags')),
+    aliases,
+    versions: versions.toSorted((a, b) => a.version - b.version),
+  };
+}
+
+function toVersion(meta: Meta, tags: VersionRecord['tags']): VersionRecord {
+  const owner = text(meta['model_id']) || ownerOfUri(text(meta['storage_location']))?.id;
+  return {
+    version: number(meta['version']),
+    source: text(meta['source']),
+    storageLocation: text(meta['storage_location']),
+    ...(text(meta['run_id']) !== '' && { trackingRunId: text(meta['run_id']) }),
+    ...(owner?.startsWith('m-') === true && { loggedModelId: owner }),
+    runLink: text(meta['run_link']),
+    description: text(meta['description']),
+    stage: stages.find((stage) => stage === meta['current_stage']) ?? 'None',
+    user: text(meta['user_id']),
+    createdMs: number(meta['creation_timestamp']),
+    updatedMs: number(meta['last_updated_timestamp']),
+    tags,
+    files: [],
+  };
+}

@@ -1,0 +1,303 @@
+import type { HistoryRecord, ModelRecord, RunRecord, VersionRecord } from '#contracts/transfer';
+import { toMetricNumber } from './metric-number.ts';
+import type { Json, MlflowRest } from './mlflow-rest.ts';
+import {
+  type LeftBehind,
+  ownerOfUri,
+  pointsOfHistory,
+  type Source,
+  type SourceFile,
+  type SourceModel,
+  type SourceRun,
+  withNameTag,
+} from './source.ts';
+import { openArtifacts } from './source-artifacts.ts';
+
+const statuses = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const;
+const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
+const modelStatuses = ['LOGGED_MODEL_PENDING', 'LOGGED_MODEL_READY', 'LOGGED_MODEL_UPLOAD_FAILED'] as const;
+
+const text = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
+const number = (value: unknown): number => Number(text(value) || 0);
+const list = (value: unknown): readonly Json[] => (Array.isArray(value) ? (value as readonly Json[]) : []);
+const object = (value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : {});
+const pairs = (value: unknown) => list(value).map((pair) => ({ key: text(pair['key']), value: text(pair['value']) }));
+/** A number as MLflow writes it: JSON's, or the words of protobuf. */
+const metricValue = (value: unknown) => {
+  const found = Number(text(value));
+  // its SQL store answers infinities as the greatest number
+  if (Math.abs(found) >= 1.797693134862315e308)
+    return toMetricNumber(found > 0 ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY);
+  return toMetricNumber(found);
+};
+
+/** A tracking server of MLflow, of any version, or whatever speaks its API. */
+export function createRestSource(rest: MlflowRest): Source {
+  const metricKeys = new Map<string, readonly string[]>();
+
+  /** All pages of a search; nothing where the server does not know it. */
+  async function* pagesOf(path: string, field: string, body: Json): AsyncGenerator<readonly Json[]> {
+    for (let token: string | undefined; ; ) {
+      const answer = await rest.tryPost(path, { ...body, ...(token !== undefined && { page_token: token }) });
+      if (answer === undefined) return;
+      const found = list(answer[field]);
+      if (found.length > 0) yield found;
+      token = text(answer['next_page_token']);
+      if (token === '') return;
+    }
+  }
+
+  /** The same for what is asked by GET. */
+  async function* itemsOf(
+    path: string,
+    field: string,
+    query: Readonly<Record<string, string | number>>,
+  ): AsyncGenerator<Json> {
+    for (let token = ''; ; ) {
+      const answer = await rest.get(path, { ...query, ...(token !== '' && { page_token: token }) });
+      yield* list(answer[field]);
+      token = text(answer['next_page_token']);
+      if (token === '') return;
+    }
+  }
+
+  async function* historyOf(runId: string, key: string): AsyncGenerator<HistoryRecord> {
+    let open: HistoryRecord = { runId, key, atMs: [], steps: [], values: [] };
+    for await (const point of itemsOf('/metrics/get-history', 'metrics', {
+      run_id: runId,
+      metric_key: key,
+      max_results: 25_000,
+    })) {
+      if (open.values.length >= pointsOfHistory) {
+        yield open;
+        open = { runId, key, atMs: [], steps: [], values: [] };
+      }
+      open.atMs.push(number(point['timestamp']));
+      open.steps.push(number(point['step']));
+      open.values.push(metricValue(point['value']));
+    }
+    if (open.values.length > 0) yield open;
+  }
+
+  /** Versions of prompts are found by a search for prompts alone, as prompts are. */
+  async function versionsOf(name: string, kind: string): Promise<VersionRecord[]> {
+    const versions: VersionRecord[] = [];
+    const quote = name.includes("'") ? '"' : "'";
+    const filter = [`name=${quote}${name}${quote}`, ...(kind === '' ? [] : [kind])].join(' AND ');
+    for await (const version of itemsOf('/model-versions/search', 'model_versions', { filter, max_results: 1000 }))
+      versions.push(await toVersion(rest, version));
+    return versions.toSorted((a, b) => a.version - b.version);
+  }
+
+  async function* filesBelow(root: string, below: string): AsyncGenerator<SourceFile> {
+    const folder = below === '' ? root : `${root}/${below}`;
+    const { files } = await rest.get('/api/2.0/mlflow-artifacts/artifacts', { path: folder });
+    for (const file of list(files)) {
+      const name = text(file['path']).split('/').at(-1) ?? '';
+      const path = below === '' ? name : `${below}/${name}`;
+      if (file['is_dir'] === true) yield* filesBelow(root, path);
+      else yield { path, sizeBytes: number(file['file_size']), open: () => rest.download(`${root}/${path}`) };
+    }
+  }
+
+  return {
+    label: rest.label,
+
+    async experiments() {
+      const found = [];
+      for await (const page of pagesOf('/experiments/search', 'experiments', { max_results: 1000, view_type: 'ALL' }))
+        for (const experiment of page)
+          found.push({
+            record: {
+              id: text(experiment['experiment_id']),
+              name: text(experiment['name']),
+              lifecycle: experiment['lifecycle_stage'] === 'deleted' ? ('deleted' as const) : ('active' as const),
+              createdMs: number(experiment['creation_time']),
+              updatedMs: number(experiment['last_update_time'] ?? experiment['creation_time']),
+              tags: pairs(experiment['tags']),
+            },
+            artifactUri: text(experiment['artifact_location']),
+          });
+      return found;
+    },
+
+    async *runs(experimentId) {
+      const query = { experiment_ids: [experimentId], run_view_type: 'ALL', max_results: 500 };
+      for await (const page of pagesOf('/runs/search', 'runs', query))
+        yield page.map((found) => {
+          const run = toRun(found);
+          metricKeys.set(
+            run.record.id,
+            list(object(found['data'])['metrics']).map((metric) => text(metric['key'])),
+          );
+          return run;
+        });
+    },
+
+    async *histories(runs) {
+      for (const { record } of runs) {
+        for (const key of metricKeys.get(record.id) ?? []) yield* historyOf(record.id, key);
+        metricKeys.delete(record.id);
+      }
+    },
+
+    async *loggedModels(experimentId) {
+      const query = { experiment_ids: [experimentId], max_results: 50 };
+      for await (const page of pagesOf('/logged-models/search', 'models', query)) yield page.map(toLoggedModel);
+    },
+
+    async *models() {
+      // newer servers leave prompts out unless they are asked for
+      const filters = ['', "tags.`mlflow.prompt.is_prompt` = 'true'"];
+      const seen = new Set<string>();
+      for (const filter of filters)
+        for await (const model of itemsOf('/registered-models/search', 'registered_models', {
+          max_results: 200,
+          ...(filter !== '' && { filter }),
+        })) {
+          const name = text(model['name']);
+          if (seen.has(name)) continue;
+          seen.add(name);
+          yield await toModel(rest, model, await versionsOf(name, filter));
+        }
+    },
+
+    async artifacts(uri) {
+      if (!uri.startsWith('mlflow-artifacts:')) return openArtifacts(uri, {});
+      const root = uri.replace(/^mlflow-artifacts:(?:\/\/[^/]+)?\/*/, '').replace(/\/+$/, '');
+      return { files: filesBelow(root, '') };
+    },
+
+    leftBehind: async (): Promise<readonly LeftBehind[]> => [
+      {
+        what: 'kinds of things that only its database tells of (webhooks, scorers, evaluation datasets, deleted logged models): not looked for',
+        count: 0,
+      },
+    ],
+    close: async () => undefined,
+  };
+}
+
+function toRun(found: Json): SourceRun {
+  const [info, data] = [object(found['info']), object(found['data'])];
+  const [inputs, outputs] = [object(found['inputs']), object(found['outputs'])];
+  const tags = pairs(data['tags']);
+  const name = text(info['run_name']) || (tags.find(({ key }) => key === 'mlflow.runName')?.value ?? '');
+  const isDeleted = info['lifecycle_stage'] === 'deleted';
+  const record: RunRecord = {
+    id: text(info['run_id'] ?? info['run_uuid']),
+    experimentId: text(info['experiment_id']),
+    name,
+    status: statuses.find((status) => status === info['status']) ?? 'FINISHED',
+    user: text(info['user_id']),
+    startMs: number(info['start_time']),
+    ...(number(info['end_time']) > 0 && { endMs: number(info['end_time']) }),
+    lifecycle: isDeleted ? 'deleted' : 'active',
+    params: pairs(data['params']),
+    tags: withNameTag(name, tags),
+    datasets: list(inputs['dataset_inputs']).map((input) => {
+      const dataset = object(input['dataset']);
+      return {
+        name: text(dataset['name']),
+        digest: text(dataset['digest']),
+        sourceType: text(dataset['source_type']),
+        source: text(dataset['source']),
+        ...(typeof dataset['schema'] === 'string' && { schema: dataset['schema'] }),
+        ...(typeof dataset['profile'] === 'string' && { profile: dataset['profile'] }),
+        tags: pairs(input['tags']),
+      };
+    }),
+    modelInputs: list(inputs['model_inputs']).map((input) => text(input['model_id'])),
+    modelOutputs: list(outputs['model_outputs']).map((output) => ({
+      modelId: text(output['model_id']),
+      step: number(output['step']),
+    })),
+  };
+  const metrics = list(data['metrics']);
+  return {
+    record,
+    artifactUri: text(info['artifact_uri']),
+    points: metrics.length === 0 ? 0 : undefined,
+    hint: metrics.map(({ key, value, step, timestamp }) => [key, value, step, timestamp]),
+  };
+}
+
+function toLoggedModel(found: Json): SourceModel {
+  const [info, data] = [object(found['info']), object(found['data'])];
+  const sourceRunId = text(info['source_run_id']);
+  return {
+    record: {
+      id: text(info['model_id']),
+      experimentId: text(info['experiment_id']),
+      name: text(info['name']),
+      type: text(info['model_type']),
+      ...(sourceRunId !== '' && { sourceRunId }),
+      status: modelStatuses.find((status) => status === info['status']) ?? 'LOGGED_MODEL_PENDING',
+      statusMessage: text(info['status_message']),
+      createdMs: number(info['creation_timestamp_ms']),
+      updatedMs: number(info['last_updated_timestamp_ms']),
+      params: pairs(data['params']),
+      tags: pairs(info['tags']),
+      metrics: list(data['metrics']).map((metric) => ({
+        key: text(metric['key']),
+        runId: text(metric['run_id']),
+        atMs: number(metric['timestamp']),
+        step: number(metric['step']),
+        value: metricValue(metric['value']),
+        datasetName: text(metric['dataset_name']),
+        datasetDigest: text(metric['dataset_digest']),
+      })),
+    },
+    artifactUri: text(info['artifact_uri']),
+  };
+}
+
+/** Where the bytes of a version are when its source is an indirect address. */
+async function storageOf(rest: MlflowRest, version: Json): Promise<string> {
+  const source = text(version['source']);
+  if (!/^(?:models|runs):/.test(source)) return source;
+  const found = await rest.get('/model-versions/get-download-uri', {
+    name: text(version['name']),
+    version: text(version['version']),
+  });
+  return text(found['artifact_uri']);
+}
+
+async function toVersion(rest: MlflowRest, version: Json): Promise<VersionRecord> {
+  const source = text(version['source']);
+  const storageLocation = await storageOf(rest, version);
+  const owner =
+    text(version['model_id']) || /^models:\/+(m-[0-9a-f]{32})/.exec(source)?.[1] || ownerOfUri(storageLocation)?.id;
+  const runId = text(version['run_id']);
+  return {
+    version: number(version['version']),
+    source,
+    storageLocation,
+    ...(runId !== '' && { trackingRunId: runId }),
+    ...(owner?.startsWith('m-') === true && { loggedModelId: owner }),
+    runLink: text(version['run_link']),
+    description: text(version['description']),
+    stage: stages.find((stage) => stage === version['current_stage']) ?? 'None',
+    user: text(version['user_id']),
+    createdMs: number(version['creation_timestamp']),
+    updatedMs: number(version['last_updated_timestamp']),
+    tags: pairs(version['tags']),
+    files: [],
+  };
+}
+
+/** A search does not fill aliases in on every server: the model itself is asked. */
+async function toModel(rest: MlflowRest, model: Json, versions: VersionRecord[]): Promise<ModelRecord> {
+  const name = text(model['name']);
+  const whole = object((await rest.get('/registered-models/get', { name }))['registered_model']);
+  return {
+    name,
+    description: text(whole['description']),
+    createdMs: number(whole['creation_timestamp']),
+    updatedMs: number(whole['last_updated_timestamp']),
+    tags: pairs(whole['tags']),
+    aliases: list(whole['aliases']).map(({ alias, version }) => ({ alias: text(alias), version: number(version) })),
+    versions,
+  };
+}

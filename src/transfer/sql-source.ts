@@ -1,0 +1,458 @@
+import type { HistoryRecord, ModelRecord, VersionRecord } from '#contracts/transfer';
+import { toMetricNumber } from './metric-number.ts';
+import {
+  type LeftBehind,
+  ownerOfUri,
+  pointsOfHistory,
+  type Source,
+  type SourceModel,
+  type SourceRun,
+  withNameTag,
+} from './source.ts';
+import { openArtifacts } from './source-artifacts.ts';
+import type { Cell, Row, SqlConnection } from './sql-connection.ts';
+import { TransferError } from './transfer-error.ts';
+
+const runsAtOnce = 200;
+const modelsAtOnce = 100;
+/** Runs whose points are read by one statement have at most so many together, or there is one of them. */
+const pointsAtOnce = 50_000;
+
+const text = (cell: Cell | undefined): string => (cell === null || cell === undefined ? '' : String(cell));
+const number = (cell: Cell | undefined): number => Number(cell ?? 0);
+const optional = (cell: Cell | undefined): string | undefined => (text(cell) === '' ? undefined : text(cell));
+const isTrue = (cell: Cell | undefined): boolean => cell === true || cell === 1;
+const isDeleted = (row: Row): boolean => row['lifecycle_stage'] === 'deleted';
+
+const modelStatuses = [
+  'LOGGED_MODEL_PENDING',
+  'LOGGED_MODEL_PENDING',
+  'LOGGED_MODEL_READY',
+  'LOGGED_MODEL_UPLOAD_FAILED',
+] as const;
+const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
+const statuses = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const;
+
+/** Tables of MLflow that have no counterpart here yet, in words. */
+const leftTables: Readonly<Record<string, string>> = {
+  scorers: 'scorers',
+  webhooks: 'webhooks',
+  evaluation_datasets: 'evaluation datasets',
+  label_schemas: 'label schemas',
+  review_queues: 'review queues',
+  issues: 'issues',
+  endpoints: 'gateway endpoints',
+  mcp_servers: 'MCP servers',
+};
+
+export interface SqlSourceOptions {
+  /** Of MLflow's workspaces; default "default". */
+  readonly workspace?: string | undefined;
+  /** The folder behind `mlflow-artifacts:/`. */
+  readonly artifactFolder?: string | undefined;
+}
+
+/** MLflow's database, of any age: columns that a version does not know yet are read as absent. */
+export async function createSqlSource(connection: SqlConnection, options: SqlSourceOptions): Promise<Source> {
+  const tables = await connection.tables();
+  if (!tables.has('experiments') || !tables.has('runs')) {
+    await connection.close();
+    throw new TransferError(
+      'SOURCE_UNREADABLE',
+      'invalid',
+      `${connection.label} is no database of MLflow: it has no table "runs"`,
+    );
+  }
+  const workspace = options.workspace ?? 'default';
+
+  /** The named columns of a table, null where this version has none of the name; undefined without the table. */
+  function select(table: string, columns: readonly string[], rest = ''): string | undefined {
+    const known = tables.get(table);
+    if (known === undefined) return undefined;
+    const list = columns.map((column) => (known.has(column) ? `t."${column}"` : `null as "${column}"`));
+    return `select ${list.join(', ')} from ${table} as t ${rest}`;
+  }
+  const ofWorkspace = (table: string) => (tables.get(table)?.has('workspace') === true ? ` and t.workspace = ?` : '');
+  const workspaceValue = (table: string) => (tables.get(table)?.has('workspace') === true ? [workspace] : []);
+
+  async function rows(sql: string | undefined, values: readonly (string | number)[] = []): Promise<Row[]> {
+    return sql === undefined ? [] : await connection.all(sql, values);
+  }
+
+  /** Rows of a table that belong to these owners, by owner. */
+  async function rowsOf(
+    table: string,
+    owner: string,
+    columns: readonly string[],
+    owners: readonly string[],
+    order: string,
+  ): Promise<(id: string) => readonly Row[]> {
+    const list = connection.inList(`t.${owner}`, owners);
+    const found = await rows(select(table, [owner, ...columns], `where ${list.sql} order by ${order}`), [list.value]);
+    const byOwner = groupBy(found, (row) => text(row[owner]));
+    return (id) => byOwner.get(id) ?? [];
+  }
+
+  const toPairs = (found: readonly Row[], key = 'key', value = 'value') =>
+    found.map((row) => ({ key: text(row[key]), value: text(row[value]) }));
+
+  async function datasetsOf(runIds: readonly string[]) {
+    const list = connection.inList('i.destination_id', runIds);
+    const found = tables.has('inputs')
+      ? await connection.all(
+          `select i.destination_id as run_id, i.input_uuid, d.name, d.digest, d.dataset_source_type, d.dataset_source,
+             d.dataset_schema, d.dataset_profile
+           from inputs as i join datasets as d on d.dataset_uuid = i.source_id
+           where i.source_type = 'DATASET' and i.destination_type = 'RUN' and ${list.sql} order by i.input_uuid`,
+          [list.value],
+        )
+      : [];
+    const tags = await rowsOf(
+      'input_tags',
+      'input_uuid',
+      ['name', 'value'],
+      found.map((row) => text(row['input_uuid'])),
+      't.name',
+    );
+    const byRun = groupBy(found, (row) => text(row['run_id']));
+    return (runId: string) =>
+      (byRun.get(runId) ?? []).map((row) => ({
+        name: text(row['name']),
+        digest: text(row['digest']),
+        sourceType: text(row['dataset_source_type']),
+        source: text(row['dataset_source']),
+        ...(row['dataset_schema'] !== null && { schema: text(row['dataset_schema']) }),
+        ...(row['dataset_profile'] !== null && { profile: text(row['dataset_profile']) }),
+        tags: toPairs(tags(text(row['input_uuid'])), 'name'),
+      }));
+  }
+
+  async function modelsOfRuns(runIds: readonly string[]) {
+    const found = await rowsOf(
+      'inputs',
+      'source_id',
+      ['source_type', 'destination_type', 'destination_id', 'step'],
+      runIds,
+      't.destination_id',
+    );
+    return (runId: string) => ({
+      modelInputs: found(runId)
+        .filter((row) => row['source_type'] === 'RUN_INPUT')
+        .map((row) => text(row['destination_id'])),
+      modelOutputs: found(runId)
+        .filter((row) => row['source_type'] === 'RUN_OUTPUT')
+        .map((row) => ({ modelId: text(row['destination_id']), step: number(row['step']) })),
+    });
+  }
+
+  async function toRuns(found: readonly Row[]): Promise<SourceRun[]> {
+    const ids = found.map((row) => text(row['run_uuid']));
+    const params = await rowsOf('params', 'run_uuid', ['key', 'value'], ids, 't.run_uuid, t.key');
+    const tags = await rowsOf('tags', 'run_uuid', ['key', 'value'], ids, 't.run_uuid, t.key');
+    const datasets = await datasetsOf(ids);
+    const models = await modelsOfRuns(ids);
+    const list = connection.inList('run_uuid', ids);
+    const counts = new Map(
+      (
+        await connection.all(`select run_uuid, count(*) as points from metrics where ${list.sql} group by run_uuid`, [
+          list.value,
+        ])
+      ).map((row) => [text(row['run_uuid']), number(row['points'])]),
+    );
+    return found.map((row): SourceRun => {
+      const id = text(row['run_uuid']);
+      const own = toPairs(tags(id));
+      const name = text(row['name']) || (own.find(({ key }) => key === 'mlflow.runName')?.value ?? '');
+      const points = counts.get(id) ?? 0;
+      return {
+        record: {
+          id,
+          experimentId: text(row['experiment_id']),
+          name,
+          status: statuses.find((status) => status === row['status']) ?? 'FINISHED',
+          user: text(row['user_id']),
+          startMs: number(row['start_time']),
+          ...(row['end_time'] !== null && { endMs: number(row['end_time']) }),
+          lifecycle: isDeleted(row) ? 'deleted' : 'active',
+          ...(isDeleted(row) && row['deleted_time'] !== null && { deletedMs: number(row['deleted_time']) }),
+          params: toPairs(params(id)),
+          tags: withNameTag(name, own),
+          datasets: datasets(id),
+          ...models(id),
+        },
+        artifactUri: text(row['artifact_uri']),
+        points,
+        hint: points,
+      };
+    });
+  }
+
+  async function* historiesOf(runIds: readonly string[]): AsyncGenerator<HistoryRecord> {
+    const list = connection.inList('run_uuid', runIds);
+    let open: HistoryRecord | undefined;
+    const statement = `select run_uuid, key, timestamp, step, value, is_nan from metrics where ${list.sql}
+      order by run_uuid, key, timestamp, step`;
+    for await (const page of connection.stream(statement, [list.value]))
+      for (const row of page) {
+        const [runId, key] = [text(row['run_uuid']), text(row['key'])];
+        if (open?.runId !== runId || open.key !== key || open.values.length >= pointsOfHistory) {
+          if (open !== undefined) yield open;
+          open = { runId, key, atMs: [], steps: [], values: [] };
+        }
+        open.atMs.push(number(row['timestamp']));
+        open.steps.push(number(row['step']));
+        open.values.push(toMetricNumber(isTrue(row['is_nan']) ? Number.NaN : unclamp(number(row['value']))));
+      }
+    if (open !== undefined) yield open;
+  }
+
+  async function toModels(found: readonly Row[]): Promise<SourceModel[]> {
+    const ids = found.map((row) => text(row['model_id']));
+    const params = await rowsOf('logged_model_params', 'model_id', ['param_key', 'param_value'], ids, 't.param_key');
+    const tags = await rowsOf('logged_model_tags', 'model_id', ['tag_key', 'tag_value'], ids, 't.tag_key');
+    const metrics = await rowsOf(
+      'logged_model_metrics',
+      'model_id',
+      ['metric_name', 'metric_timestamp_ms', 'metric_step', 'metric_value', 'run_id', 'dataset_name', 'dataset_digest'],
+      ids,
+      't.metric_name, t.metric_timestamp_ms',
+    );
+    return found.map((row): SourceModel => {
+      const id = text(row['model_id']);
+      const sourceRunId = optional(row['source_run_id']);
+      return {
+        record: {
+          id,
+          experimentId: text(row['experiment_id']),
+          name: text(row['name']),
+          type: text(row['model_type']),
+          ...(sourceRunId !== undefined && { sourceRunId }),
+          status: modelStatuses[number(row['status'])] ?? 'LOGGED_MODEL_PENDING',
+          statusMessage: text(row['status_message']),
+          createdMs: number(row['creation_timestamp_ms']),
+          updatedMs: number(row['last_updated_timestamp_ms']),
+          ...(isDeleted(row) && { deletedMs: number(row['last_updated_timestamp_ms']) }),
+          params: toPairs(params(id), 'param_key', 'param_value'),
+          tags: toPairs(tags(id), 'tag_key', 'tag_value'),
+          metrics: metrics(id).map((metric) => ({
+            key: text(metric['metric_name']),
+            runId: text(metric['run_id']),
+            atMs: number(metric['metric_timestamp_ms']),
+            step: number(metric['metric_step']),
+            value: toMetricNumber(
+              metric['metric_value'] === null ? Number.NaN : unclamp(number(metric['metric_value'])),
+            ),
+            datasetName: text(metric['dataset_name']),
+            datasetDigest: text(metric['dataset_digest']),
+          })),
+        },
+        artifactUri: text(row['artifact_location']),
+      };
+    });
+  }
+
+  async function versionsOf(name: string): Promise<VersionRecord[]> {
+    const scope = workspaceValue('model_versions');
+    const columns = [
+      'version', 'creation_time', 'last_updated_time', 'description', 'user_id', 'current_stage', 'source', 'run_id',
+      'run_link', 'storage_location',
+    ]; // biome-ignore format: a list of columns
+    const found = await rows(
+      select('model_versions', columns, `where t.name = ?${ofWorkspace('model_versions')} order by t.version`),
+      [name, ...scope],
+    );
+    const tags = await rows(
+      select(
+        'model_version_tags',
+        ['version', 'key', 'value'],
+        `where t.name = ?${ofWorkspace('model_version_tags')} order by t.key`,
+      ),
+      [name, ...workspaceValue('model_version_tags')],
+    );
+    // a deleted version keeps its row, without a source to speak of
+    return found
+      .filter((row) => row['current_stage'] !== 'Deleted_Internal')
+      .map((row) => toVersionRecord(row, toPairs(tags.filter((tag) => tag['version'] === row['version']))));
+  }
+
+  return {
+    label: connection.label,
+
+    async experiments() {
+      const columns = [
+        'experiment_id',
+        'name',
+        'artifact_location',
+        'lifecycle_stage',
+        'creation_time',
+        'last_update_time',
+      ];
+      const found = await rows(
+        select('experiments', columns, `where 1 = 1${ofWorkspace('experiments')} order by t.experiment_id`),
+        workspaceValue('experiments'),
+      );
+      const tags = await rows(select('experiment_tags', ['experiment_id', 'key', 'value'], 'order by t.key'));
+      return found.map((row) => ({
+        record: {
+          id: text(row['experiment_id']),
+          name: text(row['name']),
+          lifecycle: isDeleted(row) ? 'deleted' : 'active',
+          createdMs: number(row['creation_time']),
+          updatedMs: number(row['last_update_time'] ?? row['creation_time']),
+          tags: toPairs(tags.filter((tag) => tag['experiment_id'] === row['experiment_id'])),
+        },
+        artifactUri: text(row['artifact_location']),
+      }));
+    },
+
+    async *runs(experimentId) {
+      const columns = ['run_uuid', 'experiment_id', 'name', 'user_id', 'status', 'start_time', 'end_time',
+        'lifecycle_stage', 'artifact_uri', 'deleted_time']; // biome-ignore format: a list of columns
+      for (let after = ''; ; ) {
+        const found = await rows(
+          select(
+            'runs',
+            columns,
+            `where t.experiment_id = ? and t.run_uuid > ? order by t.run_uuid limit ${runsAtOnce}`,
+          ),
+          [Number(experimentId), after],
+        );
+        if (found.length > 0) yield await toRuns(found);
+        if (found.length < runsAtOnce) return;
+        after = text(found.at(-1)?.['run_uuid']);
+      }
+    },
+
+    async *histories(runs) {
+      let together: string[] = [];
+      let points = 0;
+      for (const run of runs) {
+        if (run.points === 0) continue;
+        if (together.length > 0 && points + (run.points ?? 0) > pointsAtOnce) {
+          yield* historiesOf(together);
+          [together, points] = [[], 0];
+        }
+        together.push(run.record.id);
+        points += run.points ?? 0;
+      }
+      if (together.length > 0) yield* historiesOf(together);
+    },
+
+    async *loggedModels(experimentId) {
+      const columns = ['model_id', 'experiment_id', 'name', 'artifact_location', 'creation_timestamp_ms',
+        'last_updated_timestamp_ms', 'status', 'lifecycle_stage', 'model_type', 'source_run_id', 'status_message']; // biome-ignore format: a list of columns
+      for (let after = ''; ; ) {
+        const found = await rows(
+          select(
+            'logged_models',
+            columns,
+            `where t.experiment_id = ? and t.model_id > ? order by t.model_id limit ${modelsAtOnce}`,
+          ),
+          [Number(experimentId), after],
+        );
+        if (found.length > 0) yield await toModels(found);
+        if (found.length < modelsAtOnce) return;
+        after = text(found.at(-1)?.['model_id']);
+      }
+    },
+
+    async *models() {
+      const columns = ['name', 'creation_time', 'last_updated_time', 'description'];
+      const found = await rows(
+        select('registered_models', columns, `where 1 = 1${ofWorkspace('registered_models')} order by t.name`),
+        workspaceValue('registered_models'),
+      );
+      for (const row of found) {
+        const name = text(row['name']);
+        const tags = await rows(
+          select(
+            'registered_model_tags',
+            ['key', 'value'],
+            `where t.name = ?${ofWorkspace('registered_model_tags')} order by t.key`,
+          ),
+          [name, ...workspaceValue('registered_model_tags')],
+        );
+        const aliases = await rows(
+          select(
+            'registered_model_aliases',
+            ['alias', 'version'],
+            `where t.name = ?${ofWorkspace('registered_model_aliases')} order by t.alias`,
+          ),
+          [name, ...workspaceValue('registered_model_aliases')],
+        );
+        const record: ModelRecord = {
+          name,
+          description: text(row['description']),
+          createdMs: number(row['creation_time']),
+          updatedMs: number(row['last_updated_time'] ?? row['creation_time']),
+          tags: toPairs(tags),
+          aliases: aliases.map((alias) => ({ alias: text(alias['alias']), version: number(alias['version']) })),
+          versions: await versionsOf(name),
+        };
+        yield record;
+      }
+    },
+
+    artifacts: (uri) => openArtifacts(uri, { proxied: options.artifactFolder }),
+
+    async leftBehind() {
+      const left: LeftBehind[] = [];
+      for (const [table, what] of Object.entries(leftTables)) {
+        if (!tables.has(table)) continue;
+        const [row] = await connection.all(`select count(*) as found from ${table}`);
+        if (number(row?.['found']) > 0) left.push({ what, count: number(row?.['found']) });
+      }
+      if (tables.get('experiments')?.has('workspace') === true) {
+        const others = await connection.all(
+          'select workspace, count(*) as found from experiments where workspace <> ? group by workspace',
+          [workspace],
+        );
+        for (const row of others)
+          left.push({
+            what: `experiments of workspace "${text(row['workspace'])}" (--workspace)`,
+            count: number(row['found']),
+          });
+      }
+      return left;
+    },
+
+    close: () => connection.close(),
+  };
+}
+
+function groupBy(rows: readonly Row[], keyOf: (row: Row) => string): ReadonlyMap<string, readonly Row[]> {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const key = keyOf(row);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [row]);
+    else group.push(row);
+  }
+  return groups;
+}
+
+/** An infinity is the greatest number in MLflow's tables. */
+function unclamp(value: number): number {
+  if (value >= 1.797693134862315e308) return Number.POSITIVE_INFINITY;
+  return value <= -1.797693134862315e308 ? Number.NEGATIVE_INFINITY : value;
+}
+
+function toVersionRecord(row: Row, tags: VersionRecord['tags']): VersionRecord {
+  const [source, storage, runId] = [text(row['source']), text(row['storage_location']), optional(row['run_id'])];
+  const owner = /^models:\/+(m-[0-9a-f]{32})/.exec(source)?.[1] ?? ownerOfUri(storage)?.id;
+  return {
+    version: number(row['version']),
+    source,
+    storageLocation: storage,
+    ...(runId !== undefined && { trackingRunId: runId }),
+    ...(owner?.startsWith('m-') === true && { loggedModelId: owner }),
+    runLink: text(row['run_link']),
+    description: text(row['description']),
+    stage: stages.find((stage) => stage === row['current_stage']) ?? 'None',
+    user: text(row['user_id']),
+    createdMs: number(row['creation_time']),
+    updatedMs: number(row['last_updated_time'] ?? row['creation_time']),
+    tags,
+    files: [],
+  };
+}

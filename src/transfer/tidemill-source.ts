@@ -1,0 +1,95 @@
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
+import {
+  exportExperiments,
+  exportFiles,
+  exportHistories,
+  exportLoggedModels,
+  exportModels,
+  exportRuns,
+} from '#contracts/transfer';
+import type { Source, SourceFile } from './source.ts';
+import type { TidemillApi } from './target-api.ts';
+
+const ours = 'mlflow-artifacts:/';
+
+interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly next?: string;
+}
+
+async function* pagesOf<Item>(
+  ask: (page: { readonly cursor?: string }) => Promise<Page<Item>>,
+): AsyncGenerator<readonly Item[]> {
+  for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+    const page: Page<Item> = await ask(cursor === undefined ? {} : { cursor });
+    cursor = page.next;
+    if (page.items.length > 0) yield page.items;
+  }
+}
+
+/** A project of a Tidemill, by its bulk API. */
+export function createTidemillSource(api: TidemillApi, label: string): Source {
+  async function* filesBelow(folder: string): AsyncGenerator<SourceFile> {
+    for (const { path, sha256, sizeBytes } of (await api.call(exportFiles, { query: { folder } })).items)
+      yield {
+        path: path.slice(folder.length + 1),
+        sizeBytes,
+        sha256,
+        async open() {
+          const { body } = await api.request(`/api/v1/artifacts/${sha256}`);
+          return Readable.fromWeb((body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>);
+        },
+      };
+  }
+
+  return {
+    label,
+
+    async experiments() {
+      const found = [];
+      for await (const page of pagesOf((query) => api.call(exportExperiments, { query })))
+        for (const { keptAt, ...record } of page) found.push({ record, artifactUri: keptAt ?? `${ours}${record.id}` });
+      return found;
+    },
+
+    async *runs(experimentId) {
+      for await (const page of pagesOf((cursor) => api.call(exportRuns, { query: { ...cursor, experimentId } })))
+        yield page.map(({ run: { keptAt: _, ...record }, artifactUri, points }) => ({
+          record,
+          artifactUri,
+          points,
+          hint: points,
+        }));
+    },
+
+    async *histories(runs) {
+      for (const { record, points } of runs) {
+        if (points === 0) continue;
+        for await (const page of pagesOf((cursor) =>
+          api.call(exportHistories, { query: { ...cursor, runId: record.id } }),
+        ))
+          yield* page;
+      }
+    },
+
+    async *loggedModels(experimentId) {
+      for await (const page of pagesOf((cursor) =>
+        api.call(exportLoggedModels, { query: { ...cursor, experimentId } }),
+      ))
+        yield page.map(({ model: { keptAt: _, ...record }, artifactUri }) => ({ record, artifactUri }));
+    },
+
+    async *models() {
+      for await (const page of pagesOf((query) => api.call(exportModels, { query }))) yield* page;
+    },
+
+    async artifacts(uri) {
+      if (!uri.startsWith(ours)) return { keptAt: uri, why: 'bytes stay where they are' };
+      return { files: filesBelow(uri.slice(ours.length)) };
+    },
+
+    leftBehind: async () => [],
+    close: async () => undefined,
+  };
+}
