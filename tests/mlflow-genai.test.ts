@@ -137,3 +137,27 @@ test(
   },
   scriptMs,
 );
+
+test(
+  'mlflow.genai.evaluate runs scorers in code on a data set of the server, and its traces hold what they said',
+  async () => {
+    const metrics = { 'exact/mean': 0.667, 'length/mean': 2.333 };
+    expect(await runScript('mlflow_evaluate.py')).toEqual({
+      metrics,
+      'run metrics': metrics,
+      dataset: ['sums'],
+      traces: 3,
+      inputs: ['1 + 1', '2 + 2', '2 + 3'],
+      feedback: [
+        ['exact', false],
+        ['exact', true],
+        ['exact', true],
+        ['length', 1],
+        ['length', 1],
+        ['length', 5],
+      ],
+      'run type': 'genai_evaluate',
+    });
+  },
+  scriptMs,
+);

@@ -15,10 +15,12 @@ export interface WebhookReceiver {
   answer(how: (response: ServerResponse) => void): void;
 }
 
+const taken = (response: ServerResponse): void => void response.writeHead(204).end();
+
 /** A receiver of webhooks on loopback, which answers 204 unless told otherwise; closed when the test ends. */
 export async function openWebhookReceiver(): Promise<WebhookReceiver> {
   const received: ReceivedPost[] = [];
-  let answer = (response: ServerResponse): void => void response.writeHead(204).end();
+  let answer = taken;
   const server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));

@@ -111,17 +111,17 @@ const digestOf = (name: string, changeId: string) =>
 const hexId = (unit: Unit) => unit.newId().replaceAll('-', '');
 const referenceOf = (datasetId: string) => formatReference('evaluation-dataset', datasetId);
 
+async function get(reader: Reader, project: string, datasetId: string): Promise<EvaluationDataset> {
+  const dataset = await findDataset(reader, project, datasetId);
+  if (dataset === undefined) throw evaluationErrors.EVALUATION_DATASET_NOT_FOUND(datasetId);
+  return dataset;
+}
+
 export function createEvaluationDatasets({ tracking, lineage }: EvaluationDatasetDeps): EvaluationDatasetsApi {
   async function requireExperiments(unit: Unit, project: string, ids: readonly string[]): Promise<void> {
     for (const id of ids)
       if ((await tracking.experiment(unit, project, id)) === undefined)
         throw evaluationErrors.EVALUATION_EXPERIMENT_NOT_FOUND(id);
-  }
-
-  async function get(reader: Reader, project: string, datasetId: string): Promise<EvaluationDataset> {
-    const dataset = await findDataset(reader, project, datasetId);
-    if (dataset === undefined) throw evaluationErrors.EVALUATION_DATASET_NOT_FOUND(datasetId);
-    return dataset;
   }
 
   /** Runs that log the dataset name it by name and digest: the graph leads from there to the dataset. */

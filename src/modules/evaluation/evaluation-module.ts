@@ -8,6 +8,7 @@ import {
 } from './evaluation-dataset-service.ts';
 import { registerEvaluationRoutes } from './evaluation-routes.ts';
 import { createEvaluationService, type EvaluationApi, type EvaluationDeps } from './evaluation-service.ts';
+import { forgetExperiment } from './purged-experiment-store.ts';
 import { createScorers, type ScorersApi } from './scorer-service.ts';
 
 export interface EvaluationModule {
@@ -46,6 +47,14 @@ export function createEvaluationModule(
         async handle(unit, event) {
           if (event.type !== 'promotion.reopened') return;
           await service.promotionReopened(unit, event.project, event.data.promotionId);
+        },
+      },
+      {
+        name: 'evaluation.purged-experiments',
+        types: ['experiment.purged'],
+        async handle(unit, event) {
+          if (event.type !== 'experiment.purged') return;
+          await forgetExperiment(unit, event.project, event.data.experimentId);
         },
       },
     ],

@@ -31,7 +31,9 @@ const columns = [
 ] as const;
 
 /** These columns hold what this store wrote, so that their types are known. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
 const parse = <Value>(text: string): Value => parseExactJson(text) as Value;
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
 const parseOptional = <Value>(text: string | null): Value | undefined => (text === null ? undefined : parse(text));
 
 const rowToRecord = (row: RecordRow): StoredRecord => ({
@@ -91,13 +93,14 @@ export async function listRecordsAfter(
   return rows.map(rowToRecord);
 }
 
+const optional = (value: EvaluationRecord['outputs']) => (value === undefined ? null : writeExactJson(value));
+
 /** How many rows go into one statement: their values stay below the parameters that both databases allow. */
 const batchRows = 500;
 
 /** Writes records, over those of the same inputs. */
 export async function putRecords(unit: Unit, datasetId: string, records: readonly StoredRecord[]): Promise<void> {
   const rows = records.map((record): RecordRow => {
-    const optional = (value: EvaluationRecord['outputs']) => (value === undefined ? null : writeExactJson(value));
     return {
       record_id: record.recordId,
       dataset_id: datasetId,

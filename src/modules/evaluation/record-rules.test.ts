@@ -45,5 +45,5 @@ test('what is no record is refused by its number and its fault', () => {
     '{"inputs":{},"tags":[]}',
     '{"inputs":{},"source":{"source_type":"MOON"}}',
   ])
-    expect(() => readRecord(parseExactJson(text), 3), text).toThrow(/record 3/);
+    expect(() => readRecord(parseExactJson(text), 3)).toThrow(/record 3/);
 });

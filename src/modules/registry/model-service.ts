@@ -79,13 +79,14 @@ export async function ensureModel(unit: Unit, ids: Ids, project: string, name: s
   return found;
 }
 
+const kindOf = (prompt: boolean) => (prompt ? 'prompt' : 'model');
+
 /** A model and a prompt cannot have the same name: whoever asks for one hears which it is. */
 async function nameTaken(unit: Unit, { model_key, name }: ModelRow, wantsPrompt: boolean): Promise<Error> {
   const isOne = isPrompt((await listModelTags(unit, [model_key])).get(model_key) ?? []);
-  const kinds = (prompt: boolean) => (prompt ? 'prompt' : 'model');
   return isOne === wantsPrompt
-    ? registryErrors.MODEL_EXISTS(name, kinds(isOne))
-    : registryErrors.MODEL_NAME_TAKEN(name, kinds(wantsPrompt), kinds(isOne));
+    ? registryErrors.MODEL_EXISTS(name, kindOf(isOne))
+    : registryErrors.MODEL_NAME_TAKEN(name, kindOf(wantsPrompt), kindOf(isOne));
 }
 
 async function tellOfTag(

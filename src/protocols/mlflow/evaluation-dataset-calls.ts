@@ -55,10 +55,10 @@ function readRecordsToken(token: string): readonly [number, string] {
   throw invalidParameter('Invalid page token');
 }
 
+const nameOf = ({ project, params }: CallInput) => ({ project, datasetId: params['datasetId'] ?? '' });
+
 /** Evaluation data sets: the calls that MLflow's client sends for `mlflow.genai.datasets`. */
 export function evaluationDatasetCalls({ database, evaluationDatasets }: MlflowDeps): readonly MlflowCall[] {
-  const nameOf = ({ project, params }: CallInput) => ({ project, datasetId: params['datasetId'] ?? '' });
-
   async function search({ fields, project }: CallInput): Promise<unknown> {
     const limit = fields.bounded('max_results', { preset: 1000, maximum: 50_000 });
     const offset = decodePageToken(fields.text('page_token'));
