@@ -1450,7 +1450,7 @@ CREATE INDEX tracking_runs_by_parent on tracking_runs (parent_run_id) where pare
 
 CREATE INDEX tracking_runs_by_start on tracking_runs (experiment_key, lifecycle, start_ms desc, run_id, status);
 
-CREATE INDEX tracking_runs_unlisted on tracking_runs (lifecycle, experiment_key, listing, run_id) where listing <> 'listed';
+CREATE INDEX tracking_runs_unlisted on tracking_runs (lifecycle, listing, experiment_key, run_id) where listing <> 'listed';
 
 CREATE TABLE user_roles (
   user_name text not null references users (name),
