@@ -34,6 +34,7 @@ afterAll(async () => {
 
 /** What a script prints last, as JSON; it runs against a project of the server. */
 async function runScript(script: string, project: string, requirementsPath: string): Promise<unknown> {
+  await database.write({ actor: 'user:test' }, (unit) => server.projects.ensure(unit, project));
   const { pythonPath } = await environments.ensureEnvironment({ requirementsPath });
   const { stdout } = await run(pythonPath, [join('tests', 'python', script)], {
     env: {

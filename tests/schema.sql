@@ -89,6 +89,30 @@ CREATE INDEX artifact_holds_owner on artifact_holds (project, owner, sha256);
 
 CREATE INDEX artifact_holds_sha256 on artifact_holds (sha256);
 
+CREATE TABLE artifact_upload_parts (
+  upload_id text not null references artifact_uploads (upload_id) on delete cascade,
+  part bigint not null,
+  etag text not null,
+  size_bytes bigint not null,
+  primary key (upload_id, part)
+);
+
+CREATE TABLE artifact_uploads (
+  upload_id text primary key,
+  project text not null,
+  path text not null,
+  part_count bigint not null,
+  state text not null check (state in ('open', 'completed')),
+  active_ms bigint not null
+);
+
+CREATE INDEX artifact_uploads_active on artifact_uploads (active_ms);
+
+CREATE TABLE artifact_url_keys (
+  name text primary key,
+  secret text not null
+);
+
 CREATE TABLE artifacts (
   sha256 text primary key,
   size_bytes bigint not null,
@@ -1450,7 +1474,7 @@ CREATE INDEX tracking_runs_by_parent on tracking_runs (parent_run_id) where pare
 
 CREATE INDEX tracking_runs_by_start on tracking_runs (experiment_key, lifecycle, start_ms desc, run_id, status);
 
-CREATE INDEX tracking_runs_unlisted on tracking_runs (lifecycle, experiment_key, listing, run_id) where listing <> 'listed';
+CREATE INDEX tracking_runs_unlisted on tracking_runs (lifecycle, listing, experiment_key, run_id) where listing <> 'listed';
 
 CREATE TABLE user_roles (
   user_name text not null references users (name),

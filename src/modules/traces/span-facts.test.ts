@@ -19,6 +19,12 @@ const aSpan = (attributes: readonly SpanAttribute[]): Span => ({
   traceState: '',
 });
 
+const node = (spanId: string, parentSpanId?: string, amount?: number) => ({
+  spanId,
+  parentSpanId,
+  amounts: amount === undefined ? undefined : { tokens: amount },
+});
+
 test('other conventions are read, and told under MLflow’s names; its own names count more', () => {
   const span = aSpan([
     ['openinference.span.kind', 'RERANKER'],
@@ -52,11 +58,6 @@ test('other conventions are read, and told under MLflow’s names; its own names
 });
 
 test('a span that carries amounts stands for those below it, however deep, and a circle ends', () => {
-  const node = (spanId: string, parentSpanId?: string, amount?: number) => ({
-    spanId,
-    parentSpanId,
-    amounts: amount === undefined ? undefined : { tokens: amount },
-  });
   expect(sumOverTree([node('a'), node('b', 'a', 5), node('c', 'b', 3), node('d', 'a'), node('e', 'd', 1)])).toEqual({
     tokens: 6,
   });

@@ -29,9 +29,12 @@ describeDatabases("MLflow's traces", (open) => {
     database = await open();
     server = await createMlflowTestServer({ database, clock: database.clock, ids: database.ids });
   });
-  beforeEach(() => {
+  const makeProject = (name: string) =>
+    database.write({ actor: 'user:test' }, (unit) => server.projects.ensure(unit, name));
+  beforeEach(async () => {
     projects += 1;
     project = `t${projects}`;
+    await makeProject(project);
   });
   afterAll(async () => {
     await server.app.close();
@@ -289,6 +292,7 @@ describeDatabases("MLflow's traces", (open) => {
     await tell(1, { tags: { 'mlflow.traceName': 'here' } });
     const here = project;
     project = `${here}-other`;
+    await makeProject(project);
     expect((await get(`/${traceId(1)}`)).status).toBe(404);
     await tell(1, { tags: { 'mlflow.traceName': 'there' } });
     await call('POST', '/delete-traces', { experiment_id: '0', max_timestamp_millis: 9e15 });

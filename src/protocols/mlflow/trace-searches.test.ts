@@ -18,9 +18,12 @@ describeDatabases("searches of MLflow's traces", (open) => {
     database = await open();
     server = await createMlflowTestServer({ database, clock: database.clock, ids: database.ids });
   });
-  beforeEach(() => {
+  const makeProject = (name: string) =>
+    database.write({ actor: 'user:test' }, (unit) => server.projects.ensure(unit, name));
+  beforeEach(async () => {
     projects += 1;
     project = `t${projects}`;
+    await makeProject(project);
   });
   afterAll(async () => {
     await server.app.close();

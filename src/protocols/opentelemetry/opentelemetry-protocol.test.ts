@@ -33,6 +33,7 @@ describe('OTLP over HTTP', () => {
     headers: Readonly<Record<string, string>> = {},
     project = 'default',
   ): Promise<{ readonly status: number; readonly type: string; readonly body: Buffer }> => {
+    await database.write({ actor: 'user:test' }, (unit) => server.projects.ensure(unit, project));
     const answer = await server.app.inject({
       method: 'POST',
       url: `/projects/${project}/v1/traces`,
