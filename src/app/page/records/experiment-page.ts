@@ -110,9 +110,11 @@ async function findSample({ reader, tracking, paths }: Deps, runs: readonly Run[
   return sample;
 }
 
+/** Of the run, not of the machine that it ran on. */
+const isOwn = (key: string): boolean => !key.startsWith('system/');
+
 /** Those of a run like the others, its machine's own last, and the one that orders the list. */
 function columnsOf(sample: Run | undefined, order: string | undefined): Columns {
-  const isOwn = (key: string) => !key.startsWith('system/');
   const keys = sample?.metrics.map(({ key }) => key) ?? [];
   const ordered = /^metrics?\.`?(.+?)`?(?: (?:asc|desc))?$/i.exec(order ?? '')?.[1];
   const metrics = [

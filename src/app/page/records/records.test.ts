@@ -28,6 +28,8 @@ async function openServer(flags: Record<string, string> = {}) {
 }
 
 const actor = { actor: 'user:test' };
+const rows = (body: string) => [...body.matchAll(/<th scope="row">(m\d+)</g)].map(([, name]) => name);
+const names = (body: string) => [...body.matchAll(/>(run-\d+|gone)<\/a>/g)].map(([, name]) => name);
 const hostile = `<img src=x onerror="alert('1')"> & \`co\``;
 
 test('what a template holds is text', () => {
@@ -98,7 +100,6 @@ test('a run with thousands of metrics and params comes in pages, and finds one b
     return info.runId;
   });
   const path = `/ui/experiments/0/runs/${runId}`;
-  const rows = (body: string) => [...body.matchAll(/<th scope="row">(m\d+)</g)].map(([, name]) => name);
   const first = await app.inject(path);
   expect(rows(first.body)).toHaveLength(50);
   expect(first.body).toContain('1–50 of 3,000');
@@ -122,7 +123,6 @@ test('an experiment lists its runs page by page, filtered and ordered, and says 
     const { info } = await tracking.createRun(unit, { project: 'default', name: 'gone' });
     await tracking.deleteRun(unit, { project: 'default', runId: info.runId });
   });
-  const names = (body: string) => [...body.matchAll(/>(run-\d+|gone)<\/a>/g)].map(([, name]) => name);
   const first = await app.inject('/ui/experiments/0');
   expect(names(first.body).slice(0, 2)).toEqual(['run-59', 'run-58']);
   const next = /rel="next" href="([^"]+)"/.exec(first.body)?.[1]?.replaceAll('&amp;', '&') ?? '';
