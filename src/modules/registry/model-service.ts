@@ -114,7 +114,7 @@ export interface ModelService {
 }
 
 export function createModelService(
-  { approvals, ids, artifacts }: RegistryDeps,
+  { approvals, ids, artifacts, lineage }: RegistryDeps,
   rejectOpen: (unit: Unit, project: string, model: string, version: number, reason: string) => Promise<void>,
 ): ModelService {
   return {
@@ -146,6 +146,16 @@ export function createModelService(
           await artifacts.retain(unit, { project, sha256, sizeBytes, owner, name: path });
         await artifacts.release(unit, { project, owner: formatReference('model', model, version) });
       }
+      // What came of it under its old name came of the same thing.
+      await lineage.record(
+        unit,
+        project,
+        versions.map(({ version }) => ({
+          from: formatReference('model', model, version),
+          to: formatReference('model', newName, version),
+          kind: 'renamed',
+        })),
+      );
     },
 
     async deleteModel(unit, { project, model }) {

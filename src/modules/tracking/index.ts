@@ -1,3 +1,4 @@
+export { toCursorParts, toPosition } from './light-search.ts';
 export { toRunDocument, toWireMetric } from './run-document.ts';
 export type { RunPosition } from './run-search-plan.ts';
 export type { FoundRuns, RunPageQuery } from './run-search-read-model.ts';

@@ -1,6 +1,7 @@
-import type { Experiment, Run, TrackingApi } from '#modules/tracking';
+import { type Experiment, type Run, type TrackingApi, toCursorParts, toPosition } from '#modules/tracking';
 import type { Reader } from '#platform/database';
 import { isAppError } from '#platform/errors';
+import { decodeCursor, encodeCursor } from '#platform/sql';
 import { type Html, html } from './html.ts';
 import { badge, card, durationText, facts, instant, layout, none, numberText, pager, shorten } from './parts.ts';
 import { type Paths, withQuery } from './paths.ts';
@@ -8,7 +9,8 @@ import { type Paths, withQuery } from './paths.ts';
 export interface ExperimentQuery {
   readonly filter: string | undefined;
   readonly order: string | undefined;
-  readonly from: number;
+  /** Where the page before ended, as a cursor. */
+  readonly after: string | undefined;
   /** Runs that were deleted instead of those that are there. */
   readonly deleted: boolean;
 }
@@ -34,7 +36,7 @@ export async function experimentPage(deps: Deps, experiment: Experiment, query: 
   const { paths } = deps;
   const self = paths.experiment(experiment.experimentId);
   const kept = { filter: query.filter, order: query.order, deleted: query.deleted ? 'yes' : undefined };
-  const { runs, more, problem, columns } = await findRuns(deps, experiment, query);
+  const { runs, next, problem, columns } = await findRuns(deps, experiment, query);
   const body = html`
     <div class="headline"><h1>${experiment.name}</h1>${experiment.lifecycle === 'deleted' && badge('deleted')}</div>
     ${facts([
@@ -57,7 +59,11 @@ export async function experimentPage(deps: Deps, experiment: Experiment, query: 
             ? none(query.filter === undefined ? 'No runs.' : 'No run is as the filter wants it.')
             : html`<div class="scroll">${runTable(paths, self, kept, runs, columns)}</div>`
         }
-        ${pager({ path: self, query: kept, field: 'from', offset: query.from, size: runsAtOnce, shown: runs.length, more })}
+        ${
+          (query.after !== undefined || next !== undefined) &&
+          html`<p class="pager">${query.after !== undefined && html`<a href="${withQuery(self, kept)}">first page</a>`}
+            ${next !== undefined && html`<a rel="next" href="${withQuery(self, { ...kept, after: next })}">next →</a>`}</p>`
+        }
         <p class="hint"><a href="${withQuery(self, { filter: query.filter, deleted: query.deleted ? undefined : 'yes' })}">${query.deleted ? 'Runs that are not deleted' : 'Deleted runs'}</a></p>`,
     )}`;
   return layout(paths, [{ text: 'experiments', href: paths.experiments }, { text: experiment.name }], body);
@@ -71,26 +77,44 @@ async function findRuns({ reader, tracking, paths }: Deps, { experimentId }: Exp
     filter: query.filter,
     orderBy: query.order === undefined ? [] : [query.order],
     limit: runsAtOnce,
-    offset: query.from,
   };
   try {
+    const after = query.after === undefined ? undefined : toPosition(decodeCursor(query.after));
     const bare = { metrics: [], params: [], tags: [], inputs: false };
-    const { items } = await tracking.searchRuns(reader, { ...common, limit: 1, fields: bare });
-    const [first] = items;
-    const sample = first && (await tracking.run(reader, paths.project, first.info.runId));
+    const { items } = await tracking.searchRuns(reader, { ...common, after, fields: bare });
+    const sample = await findSample({ reader, tracking, paths }, items);
     const columns = columnsOf(sample, query.order);
-    const found = await tracking.searchRuns(reader, { ...common, fields: { ...columns, tags: [], inputs: false } });
-    return { runs: found.items, more: found.next !== undefined, problem: undefined, columns };
+    const found = await tracking.searchRuns(reader, {
+      ...common,
+      after,
+      fields: { ...columns, tags: [], inputs: false },
+    });
+    const next = found.next && encodeCursor(toCursorParts(found.next));
+    return { runs: found.items, next, problem: undefined, columns };
   } catch (error) {
     // what somebody typed into the filter is told where they typed it
     if (!(isAppError(error) && error.kind === 'invalid')) throw error;
-    return { runs: [], more: false, problem: error.message, columns: { metrics: [], params: [] } };
+    return { runs: [], next: undefined, problem: error.message, columns: { metrics: [], params: [] } };
   }
 }
 
-/** Those of the first run, its machine's own last, and the one that orders the list. */
+/** The first of some runs of a page that has metrics: runs of one experiment log alike. */
+async function findSample({ reader, tracking, paths }: Deps, runs: readonly Run[]): Promise<Run | undefined> {
+  let sample: Run | undefined;
+  for (const at of [0, 1, 2, Math.floor(runs.length / 2), runs.length - 1]) {
+    const run = runs[at];
+    if (run === undefined || (sample?.metrics.length ?? 0) > 0) continue;
+    const found = await tracking.run(reader, paths.project, run.info.runId);
+    if (found !== undefined && (sample === undefined || found.metrics.length > 0)) sample = found;
+  }
+  return sample;
+}
+
+/** Of the run, not of the machine that it ran on. */
+const isOwn = (key: string): boolean => !key.startsWith('system/');
+
+/** Those of a run like the others, its machine's own last, and the one that orders the list. */
 function columnsOf(sample: Run | undefined, order: string | undefined): Columns {
-  const isOwn = (key: string) => !key.startsWith('system/');
   const keys = sample?.metrics.map(({ key }) => key) ?? [];
   const ordered = /^metrics?\.`?(.+?)`?(?: (?:asc|desc))?$/i.exec(order ?? '')?.[1];
   const metrics = [

@@ -1,3 +1,4 @@
+import { parseReference } from '#contracts/references';
 import type { LineageApi } from '#modules/lineage';
 import type { Reader } from '#platform/database';
 import { type Html, html } from './html.ts';
@@ -31,5 +32,8 @@ export async function lineageCard(
 
 function nodeLink(paths: Paths, reference: string): Html {
   const href = paths.reference(reference);
-  return href === undefined ? html`<code>${reference}</code>` : html`<a href="${href}"><code>${reference}</code></a>`;
+  const { kind, name, at } = parseReference(reference) ?? {};
+  // for reading, so that signs of a name stand as they are
+  const text = html`<code>${kind === undefined ? reference : `${kind}:${name}${at === undefined ? '' : `@${at}`}`}</code>`;
+  return href === undefined ? text : html`<a href="${href}">${text}</a>`;
 }

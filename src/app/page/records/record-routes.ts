@@ -81,7 +81,7 @@ export function registerRecords(
       return experimentPage({ reader, tracking, paths }, experiment, {
         filter: textIn(query['filter']),
         order: textIn(query['order']),
-        from: countIn(query['from']),
+        after: textIn(query['after']),
         deleted: query['deleted'] === 'yes',
       });
     },

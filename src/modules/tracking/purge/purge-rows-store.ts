@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
+import { unlistRun } from '../run-listing-store.ts';
 import type { TrackingTables } from '../tracking-tables.ts';
 
 /** What a purge takes its runs and models from: an experiment, or whatever was deleted in a project by an instant. */
@@ -84,6 +85,12 @@ export async function listProjectsWithDeleted(reader: Reader, deletedBeforeMs: n
  */
 export async function deleteRun(unit: Unit, runId: string): Promise<number> {
   const query = unit.query<TrackingTables>();
+  const run = await query
+    .selectFrom('tracking_runs')
+    .select('tracking_runs.listing')
+    .where('tracking_runs.run_id', '=', runId)
+    .executeTakeFirst();
+  if (run?.listing === 'listed') await unlistRun(unit, runId);
   const waiting = await query
     .selectFrom('tracking_metric_batches')
     .select((of) => of.fn.sum<number | null>('tracking_metric_batches.point_count').as('points'))

@@ -230,15 +230,3 @@ export async function deleteItem(unit: Unit, purgeId: string, item: PurgeItem): 
     .where('tracking_purge_items.item_ref', '=', item.ref)
     .execute();
 }
-
-/** A purge has taken it: nothing brings it back. */
-export async function isBeingPurged(reader: Reader, ref: string): Promise<boolean> {
-  const row = await reader
-    .query<TrackingTables>()
-    .selectFrom('tracking_purge_items')
-    .select('tracking_purge_items.purge_id')
-    .where('tracking_purge_items.item_ref', '=', ref)
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
-}

@@ -1,0 +1,181 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { loadConfig } from '#platform/config';
+import { createLogger } from '#platform/log';
+import { createControlPlane } from '../../control-plane.ts';
+import { openPlatform } from '../../platform.ts';
+import { html } from './html.ts';
+
+async function openServer(flags: Record<string, string> = {}) {
+  const home = mkdtempSync(join(tmpdir(), 'tidemill-page-'));
+  const platform = await openPlatform({
+    config: loadConfig({ flags: { home, port: '0', ...flags }, environment: {} }),
+    version: '0.0.0',
+    logger: createLogger({ level: 'silent' }),
+    durability: 'off',
+  });
+  const { app, modules } = await createControlPlane(platform, { checkAnswers: true });
+  await app.ready();
+  onTestFinished(async () => {
+    await app.close();
+    await platform.close();
+  });
+  const { tracking, registry } = modules.records;
+  const write: typeof platform.database.write = (...args) => platform.database.write(...args);
+  return { app, tracking, registry, write, projects: modules.projects.api };
+}
+
+const actor = { actor: 'user:test' };
+const rows = (body: string) => [...body.matchAll(/<th scope="row">(m\d+)</g)].map(([, name]) => name);
+const names = (body: string) => [...body.matchAll(/>(run-\d+|gone)<\/a>/g)].map(([, name]) => name);
+const hostile = `<img src=x onerror="alert('1')"> & \`co\``;
+
+test('what a template holds is text', () => {
+  expect(html`<a title="${hostile}">${['a<b', html`<i>${1}</i>`, undefined, false]}</a>`.text).toBe(
+    '<a title="&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt; &amp; `co`">a&lt;b<i>1</i></a>',
+  );
+});
+
+test('a run shows what was logged, as text, under a policy that runs nothing', async () => {
+  const { app, tracking, write, projects } = await openServer();
+  await write(actor, (unit) => projects.create(unit, 'flights'));
+  const { info } = await write(actor, async (unit) => {
+    const run = await tracking.createRun(unit, { project: 'flights', name: hostile });
+    const { runId } = run.info;
+    const metrics = [0, 1, 2, 3].map((step) => ({ key: 'loss', value: 4 - step, step, timestampMs: step }));
+    const odd = { key: 'odd', value: Number.NaN, step: 5, timestampMs: 1 };
+    await tracking.log(unit, {
+      project: 'flights',
+      runId,
+      metrics: [...metrics, odd],
+      params: [{ key: 'lr', value: hostile }],
+      tags: [{ key: 'mlflow.note.content', value: hostile }],
+    });
+    const dataset = { name: hostile, digest: 'd', sourceType: 's', source: hostile, tags: [] };
+    await tracking.logInputs(unit, { project: 'flights', runId, datasets: [dataset] });
+    const sha256 = 'a'.repeat(64);
+    await tracking.putArtifact(unit, {
+      project: 'flights',
+      path: `0/${runId}/artifacts/plots/a b.png`,
+      sha256,
+      sizeBytes: 2048,
+    });
+    await tracking.createRun(unit, { project: 'flights', name: 'below', parentRunId: runId });
+    return run;
+  });
+  const path = `/projects/flights/ui/experiments/0/runs/${info.runId}`;
+  const page = await app.inject(path);
+  expect(page.statusCode).toBe(200);
+  expect(page.headers['content-security-policy']).toContain("default-src 'none'; style-src 'self'");
+  expect(page.headers['content-security-policy']).not.toContain('script-src');
+  expect(page.body).not.toMatch(/<img src=x|<script|style="|javascript:/);
+  for (const shown of ['loss: 4 at step 0, 1 at step 3', 'odd: no number to draw', '>NaN<', 'below', 'plots/</a>'])
+    expect(page.body).toContain(shown);
+  const folder = await app.inject(`${path}?path=plots`);
+  expect(folder.body).toContain(`/projects/flights/get-artifact?run_id=${info.runId}&amp;path=plots%2Fa%20b.png`);
+  expect((await app.inject(`${path}?path=..%2F..`)).statusCode).toBe(200);
+  expect((await app.inject(`${path}?metrics=1e99&params=-1&find=%00`)).statusCode).toBe(200);
+  // of another project it is not there
+  const elsewhere = await app.inject(path.replace('/projects/flights', ''));
+  expect([elsewhere.statusCode, elsewhere.body.includes('There is no such run')]).toEqual([404, true]);
+});
+
+test('a run with thousands of metrics and params comes in pages, and finds one by a part of its name', async () => {
+  const { app, tracking, write } = await openServer();
+  const runId = await write(actor, async (unit) => {
+    const { info } = await tracking.createRun(unit, { project: 'default' });
+    for (let at = 0; at < 3000; at += 1000) {
+      const metrics = Array.from({ length: 1000 }, (_, n) => ({
+        key: `m${at + n}`,
+        value: n,
+        step: 0,
+        timestampMs: 1,
+      }));
+      await tracking.log(unit, { project: 'default', runId: info.runId, metrics });
+    }
+    const params = Array.from({ length: 250 }, (_, n) => ({ key: `p${n}`, value: String(n) }));
+    await tracking.log(unit, { project: 'default', runId: info.runId, params });
+    return info.runId;
+  });
+  const path = `/ui/experiments/0/runs/${runId}`;
+  const first = await app.inject(path);
+  expect(rows(first.body)).toHaveLength(50);
+  expect(first.body).toContain('1–50 of 3,000');
+  const next = /href="([^"]*\?metrics=50#metrics)"/.exec(first.body)?.[1] ?? '';
+  const second = await app.inject(next.replace(/#.*/, ''));
+  expect(rows(second.body)).toHaveLength(50);
+  expect(rows(second.body).filter((name) => rows(first.body).includes(name))).toEqual([]);
+  expect(rows((await app.inject(`${path}?find=M1234`)).body)).toEqual(['m1234']);
+  expect((await app.inject(`${path}?find=nothing`)).body).toContain('No metric has such a name.');
+  expect(first.body.length).toBeLessThan(60_000);
+});
+
+test('an experiment lists its runs page by page, filtered and ordered, and says what is wrong with a filter', async () => {
+  const { app, tracking, write } = await openServer();
+  await write(actor, async (unit) => {
+    for (let n = 0; n < 60; n += 1) {
+      const { info } = await tracking.createRun(unit, { project: 'default', name: `run-${n}`, startMs: n });
+      const metrics = [{ key: 'auc', value: n, step: 0, timestampMs: 1 }];
+      await tracking.log(unit, { project: 'default', runId: info.runId, metrics });
+    }
+    const { info } = await tracking.createRun(unit, { project: 'default', name: 'gone' });
+    await tracking.deleteRun(unit, { project: 'default', runId: info.runId });
+  });
+  const first = await app.inject('/ui/experiments/0');
+  expect(names(first.body).slice(0, 2)).toEqual(['run-59', 'run-58']);
+  const next = /rel="next" href="([^"]+)"/.exec(first.body)?.[1]?.replaceAll('&amp;', '&') ?? '';
+  expect(names((await app.inject(next)).body)).toEqual(Array.from({ length: 10 }, (_, n) => `run-${9 - n}`));
+  const ordered = /href="([^"]+)">auc</.exec(first.body)?.[1]?.replaceAll('&amp;', '&') ?? '';
+  expect(names((await app.inject(`${ordered}&filter=metrics.auc < 3`)).body)).toEqual(['run-2', 'run-1', 'run-0']);
+  const wrong = await app.inject('/ui/experiments/0?filter=metrics.auc%20%3E');
+  expect([wrong.statusCode, wrong.body.includes('role="alert"')]).toEqual([200, true]);
+  expect((await app.inject('/ui/experiments/0?after=nonsense')).statusCode).toBeLessThan(500);
+  expect(names((await app.inject('/ui/experiments/0?deleted=yes')).body)).toEqual(['gone']);
+  expect((await app.inject('/ui/experiments')).body).toContain('href="/ui/experiments/0"');
+});
+
+test('models and versions have pages; with auth a browser is asked for a token, which any user name comes with', async () => {
+  const { app, registry, write } = await openServer();
+  await write(actor, async (unit) => {
+    await registry.createModel(unit, { project: 'default', model: 'Late <arrivals>' });
+    await registry.createVersion(unit, {
+      project: 'default',
+      model: 'Late <arrivals>',
+      source: 's3://elsewhere',
+      storageLocation: 's3://elsewhere',
+    });
+  });
+  expect((await app.inject('/ui/models')).body).toContain('/ui/models/Late%20%3Carrivals%3E');
+  expect((await app.inject('/ui/models/Late%20%3Carrivals%3E')).body).toContain('Version 1');
+  expect((await app.inject('/ui/models/Late%20%3Carrivals%3E/versions/1')).body).toContain('s3://elsewhere');
+  expect((await app.inject('/ui/models/none/versions/1')).statusCode).toBe(404);
+
+  const locked = await openServer({ auth: 'on' });
+  const refused = await locked.app.inject('/ui/models');
+  expect([refused.statusCode, refused.headers['www-authenticate']]).toEqual([401, expect.stringContaining('Basic')]);
+  expect(refused.headers['content-type']).toContain('text/html');
+});
+
+test("links of MLflow's page open the page here", async () => {
+  const { app } = await openServer();
+  const script = (await app.inject('/ui/open-link.js')).body;
+  /** Where the script goes from an address: run as a browser runs it. */
+  const from = (pathname: string, hash: string): string | undefined => {
+    let went: string | undefined;
+    const location = { pathname, hash, replace: (to: string) => void (went = to) };
+    // oxlint-disable-next-line typescript/no-implied-eval
+    new Function('location', 'addEventListener', script)(location, () => undefined);
+    return went;
+  };
+  expect(from('/', '#/experiments/1/runs/abc')).toBe('/ui/experiments/1/runs/abc');
+  expect(from('/', '#/experiments/1/runs/abc/artifacts/model?x=1')).toBe('/ui/experiments/1/runs/abc');
+  expect(from('/projects/flights/', '#/experiments/1')).toBe('/projects/flights/ui/experiments/1');
+  expect(from('/projects/flights', '#/experiments/1/models/m-1')).toBe('/projects/flights/ui/experiments/1/models/m-1');
+  expect(from('/', '#/experiments/1/traces?selectedEvaluationId=tr-1')).toBe('/ui/experiments/1');
+  expect(from('/', '#/models/Late%20arrivals/versions/3')).toBe('/ui/models/Late%20arrivals/versions/3');
+  expect(from('/', '#/models/late')).toBe('/ui/models/late');
+  for (const hash of ['', '#board', '#/', '#/nothing', '#//evil.example/x'])
+    expect([hash, from('/', hash)]).toEqual([hash, undefined]);
+});
