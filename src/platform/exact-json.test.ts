@@ -14,7 +14,11 @@ test('numbers are written as they were read, whatever JavaScript makes of them',
 });
 
 test('any JSON comes back as it was', () => {
-  fc.assert(fc.property(fc.jsonValue(), (value) => expect(again(JSON.stringify(value))).toBe(JSON.stringify(value))));
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      expect(again(JSON.stringify(value))).toBe(JSON.stringify(value));
+    }),
+  );
 });
 
 test('texts with quotes, backslashes and numbers in them are texts', () => {
