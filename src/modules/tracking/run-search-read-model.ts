@@ -18,6 +18,7 @@ import { runSchema } from './run-search-schema.ts';
 import {
   countListed,
   countSorted,
+  countUpTo,
   type FoundRow,
   inExperiments,
   listedBy,
@@ -64,8 +65,8 @@ export interface RunWithDocument {
   readonly document: string;
 }
 
-/** So few runs that looking at each of them and sorting them costs less than to walk along an index. */
-const few = 2000;
+/** Runs that are looked at one by one and sorted, at most; above, an index is walked whatever else there is. */
+const few = 1500;
 
 async function keysOf(reader: Reader, { project, experimentIds }: RunQuery): Promise<number[]> {
   if (experimentIds === undefined) return listActiveExperimentKeys(reader, project);
@@ -74,32 +75,44 @@ async function keysOf(reader: Reader, { project, experimentIds }: RunQuery): Pro
 }
 
 /** The comparison that leaves fewest of the listed runs, when these are few. */
-async function findNarrowest(reader: Reader, search: RunSearch): Promise<ListedComparison | undefined> {
+async function findNarrowest(reader: Reader, search: RunSearch) {
   if (search.lifecycle !== 'active') return undefined;
-  let narrowest: ListedComparison | undefined;
-  let fewest = few;
-  for (const comparison of listedComparisons(search.comparisons)) {
-    const size = await countListed(reader, search.keys, comparison, fewest);
-    if (size < fewest) [narrowest, fewest] = [comparison, size];
-    if (fewest === 0) break;
+  let comparison: ListedComparison | undefined;
+  let size = few;
+  for (const candidate of listedComparisons(search.comparisons)) {
+    const found = await countListed(reader, search.keys, candidate, size);
+    if (found < size) [comparison, size] = [candidate, found];
+    if (size === 0) break;
   }
-  return narrowest;
+  return comparison && { comparison, size };
+}
+
+/**
+ * Whether an index is walked to the end of a page sooner than `size` runs are looked at and sorted. Of N runs, size
+ * match at most, so a page is full after about N / size × limit of them; looking at one costs about four times as much as
+ * passing one on the way.
+ */
+async function isWalkShorter(reader: Reader, search: RunSearch, size: number): Promise<boolean> {
+  const runs = Math.ceil((2 * size * size) / search.limit);
+  return (await countUpTo(reader, search.keys, runs)) < runs;
 }
 
 /** A table of the ids among which the runs are, when there are few of them. */
-async function findCandidates(reader: Reader, search: RunSearch) {
+async function findCandidates(reader: Reader, search: RunSearch, canWalk: boolean) {
   const named = namedRuns(search.comparisons);
   if (named !== undefined) return sql`select list.value as run_id from ${listRows(reader, [...new Set(named)])}`;
   const narrowest = await findNarrowest(reader, search);
   if (narrowest === undefined) return undefined;
-  return sql`${listedBy(reader, search.keys, narrowest)} union all ${unlistedIn(reader, search.keys)}`;
+  const { comparison, size } = narrowest;
+  if (canWalk && (await isWalkShorter(reader, search, size))) return undefined;
+  return sql`${listedBy(reader, search.keys, comparison)} union all ${unlistedIn(reader, search.keys)}`;
 }
 
 async function findRows(reader: Reader, search: RunSearch): Promise<readonly FoundRow[]> {
-  const candidates = await findCandidates(reader, search);
-  const walk = candidates === undefined ? walkFor(search.terms) : undefined;
-  if (walk !== undefined && (walk.along === 'start' || search.lifecycle === 'active'))
-    return walkRuns(reader, search, walk);
+  const walk = walkFor(search.terms);
+  const canWalk = walk !== undefined && (walk.along === 'start' || search.lifecycle === 'active');
+  const candidates = await findCandidates(reader, search, canWalk);
+  if (canWalk && candidates === undefined) return walkRuns(reader, search, walk);
   const where = inExperiments(reader, search.keys);
   const { rows } = await selectSorted(reader, search, where, candidates).execute(reader.query<TrackingTables>());
   return rows;
@@ -160,5 +173,5 @@ export async function countRuns(reader: Reader, query: RunQuery): Promise<number
   if (keys.length === 0) return 0;
   const { lifecycle } = query;
   const search: RunSearch = { keys, lifecycle, comparisons, terms: [], after: undefined, limit: 0 };
-  return countSorted(reader, search, await findCandidates(reader, search));
+  return countSorted(reader, search, await findCandidates(reader, search, false));
 }

@@ -190,6 +190,15 @@ export async function countListed(
   return rows[0]?.size ?? 0;
 }
 
+/** How many runs there are in some experiments, counted no further than `most`. */
+export async function countUpTo(reader: Reader, keys: readonly number[], most: number): Promise<number> {
+  const { rows } = await sql<{ size: number }>`select count(*) as size from (
+    select 1 from tracking_runs where ${inExperiments(reader, keys)} limit ${most}) as found`.execute(
+    reader.query<TrackingTables>(),
+  );
+  return rows[0]?.size ?? 0;
+}
+
 /** Runs that are in no list: those under way, and the few that are too wide for one. */
 export const isWaitingOrWide = sql`${isUnlisted} and tracking_runs.listing in ('waiting', 'wide')`;
 export const unlistedIn = (reader: Reader, keys: readonly number[]) =>

@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
 import { prepareQuery } from '#platform/prepared-query';
-import { inList } from '#platform/sql';
 import { listInputs, listRunModels } from './input-store.ts';
+import { inJsonList } from './json-rows-store.ts';
 import { keyValueTables, listKeyValues } from './key-value-store.ts';
 import { listLatestMetrics } from './metric-store.ts';
 import {
@@ -105,12 +105,14 @@ const selectLifecycle = prepareQuery<RunLifecycle, { project: string; runId: str
 );
 
 export async function listRunRows(reader: Reader, runIds: readonly string[]): Promise<RunWithExperiment[]> {
-  const rows = await selectRuns(reader)
-    .where(inList(reader, 'tracking_runs.run_id', runIds))
-    .execute();
+  const { rows } = await selectRunsIn(reader, { ids: JSON.stringify(runIds) });
   const byId = new Map(rows.map((row) => [row.run_id, row]));
   return runIds.flatMap((runId) => byId.get(runId) ?? []);
 }
+
+const selectRunsIn = prepareQuery<RunWithExperiment, { ids: string }>((reader, { ids }) =>
+  selectRuns(reader).where(sql<boolean>`${inJsonList(reader, 'tracking_runs.run_id', ids)}`),
+);
 
 /** What to bring of runs: everything of a kind, what these keys name, or nothing. */
 export interface RunFields {
