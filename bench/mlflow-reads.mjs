@@ -36,9 +36,14 @@ const get = (path) => ({ method: 'GET', path: `/ajax-api/2.0/mlflow/metrics/${pa
 /** What each case asks at its n-th call, and the shape of which it needs the rows; `ours`: not of MLflow. */
 const cases = {
   search10k: { shape: small, ask: (n) => search(['0'], n) },
-  history10k: { shape: small, ask: () => get(`get-history-bulk?metric_key=h&run_id=${idOf('a', 1)}`) },
+  history10k: {
+    shape: small,
+    history: true,
+    ask: () => get(`get-history-bulk?metric_key=h&run_id=${idOf('a', 1)}`),
+  },
   interval1M: {
     shape: small,
+    history: true,
     ask: () => get(`get-history-bulk-interval?metric_key=h&max_results=320&run_ids=${idOf('a', 0)}`),
   },
   search100kOnly: { shape: large, ours: true, ask: (n) => search(['1'], n) },
@@ -73,7 +78,9 @@ async function ask({ base, name, ...options }) {
       const { method, path, body } = callOf(deep ? 0 : calls);
       calls += 1;
       const sent = deep && own.token !== undefined ? { ...body, page_token: own.token } : body;
-      const { status, text } = await call(base, agent, method, path, sent);
+      // a server may close a connection that it kept alive just as it is used again
+      const again = () => call(base, agent, method, path, sent);
+      const { status, text } = await again().catch(again);
       if (status !== 200) throw new Error(`${name} answered ${status}: ${text.slice(0, 300)}`);
       if (deep) own.token = /"next_page_token":"([^"]*)"/.exec(text)?.[1];
     },
@@ -109,7 +116,9 @@ async function compare() {
   const venv = names.some((name) => !cases[name].ours) ? process.env.MLFLOW_VENV : undefined;
   const servers = [];
   try {
-    servers.push(...(await seeded({ folder, venv, shapes: new Set(names.map((name) => cases[name].shape)) })));
+    const shapes = new Set(names.map((name) => cases[name].shape));
+    const histories = names.some((name) => cases[name].history);
+    servers.push(...(await seeded({ folder, venv, shapes, histories })));
     const rows = [];
     for (const name of names)
       for (const connections of values.connections.split(',').map(Number))
@@ -131,7 +140,7 @@ async function compare() {
 }
 
 /** Both servers with their rows: each makes its tables, is stopped, gets the rows by SQL and is started again. */
-async function seeded({ folder, venv, shapes }) {
+async function seeded({ folder, venv, shapes, histories }) {
   const firstOf = new Map([
     [small, 0],
     [large, 1],
@@ -139,7 +148,7 @@ async function seeded({ folder, venv, shapes }) {
   ]);
   const fill = (server, file, seed) => {
     for (const shape of shapes) seed(file, shape, { firstExperiment: firstOf.get(shape) });
-    if (!shapes.has(small)) return;
+    if (!histories) return;
     seedHistory(file, server, idOf('a', 0), 1_000_000);
     seedHistory(file, server, idOf('a', 1), 10_000);
   };

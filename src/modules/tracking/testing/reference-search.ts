@@ -35,7 +35,7 @@ function isLike(text: string, pattern: string, ignoreCase: boolean): boolean {
     ignoreCase ? source.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase()) : source;
   const source = [...fold(pattern)]
     .map((character) =>
-      character === '%' ? '[^]*' : character === '_' ? '[^]' : character.replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&'),
+      character === '%' ? '[^]*' : character === '_' ? '[^]' : character.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&'),
     )
     .join('');
   return new RegExp(`^${source}$`, 'u').test(fold(text));
