@@ -168,7 +168,10 @@ export function listedBy(reader: Reader, keys: readonly number[], comparison: Li
   return sql`${texts} and (tracking_listed_texts.is_cut = 1 or ${matches})`;
 }
 
-const toHead = (value: string) => [...value.slice(0, 2 * headLength)].slice(0, headLength).join('');
+const toHead = (value: string) =>
+  Array.from(value.slice(0, 2 * headLength))
+    .slice(0, headLength)
+    .join('');
 
 const turned = { '<': '>', '<=': '>=', '>': '<', '>=': '<=', '=': '=', '!=': '!=' } as const;
 

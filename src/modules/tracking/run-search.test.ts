@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isAppError } from '#platform/errors';
 import { createLogger } from '#platform/log';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
-import { createTrackingModule, type Run, type TrackingApi, type TrackingModule } from './index.ts';
+import { createTrackingModule, type Run, type TrackingApi, type TrackingModule, toRunDocument } from './index.ts';
 import type { RunPosition } from './run-search-plan.ts';
 import { type Asked, compareRuns, matches, print, printOrder } from './testing/reference-search.ts';
 
@@ -79,6 +79,10 @@ const anyOrders = fc
   .uniqueArray(anyOrder, { selector: ({ group, key }) => `${group} ${key}`, maxLength: 3 })
   .map((orders) => orders.filter(({ group, key }) => group !== 'attributes' || attributeKeys.includes(key)));
 
+const pairs = (of: Record<string, string>) => Object.entries(of).map(([key, value]) => ({ key, value }));
+const manyComparisons = (count: number) => Array.from({ length: count }, (_, n) => `metrics.m${n} > 0`).join(' AND ');
+const manyOrders = (count: number) => Array.from({ length: count }, (_, n) => `metrics.m${n}`);
+
 describeDatabases('searching runs', (open) => {
   let database: TestDatabase;
   let tracking: TrackingModule;
@@ -120,7 +124,6 @@ describeDatabases('searching runs', (open) => {
           startMs: run.startMs,
           userId: 'ann',
         });
-        const pairs = (of: Record<string, string>) => Object.entries(of).map(([key, value]) => ({ key, value }));
         const metrics = Object.entries(run.metrics).map(([key, value]) => ({ key, value, step: 1, timestampMs: 1 }));
         await api.log(unit, { project, runId: info.runId, metrics, params: pairs(run.params), tags: pairs(run.tags) });
         if (run.dataset !== null) {
@@ -155,6 +158,9 @@ describeDatabases('searching runs', (open) => {
       if (run !== undefined) runs.push(run);
     }
   }
+
+  const search = (filter: string, orderBy: string[] = []) =>
+    api.searchRuns(database.read, { project, experimentIds: ['0'], filter, orderBy, limit: 5 });
 
   test('finds what an evaluation in memory finds, in its order, page by page', async () => {
     expect(runs.length).toBe(60);
@@ -197,10 +203,9 @@ describeDatabases('searching runs', (open) => {
 
   test('answers the documents that the runs themselves make', async () => {
     const { items } = await api.searchRunDocuments(database.read, { project, experimentIds: undefined, limit: 100 });
-    const { toRunDocument } = await import('./index.ts');
     for (const { info, document } of items) {
-      const { info: _, ...logged } = (await api.run(database.read, project, info.runId)) ?? expect.fail(info.runId);
-      expect(JSON.parse(document)).toEqual(toRunDocument(logged));
+      const run = await api.run(database.read, project, info.runId);
+      expect(JSON.parse(document)).toEqual(run && toRunDocument(run));
     }
   });
 
@@ -217,38 +222,44 @@ describeDatabases('searching runs', (open) => {
 
   test('whatever text it is given, it answers or refuses with a code', async () => {
     const word = fc.constantFrom(
-      ...['metrics.auc', 'params.`a`', 'tags."x"', 'status', 'start_time', 'dataset.name', 'attr.run_id', 'AND', 'IN'],
-      ...[
-        "'x'",
-        "'; drop table tracking_runs; --",
-        '1',
-        '-1e400',
-        '(',
-        ')',
-        ',',
-        '=',
-        '!=',
-        '<',
-        'LIKE',
-        'ILIKE',
-        'IS',
-        'NULL',
-      ],
-      ...[
-        'NOT',
-        '\0',
-        "'\0'",
-        '\ud800',
-        "'%_[*'",
-        'constructor',
-        'metrics.__proto__',
-        'DESC',
-        'ASC',
-        '--',
-        '/*',
-        '""',
-        '``',
-      ],
+      'metrics.auc',
+      'params.`a`',
+      'tags."x"',
+      'status',
+      'start_time',
+      'dataset.name',
+      'attr.run_id',
+      'AND',
+      'IN',
+
+      "'x'",
+      "'; drop table tracking_runs; --",
+      '1',
+      '-1e400',
+      '(',
+      ')',
+      ',',
+      '=',
+      '!=',
+      '<',
+      'LIKE',
+      'ILIKE',
+      'IS',
+      'NULL',
+
+      'NOT',
+      '\0',
+      "'\0'",
+      '\ud800',
+      "'%_[*'",
+      'constructor',
+      'metrics.__proto__',
+      'DESC',
+      'ASC',
+      '--',
+      '/*',
+      '""',
+      '``',
     );
     const anyWords = fc.oneof(
       fc.string(),
@@ -257,9 +268,9 @@ describeDatabases('searching runs', (open) => {
     await fc.assert(
       fc.asyncProperty(anyWords, fc.array(anyWords, { maxLength: 2 }), async (filter, orderBy) => {
         const query = { project, experimentIds: ['0', "1' or '1'='1"], filter, orderBy, limit: 5 };
-        for (const search of [api.searchRuns, api.searchExperiments] as const)
+        for (const what of ['searchRuns', 'searchExperiments'] as const)
           try {
-            await search(database.read, { ...query, lifecycle: 'active' });
+            await api[what](database.read, { ...query, lifecycle: 'active' });
           } catch (error) {
             if (!isAppError(error) || error.kind !== 'invalid') throw error;
           }
@@ -272,16 +283,12 @@ describeDatabases('searching runs', (open) => {
   }, 300_000);
 
   test('a filter as long as nobody writes it is refused, not failed on', async () => {
-    const search = (filter: string, orderBy: string[] = []) =>
-      api.searchRuns(database.read, { project, experimentIds: ['0'], filter, orderBy, limit: 5 });
-    const many = (count: number) => Array.from({ length: count }, (_, n) => `metrics.m${n} > 0`).join(' AND ');
-    await expect(search(many(201))).rejects.toMatchObject({ kind: 'invalid' });
-    expect((await search(many(200))).items).toEqual([]);
+    await expect(search(manyComparisons(201))).rejects.toMatchObject({ kind: 'invalid' });
+    expect((await search(manyComparisons(200))).items).toEqual([]);
     await expect(search(`params.a LIKE '${'%'.repeat(60_000)}'`)).rejects.toMatchObject({ kind: 'invalid' });
     expect((await search(`params.a = '${'x'.repeat(60_000)}'`)).items).toEqual([]);
-    const orders = (count: number) => Array.from({ length: count }, (_, n) => `metrics.m${n}`);
-    expect((await search('', orders(20))).items.length).toBe(5);
-    await expect(search('', orders(21))).rejects.toMatchObject({ kind: 'invalid' });
+    expect((await search('', manyOrders(20))).items.length).toBe(5);
+    await expect(search('', manyOrders(21))).rejects.toMatchObject({ kind: 'invalid' });
     await expect(search('', ['metrics.a', 'metrics.a DESC'])).rejects.toMatchObject({ kind: 'invalid' });
   });
 });

@@ -70,8 +70,8 @@ const modelStatuses: Readonly<Record<string, LoggedModelStatus>> = {
 };
 
 /** Clients of Python say READY, those of REST LOGGED_MODEL_READY. */
-function toModelStatus(text: string): string {
-  return Object.hasOwn(modelStatuses, text) ? (modelStatuses[text] ?? text) : text;
+function toModelStatus(said: string): string {
+  return Object.hasOwn(modelStatuses, said) ? (modelStatuses[said] ?? said) : said;
 }
 
 const split = <Row>(rows: readonly Row[], limit: number) => ({ page: rows.slice(0, limit), more: rows.length > limit });

@@ -13,12 +13,13 @@ const statuses: Readonly<Record<LoggedModelStatus, number>> = {
 };
 const prefix = '/2.0/mlflow/logged-models';
 
+const unquote = (text: string) => text.replace(/^`(.*)`$/s, '$1');
+
 /** A field of `order_by`: everything after the first dot is the key, whatever it holds. */
 function toOrdering(fields: WireFields) {
   const name = fields.requiredName('field_name');
   if (name.includes('\0')) throw invalidParameter('Invalid order_by field name: it holds a NUL character');
   const dot = name.indexOf('.');
-  const unquote = (text: string) => text.replace(/^`(.*)`$/s, '$1');
   return {
     group: dot < 0 ? undefined : name.slice(0, dot),
     key: unquote(name.slice(dot + 1)),

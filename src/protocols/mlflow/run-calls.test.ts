@@ -2,6 +2,8 @@ import { expect, test } from 'vitest';
 import { describeDatabases } from '#platform/testing/database';
 import { useMlflow } from './testing/mlflow-test-client.ts';
 
+const token = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64');
+
 describeDatabases("MLflow's runs", (open) => {
   const { call, createRun, get, makeProject, post, send, state } = useMlflow(open);
 
@@ -81,6 +83,9 @@ describeDatabases("MLflow's runs", (open) => {
     expect((await get('metrics/get-history', { run_id, metric_key: 'none' })).body).toEqual({});
   });
 
+  const sample = (query: Record<string, string | string[]>) =>
+    get('metrics/get-history-bulk-interval', { metric_key: 'm', ...query });
+
   test('histories of several runs come together, whole or sampled, for charts', async () => {
     const runIds = [await createRun(), await createRun()].toSorted();
     const valueOf = (run_id: string, step: number) => 100 * runIds.indexOf(run_id) + step;
@@ -105,8 +110,6 @@ describeDatabases("MLflow's runs", (open) => {
     const tooMany = Array.from({ length: 101 }, () => runIds[0] ?? '');
     expect((await send({ ...bulk, query: { run_id: tooMany, metric_key: 'm' } })).status).toBe(400);
 
-    const sample = (query: Record<string, string | string[]>) =>
-      get('metrics/get-history-bulk-interval', { metric_key: 'm', ...query });
     const { body } = await sample({ run_ids: runIds, max_results: '3' });
     expect((body as never as { metrics: { step: number; run_id: string }[] }).metrics).toMatchObject(
       runIds.flatMap((run_id) => [0, 4, 9].map((step) => ({ run_id, step, value: valueOf(run_id, step) }))),
@@ -131,7 +134,6 @@ describeDatabases("MLflow's runs", (open) => {
     ];
     expect([first.status, second.status]).toEqual([200, 200]);
     expect(first.body['runs']).not.toEqual(second.body['runs']);
-    const token = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64');
     for (const garbage of [
       'x',
       token({ offset: 1 }),

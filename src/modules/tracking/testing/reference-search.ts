@@ -33,7 +33,7 @@ export const printOrder = ({ group, key, descending }: AskedOrder): string =>
 function isLike(text: string, pattern: string, ignoreCase: boolean): boolean {
   const fold = (source: string) =>
     ignoreCase ? source.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase()) : source;
-  const source = [...fold(pattern)]
+  const source = Array.from(fold(pattern))
     .map((character) =>
       character === '%' ? '[^]*' : character === '_' ? '[^]' : character.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&'),
     )
@@ -121,14 +121,15 @@ function compareValues(a: string | number, b: string | number): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+const zoneOf = (value: string | number | undefined) =>
+  value === undefined ? 2 : typeof value === 'number' && Number.isNaN(value) ? 1 : 0;
+
 /** Values, then NaN, then what is missing, whichever way; ties by the start, the latest first, then by id. */
 export function compareRuns(orders: readonly AskedOrder[]): (a: Run, b: Run) => number {
   const byStart = { group: 'attributes', key: 'start_time', descending: true };
   const byId = { group: 'attributes', key: 'run_id', descending: false };
   const isOrdered = (wanted: string) => orders.some(({ group, key }) => group === 'attributes' && key === wanted);
   const terms = [...orders, ...(isOrdered('start_time') ? [] : [byStart]), byId];
-  const zoneOf = (value: string | number | undefined) =>
-    value === undefined ? 2 : typeof value === 'number' && Number.isNaN(value) ? 1 : 0;
   return (a, b) => {
     for (const { group, key, descending } of terms) {
       const [one, other] = [valueOf(a, group, key), valueOf(b, group, key)];
