@@ -92,8 +92,9 @@ describeDatabases('histories of metrics', (open) => {
 const flat = (count: number) =>
   Array.from({ length: count }, (_, step) => ({ timestamp_ms: 0, step, value: 0, special: 0 }));
 
+const picked = (count: number, of: number) => pickEvenly(flat(of), count).map(({ step }) => step);
+
 test('of fewer points than are asked for all are picked, of more the first of each group and the last', () => {
-  const picked = (count: number, of: number) => pickEvenly(flat(of), count).map(({ step }) => step);
   expect(picked(5, 3)).toEqual([0, 1, 2]);
   expect(picked(3, 10)).toEqual([0, 4, 9]);
   expect(picked(1, 10)).toEqual([9]);
