@@ -20,7 +20,12 @@ describeDatabases('histories of metrics', (open) => {
       clock: database.clock,
       logger: createLogger({ level: 'silent' }),
       projects: { list: async () => [] },
-      artifacts: { retain: async () => undefined, release: async () => undefined, releaseAll: async () => undefined },
+      artifacts: {
+        retain: async () => undefined,
+        release: async () => undefined,
+        releaseAll: async () => undefined,
+        missing: async () => [],
+      },
       lineage: { record: async () => undefined },
     }).api;
   });
