@@ -33,7 +33,7 @@ describe('the documents', () => {
     const world = { stdout: process.stdout, stderr: process.stderr, environment: {}, cwd: root };
     const load = commands.find(({ name }) => name === 'up')?.load;
     const up = (await load?.())?.({ ...world, signal: new AbortController().signal });
-    const named = [...read('docs/configuration.md').matchAll(/^\| `(--[a-z-]+)` \|/gm)].map(([, option]) => option);
+    const named = [...read('docs/configuration.md').matchAll(/^\| `(--[a-z0-9-]+)` \|/gm)].map(([, option]) => option);
     // --home is an option of every command
     expect(named.toSorted()).toEqual(['--home', ...(up?.options ?? []).map(({ long }) => long ?? '')].toSorted());
     expect(named).toContain('--log-level');

@@ -15,7 +15,7 @@ import {
   type Upload,
 } from './upload-store.ts';
 
-export const mostParts = 10_000;
+const mostParts = 10_000;
 const idleMs = 24 * 3_600_000;
 const groupsAtOnce = 500;
 
@@ -64,12 +64,6 @@ export function createUploadService(deps: {
   const { database, blobs, uploadLimitBytes = Number.POSITIVE_INFINITY } = deps;
   const joining = new Map<string, Promise<BlobInfo>>();
 
-  const get = async (reader: Reader, project: string, uploadId: string): Promise<Upload> => {
-    const found = await findUpload(reader, project, uploadId);
-    if (found === undefined) throw artifactErrors.UPLOAD_NOT_FOUND(uploadId);
-    return found;
-  };
-
   return {
     async begin(unit, wanted) {
       const { partCount } = wanted;
@@ -80,11 +74,11 @@ export function createUploadService(deps: {
       return upload;
     },
 
-    get,
+    get: getUpload,
     parts: listParts,
 
     async putPart(context, { project, uploadId, number }, source) {
-      const upload = await get(database.read, project, uploadId);
+      const upload = await getUpload(database.read, project, uploadId);
       if (upload.state !== 'open') throw artifactErrors.UPLOAD_NOT_FOUND(uploadId);
       if (number < 1 || number > upload.partCount)
         throw artifactErrors.UPLOAD_PARTS_WRONG(`it was announced with ${upload.partCount} parts`);
@@ -130,6 +124,12 @@ export function createUploadService(deps: {
       await blobs.pieces.remove(uploadId).catch(() => undefined);
     },
   };
+}
+
+async function getUpload(reader: Reader, project: string, uploadId: string): Promise<Upload> {
+  const found = await findUpload(reader, project, uploadId);
+  if (found === undefined) throw artifactErrors.UPLOAD_NOT_FOUND(uploadId);
+  return found;
 }
 
 const sizeOf = (parts: readonly Piece[]): number => parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -40,7 +40,7 @@ export async function receiveBody<T>(
   work: (source: AsyncIterable<Uint8Array>) => Promise<T>,
 ): Promise<T> {
   const body = request.body instanceof Readable ? request.body : Readable.from([]);
-  const chunks = (body as Readable).iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
+  const chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>;
   const announced = announcedBytes(request);
   let [receivedBytes, before] = [0, 0];
   let refuse: ((error: Error) => void) | undefined;

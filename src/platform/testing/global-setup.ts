@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { stopPostgres } from './postgres-server.ts';
+import { stopS3 } from './stop-s3.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -16,6 +17,7 @@ export default function setup(project: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemill-tests-'));
   project.provide('databaseFolder', folder);
   return async () => {
+    stopS3(folder);
     await stopPostgres(folder);
     rmSync(folder, { recursive: true, force: true });
   };

@@ -1,11 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { inject } from 'vitest';
 
 const run = promisify(execFile);
 const version = 'v1.8.0';
@@ -13,7 +14,7 @@ const source = `github.com/versity/versitygw/cmd/versitygw@${version}`;
 
 /**
  * A real S3 server for tests, versitygw: it checks signatures and If-None-Match. Go builds it once for this checkout
- * (a minute); each test process starts its own when its first test wants it, and it ends with the process.
+ * (a minute); each test process starts its own when its first test wants it, and it ends with the run.
  */
 export interface S3Server {
   readonly endpoint: string;
@@ -41,10 +42,7 @@ async function startS3(): Promise<S3Server> {
   const port = await findFreePort();
   const flags = ['--quiet', '--access', accessKey, '--secret', secretKey, '--port', `127.0.0.1:${port}`];
   const child = spawn(program, [...flags, 'posix', folder], { cwd: folder, stdio: 'ignore' });
-  process.once('exit', () => {
-    child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
-  });
+  writeFileSync(join(inject('databaseFolder'), `s3-${child.pid}.json`), JSON.stringify({ pid: child.pid, folder }));
   await listening(port, child);
   child.unref();
   const endpoint = `http://127.0.0.1:${port}`;

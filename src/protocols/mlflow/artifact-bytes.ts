@@ -52,9 +52,9 @@ export function createArtifactBytes({ database, blobs, tracking, artifacts, ...d
             message: `The range lies outside of the ${sizeBytes} bytes of ${path}`,
           });
       const { start, end } = range ?? { start: 0, end: sizeBytes };
-      const bytes = await blobs.openRead(sha256, range);
+      const content = await blobs.openRead(sha256, range);
       if (range !== undefined) void reply.status(206).header('content-range', `bytes ${start}-${end - 1}/${sizeBytes}`);
-      return reply.header('content-length', end - start).send(bytes);
+      return reply.header('content-length', end - start).send(content);
     },
 
     /** Bytes first, then the unit that names them: dying in between leaves unreferenced bytes only. */
@@ -83,7 +83,7 @@ const pageLimitBytes = 10 * 1024 * 1024;
 export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): void {
   const { database, registry } = deps;
   const reader = createArtifactReader(deps);
-  const { send, receive } = createArtifactBytes(deps);
+  const bytes = createArtifactBytes(deps);
 
   for (const prefix of ['/api', '/ajax-api']) {
     registerRawRoute(app, {
@@ -94,7 +94,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
       body: 'stream',
       renderError: renderMlflowError,
       handle: async (request, reply, context) => {
-        await receive(request, reply, context, pathOf(request));
+        await bytes.receive(request, reply, context, pathOf(request));
         return reply.header('content-type', 'application/json').send('{}');
       },
     });
@@ -107,7 +107,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
       renderError: renderMlflowError,
       handle: async (request, reply, { project }) => {
         const path = pathOf(request);
-        return send(request, reply, await reader.find(project, path), path);
+        return bytes.send(request, reply, await reader.find(project, path), path);
       },
     });
   }
@@ -123,7 +123,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
       const id = runId ?? oldId ?? queryOf(request, 'run_id');
       const path = queryOf(request, 'path');
       const place = await placeOf(deps, project, { runId: id, modelId: undefined }, path);
-      return send(request, reply, await reader.find(project, place), path);
+      return bytes.send(request, reply, await reader.find(project, place), path);
     },
   });
   registerRawRoute(app, {
@@ -136,7 +136,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
       const path = requireSoundPath(queryOf(request, 'path'));
       const [name, number] = [queryOf(request, 'name'), queryOf(request, 'version')];
       const version = await registry.version(database.read, project, name, number);
-      return send(
+      return bytes.send(
         request,
         reply,
         version?.files.find((file) => file.path === path),
@@ -158,7 +158,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
         const path = requestField(request, 'path');
         const place = await placeOf(deps, context.project, { runId, modelId: undefined }, path);
         if (request.headers['content-length'] === '0') throw invalidParameter('Request must specify data.');
-        await receive(request, reply, context, place, undefined, pageLimitBytes);
+        await bytes.receive(request, reply, context, place, undefined, pageLimitBytes);
         return reply.header('content-type', 'application/json').send('{}');
       },
     });
@@ -173,7 +173,7 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
         const { modelId } = request.params as { readonly modelId: string };
         const path = queryOf(request, 'artifact_file_path');
         const place = await placeOf(deps, project, { runId: undefined, modelId }, path);
-        return send(request, reply, await reader.find(project, place), path);
+        return bytes.send(request, reply, await reader.find(project, place), path);
       },
     });
   }

@@ -10,42 +10,42 @@ import { createMlflowTestServer } from './mlflow-test-server.ts';
 
 const artifacts = '/api/2.0/mlflow-artifacts/artifacts';
 
-describe('the edge of the artifact routes', () => {
-  async function setUp(bounds: { uploadLimitBytes?: number; uploadIdleMs?: number } = {}) {
-    const database = await openTestDatabase();
-    const folder = mkdtempSync(join(tmpdir(), 'tidemill-edges-'));
-    const { app } = await createMlflowTestServer({
-      database,
-      clock: database.clock,
-      ids: database.ids,
-      blobs: createLocalBlobStore(folder),
-      ...bounds,
-    });
-    await app.listen({ port: 0, host: '127.0.0.1' });
-    onTestFinished(async () => {
-      await app.close();
-      await database.close();
-      rmSync(folder, { recursive: true, force: true });
-    });
-    const { port } = app.server.address() as AddressInfo;
-    const url = `http://127.0.0.1:${port}`;
-    return {
-      folder,
-      port,
-      url,
-      /** A connection of one's own, on which anything can be said. */
-      talk: () => talkTo(port),
-      put: (path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
-        fetch(`${url}${artifacts}/${path}`, { method: 'PUT', body, headers }),
-      get: (path: string) => fetch(`${url}${artifacts}/${path}`),
-      /** Files that hold bytes, wherever in the store. */
-      files: () =>
-        readdirSync(folder, { recursive: true, withFileTypes: true })
-          .filter((entry) => entry.isFile())
-          .map((entry) => entry.name),
-    };
-  }
+async function setUp(bounds: { uploadLimitBytes?: number; uploadIdleMs?: number } = {}) {
+  const database = await openTestDatabase();
+  const folder = mkdtempSync(join(tmpdir(), 'tidemill-edges-'));
+  const { app } = await createMlflowTestServer({
+    database,
+    clock: database.clock,
+    ids: database.ids,
+    blobs: createLocalBlobStore(folder),
+    ...bounds,
+  });
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  onTestFinished(async () => {
+    await app.close();
+    await database.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const { port } = app.server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    folder,
+    port,
+    url,
+    /** A connection of one's own, on which anything can be said. */
+    talk: () => talkTo(port),
+    put: (path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
+      fetch(`${url}${artifacts}/${path}`, { method: 'PUT', body, headers }),
+    get: (path: string) => fetch(`${url}${artifacts}/${path}`),
+    /** Files that hold bytes, wherever in the store. */
+    files: () =>
+      readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => entry.name),
+  };
+}
 
+describe('the edge of the artifact routes', () => {
   test('no path leaves the folder, however it is written, for any method', async () => {
     const { talk, files } = await setUp();
     const places = [
@@ -152,12 +152,11 @@ describe('the edge of the artifact routes', () => {
   test('a body that is too large is answered 413; the connection goes on when little of it is left', async () => {
     const { talk, files } = await setUp({ uploadLimitBytes: 10_000 });
     const socket = talk();
-    const put = (length: string) => `PUT ${artifacts}/0/large HTTP/1.1\r\nHost: localhost\r\n${length}\r\n\r\n`;
     // announced, then not announced; each time the rest is less than 1 MiB
-    socket.send(put('Content-Length: 500000'));
+    socket.send(putLarge('Content-Length: 500000'));
     socket.send(Buffer.alloc(500_000));
     expect((await socket.answer()).status).toBe(413);
-    socket.send(put('Transfer-Encoding: chunked'));
+    socket.send(putLarge('Transfer-Encoding: chunked'));
     for (let n = 0; n < 5; n += 1) socket.send(`${(50_000).toString(16)}\r\n${'x'.repeat(50_000)}\r\n`);
     socket.send('0\r\n\r\n');
     expect((await socket.answer()).status).toBe(413);
@@ -165,7 +164,7 @@ describe('the edge of the artifact routes', () => {
     await expect.poll(files).toEqual([]);
     // more than that: an answer, and the end
     const endless = talk();
-    endless.send(put('Content-Length: 100000000000'));
+    endless.send(putLarge('Content-Length: 100000000000'));
     const { status, body } = await endless.answer();
     expect([status, JSON.parse(body)]).toMatchObject([413, { error_code: 'INVALID_PARAMETER_VALUE' }]);
     await endless.closed;
@@ -205,6 +204,8 @@ describe('the edge of the artifact routes', () => {
     expect(files()).toHaveLength(2);
   });
 });
+
+const putLarge = (length: string) => `PUT ${artifacts}/0/large HTTP/1.1\r\nHost: localhost\r\n${length}\r\n\r\n`;
 
 function talkTo(port: number) {
   const socket = connect(port, '127.0.0.1');

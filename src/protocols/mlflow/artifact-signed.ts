@@ -16,6 +16,20 @@ function lifeOf(fields: WireFields, otherwise: number): number {
   return seconds;
 }
 
+const ownerOf = (fields: WireFields) => ({
+  runId: fields.text('run_id') || undefined,
+  modelId: fields.text('model_id') || undefined,
+});
+
+function namedPath(fields: WireFields): string {
+  const path = fields.text('path');
+  if (!path) throw fields.missing('path');
+  return requireSoundPath(path);
+}
+
+const pathOf = (request: FastifyRequest): string =>
+  requireSoundPath((request.params as { readonly '*'?: string })['*'] ?? '');
+
 /**
  * URLs that let their bearer read or put one file for a while. Reading goes to the S3 server where there is one; putting
  * comes to us wherever the bytes end, since what they are named by is not known before.
@@ -26,7 +40,7 @@ export function signedUrlCalls(deps: MlflowDeps): readonly MlflowCall[] {
 
   async function ownUrl(request: FastifyRequest, project: string, way: 'read' | 'put', path: string, lifeS: number) {
     const signed = await signer.sign([way, project, path], lifeS * 1_000);
-    const query = new URLSearchParams({ ...signed });
+    const query = new URLSearchParams({ ...signed }).toString();
     return `${apiAddress(request, project)}${artifactProxy}/signed/${encodePath(path)}?${query}`;
   }
 
@@ -41,16 +55,6 @@ export function signedUrlCalls(deps: MlflowDeps): readonly MlflowCall[] {
       })) ?? (await ownUrl(request, project, 'read', path, lifeS));
     return { url, file };
   }
-
-  const ownerOf = (fields: WireFields) => ({
-    runId: fields.text('run_id') || undefined,
-    modelId: fields.text('model_id') || undefined,
-  });
-  const pathOf = (fields: WireFields): string => {
-    const path = fields.text('path');
-    if (!path) throw fields.missing('path');
-    return requireSoundPath(path);
-  };
 
   return [
     {
@@ -70,7 +74,7 @@ export function signedUrlCalls(deps: MlflowDeps): readonly MlflowCall[] {
       sensitive: 'project',
       handle: async ({ fields, project, request }) => {
         const lifeS = lifeOf(fields, downloadLifeS);
-        const path = await placeOf(deps, project, ownerOf(fields), pathOf(fields));
+        const path = await placeOf(deps, project, ownerOf(fields), namedPath(fields));
         const { url, file } = await readUrl(request, project, path, lifeS);
         return { presigned_url: url, headers: {}, file_size: file.sizeBytes };
       },
@@ -81,7 +85,7 @@ export function signedUrlCalls(deps: MlflowDeps): readonly MlflowCall[] {
       permission: 'write',
       handle: async ({ fields, project, request }) => {
         const lifeS = lifeOf(fields, uploadLifeS);
-        const path = await placeOf(deps, project, ownerOf(fields), pathOf(fields));
+        const path = await placeOf(deps, project, ownerOf(fields), namedPath(fields));
         return { presigned_url: await ownUrl(request, project, 'put', path, lifeS), headers: {} };
       },
     },
@@ -93,8 +97,6 @@ export function registerSignedBytes(app: FastifyInstance, deps: MlflowDeps): voi
   const { signer } = deps;
   const bytes = createArtifactBytes(deps);
   const reader = createArtifactReader(deps);
-  const pathOf = (request: FastifyRequest): string =>
-    requireSoundPath((request.params as { readonly '*'?: string })['*'] ?? '');
 
   for (const prefix of ['/api', '/ajax-api']) {
     const route = {

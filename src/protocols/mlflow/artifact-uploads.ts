@@ -35,7 +35,7 @@ export function artifactUploadCalls(deps: MlflowDeps): readonly MlflowCall[] {
     for (const number of parts) {
       const what = partSubject(upload.project, upload.id, String(number));
       const signed = await deps.signer.sign(what, partLifeMs(upload.partCount));
-      const query = new URLSearchParams({ ...signed });
+      const query = new URLSearchParams({ ...signed }).toString();
       credentials.push({ url: `${base}/${number}?${query}`, part_number: number, headers: {} });
     }
     return credentials;

@@ -63,8 +63,7 @@ export async function createMlflowTestServer(options: {
   const { api: projects } = createProjectsModule({ database });
   const { api: lineage } = createLineageModule({ database });
   const bounds = { uploadLimitBytes, uploadIdleMs };
-  const artifactsModule = createArtifactsModule({ database, blobs, clock, logger, ...bounds });
-  const { api: artifacts, uploads, signer } = artifactsModule;
+  const { api: artifacts, uploads, signer } = createArtifactsModule({ database, blobs, clock, logger, ...bounds });
   const tracking = createTrackingModule({ database, ids, clock, logger, projects, artifacts, lineage });
   const traces = createTracesModule({ database, ids, tracking: tracking.api, lineage });
   const registry = createRegistryModule({
@@ -118,7 +117,7 @@ export async function createMlflowTestServer(options: {
     evaluationDatasets: evaluation.datasets,
     scorers: evaluation.scorers,
   });
-  for (const part of [artifactsModule, tracking, traces, registry]) part.routes(app);
+  for (const part of [tracking, traces, registry]) part.routes(app);
   const { calls, answered } = watchCalls(app);
   for (const part of [protocol, createOpentelemetryProtocol({ database, traces: traces.api })]) part.routes(app);
   await tracking.start();
