@@ -16,7 +16,7 @@ const judge = (model: string) =>
   JSON.stringify({ name: 'fair', instructions_judge_pydantic_data: { instructions: '{{ outputs }}', model } });
 
 describeDatabases('evaluation data sets and scorers over the MLflow protocol', (open) => {
-  const { state, inject } = useMlflow(open);
+  const { state, inject, makeProject } = useMlflow(open);
 
   async function call(
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
@@ -179,6 +179,7 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
 
     const here = state.project;
     state.project = `${here}-other`;
+    await makeProject(state.project);
     expect(await names({})).toEqual([]);
     expect(await call('GET', `datasets/${a}`)).toMatchObject(missing);
     expect(await call('DELETE', `datasets/${a}`)).toMatchObject({ status: 200 }); // of another project: nothing happens
@@ -298,6 +299,7 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     expect(await list('list')).toEqual([]);
     expect(await call('GET', `scorers/list?experiment_id=${experiment_id}`)).toMatchObject(refused);
     state.project = `${state.project}-other`;
+    await makeProject(state.project);
     expect(await list('list')).toEqual([]);
   });
 
