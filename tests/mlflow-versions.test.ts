@@ -40,7 +40,7 @@ const clients = [
   { client: '2.9', database: 'postgres', areas: everything, passed: 83 },
   { client: '2.22', database: 'sqlite', areas: everything, passed: 91 },
   { client: '3.1', database: 'postgres', areas: everything, passed: 102 },
-  { client: '3.17', database: 'sqlite', areas: everything, passed: 108 },
+  { client: '3.17', database: 'sqlite', areas: everything, passed: 109 },
   { client: '3.17', database: 'postgres', areas: [...stored, 'registry_search'], passed: 73 },
 ] as const;
 
