@@ -13,7 +13,7 @@ import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
 const run = promisify(execFile);
 /** Building an environment downloads some hundred megabytes the first time; it is kept between runs. */
 const setUpMs = 300_000;
-const scriptMs = 420_000;
+const scriptMs = 600_000; // on a machine full of others; it takes 20 to 45 s of processor time
 const environments = createPythonEnvironments({
   folder: resolve('node_modules/.cache/tidemill-python'),
   env: scrubEnvironment(process.env),
@@ -37,11 +37,11 @@ const stored = ['workers', 'experiments', 'runs', 'run_search', 'artifacts', 'lo
 
 /** Checks that a version has; the others need what it has not. */
 const clients = [
-  { client: '2.9', database: 'postgres', areas: everything, passed: 83 },
-  { client: '2.22', database: 'sqlite', areas: everything, passed: 91 },
-  { client: '3.1', database: 'postgres', areas: everything, passed: 102 },
-  { client: '3.17', database: 'sqlite', areas: everything, passed: 108 },
-  { client: '3.17', database: 'postgres', areas: [...stored, 'registry_search'], passed: 73 },
+  { client: '2.9', database: 'postgres', areas: everything, passed: 84 },
+  { client: '2.22', database: 'sqlite', areas: everything, passed: 92 },
+  { client: '3.1', database: 'postgres', areas: everything, passed: 103 },
+  { client: '3.17', database: 'sqlite', areas: everything, passed: 110 },
+  { client: '3.17', database: 'postgres', areas: [...stored, 'registry_search'], passed: 74 },
 ] as const;
 
 /** The calls that docs/reference/mlflow.md says are there. */

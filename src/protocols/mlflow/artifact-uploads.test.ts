@@ -71,6 +71,20 @@ describeDatabases("MLflow's multipart uploads and signed URLs", (open) => {
     expect((await inject({ method: 'GET', url: `${proxy}/artifacts/${path}` })).statusCode).toBe(200);
   });
 
+  test('an upload of no run, as the client 2.9 asks for it, is refused in the words on which it puts the file whole', async () => {
+    for (const folder of ['', '/in', '/in/deeper'])
+      expect(
+        await send({ method: 'POST', url: `${proxy}/mpu/create${folder}`, payload: { path: 'x', num_parts: 2 } }),
+      ).toEqual({
+        status: 501,
+        body: {
+          error_code: 'NOT_IMPLEMENTED',
+          message: 'Multipart upload is not supported for the current artifact repository',
+        },
+      });
+    await create('team/place/0123/artifacts/x', 2); // of an experiment with a location of its own
+  });
+
   test('a part URL is good for its part of its upload, for its time', async () => {
     const one = await create('0/a/x.bin', 2);
     const other = await create('0/a/x.bin', 2);

@@ -3,7 +3,7 @@ import { receiveBody, registerRawRoute } from '#platform/http';
 import { artifactProxy, requireSoundPath } from './artifact-calls.ts';
 import { apiAddress } from './artifact-places.ts';
 import type { MlflowCall, MlflowDeps } from './mlflow-calls.ts';
-import { invalidParameter, renderMlflowError } from './mlflow-errors.ts';
+import { invalidParameter, renderMlflowError, sendMlflowError } from './mlflow-errors.ts';
 import type { WireFields } from './wire-fields.ts';
 
 /** Part URLs live an hour, and longer for many parts: 5 s for each, which a part of 10 MB takes at 2 MB/s. */
@@ -17,6 +17,13 @@ function targetOf(folder: string, fields: WireFields): string {
   if (name === '' || name === '.' || name === '..') throw invalidParameter(`Invalid path: ${given.slice(0, 200)}`);
   return requireSoundPath([folder.replace(/\/+$/, ''), name].filter((part) => part !== '').join('/'));
 }
+
+/**
+ * The client 2.9 leaves the run's folder out of the path of a multipart upload: the file would come to lie beside all runs.
+ * In these words refused, it puts the file whole, to the right place.
+ */
+const noMultipart = 'Multipart upload is not supported for the current artifact repository';
+const isOfSomething = (path: string): boolean => /^\d+\//.test(path) || path.includes('/artifacts/');
 
 /**
  * Multipart uploads. A client creates one, puts its parts to the URLs that it is given, in any order and without its
@@ -44,10 +51,17 @@ export function artifactUploadCalls(deps: MlflowDeps): readonly MlflowCall[] {
   return [
     {
       method: 'POST',
+      path: `${artifactProxy}/mpu/create`,
+      permission: 'write',
+      handle: async ({ reply }) => sendMlflowError(reply, 'NOT_IMPLEMENTED', noMultipart),
+    },
+    {
+      method: 'POST',
       path: `${artifactProxy}/mpu/create/*`,
       permission: 'write',
-      handle: async ({ fields, params, project, context, request }) => {
+      handle: async ({ fields, params, project, context, request, reply }) => {
         const path = targetOf(params['*'] ?? '', fields);
+        if (!isOfSomething(path)) return sendMlflowError(reply, 'NOT_IMPLEMENTED', noMultipart);
         const partCount = fields.integer('num_parts') ?? 1;
         const upload = await database.write(context.write, (unit) => uploads.begin(unit, { project, path, partCount }));
         const numbers = Array.from({ length: partCount }, (_, index) => index + 1);

@@ -99,3 +99,19 @@ def a_project_is_closed_to_the_tokens_of_another():
         other = MlflowClient(tracking_uri=address)
         same(code_of(lambda other=other: other.get_experiment("0")), "PERMISSION_DENIED")
         same(code_of(lambda other=other: other.create_experiment(fresh("refused"))), "PERMISSION_DENIED")
+
+
+@check(since=(3, 17))
+def a_workspace_is_a_project():
+    project = os.environ["MLFLOW_TRACKING_URI"].rsplit("/", 1)[-1]
+    name = fresh("by-workspace")
+    os.environ["MLFLOW_WORKSPACE"] = project
+    try:
+        rooted = MlflowClient(tracking_uri=os.environ["SERVER_URL"])
+        made = rooted.create_experiment(name)
+        run = rooted.create_run(made).info.run_id
+        rooted.log_text(run, "x", "note.txt")
+    finally:
+        del os.environ["MLFLOW_WORKSPACE"]
+    same(MlflowClient().get_experiment_by_name(name).experiment_id, made)
+    same([file.path for file in MlflowClient().list_artifacts(run)], ["note.txt"])

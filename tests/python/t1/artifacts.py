@@ -159,3 +159,24 @@ def a_file_larger_than_a_chunk():
         with open(client.download_artifacts(run, "large.bin", folder), "rb") as file:
             assert file.read() == content, "the bytes differ"
     same(_listed(run), [("large.bin", False, len(content))])
+
+
+@check()
+def a_file_in_parts():
+    run = _run()
+    content = os.urandom(1024) * (12 * 1024)
+    told = {
+        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "true",
+        "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": str(6 * 1024 * 1024),
+        "MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE": str(5 * 1024 * 1024),
+    }
+    os.environ.update(told)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            client.log_artifacts(run, _write(folder, {"in/large.bin": content}))
+            with open(client.download_artifacts(run, "in/large.bin", folder), "rb") as file:
+                assert file.read() == content, "the bytes differ"
+    finally:
+        for name in told:
+            del os.environ[name]
+    same(_listed(run, "in"), [("in/large.bin", False, len(content))])

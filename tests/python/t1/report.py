@@ -53,7 +53,8 @@ def watch_wire() -> None:
         if "/mlflow" in path:
             call = f"{request.method} {_general(path)}"
             _sent.add(call)
-            if response.status_code >= 500 or "ENDPOINT_NOT_FOUND" in _start_of(response, options):
+            repeated = response.status_code >= 500 and response.status_code != 501  # on 501 it does without
+            if repeated or "ENDPOINT_NOT_FOUND" in _start_of(response, options):
                 _unanswered.add(f"{call} {response.status_code}")
         return response
 
