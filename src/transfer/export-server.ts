@@ -10,6 +10,7 @@ import { ownerOfUri, type Source, type SourceExperiment, type SourceModel, type 
 const sourceTag = 'tidemill.sourceId';
 /** Set last: what has it is wholly there, and is passed by the next time. */
 const doneTag = 'tidemill.exported';
+const parentTag = 'mlflow.parentRunId';
 const metricsAtOnce = 1000;
 const pairsAtOnce = 100;
 const uploadsAtOnce = 4;
@@ -92,10 +93,7 @@ export async function exportToServer(
   async function writeRun({ record, artifactUri }: SourceRun, runId: string, uri: string): Promise<void> {
     for (let at = 0; at < record.params.length; at += pairsAtOnce)
       await rest.post('/runs/log-batch', { run_id: runId, params: record.params.slice(at, at + pairsAtOnce) });
-    const tags = record.tags.map(({ key, value }) => ({
-      key,
-      value: key === 'mlflow.parentRunId' ? (there.get(value)?.id ?? value) : value,
-    }));
+    const { tags } = record;
     for (let at = 0; at < tags.length; at += pairsAtOnce)
       await rest.post('/runs/log-batch', { run_id: runId, tags: tags.slice(at, at + pairsAtOnce) });
     if (record.datasets.length > 0)
@@ -187,6 +185,8 @@ export async function exportToServer(
       const inputs = record.modelInputs.flatMap((id) => there.get(id)?.id ?? []);
       if (inputs.length > 0)
         await rest.post('/runs/log-inputs', { run_id: runId, models: inputs.map((id) => ({ model_id: id })) });
+      const parent = there.get(record.tags.find(({ key }) => key === parentTag)?.value ?? '');
+      if (parent !== undefined) await rest.post('/runs/set-tag', { run_id: runId, key: parentTag, value: parent.id });
       await rest.post('/runs/update', {
         run_id: runId,
         status: record.status,
@@ -265,18 +265,16 @@ export async function exportToServer(
       if (given.has(version.version)) continue;
       const place = ownerOfUri(version.storageLocation);
       const target = place === undefined ? undefined : there.get(place.id);
-      const source_ =
-        target === undefined || place === undefined
-          ? version.source
-          : `${target.uri}${place.path === '' ? '' : `/${place.path}`}`;
+      const from = target === undefined || place === undefined ? version.source : indirect(target.id, place.path);
       const run = version.trackingRunId === undefined ? undefined : there.get(version.trackingRunId)?.id;
-      const made = await rest.post('/model-versions/create', {
+      const made = await createVersion(model.name, version.version, {
         name: model.name,
-        source: source_,
+        source: from,
         ...(run !== undefined && { run_id: run }),
         description: version.description,
         tags: [...version.tags, { key: sourceTag, value: String(version.version) }],
       });
+      if (made === undefined) continue;
       const number = text(object(made['model_version'])['version']);
       given.set(version.version, number);
       if (number !== String(version.version))
@@ -296,6 +294,17 @@ export async function exportToServer(
     }
     progress.models += 1;
     step();
+  }
+
+  /** A source that the server does not take (a path of another machine) is told, and the rest goes on. */
+  async function createVersion(model: string, version: number, body: Json): Promise<Json | undefined> {
+    try {
+      return await rest.post('/model-versions/create', body);
+    } catch (error) {
+      if (!isMlflowError(error, 'INVALID_PARAMETER_VALUE')) throw error;
+      left.push(`version ${version} of model "${model}": ${(error as Error).message}`);
+      return undefined;
+    }
   }
 
   async function* existingVersions(name: string): AsyncGenerator<Json> {
@@ -346,3 +355,7 @@ const toNewModel = (record: LoggedModelRecord, experiment: string, runId: string
   // the registry of the server writes this one itself
   tags: [...record.tags.filter(({ key }) => key !== 'mlflow.modelVersions'), { key: sourceTag, value: record.id }],
 });
+
+/** `models:/m-…` and `runs:/…`: servers refuse the plain address of a folder. */
+const indirect = (id: string, path: string): string =>
+  `${id.startsWith('m-') ? 'models' : 'runs'}:/${id}${path === '' ? '' : `/${path}`}`;

@@ -223,7 +223,11 @@ export async function createMlrunsSource(root: string): Promise<Source> {
       return openArtifacts(uri, { moved: folder === undefined ? undefined : join(folder, 'artifacts') });
     },
 
-    leftBehind: async () => [],
+    async leftBehind() {
+      let count = 0;
+      for (const folder of experimentFolders.values()) count += (await foldersOf(join(folder, 'traces'))).length;
+      return count === 0 ? [] : [{ what: 'traces', count }];
+    },
     close: async () => undefined,
   };
 }

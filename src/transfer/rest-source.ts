@@ -171,7 +171,7 @@ export function createRestSource(rest: MlflowRest): Source {
 
     leftBehind: async (): Promise<readonly LeftBehind[]> => [
       {
-        what: 'kinds of things that only its database tells of (webhooks, scorers, evaluation datasets, deleted logged models): not looked for',
+        what: 'kinds of things that are not asked of a server (traces, webhooks, scorers, evaluation datasets, deleted logged models): not looked for',
         count: 0,
       },
     ],

@@ -35,6 +35,7 @@ const statuses = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as con
 
 /** Tables of MLflow that have no counterpart here yet, in words. */
 const leftTables: Readonly<Record<string, string>> = {
+  trace_info: 'traces',
   scorers: 'scorers',
   webhooks: 'webhooks',
   evaluation_datasets: 'evaluation datasets',

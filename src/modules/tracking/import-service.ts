@@ -70,6 +70,74 @@ export interface ImportService {
   markImported(unit: Unit, project: string, marks: readonly ImportMark[]): Promise<void>;
 }
 
+async function makeExperiment(unit: Unit, project: string, given: ExperimentRecord): Promise<ExperimentRow> {
+  await takeExperimentRow(unit, project, '0');
+  const numbers = await nextExperimentNumbers(unit, project);
+  const wanted = /^\d{1,10}$/.test(given.id) ? Number(given.id) : Number.POSITIVE_INFINITY;
+  const free = wanted <= largestKeptId && (await findExperimentRow(unit, project, wanted)) === undefined;
+  const id = free ? wanted : numbers.id;
+  const row: ExperimentRow = {
+    experiment_key: numbers.key,
+    project,
+    experiment_id: id,
+    name: given.name,
+    artifact_location: given.keptAt ?? toLocation(id),
+    lifecycle: given.lifecycle,
+    created_ms: given.createdMs,
+    updated_ms: given.updatedMs,
+  };
+  await insertExperiment(unit, row);
+  return row;
+}
+
+/** The experiments that records name, by their ids here. */
+async function experimentsOf(
+  unit: Unit,
+  project: string,
+  records: readonly { readonly experimentId: string }[],
+): Promise<(id: string) => ExperimentRow> {
+  const rows = new Map<string, ExperimentRow>();
+  for (const id of new Set(records.map(({ experimentId }) => experimentId))) {
+    const row = await findAnyExperimentRow(unit, project, id);
+    if (row === undefined) throw trackingErrors.EXPERIMENT_NOT_FOUND(id);
+    rows.set(id, row.experiment_key === 0 ? await takeExperimentRow(unit, project, id) : row);
+  }
+  return (id) => {
+    const row = rows.get(id);
+    if (row === undefined) throw trackingErrors.EXPERIMENT_NOT_FOUND(id);
+    return row;
+  };
+}
+
+function toRunRow(unit: Unit, project: string, experiment: ExperimentRow, run: RunRecord): RunRow {
+  return {
+    run_id: run.id,
+    project,
+    experiment_key: experiment.experiment_key,
+    name: run.name,
+    status: run.status,
+    user_id: run.user,
+    start_ms: run.startMs,
+    end_ms: run.endMs ?? null,
+    lifecycle: run.lifecycle,
+    deleted_ms: run.lifecycle === 'deleted' ? (run.deletedMs ?? unit.nowMs) : null,
+    artifact_uri: run.keptAt ?? `${toLocation(experiment.experiment_id)}/${run.id}/artifacts`,
+    parent_run_id: run.tags.find(({ key }) => key === parentRunTag)?.value ?? null,
+    created_by: unit.context.actor,
+  };
+}
+
+async function importExperiment(unit: Unit, project: string, given: ExperimentRecord): Promise<ExperimentRow> {
+  const { name, tags } = given;
+  if (name === defaultExperimentName) await takeExperimentRow(unit, project, '0');
+  const known = await findExperimentRowByName(unit, project, name);
+  const row = known ?? (await makeExperiment(unit, project, given));
+  if (tags.length > 0) await putKeyValues(unit, keyValueTables.experimentTags, row.experiment_key, tags);
+  if (known !== undefined && known.lifecycle !== given.lifecycle && known.updated_ms <= given.updatedMs)
+    await updateExperiment(unit, row.experiment_key, { lifecycle: given.lifecycle, updated_ms: given.updatedMs });
+  return row;
+}
+
 export function createImportService(
   { ids, lineage, artifacts }: TrackingDeps,
   files: Pick<ArtifactService, 'putArtifact'>,
@@ -81,74 +149,6 @@ export function createImportService(
   ): Promise<void> {
     const sound = edges.filter(({ from, to }) => parseReference(from) && parseReference(to));
     if (sound.length > 0) await lineage.record(unit, project, sound);
-  }
-
-  async function importExperiment(unit: Unit, project: string, given: ExperimentRecord): Promise<ExperimentRow> {
-    const { name, tags } = given;
-    if (name === defaultExperimentName) await takeExperimentRow(unit, project, '0');
-    const known = await findExperimentRowByName(unit, project, name);
-    const row = known ?? (await makeExperiment(unit, project, given));
-    if (tags.length > 0) await putKeyValues(unit, keyValueTables.experimentTags, row.experiment_key, tags);
-    if (known !== undefined && known.lifecycle !== given.lifecycle && known.updated_ms <= given.updatedMs)
-      await updateExperiment(unit, row.experiment_key, { lifecycle: given.lifecycle, updated_ms: given.updatedMs });
-    return row;
-  }
-
-  async function makeExperiment(unit: Unit, project: string, given: ExperimentRecord): Promise<ExperimentRow> {
-    await takeExperimentRow(unit, project, '0');
-    const numbers = await nextExperimentNumbers(unit, project);
-    const wanted = /^\d{1,10}$/.test(given.id) ? Number(given.id) : Number.POSITIVE_INFINITY;
-    const free = wanted <= largestKeptId && (await findExperimentRow(unit, project, wanted)) === undefined;
-    const id = free ? wanted : numbers.id;
-    const row: ExperimentRow = {
-      experiment_key: numbers.key,
-      project,
-      experiment_id: id,
-      name: given.name,
-      artifact_location: given.keptAt ?? toLocation(id),
-      lifecycle: given.lifecycle,
-      created_ms: given.createdMs,
-      updated_ms: given.updatedMs,
-    };
-    await insertExperiment(unit, row);
-    return row;
-  }
-
-  /** The experiments that records name, by their ids here. */
-  async function experimentsOf(
-    unit: Unit,
-    project: string,
-    records: readonly { readonly experimentId: string }[],
-  ): Promise<(id: string) => ExperimentRow> {
-    const rows = new Map<string, ExperimentRow>();
-    for (const id of new Set(records.map(({ experimentId }) => experimentId))) {
-      const row = await findAnyExperimentRow(unit, project, id);
-      if (row === undefined) throw trackingErrors.EXPERIMENT_NOT_FOUND(id);
-      rows.set(id, row.experiment_key === 0 ? await takeExperimentRow(unit, project, id) : row);
-    }
-    return (id) => {
-      const row = rows.get(id);
-      if (row === undefined) throw trackingErrors.EXPERIMENT_NOT_FOUND(id);
-      return row;
-    };
-  }
-
-  function toRunRow(unit: Unit, project: string, experiment: ExperimentRow, run: RunRecord): RunRow {
-    return {
-      run_id: run.id,
-      project,
-      experiment_key: experiment.experiment_key,
-      name: run.name,
-      status: run.status,
-      user_id: run.user,
-      start_ms: run.startMs,
-      end_ms: run.endMs ?? null,
-      lifecycle: run.lifecycle,
-      deleted_ms: run.lifecycle === 'deleted' ? (run.deletedMs ?? unit.nowMs) : null,
-      artifact_uri: run.keptAt ?? `${toLocation(experiment.experiment_id)}/${run.id}/artifacts`,
-      parent_run_id: run.tags.find(({ key }) => key === parentRunTag)?.value ?? null,
-      created_by: unit.context.actor,
-    };
   }
 
   async function importInputs(unit: Unit, project: string, row: RunRow, run: RunRecord): Promise<void> {

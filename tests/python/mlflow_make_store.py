@@ -1,0 +1,64 @@
+"""Makes tracked things with the real client in whatever store MLFLOW_TRACKING_URI names; prints what it made as JSON."""
+import json, math, os, sys, time
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+
+runs_wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 6
+history = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
+client = MlflowClient()
+e = client.create_experiment("Überwachung 模型")
+client.set_experiment_tag(e, "team", "ops ✓")
+gone = client.create_experiment("gone")
+mlflow.set_experiment(experiment_id=e)
+ids = []
+for n in range(runs_wanted):
+    with mlflow.start_run(run_name=f"lauf {n}") as run:
+        ids.append(run.info.run_id)
+        client.log_batch(run.info.run_id,
+            metrics=[Metric("loss", 1.0 / (s + 1), 1_700_000_000_000 + s, s) for s in range(5)] + [Metric("bad", math.nan, 1_700_000_000_000, 0), Metric("up", math.inf, 1_700_000_000_001, 1), Metric("down", -math.inf, 1_700_000_000_001, -1)],
+            params=[Param("lr", "0.1"), Param("größe/tief", "x" * 50)], tags=[RunTag("stage", "test")])
+        mlflow.log_text(f"hello {n}", "notes/readme ü.txt")
+        mlflow.log_dict({"n": n}, "config.json")
+        with mlflow.start_run(run_name="child", nested=True) as child:
+            mlflow.log_metric("acc", n)
+            ids.append(child.info.run_id)
+long = client.create_run(e, run_name="long")
+for at in range(0, history, 1000):
+    client.log_batch(long.info.run_id, metrics=[Metric("curve", math.sin(s), 1_700_000_000_000 + s, s) for s in range(at, min(history, at + 1000))])
+client.set_terminated(long.info.run_id, "KILLED")
+ids.append(long.info.run_id)
+client.delete_run(ids[1])
+g = client.create_run(gone); client.log_metric(g.info.run_id, "m", 1.5); client.delete_experiment(gone)
+ids.append(g.info.run_id)
+class M(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return [1] * len(model_input)
+with mlflow.start_run(run_name="model") as run:
+    ids.append(run.info.run_id)
+    try:
+        import pandas as pd
+        mlflow.log_input(mlflow.data.from_pandas(pd.DataFrame({"a": [1, 2]}), name="rows"), context="training")
+    except Exception as error:
+        print("no data set:", error, file=sys.stderr)
+    kw = {"name": "model"} if int(mlflow.__version__.split(".")[0]) >= 3 else {"artifact_path": "model"}
+    mlflow.pyfunc.log_model(python_model=M(), registered_model_name="spät-modell", pip_requirements=[], **kw)
+    mlflow.pyfunc.log_model(python_model=M(), registered_model_name="spät-modell", pip_requirements=[], **kw)
+    mlflow.log_metric("auc", 0.75)
+client.set_registered_model_alias("spät-modell", "champion", "2")
+client.set_registered_model_tag("spät-modell", "owner", "ann")
+client.update_registered_model("spät-modell", "predicts delays")
+client.set_model_version_tag("spät-modell", "1", "checked", "yes")
+try:
+    client.transition_model_version_stage("spät-modell", "1", "Staging")
+except Exception as error:
+    print("no stages:", error, file=sys.stderr)
+if int(mlflow.__version__.split(".")[0]) >= 3:
+    try:
+        mlflow.genai.register_prompt(name="greeting", template="Hello {{name}}", commit_message="first")
+        @mlflow.trace
+        def traced(x): return x + 1
+        traced(1)
+    except Exception as error:
+        print("no prompts or traces:", error, file=sys.stderr)
+print(json.dumps({"experiment": e, "runs": ids, "version": mlflow.__version__}))

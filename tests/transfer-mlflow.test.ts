@@ -1,0 +1,208 @@
+import { execFile } from 'node:child_process';
+import { cp, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import Sqlite from 'better-sqlite3';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { ensureProject } from '../src/cli/workspace/send.ts';
+import { exportRuns } from '../src/contracts/transfer.ts';
+import { scrubEnvironment } from '../src/platform/processes.ts';
+import { createPythonEnvironments } from '../src/platform/python-environments.ts';
+import { newPostgresUrl } from '../src/platform/testing/database.ts';
+import { collect, runTidemill, startTidemill } from './support/command-line.ts';
+import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
+
+const run = promisify(execFile);
+const setUpMs = 300_000;
+const testMs = 420_000;
+let python: string;
+
+beforeAll(async () => {
+  const environments = createPythonEnvironments({
+    folder: resolve('node_modules/.cache/tidemill-python'),
+    env: scrubEnvironment(process.env),
+  });
+  const requirementsPath = 'tests/python/requirements/mlflow-3.17.txt';
+  ({ pythonPath: python } = await environments.ensureEnvironment({ requirementsPath }));
+}, setUpMs);
+
+async function runScript(script: string, trackingUri: string, args: readonly string[], cwd: string): Promise<void> {
+  await run(python, [resolve('tests/python', script), ...args], {
+    cwd,
+    env: {
+      ...scrubEnvironment(process.env),
+      MLFLOW_TRACKING_URI: trackingUri,
+      MLFLOW_ALLOW_FILE_STORE: 'true',
+      MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
+      GIT_PYTHON_REFRESH: 'quiet',
+    },
+    maxBuffer: 64 * 1024 * 1024,
+  });
+}
+
+/** Everything that the real client reads of a store. */
+async function dump(
+  trackingUri: string,
+): Promise<Readonly<Record<'runs' | 'models' | 'logged' | 'experiments', object>>> {
+  const folder = await temporaryFolder();
+  await runScript('mlflow_dump_store.py', trackingUri, [join(folder, 'dump.json')], folder);
+  return JSON.parse(await readFile(join(folder, 'dump.json'), 'utf8')) as Awaited<ReturnType<typeof dump>>;
+}
+
+interface Result {
+  readonly unchanged: number;
+  readonly sentBytes: number;
+  readonly differences: readonly string[];
+  readonly left: readonly string[];
+  readonly experiments: readonly { readonly runs: number; readonly points: number; readonly verified: boolean }[];
+}
+
+async function importInto(url: string, project: string, source: string): Promise<Result> {
+  const { status, stdout, stderr } = await runTidemill([
+    'import',
+    'mlflow',
+    source,
+    '--url',
+    url,
+    '--project',
+    project,
+    '--json',
+  ]);
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  return JSON.parse(stdout) as Result;
+}
+
+describe('what the real client has tracked', () => {
+  test.each([
+    { store: 'a SQLite database', onto: 'postgres', uri: (folder: string) => `sqlite:///${folder}/mlflow.db` },
+    { store: 'a folder of the file store', onto: 'sqlite', uri: (folder: string) => `file://${folder}/mlruns` },
+  ])(
+    'comes over from $store onto $onto as it is, once, and goes out again as it is',
+    async ({ onto, uri }) => {
+      const folder = await temporaryFolder();
+      await runScript('mlflow_make_store.py', uri(folder), ['3', '3000'], folder);
+      const { client, url } = await startControlPlane(
+        onto === 'postgres' ? { databaseUrl: await newPostgresUrl() } : {},
+      );
+      await ensureProject(client, 'moved');
+
+      const first = await importInto(url, 'moved', uri(folder));
+      expect(first.differences).toEqual([]);
+      expect(first.experiments.every(({ verified }) => verified)).toBe(true);
+      const there = await dump(uri(folder));
+      expect(Object.keys(there.runs)).toHaveLength(9);
+      expect(await dump(`${url}/projects/moved`)).toEqual(there);
+
+      const second = await importInto(url, 'moved', uri(folder));
+      expect(second).toMatchObject({ unchanged: 11, sentBytes: 0, differences: [], left: [] });
+      expect(await dump(`${url}/projects/moved`)).toEqual(there);
+
+      const out = join(folder, 'out');
+      const exported = await runTidemill([
+        'export',
+        'mlflow',
+        '--to',
+        out,
+        '--url',
+        url,
+        '--project',
+        'moved',
+        '--json',
+      ]);
+      expect(JSON.parse(exported.stdout)).toMatchObject({ left: [] });
+      expect(await dump(`file://${out}`)).toEqual(there);
+    },
+    testMs,
+  );
+});
+
+const points = 200_000;
+
+/** Tables of an MLflow from before logged models, with one long run and one run that never ended. */
+function makeOldStore(file: string): void {
+  const database = new Sqlite(file);
+  database.exec(`
+    create table experiments (experiment_id integer primary key, name text, artifact_location text, lifecycle_stage text);
+    create table runs (run_uuid text primary key, name text, user_id text, status text, start_time bigint, end_time bigint,
+      lifecycle_stage text, artifact_uri text, experiment_id integer);
+    create table metrics (key text, value double, timestamp bigint, run_uuid text, step bigint, is_nan boolean);
+    create table params (key text, value text, run_uuid text);
+    create table tags (key text, value text, run_uuid text);
+    insert into experiments values (0, 'Default', 's3://bucket/0', 'active'), (7, 'old', 's3://bucket/7', 'active');
+    insert into runs values ('${'a'.repeat(32)}', '', 'ann', 'FINISHED', 1600000000000, 1600000001000, 'active', 's3://bucket/7/a', 7);
+    insert into tags values ('mlflow.runName', 'from a tag', '${'a'.repeat(32)}');
+    insert into params values ('text', 'with a ' || char(0) || ' in it', '${'a'.repeat(32)}');
+    with recursive n (at) as (select 0 union all select at + 1 from n where at < ${points - 1})
+      insert into metrics select 'loss', at / 3.0, 1600000000000 + at, '${'a'.repeat(32)}', at, 0 from n;
+  `);
+  database.close();
+}
+
+test(
+  'an import that is killed goes on where it was, and everything is there once',
+  async () => {
+    const folder = await temporaryFolder();
+    const file = join(folder, 'mlflow.db');
+    makeOldStore(file);
+    const { client, url, platform } = await startControlPlane();
+    await ensureProject(client, 'killed');
+    const args = ['import', 'mlflow', file, '--url', url, '--project', 'killed', '--json'];
+
+    const child = startTidemill(args);
+    const ended = collect(child);
+    // killed when some of the points are there and not all: the bulk API writes 20,000 in a unit
+    await expect
+      .poll(
+        () =>
+          platform.database.read
+            .query<{ tracking_metrics: { run_id: string } }>()
+            .selectFrom('tracking_metrics')
+            .select('run_id')
+            .limit(1)
+            .execute(),
+        { timeout: 60_000, interval: 5 },
+      )
+      .toHaveLength(1);
+    child.kill('SIGKILL');
+    await ended;
+
+    const { stdout, status } = await runTidemill(args);
+    expect(status).toBe(0);
+    const result = JSON.parse(stdout) as Result & {
+      readonly kept: readonly object[];
+      readonly notes: readonly string[];
+    };
+    expect(result.differences).toEqual([]);
+    expect(result.experiments).toMatchObject([{ runs: 0 }, { id: '7', givenId: '7', runs: 1, points, verified: true }]);
+    expect(result.kept).toMatchObject([{ scheme: 's3:', count: 1 }]);
+    expect(result.notes).toEqual([expect.stringContaining('NUL')]);
+
+    const project = client.inProject('killed');
+    const { items } = await project.call(exportRuns, { query: { experimentId: '7' } });
+    expect(items).toMatchObject([
+      {
+        points,
+        artifactUri: 's3://bucket/7/a',
+        run: { name: 'from a tag', user: 'ann', params: [{ value: 'with a \uFFFD in it' }] },
+      },
+    ]);
+
+    // a point that is new at the source is the only thing that changes
+    const grown = join(folder, 'grown.db');
+    await cp(file, grown);
+    const database = new Sqlite(grown);
+    database.exec(`insert into metrics values ('loss', 9, 1700000000000, '${'a'.repeat(32)}', 999999, 0)`);
+    database.close();
+    expect(await importInto(url, 'killed', grown)).toMatchObject({ unchanged: 0, differences: [] });
+    const [again] = (await project.call(exportRuns, { query: { experimentId: '7' } })).items;
+    expect(again?.points).toBe(points + 1);
+
+    // an id names one thing on a server
+    await ensureProject(client, 'other');
+    const refused = await runTidemill(['import', 'mlflow', file, '--url', url, '--project', 'other', '--json']);
+    expect(refused.status).toBe(5);
+    expect(refused.stderr).toContain('IMPORT_ELSEWHERE');
+  },
+  testMs,
+);
