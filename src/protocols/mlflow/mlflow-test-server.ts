@@ -144,7 +144,7 @@ function watchCalls(app: FastifyInstance) {
   const calls = new Set<string>();
   const answered = new Set<string>();
   app.addHook('onRoute', ({ method, url, config }) => {
-    if (config?.access?.id === unknownCall) return;
+    if (config?.access?.id === unknownCall || url.startsWith('/api/v1/')) return; // ours, not MLflow's
     for (const one of [method].flat()) if (one !== 'HEAD') calls.add(`${one} ${url}`);
   });
   app.addHook('onResponse', async ({ method, routeOptions: { url = '' } }, { statusCode }) => {
