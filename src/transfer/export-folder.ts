@@ -27,6 +27,15 @@ export interface ExportOptions {
   onProgress(progress: Progress): void;
 }
 
+const uriOf = (path: string): string => pathToFileURL(path).href;
+
+async function writeMeta(path: string, meta: object): Promise<void> {
+  await mkdir(path, { recursive: true });
+  const draft = join(path, 'meta.yaml.part');
+  await writeFile(draft, stringify(meta));
+  await rename(draft, join(path, 'meta.yaml'));
+}
+
 /**
  * Writes a project as MLflow's file store (mlruns-source.ts has its layout), with all ids. A run's meta.yaml is written
  * last, by rename: a folder without one is no run to MLflow, and is written again by the next export.
@@ -40,14 +49,6 @@ export async function exportToFolder(source: Source, folder: string, options: Ex
     options.signal.throwIfAborted();
     options.onProgress(progress);
   };
-  const uriOf = (path: string) => pathToFileURL(path).href;
-
-  async function writeMeta(path: string, meta: object): Promise<void> {
-    await mkdir(path, { recursive: true });
-    const draft = join(path, 'meta.yaml.part');
-    await writeFile(draft, stringify(meta));
-    await rename(draft, join(path, 'meta.yaml'));
-  }
 
   /** A key is the path of a file; one that is a folder of another key's path cannot be. */
   async function writeKey(folderOfKeys: string, key: string, text: string, owner: string): Promise<boolean> {
@@ -122,40 +123,6 @@ export async function exportToFolder(source: Source, folder: string, options: Ex
     }
   }
 
-  async function writeInputs(own: string, base: string, record: RunRecord): Promise<void> {
-    for (const { tags, ...dataset } of record.datasets) {
-      const id = createHash('md5')
-        .update(JSON.stringify([dataset.name, dataset.digest]))
-        .digest('hex');
-      const { sourceType, ...fields } = dataset;
-      await writeMeta(join(base, 'datasets', id), { ...fields, source_type: sourceType });
-      await writeMeta(join(own, 'inputs', id), {
-        source_type: 'DATASET',
-        source_id: id,
-        destination_type: 'RUN',
-        destination_id: record.id,
-        tags: Object.fromEntries(tags.map(({ key, value }) => [key, value])),
-      });
-    }
-    for (const id of record.modelInputs)
-      await writeMeta(join(own, 'inputs', id), {
-        source_type: 'RUN_INPUT',
-        source_id: record.id,
-        destination_type: 'MODEL_INPUT',
-        destination_id: id,
-        tags: {},
-      });
-    for (const { modelId, step: at } of record.modelOutputs)
-      await writeMeta(join(own, 'outputs', modelId), {
-        source_type: 'RUN_OUTPUT',
-        source_id: record.id,
-        destination_type: 'MODEL_OUTPUT',
-        destination_id: modelId,
-        step: at,
-        tags: {},
-      });
-  }
-
   async function writeModel({ record, artifactUri }: SourceModel, base: string): Promise<void> {
     const own = join(base, 'models', record.id);
     places.set(record.id, own);
@@ -187,7 +154,7 @@ export async function exportToFolder(source: Source, folder: string, options: Ex
       await writePairs(join(at, 'tags'), version.tags, `model ${model.name}`);
       await writeMeta(
         at,
-        toVersionMeta(model.name, version, (uri) => relocate(uri, places, uriOf)),
+        toVersionMeta(model.name, version, (uri) => relocate(uri, places)),
       );
     }
     await writeMeta(own, {
@@ -217,6 +184,40 @@ export async function exportToFolder(source: Source, folder: string, options: Ex
   return { to: folder, progress, left };
 }
 
+async function writeInputs(own: string, base: string, record: RunRecord): Promise<void> {
+  for (const { tags, ...dataset } of record.datasets) {
+    const id = createHash('md5')
+      .update(JSON.stringify([dataset.name, dataset.digest]))
+      .digest('hex');
+    const { sourceType, ...fields } = dataset;
+    await writeMeta(join(base, 'datasets', id), { ...fields, source_type: sourceType });
+    await writeMeta(join(own, 'inputs', id), {
+      source_type: 'DATASET',
+      source_id: id,
+      destination_type: 'RUN',
+      destination_id: record.id,
+      tags: Object.fromEntries(tags.map(({ key, value }) => [key, value])),
+    });
+  }
+  for (const id of record.modelInputs)
+    await writeMeta(join(own, 'inputs', id), {
+      source_type: 'RUN_INPUT',
+      source_id: record.id,
+      destination_type: 'MODEL_INPUT',
+      destination_id: id,
+      tags: {},
+    });
+  for (const { modelId, step: at } of record.modelOutputs)
+    await writeMeta(join(own, 'outputs', modelId), {
+      source_type: 'RUN_OUTPUT',
+      source_id: record.id,
+      destination_type: 'MODEL_OUTPUT',
+      destination_id: modelId,
+      step: at,
+      tags: {},
+    });
+}
+
 /** Copies bytes and compares their digest; a copy that broke off leaves a draft. */
 async function copyChecked(
   file: { readonly path: string; readonly sha256?: string; open(): Promise<Readable> },
@@ -244,7 +245,7 @@ async function copyChecked(
 const toPython = (value: number | string): string =>
   value === 'NaN' ? 'nan' : value === 'Infinity' ? 'inf' : value === '-Infinity' ? '-inf' : String(value);
 
-function relocate(uri: string, places: ReadonlyMap<string, string>, uriOf: (path: string) => string): string {
+function relocate(uri: string, places: ReadonlyMap<string, string>): string {
   const owner = ownerOfUri(uri);
   const place = owner && places.get(owner.id);
   return owner === undefined || place === undefined ? uri : uriOf(join(place, 'artifacts', owner.path));

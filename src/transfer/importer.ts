@@ -147,11 +147,6 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
     });
   }
 
-  async function* filesOf(things: readonly Travelling[]): AsyncGenerator<FileToSend> {
-    for (const { id, folder, path } of things)
-      if ('files' in folder) for await (const file of folder.files) yield { owner: id, folder: path, file };
-  }
-
   /** Bytes, and last the marks: from then on the next import passes these by. */
   async function finish(
     things: readonly Travelling[],
@@ -185,9 +180,8 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
   }
 
   async function importPage(page: readonly SourceRun[], experiment: SourceExperiment, id: string): Promise<void> {
-    const printed = ({ record, hint }: SourceRun) => printOf(record, hint);
     const folders = await foldersOf(page, (runId) => `${id}/${runId}/artifacts`);
-    const runs = await notYet(page, experiment, printed);
+    const runs = await notYet(page, experiment, printOfRun);
     const travelling: Travelling[] = [];
     for (const run of runs) {
       const folder = folders(run.record.id);
@@ -195,7 +189,7 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
       travelling.push({
         id: record.id,
         record,
-        print: printed(run),
+        print: printOfRun(run),
         folder,
         path: `${id}/${record.id}/artifacts`,
       });
@@ -241,16 +235,14 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
     experiment: SourceExperiment,
     id: string,
   ): Promise<void> {
-    // a run's points may be a model's too: they are part of its record
-    const printed = ({ record }: SourceModel) => printOf(record, undefined);
     const folders = await foldersOf(page, (modelId) => `${id}/models/${modelId}/artifacts`);
-    const models = await notYet(page, experiment, printed);
+    const models = await notYet(page, experiment, printOfModel);
     const travelling: Travelling[] = [];
     for (const model of models) {
       const folder = folders(model.record.id);
       const record = { ...model.record, experimentId: id, ...keep(folder) };
       const path = `${id}/models/${record.id}/artifacts`;
-      travelling.push({ id: record.id, record, print: printed(model), folder, path });
+      travelling.push({ id: record.id, record, print: printOfModel(model), folder, path });
     }
     const records = travelling.map(({ record }) => record as LoggedModelRecord);
     for (const batch of batchesOf(records, recordsAtOnce, note('logged model')))
@@ -289,6 +281,15 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
     notes,
     progress,
   };
+}
+
+const printOfRun = ({ record, hint }: SourceRun): string => printOf(record, hint);
+/** Its points are part of its record. */
+const printOfModel = ({ record }: SourceModel): string => printOf(record, undefined);
+
+async function* filesOf(things: readonly Travelling[]): AsyncGenerator<FileToSend> {
+  for (const { id, folder, path } of things)
+    if ('files' in folder) for await (const file of folder.files) yield { owner: id, folder: path, file };
 }
 
 /** An experiment's own place is this server's unless its bytes stay in a store of objects. */

@@ -56,7 +56,13 @@ export function createMlflowRest(
     ...(user !== '' && { MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: password }),
   });
 
-  async function send(path: string, init: RequestInit & { readonly duplex?: 'half' }): Promise<Response> {
+  async function send(
+    path: string,
+    init: Omit<RequestInit, 'headers'> & {
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly duplex?: 'half';
+    },
+  ): Promise<Response> {
     for (let attempt = 1; ; attempt += 1) {
       const last = attempt === attempts || (init.body !== undefined && typeof init.body !== 'string');
       try {
@@ -95,7 +101,7 @@ export function createMlflowRest(
         for (const item of Array.isArray(value) ? (value as readonly string[]) : [value])
           search.append(key, String(item));
       const response = await send(
-        `${path.startsWith('/api/') ? '' : base}${path}${search.size > 0 ? `?${search}` : ''}`,
+        `${path.startsWith('/api/') ? '' : base}${path}${search.size > 0 ? `?${search.toString()}` : ''}`,
         {},
       );
       return (await response.json()) as Json;
@@ -120,7 +126,7 @@ export function createMlflowRest(
       await send(`/api/2.0/mlflow-artifacts/artifacts/${encodePath(path)}`, {
         method: 'PUT',
         headers: { 'content-type': 'application/octet-stream', 'content-length': String(sizeBytes) },
-        body: NodeReadable.toWeb(body) as unknown as globalThis.ReadableStream,
+        body: NodeReadable.toWeb(body),
         duplex: 'half',
       });
     },

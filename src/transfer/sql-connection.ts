@@ -81,6 +81,11 @@ export async function openSqlite(address: string, cwd: string): Promise<SqlConne
 const int8 = 20;
 const numeric = 1700;
 
+function toNumbered(sql: string): string {
+  let at = 0;
+  return sql.replaceAll('?', () => `$${(at += 1)}`);
+}
+
 /** `postgresql://user:password@host/database`, also with a driver of Python's behind a plus. */
 export async function openPostgres(address: string): Promise<SqlConnection> {
   const connectionString = address.replace(/^postgres(?:ql)?(?:\+\w+)?:/, 'postgresql:');
@@ -100,10 +105,6 @@ export async function openPostgres(address: string): Promise<SqlConnection> {
       cause: error,
     });
   }
-  const toNumbered = (sql: string) => {
-    let at = 0;
-    return sql.replaceAll('?', () => `$${(at += 1)}`);
-  };
   let cursors = 0;
   return {
     label: shown.href,

@@ -33,6 +33,9 @@ const modelStatuses = [
 const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
 const statuses = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const;
 
+const toPairs = (found: readonly Row[], key = 'key', value = 'value') =>
+  found.map((row) => ({ key: text(row[key]), value: text(row[value]) }));
+
 /** Tables of MLflow that have no counterpart here yet, in words. */
 const leftTables: Readonly<Record<string, string>> = {
   trace_info: 'traces',
@@ -93,9 +96,6 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
     const byOwner = groupBy(found, (row) => text(row[owner]));
     return (id) => byOwner.get(id) ?? [];
   }
-
-  const toPairs = (found: readonly Row[], key = 'key', value = 'value') =>
-    found.map((row) => ({ key: text(row[key]), value: text(row[value]) }));
 
   async function datasetsOf(runIds: readonly string[]) {
     const list = connection.inList('i.destination_id', runIds);

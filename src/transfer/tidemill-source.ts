@@ -28,6 +28,13 @@ async function* pagesOf<Item>(
   }
 }
 
+/** Where its bytes are is told beside a record. */
+function withoutPlace<Given extends { keptAt?: string }>(given: Given): Omit<Given, 'keptAt'> {
+  const { keptAt, ...record } = given;
+  void keptAt;
+  return record;
+}
+
 /** A project of a Tidemill, by its bulk API. */
 export function createTidemillSource(api: TidemillApi, label: string): Source {
   async function* filesBelow(folder: string): AsyncGenerator<SourceFile> {
@@ -55,8 +62,8 @@ export function createTidemillSource(api: TidemillApi, label: string): Source {
 
     async *runs(experimentId) {
       for await (const page of pagesOf((cursor) => api.call(exportRuns, { query: { ...cursor, experimentId } })))
-        yield page.map(({ run: { keptAt: _, ...record }, artifactUri, points }) => ({
-          record,
+        yield page.map(({ run, artifactUri, points }) => ({
+          record: withoutPlace(run),
           artifactUri,
           points,
           hint: points,
@@ -77,7 +84,7 @@ export function createTidemillSource(api: TidemillApi, label: string): Source {
       for await (const page of pagesOf((cursor) =>
         api.call(exportLoggedModels, { query: { ...cursor, experimentId } }),
       ))
-        yield page.map(({ model: { keptAt: _, ...record }, artifactUri }) => ({ record, artifactUri }));
+        yield page.map(({ model, artifactUri }) => ({ record: withoutPlace(model), artifactUri }));
     },
 
     async *models() {
