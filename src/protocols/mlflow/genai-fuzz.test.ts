@@ -85,7 +85,7 @@ describeDatabases('whatever is sent to the calls of data sets, scorers and webho
           ]),
         ).toString();
         const { statusCode, body: answer } = await inject({
-          method: method as 'GET',
+          method,
           url: method === 'GET' ? `${place}?${query}` : place,
           headers: { 'content-type': 'application/json' },
           ...(method !== 'GET' && { payload: JSON.stringify(fields) }),

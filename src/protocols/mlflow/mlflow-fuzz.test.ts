@@ -7,63 +7,23 @@ import { useMlflow } from './testing/mlflow-test-client.ts';
 
 /** Fields of MLflow's messages, so that what is sent comes near to what is meant. */
 const fields = [
-  ...['experiment_id', 'experiment_ids', 'experiment_name', 'name', 'new_name', 'artifact_location', 'tags', 'key'],
-  ...['value', 'run_id', 'run_uuid', 'runId', 'run_name', 'user_id', 'start_time', 'end_time', 'status', 'timestamp'],
-  ...['step', 'metrics', 'params', 'model_id', 'dataset_name', 'dataset_digest', 'datasets', 'dataset', 'models'],
-  ...['digest', 'source_type', 'source', 'schema', 'profile', 'model_json', 'metric_key', 'max_results', 'page_token'],
-  ...['filter', 'order_by', 'view_type', 'run_view_type', 'field_name', 'ascending', 'source_run_id', 'model_type'],
-  ...['description', 'alias', 'version', 'stage', 'stages', 'archive_existing_versions', 'run_link', 'path', 'events'],
-  ...['run_ids', 'start_step', 'end_step', 'num_parts', 'upload_id', 'parts', 'default_artifact_root', 'dataset_id'],
-  ...['records', 'serialized_scorer', 'entity', 'action', 'filter_string', 'update_mask', 'trace', 'locations'],
-];
+  ['experiment_id', 'experiment_ids', 'experiment_name', 'name', 'new_name', 'artifact_location', 'tags', 'key'],
+  ['value', 'run_id', 'run_uuid', 'runId', 'run_name', 'user_id', 'start_time', 'end_time', 'status', 'timestamp'],
+  ['step', 'metrics', 'params', 'model_id', 'dataset_name', 'dataset_digest', 'datasets', 'dataset', 'models'],
+  ['digest', 'source_type', 'source', 'schema', 'profile', 'model_json', 'metric_key', 'max_results', 'page_token'],
+  ['filter', 'order_by', 'view_type', 'run_view_type', 'field_name', 'ascending', 'source_run_id', 'model_type'],
+  ['description', 'alias', 'version', 'stage', 'stages', 'archive_existing_versions', 'run_link', 'path', 'events'],
+  ['run_ids', 'start_step', 'end_step', 'num_parts', 'upload_id', 'parts', 'default_artifact_root', 'dataset_id'],
+  ['records', 'serialized_scorer', 'entity', 'action', 'filter_string', 'update_mask', 'trace', 'locations'],
+].flat();
 
 const numbers = [0, 1, -1, 2, 1.5, 2 ** 31, 2 ** 53, -(2 ** 53), 2 ** 63, 1e300];
 const texts = [
-  ...[
-    '',
-    '0',
-    '1',
-    'a',
-    ' ',
-    '/',
-    '..',
-    '../x',
-    '%2e%2e',
-    'a/b',
-    'a:b',
-    '\0',
-    'a\0b',
-    '\ud800',
-    '\ufeff',
-    '🦩',
-    "'",
-    '"',
-  ],
-  ...["x' or '1'='1", "'; drop table tracking_runs; --", '%', '_', '\\', '`', 'NaN', 'Infinity', '9'.repeat(40)],
-  ...[
-    "name = 'a'",
-    'metrics.a > 1',
-    'metrics.`a',
-    'a = 1 AND',
-    'name DESC',
-    'eyJvZmZzZXQiOi0xfQ==',
-    'e30=',
-    '{}',
-    '[]',
-  ],
-  ...[
-    'null',
-    'true',
-    'RUNNING',
-    'READY',
-    'Production',
-    'latest',
-    'models:/m/1',
-    'runs:/x/y',
-    's3://b/c',
-    'x'.repeat(300),
-  ],
-];
+  ['', '0', '1', 'a', ' ', '/', '..', '../x', '%2e%2e', 'a/b', 'a:b', '\0', 'a\0b', '\ud800', '\ufeff', '🦩', "'", '"'],
+  ["x' or '1'='1", "'; drop table tracking_runs; --", '%', '_', '\\', '`', 'NaN', 'Infinity', '9'.repeat(40)],
+  ["name = 'a'", 'metrics.a > 1', 'metrics.`a', 'a = 1 AND', 'name DESC', 'eyJvZmZzZXQiOi0xfQ==', 'e30=', '{}', '[]'],
+  ['null', 'true', 'RUNNING', 'READY', 'Production', 'latest', 'models:/m/1', 'runs:/x/y', 's3://b/c', 'x'.repeat(300)],
+].flat();
 
 /** Words of databases and of stack traces, which nobody outside may read. */
 const insides =
@@ -72,7 +32,7 @@ const insides =
 const allowed: readonly number[] = [200, 201, 204, 400, 404, 409, 413];
 /** Calls that are refused with 501 because they are not there, or not for this store. */
 const mayBeMissing = new Set(
-  (Object.values(conformanceTable) as Area[]).flatMap(({ endpoints }) =>
+  Object.values<Area>(conformanceTable).flatMap(({ endpoints }) =>
     endpoints
       .filter((one) => one.refused === true || one.state === 'not yet' || one.call.includes('presigned'))
       .map(({ call }) => call),
@@ -121,7 +81,7 @@ describeDatabases('whatever a client sends', (open) => {
       const [method = 'GET', path = ''] = call.split(' ');
       const payload = instead ?? toJson(given);
       const { statusCode, body } = await inject({
-        method: method as 'GET',
+        method,
         url: path.replaceAll(/:\w+|\*/g, () => part),
         headers: { 'content-type': 'application/json' },
         ...(method === 'GET' ? { query: toQuery(given) } : { payload }),
