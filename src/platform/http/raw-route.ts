@@ -10,6 +10,8 @@ export interface RawRoute {
   readonly method: HTTPMethods | readonly HTTPMethods[];
   readonly path: string;
   readonly permission: Permission;
+  /** As of a route's access. */
+  readonly asksItself?: boolean;
   /** As of an operation (contracts/operation). */
   readonly sensitive?: SensitiveKind;
   /** `stream`: `request.body` is the unread byte stream, of any content type and without the body limit. Default `json`. */
@@ -37,6 +39,7 @@ export function registerRawRoute(app: FastifyInstance, route: RawRoute): void {
         access: {
           id,
           permission: route.permission,
+          ...(route.asksItself !== undefined && { asksItself: route.asksItself }),
           ...(route.anyHost !== undefined && { anyHost: route.anyHost }),
           ...(route.renderError !== undefined && { renderError: route.renderError }),
         },

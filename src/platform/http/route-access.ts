@@ -11,6 +11,8 @@ export interface RouteAccess {
   /** Operation id: in metrics, OpenAPI and the log. */
   readonly id: string;
   readonly permission: Permission;
+  /** The permission is asked by the handler, in projects that the request names otherwise: whoever is known comes in. */
+  readonly asksItself?: boolean;
   /** Probes come by whatever address the prober has. */
   readonly anyHost?: boolean;
   /** A foreign protocol answers errors in its own form. */

@@ -189,7 +189,7 @@ async function admit(
   const header = access.permission === 'public' ? undefined : options.projectHeader;
   const { project, named } = projectOf(request.raw, header);
   const principal = await identify(request, options.authenticate, access.permission);
-  if (!principal.can(access.permission, project)) {
+  if (access.asksItself !== true && !principal.can(access.permission, project)) {
     options.onDenied?.({
       principal: principal.id,
       permission: access.permission,

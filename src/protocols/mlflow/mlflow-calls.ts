@@ -50,6 +50,8 @@ export interface MlflowCall {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly permission: Permission;
+  /** As of a route's access. */
+  readonly asksItself?: boolean;
   /** As of an operation (contracts/operation). */
   readonly sensitive?: SensitiveKind;
   /** What it returns is the answer's JSON; it may also send by `reply` and return that. */
@@ -99,13 +101,14 @@ export function registerCalls(app: FastifyInstance, calls: readonly MlflowCall[]
     scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: jsonLimitBytes }, (_request, text, done) =>
       done(null, text),
     );
-    for (const { method, path, permission, sensitive, handle } of calls)
+    for (const { method, path, permission, asksItself, sensitive, handle } of calls)
       for (const prefix of ['/api', '/ajax-api'])
         registerRawRoute(scope, {
           id: `mlflow ${method} ${path}`,
           method,
           path: `${prefix}${path}`,
           permission,
+          ...(asksItself !== undefined && { asksItself }),
           ...(sensitive !== undefined && { sensitive }),
           bodyLimitBytes: jsonLimitBytes,
           renderError: renderMlflowError,

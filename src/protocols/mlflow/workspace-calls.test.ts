@@ -100,6 +100,12 @@ describeDatabases("MLflow's workspaces", (open) => {
     state.principal = { id: 'token:two', can: (permission, project) => permission === 'read' && project === 'default' };
     expect((await ask('GET', `${workspaces}/${name}`)).status).toBe(404);
     expect((await ask('GET', workspaces)).body).toEqual({ workspaces: [{ name: 'default' }] });
+    // clients name no project when they ask for those that there are: a role in any of them is enough
+    state.principal = { id: 'token:three', can: (permission, project) => permission === 'read' && project === name };
+    expect((await ask('GET', workspaces)).body.workspaces).toEqual([{ name, description: 'flights' }]);
+    expect((await ask('GET', `${workspaces}/${name}`)).status).toBe(200);
+    expect((await ask('GET', `${workspaces}/default`)).status).toBe(404);
+    expect((await ask('PATCH', `${workspaces}/${name}`, { description: 'mine' })).status).toBe(403);
   });
 
   test('every call that the table of server calls supported has answered', () => {

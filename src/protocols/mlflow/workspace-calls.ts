@@ -10,6 +10,9 @@ import { list } from './wire-views.ts';
  */
 const prefix = '/3.0/mlflow/workspaces';
 
+/** Clients say no project beside these calls: what a caller may is asked in the one that the path or the body names. */
+const permission = { permission: 'read', asksItself: true } as const;
+
 const toWireWorkspace = ({ name, description }: Project) => ({ name, ...(description !== '' && { description }) });
 
 /** What a workspace may have in MLflow and a project has not: silence would look like consent. */
@@ -41,7 +44,7 @@ export function workspaceCalls({ database, projects }: MlflowDeps): readonly Mlf
     {
       method: 'GET',
       path: prefix,
-      permission: 'read',
+      ...permission,
       handle: async ({ context }) => {
         const all = await projects.list(database.read);
         return list('workspaces', all.filter(({ name }) => context.principal.can('read', name)).map(toWireWorkspace));
@@ -50,7 +53,7 @@ export function workspaceCalls({ database, projects }: MlflowDeps): readonly Mlf
     {
       method: 'POST',
       path: prefix,
-      permission: 'read',
+      ...permission,
       handle: async (input) => {
         const { fields, context, reply } = input;
         const name = fields.requiredName('name');
@@ -68,13 +71,13 @@ export function workspaceCalls({ database, projects }: MlflowDeps): readonly Mlf
     {
       method: 'GET',
       path: `${prefix}/:workspace_name`,
-      permission: 'read',
+      ...permission,
       handle: async (input) => ({ workspace: toWireWorkspace(await get(input)) }),
     },
     {
       method: 'PATCH',
       path: `${prefix}/:workspace_name`,
-      permission: 'read',
+      ...permission,
       handle: async (input) => {
         const { name } = await get(input);
         requireAdmin(input, name);
@@ -90,7 +93,7 @@ export function workspaceCalls({ database, projects }: MlflowDeps): readonly Mlf
     {
       method: 'DELETE',
       path: `${prefix}/:workspace_name`,
-      permission: 'read',
+      ...permission,
       handle: async ({ reply }) =>
         sendMlflowError(
           reply,

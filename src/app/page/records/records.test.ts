@@ -176,6 +176,13 @@ test("links of MLflow's page open the page here", async () => {
   expect(from('/', '#/experiments/1/traces?selectedEvaluationId=tr-1')).toBe('/ui/experiments/1');
   expect(from('/', '#/models/Late%20arrivals/versions/3')).toBe('/ui/models/Late%20arrivals/versions/3');
   expect(from('/', '#/models/late')).toBe('/ui/models/late');
+  // a client that names its project by a header has no prefix in the address, and says the project in the link
+  expect(from('/', '#/experiments/1/runs/abc?workspace=flights')).toBe('/projects/flights/ui/experiments/1/runs/abc');
+  expect(from('/projects/flights/', '#/experiments/1?workspace=trains')).toBe('/projects/trains/ui/experiments/1');
+  expect(from('/', '#/experiments/1?workspace=..%2F..%2Fevil')).toBe('/ui/experiments/1');
+  // what evaluate prints
+  expect(from('/', '#/experiments/1/evaluation-runs?selectedRunUuid=abc')).toBe('/ui/experiments/1/runs/abc');
+  expect(from('/', '#/experiments/1/evaluation-runs?selectedRunUuid=..%2Fx')).toBe('/ui/experiments/1');
   for (const hash of ['', '#board', '#/', '#/nothing', '#//evil.example/x'])
     expect([hash, from('/', hash)]).toEqual([hash, undefined]);
 });
