@@ -87,6 +87,11 @@ export function numberText(value: ExactJson): string | undefined {
   return typeof value === 'string' && value.startsWith(mark) ? value.slice(mark.length) : undefined;
 }
 
+/** The text that a value is; undefined for anything else, also for a number that is carried as one. */
+export function plainText(value: ExactJson | undefined): string | undefined {
+  return typeof value === 'string' && !value.startsWith(mark) ? value : undefined;
+}
+
 /** Writes what `parseExactJson` has read, each number as it was. */
 export function writeExactJson(value: ExactJson): string {
   return JSON.stringify(value).replaceAll(marked, '$1');
