@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { numberText, parseExactJson, sortKeys, writeExactJson } from './exact-json.ts';
+import { numberText, parseExactJson, quoteOddNumbers, sortKeys, writeExactJson } from './exact-json.ts';
 
 const again = (text: string) => writeExactJson(parseExactJson(text));
 const written = (text: string) => writeExactJson(sortKeys(parseExactJson(text)));
@@ -52,4 +52,16 @@ test('objects that differ in the order of their keys alone are written equally',
     written('{"a":1,"b":{"x":[{"p":2,"q":1}],"y":1.0}}'),
   );
   expect(written('{"__proto__":1}')).toBe('{"__proto__":1}');
+});
+
+test('numbers that only Python writes become texts, whatever stands in the texts beside them', () => {
+  expect(quoteOddNumbers('{"NaN":[NaN,-Infinity,Infinity,"-Infinity \\" NaN"],"\\\\":NaN}')).toBe(
+    '{"NaN":["NaN","-Infinity","Infinity","-Infinity \\" NaN"],"\\\\":"NaN"}',
+  );
+  expect(JSON.parse(quoteOddNumbers(`[NaN,"${'x'.repeat(10_000_000)}"]`))).toHaveLength(2);
+});
+
+test('a text without an end is given up in the time that reading it takes', () => {
+  for (const end of ['', '\\'])
+    expect(() => quoteOddNumbers(`{"${'\\"'.repeat(2_000_000)}${end}`)).toThrow(SyntaxError);
 });

@@ -35,6 +35,25 @@ function isEscaped(text: string, at: number): boolean {
   return backslashes % 2 === 1;
 }
 
+const oddNumber = /-?Infinity\b|NaN\b/g;
+
+/**
+ * The same JSON with the numbers that Python writes and JSON does not have as texts, `"NaN"`. Texts are stepped over by
+ * hand: a regular expression that matches them runs out of stack on a long one, and takes ever longer on one without an
+ * end. Throws SyntaxError for such a one.
+ */
+export function quoteOddNumbers(text: string): string {
+  const pieces: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    const quote = text.indexOf('"', at);
+    const start = quote === -1 ? text.length : quote;
+    pieces.push(text.slice(at, start).replaceAll(oddNumber, '"$&"'));
+    at = quote === -1 ? start : endOfText(text, start);
+    pieces.push(text.slice(start, at));
+  }
+  return pieces.join('');
+}
+
 /** Reads JSON; throws SyntaxError for what is none, and for what is nested deeper than 200 levels. */
 export function parseExactJson(text: string): ExactJson {
   const pieces: string[] = [];
@@ -66,6 +85,11 @@ export function parseExactJson(text: string): ExactJson {
 /** The digits of a number that is carried as a marked text. */
 export function numberText(value: ExactJson): string | undefined {
   return typeof value === 'string' && value.startsWith(mark) ? value.slice(mark.length) : undefined;
+}
+
+/** The text that a value is; undefined for anything else, also for a number that is carried as one. */
+export function plainText(value: ExactJson | undefined): string | undefined {
+  return typeof value === 'string' && !value.startsWith(mark) ? value : undefined;
 }
 
 /** Writes what `parseExactJson` has read, each number as it was. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type ExactJson, parseExactJson } from '#platform/exact-json';
-import { emptySchema, extendSchema, hashInputs, mergeRecord, readRecord } from './record-rules.ts';
+import { emptySchema, extendSchema, hashInputs, mergeRecord, readRecord, userOf } from './record-rules.ts';
 
 const record = (text: string) => readRecord(parseExactJson(text), 0);
 const hash = (text: string) => hashInputs(parseExactJson(text) as { readonly [key: string]: ExactJson });
@@ -46,4 +46,10 @@ test('what is no record is refused by its number and its fault', () => {
     '{"inputs":{},"source":{"source_type":"MOON"}}',
   ])
     expect(() => readRecord(parseExactJson(text), 3)).toThrow(/record 3/);
+});
+
+test('a number in the place of a text is none, and nothing of how it is carried is told', () => {
+  expect(userOf(record('{"tags":{"mlflow.user":1.0}}').tags)).toBeUndefined();
+  expect(userOf(record('{"tags":{"mlflow.user":"ann"}}').tags)).toBe('ann');
+  expect(() => record('{"source":{"source_type":1.0}}')).toThrow(/source type: \. Valid/);
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type ExactJson, isJsonObject, numberText, sortKeys, writeExactJson } from '#platform/exact-json';
+import { type ExactJson, isJsonObject, numberText, plainText, sortKeys, writeExactJson } from '#platform/exact-json';
 import { evaluationErrors } from './evaluation-errors.ts';
 
 type Fields = { readonly [key: string]: ExactJson };
@@ -29,8 +29,7 @@ function fieldsOf(record: Fields, name: string, at: number): Fields | undefined 
 function sourceOf(record: Fields, at: number): EvaluationRecord['source'] {
   const source = fieldsOf(record, 'source', at);
   if (source === undefined || Object.keys(source).length === 0) return undefined;
-  const given = source['source_type'];
-  const type = typeof given === 'string' ? given.toUpperCase() : '';
+  const type = plainText(source['source_type'])?.toUpperCase() ?? '';
   if (!sourceTypes.includes(type))
     throw invalid(
       at,
@@ -77,8 +76,7 @@ export function mergeRecord(before: EvaluationRecord, now: GivenRecord): Evaluat
 }
 
 export function userOf(tags: Fields): string | undefined {
-  const user = tags[userTag];
-  return typeof user === 'string' ? user : undefined;
+  return plainText(tags[userTag]);
 }
 
 function typeOf(value: ExactJson): string {

@@ -4,7 +4,8 @@ export type Test = (character: string) => boolean;
 export type Assertion = 'start' | 'end' | 'boundary' | 'no boundary';
 
 export type PatternNode =
-  | { readonly type: 'one'; readonly test: Test }
+  /** `cost`: how many tests the test is made of. */
+  | { readonly type: 'one'; readonly test: Test; readonly cost: number }
   | { readonly type: 'assert'; readonly what: Assertion }
   | { readonly type: 'all'; readonly parts: readonly PatternNode[] }
   | { readonly type: 'any'; readonly parts: readonly PatternNode[] }
@@ -21,6 +22,8 @@ const classes: Readonly<Record<string, Test>> = {
   s: (character) => /^\s$/.test(character),
 };
 const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', f: '\f', v: '\v' };
+
+const one = (test: Test, cost = 1): PatternNode => ({ type: 'one', test, cost });
 
 /** Reads a regular expression; TRACE_FILTER_INVALID names the place where it cannot be read. */
 export class PatternReader {
@@ -107,13 +110,13 @@ export class PatternReader {
     const character = this.characters[this.at] ?? '';
     this.at += 1;
     if (character === '(') return this.group();
-    if (character === '[') return { type: 'one', test: this.set() };
-    if (character === '.') return { type: 'one', test: (other) => other !== '\n' };
+    if (character === '[') return this.set();
+    if (character === '.') return one((other) => other !== '\n');
     if (character === '^') return { type: 'assert', what: 'start' };
     if (character === '$') return { type: 'assert', what: 'end' };
     if (character === '\\') return this.escaped();
     if ('*+?'.includes(character)) throw this.fail('nothing to repeat');
-    return { type: 'one', test: this.literal(character) };
+    return one(this.literal(character));
   }
 
   private literal(character: string): Test {
@@ -142,8 +145,7 @@ export class PatternReader {
     if (character === 'A') return { type: 'assert', what: 'start' };
     if (character === 'Z') return { type: 'assert', what: 'end' };
     const test = this.escapeClass(character);
-    if (test !== undefined) return { type: 'one', test };
-    return { type: 'one', test: this.literal(this.escapeLiteral(character)) };
+    return one(test ?? this.literal(this.escapeLiteral(character)));
   }
 
   private escapeClass(character: string): Test | undefined {
@@ -160,7 +162,7 @@ export class PatternReader {
     return escapes[character] ?? character;
   }
 
-  private set(): Test {
+  private set(): PatternNode {
     const negated = this.take('^');
     const tests: Test[] = [];
     let isFirst = true;
@@ -180,7 +182,7 @@ export class PatternReader {
       tests.push(this.range(low, high));
     }
     this.at += 1;
-    return (character) => tests.some((test) => test(character)) !== negated;
+    return one((character) => tests.some((test) => test(character)) !== negated, tests.length);
   }
 
   private range(low: string, high: string): Test {

@@ -79,3 +79,14 @@ test('agrees with JavaScript on what both can say', () => {
     { numRuns: 2000 },
   );
 });
+
+test('nothing takes long: repeats of nothing, sets of very many characters, many patterns together', () => {
+  for (const pattern of ['(?:(?:(?:(?:){1000}){1000}){1000}){1000}', '(?:(?:(?:a{0}){1000}){1000}){1000}'])
+    expect(() => compilePattern(pattern)).toThrow(/too large/);
+  const wide = `[${Array.from({ length: 900 }, (_, n) => String.fromCodePoint(0x4e00 + n)).join('')}]x`;
+  expect(() => compilePattern(wide)('a'.repeat(100_000))).toThrow(/too long/);
+  const effort = { steps: 0 };
+  expect(() => {
+    for (let n = 0; n < 50; n += 1) compilePattern('b', effort)('a'.repeat(200_000));
+  }).toThrow(/too long/);
+});

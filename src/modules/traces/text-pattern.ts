@@ -8,23 +8,32 @@ import { tracesErrors } from './traces-errors.ts';
  * power of them. What such a machine cannot do (back references, look-around) is refused.
  */
 type Instruction =
-  | { readonly op: 'one'; readonly test: Test }
+  | { readonly op: 'one'; readonly test: Test; readonly cost: number }
   | { op: 'split'; first: number; second: number }
   | { op: 'jump'; to: number }
   | { readonly op: 'assert'; readonly what: Assertion }
   | { readonly op: 'match' };
 
 const maxInstructions = 4000;
+/** Repeats of repeats of nothing make no instruction and take long all the same. */
+const maxEmitted = 50_000;
 /** A fraction of a second. */
 const maxSteps = 10_000_000;
 
+/** The time that patterns take together; those of one search share it. */
+export interface PatternEffort {
+  steps: number;
+}
+
 function compile(root: PatternNode, source: string): readonly Instruction[] {
   const program: Instruction[] = [];
+  let emitted = 0;
+  const tooLarge = () =>
+    tracesErrors.TRACE_FILTER_INVALID(
+      `Invalid regular expression '${source.slice(0, 100)}': it is too large; say less with {m,n}`,
+    );
   const add = <I extends Instruction>(instruction: I): I => {
-    if (program.length >= maxInstructions)
-      throw tracesErrors.TRACE_FILTER_INVALID(
-        `Invalid regular expression '${source.slice(0, 100)}': it is too large; say less with {m,n}`,
-      );
+    if (program.length >= maxInstructions) throw tooLarge();
     program.push(instruction);
     return instruction;
   };
@@ -57,7 +66,9 @@ function compile(root: PatternNode, source: string): readonly Instruction[] {
     for (const split of splits) split.second = program.length;
   };
   function emit(node: PatternNode): void {
-    if (node.type === 'one') add({ op: 'one', test: node.test });
+    emitted += 1;
+    if (emitted > maxEmitted) throw tooLarge();
+    if (node.type === 'one') add({ op: 'one', test: node.test, cost: node.cost });
     else if (node.type === 'assert') add({ op: 'assert', what: node.what });
     else if (node.type === 'all') for (const part of node.parts) emit(part);
     else if (node.type === 'any') emitAny(node.parts);
@@ -76,9 +87,8 @@ function holds(what: Assertion, before: string | undefined, after: string | unde
 }
 
 /** True for texts in which the pattern is found anywhere. TRACE_FILTER_INVALID for one that cannot be run. */
-export function compilePattern(source: string): (text: string) => boolean {
+export function compilePattern(source: string, effort: PatternEffort = { steps: 0 }): (text: string) => boolean {
   const program = compile(new PatternReader(source).read(), source);
-  let steps = 0;
   const marks = new Int32Array(program.length).fill(-1);
   let generation = 0;
 
@@ -88,7 +98,7 @@ export function compilePattern(source: string): (text: string) => boolean {
     for (let at = open.pop(); at !== undefined; at = open.pop()) {
       if (marks[at] === generation) continue;
       marks[at] = generation;
-      steps += 1;
+      effort.steps += 1;
       const instruction = program[at];
       if (instruction === undefined) continue;
       if (instruction.op === 'match') return true;
@@ -110,15 +120,15 @@ export function compilePattern(source: string): (text: string) => boolean {
       const after = characters[index + 1];
       const next: number[] = [];
       generation += 1;
-      steps += states.length;
-      if (steps > maxSteps)
+      if (effort.steps > maxSteps)
         throw tracesErrors.TRACE_FILTER_INVALID(
           `the regular expression '${source.slice(0, 100)}' takes too long over so much text; narrow the search by other conditions`,
         );
       for (const state of states) {
         const instruction = program[state];
-        if (instruction?.op === 'one' && instruction.test(character) && enter(state + 1, next, character, after))
-          return true;
+        if (instruction?.op !== 'one') continue;
+        effort.steps += instruction.cost;
+        if (instruction.test(character) && enter(state + 1, next, character, after)) return true;
       }
       if (enter(0, next, character, after)) return true; // it may begin anywhere
       states = next;

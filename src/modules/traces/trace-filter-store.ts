@@ -19,6 +19,7 @@ import type { AssessmentKind, PairKind, TracesTables } from './traces-tables.ts'
 const invalid = tracesErrors.TRACE_FILTER_INVALID;
 const maxComparisons = 50;
 const maxTexts = 100_000;
+const maxCharacters = 50_000_000;
 
 type Sql = RawBuilder<unknown>;
 
@@ -356,14 +357,21 @@ export const experimentIn = (reader: Reader, { experimentIds }: SearchScope): Sq
  */
 async function findMatches(reader: Reader, scope: SearchScope, comparisons: readonly Comparison[]): Promise<Matches> {
   const matches = new Map<Comparison, readonly string[]>();
+  const effort = { steps: 0 };
   for (const comparison of comparisons) {
     if (comparison.operator !== 'RLIKE') continue;
-    const isFound = compilePattern(requireText(comparison));
+    const isFound = compilePattern(requireText(comparison), effort);
     const { column, from } = sourceOf(reader, scope, comparison);
-    const { rows } = await sql<{ found: string | null }>`
-      select distinct ${column} as found from ${from} limit ${maxTexts + 1}`.execute(reader.query<TracesTables>());
-    if (rows.length > maxTexts)
-      throw invalid(`'${nameOf(comparison)}' has more than ${maxTexts} different values, too many for RLIKE; use LIKE`);
+    const texts = sql`select distinct ${column} as found from ${from} limit ${maxTexts + 1}`;
+    const query = reader.query<TracesTables>();
+    const counted = await sql<{ texts: number; characters: number | null }>`
+      select count(*) as texts, sum(length(found)) as characters from (${texts}) as counted`.execute(query);
+    const { texts: count = 0, characters } = counted.rows[0] ?? {};
+    if (count > maxTexts || (characters ?? 0) > maxCharacters)
+      throw invalid(
+        `'${nameOf(comparison)}' has more than ${maxTexts} different values or ${maxCharacters} characters, too many for RLIKE; use LIKE`,
+      );
+    const { rows } = await sql<{ found: string | null }>`${texts}`.execute(query);
     matches.set(
       comparison,
       rows.flatMap(({ found }) => (found !== null && isFound(found) ? [found] : [])),

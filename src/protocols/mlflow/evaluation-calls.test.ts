@@ -60,7 +60,8 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     expect(made).not.toHaveProperty('schema');
     expect(made).not.toHaveProperty('profile');
 
-    await call('PATCH', `datasets/${id}/tags`, { tags: '{"team":"ml","stage":"x"}' });
+    await call('PATCH', `datasets/${id}/tags`, { tags: '{"team":"ml","stage":1.0,"odd":[NaN,-1E5],"none":NaN}' });
+    expect(JSON.parse(text((await get(id))['tags']))).toMatchObject({ stage: '1.0', odd: '[NaN,-1E5]', none: 'NaN' });
     await call('DELETE', `datasets/${id}/tags/stage`);
     await call('DELETE', `datasets/${id}/tags/stage`); // twice is no error
     expect(JSON.parse(text((await get(id))['tags']))).toMatchObject({ team: 'ml' });

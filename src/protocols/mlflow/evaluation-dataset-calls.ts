@@ -1,5 +1,5 @@
 import type { EvaluationDataset, StoredRecord } from '#modules/evaluation';
-import { type ExactJson, writeExactJson } from '#platform/exact-json';
+import { type ExactJson, plainText, writeExactJson } from '#platform/exact-json';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import { readJsonText, readTagsText } from './json-texts.ts';
 import type { CallInput, MlflowCall, MlflowDeps } from './mlflow-calls.ts';
@@ -26,8 +26,7 @@ const toWireDataset = (dataset: EvaluationDataset) => ({
 
 /** A trace is known by its id, whatever else by the id that its maker gave it. */
 function sourceIdOf({ source_type, source_data }: NonNullable<StoredRecord['source']>): string | undefined {
-  const id = source_data[source_type === 'TRACE' ? 'trace_id' : 'source_id'];
-  return typeof id === 'string' ? id : undefined;
+  return plainText(source_data[source_type === 'TRACE' ? 'trace_id' : 'source_id']);
 }
 
 function toWireRecord(datasetId: string, record: StoredRecord): ExactJson {

@@ -1,4 +1,4 @@
-import { type ExactJson, isJsonObject, parseExactJson, writeExactJson } from '#platform/exact-json';
+import { type ExactJson, isJsonObject, parseExactJson, plainText, writeExactJson } from '#platform/exact-json';
 import { invalidParameter } from './mlflow-errors.ts';
 import type { WireFields } from './wire-fields.ts';
 
@@ -15,7 +15,7 @@ export function readJsonText(fields: WireFields, name: string): ExactJson | unde
   }
 }
 
-const toText = (value: ExactJson) => (typeof value === 'string' ? value : writeExactJson(value));
+const toText = (value: ExactJson) => plainText(value) ?? writeExactJson(value);
 
 /** Tags as an object in a text: values that are no texts become ones, null is none. */
 export function readTagsText(fields: WireFields): { key: string; value: string }[] {

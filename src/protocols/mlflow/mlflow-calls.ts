@@ -9,6 +9,7 @@ import type { TracesApi } from '#modules/traces';
 import type { TrackingApi } from '#modules/tracking';
 import type { BlobStore } from '#platform/blobs';
 import type { Database } from '#platform/database';
+import { quoteOddNumbers } from '#platform/exact-json';
 import { type RequestContext, registerRawRoute } from '#platform/http';
 import type { Ids } from '#platform/ids';
 import { invalidParameter, renderMlflowError } from './mlflow-errors.ts';
@@ -61,25 +62,18 @@ export interface MlflowCall {
 /** Room for a data set's profile, the largest thing that travels as JSON. */
 const jsonLimitBytes = 32 * 1024 * 1024;
 
-function tryParse(text: string): unknown {
+function tryParse(read: () => string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(read());
   } catch {
     return undefined;
   }
 }
 
-/** A text of JSON, or one of the numbers that Python writes and JSON does not have. */
-const textOrOddNumber = /("(?:[^"\\]|\\.)*")|-?Infinity\b|NaN\b/gs;
-
 /** Malformed JSON counts as an empty body (the missing fields are then named), as in MLflow. */
 function parseBody(given: string, encoded = 0): unknown {
   const text = given.startsWith('\ufeff') ? given.slice(1) : given;
-  const value =
-    tryParse(text) ??
-    tryParse(
-      text.replaceAll(textOrOddNumber, (found, quoted?: string) => (quoted === undefined ? `"${found}"` : found)),
-    );
+  const value = tryParse(() => text) ?? tryParse(() => quoteOddNumbers(text));
   // some old clients encode twice
   if (typeof value === 'string') return encoded === 0 ? parseBody(value, 1) : {};
   return value ?? {};

@@ -56,6 +56,9 @@ describeDatabases('the MLflow protocol', (open) => {
     });
     for (const payload of ['[]', '[1]', '5', 'null', '"text"', '"\\"{}\\""', '{', '{"run_id": NaN'])
       expect((await log(payload)).body.message).toContain("Missing value for required parameter 'run_id'");
+    const long = `{"run_id": "${run_id}", "key": "k", "value": NaN, "timestamp": 1, "x": "${'\\"'.repeat(4_000_000)}"}`;
+    expect((await log(long)).status).toBe(200);
+    expect((await log(`{"${'\\"'.repeat(1_000_000)}`)).body.message).toContain("parameter 'run_id'");
     expect((await log(metric('a', '1'), 'application/jsonx')).body).toEqual({
       error_code: 'INVALID_PARAMETER_VALUE',
       message: "Bad Request. Content-Type must be one of ['application/json'].",
