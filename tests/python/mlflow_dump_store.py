@@ -1,10 +1,14 @@
-"""Prints everything that a store of MLflow's holds as its client reads it, as JSON; what differs by store alone is left out."""
+"""Writes everything that stores of MLflow's hold as its client reads it, as JSON; what differs by store alone is left out.
+
+    mlflow_dump_store.py <file> <tracking URI> ...
+"""
 import hashlib, json, math, os, sys, tempfile
+
+import mlflow
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import ViewType
 
-client = MlflowClient()
 largest = 1.7976931348623157e308
 
 
@@ -30,7 +34,7 @@ def files(uri):
     return found
 
 
-def run(found):
+def run(client, found):
     info, data = found.info, found.data
     return {
         "name": info.run_name, "status": info.status, "stage": info.lifecycle_stage, "user": info.user_id,
@@ -46,31 +50,37 @@ def run(found):
     }
 
 
-experiments = client.search_experiments(view_type=ViewType.ALL)
-dump = {"experiments": {}, "runs": {}, "models": {}, "logged": {}}
-for experiment in experiments:
-    dump["experiments"][experiment.name] = [experiment.lifecycle_stage, dict(experiment.tags)]
-    token = None
-    while True:
-        page = client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL, page_token=token)
-        for found in page:
-            # a deleted experiment's runs are read one by one, as people do
-            dump["runs"][found.info.run_id] = {"experiment": experiment.name, **run(client.get_run(found.info.run_id))}
-        token = page.token
-        if not token:
-            break
-    if experiment.lifecycle_stage == "active":
-        for model in client.search_logged_models([experiment.experiment_id]):
-            tags = {key: value for key, value in model.tags.items()}
-            dump["logged"][model.model_id] = [model.name, str(model.status), model.source_run_id, tags, dict(model.params), files(model.artifact_location), model.creation_timestamp]
-is_prompt = "tags.`mlflow.prompt.is_prompt` = 'true'"
-for kind in ["", is_prompt]:
-    for model in client.search_registered_models(filter_string=kind):
-        name, versions = model.name, {}
-        for version in client.search_model_versions(" AND ".join([f"name='{name}'", *([kind] if kind else [])])):
-            own = {} if kind else files(client.get_model_version_download_uri(name, version.version))
-            versions[str(version.version)] = [version.current_stage, version.run_id, dict(version.tags), version.description or "", version.creation_timestamp, own]
-        # the client reads a model, not a prompt, by its name
-        aliases = {} if kind else client.get_registered_model(name).aliases
-        dump["models"][name] = [model.description or "", dict(model.tags), {alias: str(at) for alias, at in aliases.items()}, versions]
-json.dump(dump, open(sys.argv[1], "w"), sort_keys=True)
+def dump_of(uri):
+    mlflow.set_tracking_uri(uri)
+    client = MlflowClient()
+    experiments = client.search_experiments(view_type=ViewType.ALL)
+    dump = {"experiments": {}, "runs": {}, "models": {}, "logged": {}}
+    for experiment in experiments:
+        dump["experiments"][experiment.name] = [experiment.lifecycle_stage, dict(experiment.tags)]
+        token = None
+        while True:
+            page = client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL, page_token=token)
+            for found in page:
+                # a deleted experiment's runs are read one by one, as people do
+                dump["runs"][found.info.run_id] = {"experiment": experiment.name, **run(client, client.get_run(found.info.run_id))}
+            token = page.token
+            if not token:
+                break
+        if experiment.lifecycle_stage == "active":
+            for model in client.search_logged_models([experiment.experiment_id]):
+                tags = {key: value for key, value in model.tags.items()}
+                dump["logged"][model.model_id] = [model.name, str(model.status), model.source_run_id, tags, dict(model.params), files(model.artifact_location), model.creation_timestamp]
+    is_prompt = "tags.`mlflow.prompt.is_prompt` = 'true'"
+    for kind in ["", is_prompt]:
+        for model in client.search_registered_models(filter_string=kind):
+            name, versions = model.name, {}
+            for version in client.search_model_versions(" AND ".join([f"name='{name}'", *([kind] if kind else [])])):
+                own = {} if kind else files(client.get_model_version_download_uri(name, version.version))
+                versions[str(version.version)] = [version.current_stage, version.run_id, dict(version.tags), version.description or "", version.creation_timestamp, own]
+            # the client reads a model, not a prompt, by its name
+            aliases = {} if kind else client.get_registered_model(name).aliases
+            dump["models"][name] = [model.description or "", dict(model.tags), {alias: str(at) for alias, at in aliases.items()}, versions]
+    return dump
+
+
+json.dump([dump_of(uri) for uri in sys.argv[2:]], open(sys.argv[1], "w"), sort_keys=True)

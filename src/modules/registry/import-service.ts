@@ -1,10 +1,11 @@
 import { formatReference, parseReference } from '#contracts/references';
 import type { ModelRecord, VersionRecord } from '#contracts/transfer';
-import type { Unit } from '#platform/database';
+import type { Reader, Unit } from '#platform/database';
 import { isAlias, moveAlias } from './alias-service.ts';
 import { findAliasRow } from './alias-store.ts';
 import { ensureModel, requireTag } from './model-service.ts';
 import { findModelRow, setModelTag, updateModel } from './model-store.ts';
+import { isPrompt, promptFact } from './prompt-rule.ts';
 import type { RegistryDeps } from './registry-deps.ts';
 import { registryErrors } from './registry-errors.ts';
 import type { ModelRow } from './registry-tables.ts';
@@ -24,6 +25,9 @@ export interface ImportService {
    */
   importModel(unit: Unit, project: string, given: ModelRecord): Promise<ImportedModel>;
 }
+
+const isPromptHere = async (reader: Reader, { model_key }: ModelRow): Promise<boolean> =>
+  (await promptFact(reader, model_key)).prompt === true;
 
 export function createImportService(deps: RegistryDeps): ImportService {
   const { ids, artifacts, lineage } = deps;
@@ -97,7 +101,9 @@ export function createImportService(deps: RegistryDeps): ImportService {
       if (missing !== undefined) throw registryErrors.MODEL_BYTES_MISSING(missing);
 
       const before = await findModelRow(unit, project, given.name);
-      const row = await ensureModel(unit, ids, project, given.name);
+      if (before?.deleted_ms === null && isPrompt(given.tags) !== (await isPromptHere(unit, before)))
+        return { made: 0, known: 0, left: [`"${given.name}" is a ${isPrompt(given.tags) ? 'model' : 'prompt'} here`] };
+      const row = await ensureModel(unit, ids, { project, model: given.name }, given.tags);
       const known = await listTakenVersions(
         unit,
         row.model_key,

@@ -71,11 +71,20 @@ async function makeModel(
   return row;
 }
 
-/** The model of that name, made when it is not there. A prompt of that name is refused. */
-export async function ensureModel(unit: Unit, ids: Ids, project: string, name: string): Promise<ModelRow> {
+/**
+ * The model of that name, made with these tags when it is not there: they say whether a prompt is meant. One of the other
+ * kind is refused: MODEL_NAME_TAKEN.
+ */
+export async function ensureModel(
+  unit: Unit,
+  ids: Ids,
+  { project, model: name }: ModelName,
+  tags: readonly Tag[] = [],
+): Promise<ModelRow> {
   const found = await findModelRow(unit, project, name);
-  if (found?.deleted_ms !== null) return makeModel(unit, ids, { project, model: name }, {});
-  if ((await promptFact(unit, found.model_key)).prompt) throw registryErrors.MODEL_NAME_TAKEN(name, 'model', 'prompt');
+  if (found?.deleted_ms !== null) return makeModel(unit, ids, { project, model: name }, { tags });
+  const [wanted, taken] = [isPrompt(tags), (await promptFact(unit, found.model_key)).prompt === true];
+  if (wanted !== taken) throw registryErrors.MODEL_NAME_TAKEN(name, kindOf(wanted), kindOf(taken));
   return found;
 }
 

@@ -230,7 +230,7 @@ export function createPromotionService({ approvals, artifacts, lineage, ids }: R
 
   const service: PromotionService = {
     async proposeVersion(unit, proposal) {
-      const model = await ensureModel(unit, ids, proposal.project, proposal.model);
+      const model = await ensureModel(unit, ids, proposal);
       const existing = await findVersionRowByDigest(unit, model.model_key, proposal.digest);
       if (existing === undefined) {
         const version = model.last_version + 1;
