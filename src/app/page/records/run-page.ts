@@ -149,13 +149,13 @@ const courseOf = ({ reader, tracking, paths }: RunPageDeps, { runId }: RunInfo, 
   tracking.sampleMetric(reader, { project: paths.project, runId, key, count: pointsOfCurve });
 
 const metricTable = (metrics: readonly Metric[]): Html =>
-  html`<table><caption class="skip">Latest points</caption>
+  html`<div class="scroll"><table><caption class="skip">Latest points</caption>
     <thead><tr><th scope="col">metric</th><th scope="col" class="number">latest</th><th scope="col" class="number">step</th><th scope="col">at</th></tr></thead>
     <tbody>${metrics.map(
       ({ key, value, step, timestampMs }) => html`<tr><th scope="row">${key}</th>
         <td class="number" title="${String(value)}">${numberText(value)}</td>
         <td class="number">${step.toLocaleString('en-US')}</td><td>${instant(timestampMs)}</td></tr>`,
-    )}</tbody></table>`;
+    )}</tbody></table></div>`;
 
 function inputsCard(paths: Paths, { info, datasets, modelInputs, modelOutputs }: Run): Html {
   if (datasets.length + modelInputs.length + modelOutputs.length === 0) return html``;
@@ -201,10 +201,10 @@ async function childrenCard(
   const shown = found.slice(0, childrenAtOnce);
   return card(
     'Child runs',
-    html`<table><caption class="skip">Runs that this one started</caption><tbody>${shown.map(
+    html`<div class="scroll"><table><caption class="skip">Runs that this one started</caption><tbody>${shown.map(
       (child) => html`<tr><th scope="row"><a href="${paths.run(child.experimentId, child.runId)}">${child.name}</a></th>
         <td>${badge(child.status)}</td><td>${instant(child.startMs)}</td></tr>`,
-    )}</tbody></table>
+    )}</tbody></table></div>
     ${pager({
       path: self,
       query: kept,
