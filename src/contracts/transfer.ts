@@ -273,7 +273,7 @@ export const importModel = defineOperation({
     400: ErrorBody,
     409: ErrorBody,
   },
-  errors: ['MODEL_NAME_INVALID', 'MODEL_TAG_INVALID', 'MODEL_BYTES_MISSING'],
+  errors: ['MODEL_NAME_INVALID', 'MODEL_NAME_TAKEN', 'MODEL_TAG_INVALID', 'MODEL_BYTES_MISSING'],
 });
 
 const page = { cursor: Type.Optional(Type.String({ maxLength: 4000, description: '`next` of the page before' })) };

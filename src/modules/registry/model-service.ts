@@ -71,11 +71,18 @@ async function makeModel(
   return row;
 }
 
-/** The model of that name, made when it is not there. A prompt of that name is refused. */
-export async function ensureModel(unit: Unit, ids: Ids, project: string, name: string): Promise<ModelRow> {
+/** The model of that name, made with these tags when it is not there. A prompt in the place of a model is refused, and the other way round. */
+export async function ensureModel(
+  unit: Unit,
+  ids: Ids,
+  project: string,
+  name: string,
+  tags: readonly Tag[] = [],
+): Promise<ModelRow> {
   const found = await findModelRow(unit, project, name);
-  if (found?.deleted_ms !== null) return makeModel(unit, ids, { project, model: name }, {});
-  if ((await promptFact(unit, found.model_key)).prompt) throw registryErrors.MODEL_NAME_TAKEN(name, 'model', 'prompt');
+  if (found?.deleted_ms !== null) return makeModel(unit, ids, { project, model: name }, { tags });
+  const isOne = (await promptFact(unit, found.model_key)).prompt === true;
+  if (isOne !== isPrompt(tags)) throw registryErrors.MODEL_NAME_TAKEN(name, kindOf(isPrompt(tags)), kindOf(isOne));
   return found;
 }
 
