@@ -21,7 +21,10 @@ export const transferEvents = defineEvents({
 const strict = { additionalProperties: false } as const;
 const record = <P extends TProperties>(fields: P): TObject<P> => Type.Object(fields, strict);
 
-const Ms = Type.Integer({ description: 'milliseconds since 1970, UTC' });
+/** What both databases and JavaScript hold exactly. */
+const whole = { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER } as const;
+const Ms = Type.Integer({ ...whole, description: 'milliseconds since 1970, UTC' });
+const Step = Type.Integer(whole);
 const Pair = record({ key: Type.String({ maxLength: 1000 }), value: Type.String() });
 const Lifecycle = Type.Enum(['active', 'deleted']);
 const Id = Type.String({ pattern: '^[a-zA-Z0-9][\\w-]{0,255}$' });
@@ -69,7 +72,7 @@ export const RunRecord = record({
   tags: Type.Array(Pair),
   datasets: Type.Array(DatasetRecord),
   modelInputs: Type.Array(Id),
-  modelOutputs: Type.Array(record({ modelId: Id, step: Type.Integer() })),
+  modelOutputs: Type.Array(record({ modelId: Id, step: Step })),
 });
 export type RunRecord = Static<typeof RunRecord>;
 
@@ -78,7 +81,7 @@ export const HistoryRecord = record({
   runId: Id,
   key: Type.String({ minLength: 1, maxLength: 1000 }),
   atMs: Type.Array(Ms),
-  steps: Type.Array(Type.Integer()),
+  steps: Type.Array(Step),
   values: Type.Array(MetricNumber),
 });
 export type HistoryRecord = Static<typeof HistoryRecord>;
@@ -102,7 +105,7 @@ export const LoggedModelRecord = record({
       key: Type.String(),
       runId: Id,
       atMs: Ms,
-      step: Type.Integer(),
+      step: Step,
       value: MetricNumber,
       datasetName: Type.String(),
       datasetDigest: Type.String(),
@@ -112,11 +115,15 @@ export const LoggedModelRecord = record({
 export type LoggedModelRecord = Static<typeof LoggedModelRecord>;
 
 /** A file in the tree of the project's artifacts; its bytes were uploaded by digest before. */
-export const FileRecord = record({ path: Path, sha256: Sha256, sizeBytes: Type.Integer({ minimum: 0 }) });
+export const FileRecord = record({
+  path: Path,
+  sha256: Sha256,
+  sizeBytes: Type.Integer({ minimum: 0, maximum: whole.maximum }),
+});
 export type FileRecord = Static<typeof FileRecord>;
 
 export const VersionRecord = record({
-  version: Type.Integer({ minimum: 1 }),
+  version: Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 }),
   source: Type.String(),
   storageLocation: Type.String(),
   trackingRunId: Type.Optional(Type.String()),
@@ -180,7 +187,7 @@ export const importRuns = defineOperation({
   permission: 'write',
   body: record({ runs: Type.Array(RunRecord, { maxItems: 1000 }) }),
   responses: { 200: Type.Object({ made: Type.Integer(), known: Type.Integer() }), 400: ErrorBody, 409: ErrorBody },
-  errors: ['EXPERIMENT_NOT_FOUND', 'IMPORT_ELSEWHERE'],
+  errors: ['EXPERIMENT_NOT_FOUND', 'IMPORT_BEING_PURGED', 'IMPORT_ELSEWHERE', 'TRACKING_VALUE_INVALID'],
 });
 
 export const importHistories = defineOperation({
@@ -202,7 +209,7 @@ export const importLoggedModels = defineOperation({
   permission: 'write',
   body: record({ models: Type.Array(LoggedModelRecord, { maxItems: 1000 }) }),
   responses: { 200: Type.Object({ made: Type.Integer(), known: Type.Integer() }), 400: ErrorBody, 409: ErrorBody },
-  errors: ['EXPERIMENT_NOT_FOUND', 'IMPORT_ELSEWHERE'],
+  errors: ['EXPERIMENT_NOT_FOUND', 'IMPORT_BEING_PURGED', 'IMPORT_ELSEWHERE', 'TRACKING_VALUE_INVALID'],
 });
 
 export const importFiles = defineOperation({
@@ -273,7 +280,7 @@ export const importModel = defineOperation({
     400: ErrorBody,
     409: ErrorBody,
   },
-  errors: ['MODEL_NAME_INVALID', 'MODEL_TAG_INVALID', 'MODEL_BYTES_MISSING'],
+  errors: ['MODEL_NAME_INVALID', 'MODEL_NAME_TAKEN', 'MODEL_TAG_INVALID', 'MODEL_BYTES_MISSING'],
 });
 
 const page = { cursor: Type.Optional(Type.String({ maxLength: 4000, description: '`next` of the page before' })) };

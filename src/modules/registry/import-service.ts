@@ -5,6 +5,7 @@ import { isAlias, moveAlias } from './alias-service.ts';
 import { findAliasRow } from './alias-store.ts';
 import { ensureModel, requireTag } from './model-service.ts';
 import { findModelRow, setModelTag, updateModel } from './model-store.ts';
+import { isAliasGoverned } from './promotion-store.ts';
 import { isPrompt, promptFact } from './prompt-rule.ts';
 import type { RegistryDeps } from './registry-deps.ts';
 import { registryErrors } from './registry-errors.ts';
@@ -88,6 +89,8 @@ export function createImportService(deps: RegistryDeps): ImportService {
         left.push(`alias "${alias}" of model "${row.name}" names version ${before.version} here, ${version} there`);
       else if (!isAlias(alias) || taken.get(version)?.deleted_ms !== null)
         left.push(`alias "${alias}" of model "${row.name}" cannot name version ${version} here`);
+      else if (await isAliasGoverned(unit, row.model_key, alias))
+        left.push(`alias "${alias}" of model "${row.name}" is moved by promotions here`);
       else await moveAlias(deps, unit, row, alias, version, 'set');
     }
     return left;

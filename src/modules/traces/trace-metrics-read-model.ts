@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
+import { toRfc3339 } from '#contracts/rfc3339';
 import type { Comparison } from '#modules/tracking';
 import type { Reader } from '#platform/database';
 import { compileTraceFilter, experimentIn } from './trace-filter-store.ts';
@@ -270,4 +271,4 @@ export async function queryTraceMetrics(reader: Reader, query: TraceMetricsQuery
 }
 
 const toDimension = (name: string, value: string | number): string =>
-  name === bucketName ? new Date(Number(value)).toISOString().replace(/\.000Z$/, '+00:00') : String(value);
+  name === bucketName ? toRfc3339(Number(value)).replace(/\.\d{3}Z$/, '+00:00') : String(value);

@@ -19,6 +19,7 @@ import {
   updateExperiment,
 } from './experiment-store.ts';
 import {
+  findBeingPurged,
   listModelsAnywhere,
   listRunsAnywhere,
   putMarks,
@@ -107,6 +108,19 @@ async function experimentsOf(
     if (row === undefined) throw trackingErrors.EXPERIMENT_NOT_FOUND(id);
     return row;
   };
+}
+
+/** Each is named once, and none is what a purge is taking away: what came in would go with the rest of it. */
+async function requireImportable(
+  unit: Unit,
+  kind: 'tracking-run' | 'logged-model',
+  records: readonly { readonly id: string }[],
+): Promise<void> {
+  const ids = records.map(({ id }) => id);
+  const twice = ids.find((id, at) => ids.indexOf(id) !== at);
+  if (twice !== undefined) throw trackingErrors.TRACKING_VALUE_INVALID(`"${twice}" is named twice in one request`);
+  const going = await findBeingPurged(unit, kind, ids);
+  if (going !== undefined) throw trackingErrors.IMPORT_BEING_PURGED(going);
 }
 
 function toRunRow(unit: Unit, project: string, experiment: ExperimentRow, run: RunRecord): RunRow {
@@ -205,6 +219,7 @@ export function createImportService(
     },
 
     async importRuns(unit, project, runs) {
+      await requireImportable(unit, 'tracking-run', runs);
       const experiment = await experimentsOf(unit, project, runs);
       const known = new Map(
         (
@@ -260,6 +275,7 @@ export function createImportService(
     },
 
     async importLoggedModels(unit, project, models) {
+      await requireImportable(unit, 'logged-model', models);
       const experiment = await experimentsOf(unit, project, models);
       const known = new Map(
         (

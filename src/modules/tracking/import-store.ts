@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { formatReference } from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
 import { jsonRows } from './json-rows-store.ts';
@@ -39,6 +40,26 @@ export function listModelsAnywhere(
     .select(['tracking_logged_models.model_id', 'tracking_logged_models.project'])
     .where(inList(reader, 'tracking_logged_models.model_id', ids))
     .execute();
+}
+
+/** Of these ids, one that an open purge has taken, or will with its experiment. */
+export async function findBeingPurged(
+  reader: Reader,
+  kind: 'tracking-run' | 'logged-model',
+  ids: readonly string[],
+): Promise<string | undefined> {
+  const [table, column] =
+    kind === 'tracking-run' ? ['tracking_runs', 'run_id'] : ['tracking_logged_models', 'model_id'];
+  const refs = ids.map((id) => formatReference(kind, id));
+  const { rows } = await sql<{ ref: string }>`
+    select tracking_purge_items.item_ref as ref from tracking_purge_items
+      where ${inList(reader, 'tracking_purge_items.item_ref', refs)}
+    union all select ${sql.ref(`${table}.${column}`)} from ${sql.table(table)}
+      where ${inList(reader, `${table}.${column}`, ids)} and ${sql.ref(`${table}.experiment_key`)} in
+        (select tracking_purge_items.experiment_key from tracking_purge_items
+          where tracking_purge_items.experiment_key is not null)
+    limit 1`.execute(reader.query<TrackingTables>());
+  return rows[0]?.ref;
 }
 
 /** Brings a known run up to date with what its source says now. */

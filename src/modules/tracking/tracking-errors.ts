@@ -73,6 +73,12 @@ export const trackingErrors = defineErrors({
       `"${id}" is in another project of this server already, and an id names one thing: import into that project, or take it away there first`,
     details: (id: string) => ({ id }),
   },
+  IMPORT_BEING_PURGED: {
+    kind: 'conflict',
+    message: (what: string) =>
+      `"${what}" was purged here and is being emptied at this moment: import again when \`tidemill purge list\` shows no open purge`,
+    details: (what: string) => ({ what }),
+  },
   IMPORT_BYTES_MISSING: {
     kind: 'conflict',
     message: (sha256: string) =>

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
 import { createMlflowTestServer, type MlflowTestServer } from './mlflow-test-server.ts';
-import { createTraceTestClient, traceId } from './testing/trace-test-client.ts';
+import { type Body, createTraceTestClient, traceId } from './testing/trace-test-client.ts';
 
 const usage = (input: number, output: number) => ({
   'mlflow.chat.tokenUsage': {
@@ -317,5 +317,25 @@ describeDatabases("MLflow's traces", (open) => {
     const filters = { filter_string1: "status = 'OK'", filter_string2: "name = 'x'" };
     await call('POST', '/calculate-filter-correlation', { experiment_ids: ['0'], ...filters });
     expect(state.server.unanswered('traces')).toEqual([]);
+  });
+
+  test('a trace of a broken clock is shown like the others, at the beginning or the end of time', async () => {
+    for (const timestamp_ms of [-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, 300_000_000_000_000])
+      expect((await call('POST', '', { experiment_id: '0', timestamp_ms }, '2.0')).status).toBe(200);
+    const locations = [{ mlflow_experiment: { experiment_id: '0' } }];
+    const { body } = await call('POST', '/search', { locations });
+    const [first, last] = ['0000-01-01T00:00:00.000Z', '9999-12-31T23:59:59.999Z'];
+    expect(body.traces.map((trace: Body) => trace.request_time)).toEqual([last, last, first]);
+    expect((await send({ method: 'GET', url: '/api/v1/traces?experiment=0' })).body.items).toHaveLength(3);
+    const figures = await call('POST', '/metrics', {
+      experiment_ids: ['0'],
+      view_type: 'TRACES',
+      metric_name: 'trace_count',
+      aggregations: [{ aggregation_type: 'COUNT' }],
+      time_interval_seconds: 60,
+      start_time_ms: -Number.MAX_SAFE_INTEGER,
+      end_time_ms: Number.MAX_SAFE_INTEGER,
+    });
+    expect(figures).toMatchObject({ status: 200, body: { data_points: [{}, {}, {}] } });
   });
 });

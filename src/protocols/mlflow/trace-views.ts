@@ -5,9 +5,6 @@ import { list } from './wire-views.ts';
 /** `1.5s`, as protobuf writes a duration. */
 const toWireDuration = (ms: number): string => `${ms / 1000}s`;
 
-/** Instants that RFC 3339 has no year for are shown as the last it has. */
-const toWireInstant = (ms: number): string => toRfc3339(Math.min(ms, 253_402_300_799_999));
-
 const toWireError = ({ code, message, stackTrace }: NonNullable<Assessment['error']>) => ({
   error_code: code,
   ...(message !== undefined && { error_message: message }),
@@ -38,8 +35,8 @@ export const toWireAssessment = (assessment: Assessment) => ({
   trace_id: assessment.traceId,
   ...(assessment.spanId !== undefined && { span_id: assessment.spanId }),
   source: { source_type: assessment.sourceType, source_id: assessment.sourceId },
-  create_time: toWireInstant(assessment.createdMs),
-  last_update_time: toWireInstant(assessment.updatedMs),
+  create_time: toRfc3339(assessment.createdMs),
+  last_update_time: toRfc3339(assessment.updatedMs),
   ...toWireSaid(assessment),
   ...(assessment.rationale !== undefined && { rationale: assessment.rationale }),
   ...(assessment.metadata !== undefined && { metadata: assessment.metadata }),
@@ -53,7 +50,7 @@ export const toWireTraceInfo = (info: TraceInfo) => ({
   trace_location: { type: 'MLFLOW_EXPERIMENT', mlflow_experiment: { experiment_id: info.experimentId } },
   ...(info.requestPreview !== undefined && { request_preview: info.requestPreview }),
   ...(info.responsePreview !== undefined && { response_preview: info.responsePreview }),
-  request_time: toWireInstant(info.requestMs),
+  request_time: toRfc3339(info.requestMs),
   ...(info.durationMs !== undefined && { execution_duration: toWireDuration(info.durationMs) }),
   state: info.state,
   trace_metadata: info.metadata,

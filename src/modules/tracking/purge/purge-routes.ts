@@ -34,9 +34,9 @@ const toView = (purge: Purge): PurgeView => ({
 
 const toPreviewView = (preview: PurgePreview): PreviewView => ({ ...preview });
 
-/** Of what was deleted until now, unless it must have been deleted for longer. */
+/** Of what was deleted until now, unless it must have been deleted for longer; the schema has checked the duration. */
 const toInstant = (olderThan: string | undefined, nowMs: number): number =>
-  nowMs - (olderThan === undefined ? 0 : (parseDuration(olderThan) ?? 0));
+  Math.max(0, nowMs - (olderThan === undefined ? 0 : (parseDuration(olderThan) ?? Number.POSITIVE_INFINITY)));
 
 export function registerPurgeRoutes(
   app: FastifyInstance,

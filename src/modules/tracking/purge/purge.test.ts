@@ -1,10 +1,12 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { RunRecord } from '#contracts/transfer';
 import { createArtifactsModule } from '#modules/artifacts';
 import { createLocalBlobStore } from '#platform/blobs';
 import type { Unit } from '#platform/database';
 import { createLogger } from '#platform/log';
 import { describeDatabases, newSqlitePath, type TestDatabase } from '#platform/testing/database';
+import { createImportService } from '../import-service.ts';
 import { createTrackingModule, type TrackingApi } from '../index.ts';
 import type { TrackingDeps } from '../tracking-deps.ts';
 import { createPurgeLoop, type PurgeLoop } from './purge-loop.ts';
@@ -38,6 +40,21 @@ const tables = [
   'tracking_purge_items',
   'artifact_holds',
 ];
+
+const runRecord: RunRecord = {
+  id: '',
+  experimentId: '0',
+  name: 'again',
+  status: 'FINISHED',
+  user: 'ann',
+  startMs: 1,
+  lifecycle: 'active',
+  params: [],
+  tags: [],
+  datasets: [],
+  modelInputs: [],
+  modelOutputs: [],
+};
 
 function loopOver(target: TestDatabase, deps: TrackingDeps, tracking: TrackingApi, purgeAfterMs?: number): PurgeLoop {
   const { clock } = target;
@@ -303,5 +320,23 @@ describeDatabases('purging', (open) => {
     expect(await api.purgeById(database.read, project, purgeId)).toMatchObject({
       removed: { runs: runs.length, points: 2 * 5_030, files: 6, experiments: 1 },
     });
+  });
+
+  test('what a purge is taking away is not brought in until it has gone, and then stays', async () => {
+    const imports = createImportService(depsOf(database), api);
+    const bring = (...ids: readonly string[]) => {
+      const runs = ids.map((id) => ({ ...runRecord, id }));
+      return write((unit) => imports.importRuns(unit, project, runs));
+    };
+    const experimentId = await newExperiment('goes');
+    const [alone, inside] = [await fullRun('0', 30), await fullRun(experimentId, 31)];
+    await purge({ kind: 'tracking-run', id: alone }, true);
+    await purge({ kind: 'experiment', id: experimentId }, true);
+    for (const id of [alone, inside]) await expect(bring(id)).rejects.toMatchObject({ code: 'IMPORT_BEING_PURGED' });
+    await expect(bring('twice', 'twice')).rejects.toMatchObject({ code: 'TRACKING_VALUE_INVALID' });
+    await loop.runDue();
+    expect(await bring(alone, inside)).toEqual({ made: 2, known: 0 });
+    await loop.runDue();
+    expect(await api.runInfo(database.read, project, inside)).toMatchObject({ experimentId: '0' });
   });
 });
