@@ -19,7 +19,7 @@ import { seedHistory, seedMlflow, seedTidemill } from './support/seed-runs.mjs';
 import { startMlflow, startTidemill } from './support/servers.mjs';
 
 const self = fileURLToPath(import.meta.url);
-const small = { experiments: 1, runs: 10_000, metrics: 5, params: 10, tags: 1, prefix: 'a' };
+const small = { experiments: 1, runs: 10_000, metrics: 20, params: 20, tags: 3, prefix: 'a' };
 const large = { experiments: 1, runs: 100_000, metrics: 20, params: 20, tags: 3, prefix: 'b' };
 const fast = { experiments: 50, runs: 1500, metrics: 20, params: 150, tags: 50, prefix: 'c' };
 const idOf = (prefix, number) => prefix + number.toString(16).padStart(31, '0');

@@ -49,11 +49,20 @@ function parseList(text = '[]'): readonly unknown[] {
   }
 }
 
-async function requireActiveRun(unit: Unit, { project, runId }: RunName): Promise<{ experimentKey: number }> {
+type Touched = (runId: string, listed?: boolean) => void;
+
+/** The run that is to be written to: takes it out of the lists. */
+async function takeRun(
+  unit: Unit,
+  { project, runId }: RunName,
+  touched: Touched,
+): Promise<{ readonly experimentKey: number }> {
   const row = await findRunLifecycle(unit, project, runId);
   if (row === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
   if (row.lifecycle !== 'active') throw trackingErrors.TRACKING_RUN_INACTIVE(runId);
-  if (row.listing === 'listed') await unlistRun(unit, runId);
+  const listed = row.listing === 'listed';
+  touched(runId, listed);
+  if (listed) await unlistRun(unit, runId);
   return { experimentKey: row.experiment_key };
 }
 
@@ -102,15 +111,14 @@ export function createLoggingService({
   ids,
   lineage,
   touched,
-}: TrackingDeps & { readonly touched: (runId: string) => void }): LoggingService {
+}: TrackingDeps & { readonly touched: Touched }): LoggingService {
   return {
     async log(unit, input) {
       const { runId, metrics = [] } = input;
       metrics.forEach((metric, index) => requireMetric(metric, nameOf('metrics', metrics, index)));
       const params = (input.params ?? []).map((param, index, all) => toParam(param, nameOf('params', all, index)));
       const tags = (input.tags ?? []).map((tag, index, all) => toRunTag(tag, nameOf('tags', all, index)));
-      await requireActiveRun(unit, input);
-      touched(runId);
+      await takeRun(unit, input, touched);
       if (params.length > 0) await logParams(unit, runId, params);
       if (metrics.length > 0) await insertMetrics(unit, runId, metrics);
       const ofModels = metrics.filter((metric) => metric.modelId);
@@ -120,7 +128,7 @@ export function createLoggingService({
     },
 
     async noteModel(unit, input) {
-      await requireActiveRun(unit, input);
+      await takeRun(unit, input, touched);
       const { runId, model } = input;
       const tags = (await listKeyValues(unit, keyValueTables.runTags, [runId])).get(runId) ?? [];
       const noted = parseList(tags.find(({ key }) => key === notedModelsTag)?.value);
@@ -129,14 +137,14 @@ export function createLoggingService({
     },
 
     async deleteRunTag(unit, input) {
-      await requireActiveRun(unit, input);
+      await takeRun(unit, input, touched);
       if (!(await deleteKeyValue(unit, keyValueTables.runTags, input.runId, input.key)))
         throw trackingErrors.TAG_NOT_FOUND(input.key, `run with id ${input.runId}`);
     },
 
     async logInputs(unit, input) {
       const { project, runId, datasets = [], models = [] } = input;
-      const { experimentKey } = await requireActiveRun(unit, input);
+      const { experimentKey } = await takeRun(unit, input, touched);
       for (const [ordinal, dataset] of datasets.entries()) {
         const known = await findDatasetKey(unit, experimentKey, dataset.name, dataset.digest);
         const key = known ?? ids.next();
@@ -167,7 +175,7 @@ export function createLoggingService({
 
     async logOutputs(unit, input) {
       const { project, runId, models } = input;
-      await requireActiveRun(unit, input);
+      await takeRun(unit, input, touched);
       await putRunModels(unit, runId, 'output', models);
       const from = formatReference('tracking-run', runId);
       await lineage.record(

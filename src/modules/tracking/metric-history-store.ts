@@ -96,12 +96,10 @@ export async function printHistory(
   const { limit, after } = page;
   const [begin, end] = [`{"key":${JSON.stringify(key)},"value":`, `${JSON.stringify(more).slice(1, -1)}}`];
   const tail = end.length > 1 ? `,${end}` : end;
-  const point =
-    reader.dialect === 'sqlite'
-      ? sql`format('%s%s,"timestamp":%lld,"step":%lld%s', ${begin},
-          case special when 1 then '"NaN"' else format('%!.17g', value) end, timestamp_ms, step, ${tail})`
-      : sql`${begin}::text || case special when 1 then '"NaN"' else value::text end || ',"timestamp":' || timestamp_ms
-          || ',"step":' || step || ${tail}::text`;
+  const [value, asText] =
+    reader.dialect === 'sqlite' ? [sql`format('%!.17g', value)`, sql``] : [sql`value::text`, sql`::text`];
+  const point = sql`${begin}${asText} || case special when 1 then '"NaN"' else ${value} end || ',"timestamp":' || timestamp_ms
+    || ',"step":' || step || ${tail}${asText}`;
   const all = reader.dialect === 'sqlite' ? sql`group_concat(${point})` : sql`string_agg(${point}, ',')`;
   const { rows } = await sql<{ points: string | null; size: number }>`
     select ${all} as points, count(*) as size from (${selectPoints(reader, runId, key, { limit, after })}) as found`.execute(

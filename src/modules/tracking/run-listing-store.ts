@@ -21,6 +21,8 @@ import type { RunStatus, TrackingTables } from './tracking-tables.ts';
 
 /** Values from which on a run is not worth listing: to take them out again would hold other writers up. */
 const mostValues = 5000;
+/** Values that a unit lists, unless one run alone has more: the writer is held for some hundredths of a second. */
+const mostValuesAtOnce = 8000;
 /** A document that is larger is put together when it is asked for: pages of such runs are rare. */
 const mostDocumentLength = 256 * 1024;
 /** Characters of a text that are listed; more of them would not fit into an index of PostgreSQL. */
@@ -69,8 +71,11 @@ const textsOf = (kind: 'param' | 'tag', withCut: boolean) => {
     from tracking_runs inner join ${sql.table(table)} on ${sql.ref(`${table}.run_id`)} = tracking_runs.run_id`;
 };
 
-/** Lists those of these runs that are still waiting. */
-export async function listRuns(unit: Unit, runIds: readonly string[]): Promise<void> {
+/**
+ * Lists those of these runs that are still waiting, from the first on, as many as fit into a unit.
+ * @returns how many of them need not come again, at least one
+ */
+export async function listRuns(unit: Unit, runIds: readonly string[]): Promise<number> {
   const query = unit.query<TrackingTables>();
   const { rows } = await sql<{ run_id: string; size: number }>`
     select tracking_runs.run_id,
@@ -78,10 +83,27 @@ export async function listRuns(unit: Unit, runIds: readonly string[]): Promise<v
       + (select count(*) from tracking_params where tracking_params.run_id = tracking_runs.run_id)
       + (select count(*) from tracking_run_tags where tracking_run_tags.run_id = tracking_runs.run_id) as size
     from tracking_runs where ${inList(unit, 'tracking_runs.run_id', runIds)} and ${isListable}`.execute(query);
-  const idsOf = (wide: boolean) => rows.flatMap((row) => (row.size > mostValues === wide ? [row.run_id] : []));
-  const [wide, found] = [idsOf(true), idsOf(false)];
+  const sizes = new Map(rows.map((row) => [row.run_id, row.size]));
+  const wide = runIds.filter((runId) => (sizes.get(runId) ?? 0) > mostValues);
   if (wide.length > 0) await setListing(unit, wide, 'wide');
-  if (found.length === 0) return;
+  const found: string[] = [];
+  let values = 0;
+  let done = 0;
+  for (const runId of runIds) {
+    const size = sizes.get(runId);
+    if (size !== undefined && size <= mostValues) {
+      if (found.length > 0 && values + size > mostValuesAtOnce) break;
+      found.push(runId);
+      values += size;
+    }
+    done += 1;
+  }
+  if (found.length > 0) await insertLists(unit, found);
+  return done;
+}
+
+async function insertLists(unit: Unit, found: readonly string[]): Promise<void> {
+  const query = unit.query<TrackingTables>();
   const these = inList(unit, 'tracking_runs.run_id', found);
   await sql`insert into tracking_listed_metrics
       (experiment_key, metric_key, is_nan, falling, before_ms, run_id)

@@ -2,13 +2,16 @@ import type { Clock } from '#platform/clock';
 import type { Database, WriteContext } from '#platform/database';
 import { createDueLoop } from '#platform/due-loop';
 import type { Logger } from '#platform/log';
-import { listRuns, listWaitingRuns } from './run-listing-store.ts';
+import { listRuns, listWaitingRuns, type WaitingRun } from './run-listing-store.ts';
 import { endedStatuses } from './tracking-tables.ts';
 
 /** Lists runs that have come to rest (run-listing-store.ts), a few at a time, behind what is being logged. */
 export interface RunListing {
-  /** A run was written to just now: it is not at rest. A hint in memory, nothing depends on it but work done twice. */
-  touch(runId: string): void;
+  /**
+   * A run was written to just now: it is not at rest, and even less so when it had been `listed`. A hint in memory,
+   * nothing depends on it but work done twice.
+   */
+  touch(runId: string, listed?: boolean): void;
   /** Lists what is at rest; answers the instant at which more may be. */
   round(): Promise<number | undefined>;
   start(): void;
@@ -16,11 +19,13 @@ export interface RunListing {
 }
 
 const context: WriteContext = { actor: 'system:tracking.listing' };
-/** Runs in a unit: it must not hold the writer for longer than a batch of requests does. */
-const runsAtOnce = 20;
+/** Runs looked at in a unit, of which it lists as many as take no longer than some batches of requests do. */
+const runsAtOnce = 200;
 const runsLookedAt = 500;
 /** A run that has not ended is at rest when nobody has written to it for so long: many clients never end their runs. */
 const quietMs = 60_000;
+/** Each time that a run is written to after it was listed, it must be quiet for twice as long, up to this. */
+const longestQuietMs = 60 * quietMs;
 /** What is imported has ended long ago. */
 const endsRuns: ReadonlySet<string> = new Set(['tracking-run.finished', 'tracking.imported']);
 /** Runs end in crowds: what ends meanwhile is listed together. */
@@ -35,7 +40,7 @@ export function createRunListing({
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'error'>;
 }): RunListing {
-  const touchedMs = new Map<string, number>();
+  const touched = new Map<string, { readonly atMs: number; readonly quietMs: number }>();
   let startedMs = clock.nowMs();
   let stopHearing: (() => void) | undefined;
   let soon: NodeJS.Timeout | undefined;
@@ -43,18 +48,29 @@ export function createRunListing({
 
   async function round(): Promise<number | undefined> {
     const nowMs = clock.nowMs();
-    for (const [runId, atMs] of touchedMs) if (atMs + quietMs <= nowMs) touchedMs.delete(runId);
-    const isQuiet = (runId: string) => !touchedMs.has(runId) && startedMs + quietMs <= nowMs;
+    // kept for longer than it takes to be quiet: it tells when a run comes and goes
+    for (const [runId, last] of touched) if (last.atMs + 4 * last.quietMs <= nowMs) touched.delete(runId);
+    const isQuiet = (runId: string) => {
+      const last = touched.get(runId);
+      return last === undefined || last.atMs + last.quietMs <= nowMs;
+    };
+    const hasReturned = (runId: string) => (touched.get(runId)?.quietMs ?? 0) > quietMs;
+    const isAtRest = ({ runId, status }: WaitingRun) =>
+      endedStatuses.includes(status)
+        ? !hasReturned(runId) || isQuiet(runId)
+        : startedMs + quietMs <= nowMs && isQuiet(runId);
     let after: { readonly experimentKey: number; readonly runId: string } | undefined;
     let waits = false;
     for (;;) {
       const runs = await listWaitingRuns(database.read, after, runsLookedAt);
-      const atRest = runs.filter(({ runId, status }) => endedStatuses.includes(status) || isQuiet(runId));
+      const atRest = runs.filter(isAtRest).map(({ runId }) => runId);
       waits ||= atRest.length < runs.length;
-      for (let at = 0; at < atRest.length; at += runsAtOnce) {
+      for (let at = 0, size = runsAtOnce; at < atRest.length; ) {
         if (stopping) return undefined;
-        const some = atRest.slice(at, at + runsAtOnce).map(({ runId }) => runId);
-        await database.write(context, (unit) => listRuns(unit, some));
+        const some = atRest.slice(at, at + size);
+        const done = await database.write(context, (unit) => listRuns(unit, some));
+        at += done;
+        size = Math.min(2 * done, runsAtOnce); // runs with many values: fewer are looked at
       }
       if (runs.length < runsLookedAt) return waits ? nowMs + quietMs : undefined;
       after = runs.at(-1);
@@ -68,8 +84,9 @@ export function createRunListing({
   });
 
   return {
-    touch(runId) {
-      touchedMs.set(runId, clock.nowMs());
+    touch(runId, listed = false) {
+      const quiet = touched.get(runId)?.quietMs ?? quietMs;
+      touched.set(runId, { atMs: clock.nowMs(), quietMs: listed ? Math.min(2 * quiet, longestQuietMs) : quiet });
     },
     round,
     start() {

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
 import { listRows } from '#platform/sql';
 import { parseExperimentId } from './experiment-service.ts';
@@ -12,13 +12,14 @@ import {
   namedRuns,
   type RunPosition,
   toSortTerms,
+  type Walk,
   walkFor,
 } from './run-search-plan.ts';
 import { runSchema } from './run-search-schema.ts';
 import {
   countListed,
   countSorted,
-  countUpTo,
+  estimateRuns,
   type FoundRow,
   inExperiments,
   listedBy,
@@ -89,30 +90,36 @@ async function findNarrowest(reader: Reader, search: RunSearch) {
 
 /**
  * Whether an index is walked to the end of a page sooner than `size` runs are looked at and sorted. Of N runs, size
- * match at most, so a page is full after about N / size × limit of them; looking at one costs about four times as much as
- * passing one on the way.
+ * match at most, so a page is full after about N / size × limit of them. Looking at one costs about four times as much as
+ * passing one on the way of the starts, and many times as much on the way of a metric, where the few are known by id.
  */
-async function isWalkShorter(reader: Reader, search: RunSearch, size: number): Promise<boolean> {
-  const runs = Math.ceil((2 * size * size) / search.limit);
-  return (await countUpTo(reader, search.keys, runs)) < runs;
+async function isWalkShorter(reader: Reader, search: RunSearch, walk: Walk, size: number): Promise<boolean> {
+  const cost = walk.along === 'metric' ? 10 : 2;
+  return (await estimateRuns(reader, search.keys)) < (cost * size * size) / search.limit;
 }
 
-/** A table of the ids among which the runs are, when there are few of them. */
-async function findCandidates(reader: Reader, search: RunSearch, canWalk: boolean) {
+/** How the runs are found: those of a table of ids, when it has few; or along an index, perhaps only those in a list. */
+interface Plan {
+  readonly candidates?: RawBuilder<unknown>;
+  readonly among?: ListedComparison;
+}
+
+async function planSearch(reader: Reader, search: RunSearch, walk: Walk | undefined): Promise<Plan> {
   const named = namedRuns(search.comparisons);
-  if (named !== undefined) return sql`select list.value as run_id from ${listRows(reader, [...new Set(named)])}`;
+  if (named !== undefined)
+    return { candidates: sql`select list.value as run_id from ${listRows(reader, [...new Set(named)])}` };
   const narrowest = await findNarrowest(reader, search);
-  if (narrowest === undefined) return undefined;
+  if (narrowest === undefined) return {};
   const { comparison, size } = narrowest;
-  if (canWalk && (await isWalkShorter(reader, search, size))) return undefined;
-  return sql`${listedBy(reader, search.keys, comparison)} union all ${unlistedIn(reader, search.keys)}`;
+  if (walk !== undefined && (await isWalkShorter(reader, search, walk, size))) return { among: comparison };
+  return { candidates: sql`${listedBy(reader, search.keys, comparison)} union all ${unlistedIn(reader, search.keys)}` };
 }
 
 async function findRows(reader: Reader, search: RunSearch): Promise<readonly FoundRow[]> {
-  const walk = walkFor(search.terms);
-  const canWalk = walk !== undefined && (walk.along === 'start' || search.lifecycle === 'active');
-  const candidates = await findCandidates(reader, search, canWalk);
-  if (canWalk && candidates === undefined) return walkRuns(reader, search, walk);
+  const possible = walkFor(search.terms);
+  const walk = possible?.along === 'start' || search.lifecycle === 'active' ? possible : undefined;
+  const { candidates, among } = await planSearch(reader, search, walk);
+  if (walk !== undefined && candidates === undefined) return walkRuns(reader, { ...search, among }, walk);
   const where = inExperiments(reader, search.keys);
   const { rows } = await selectSorted(reader, search, where, candidates).execute(reader.query<TrackingTables>());
   return rows;
@@ -173,5 +180,5 @@ export async function countRuns(reader: Reader, query: RunQuery): Promise<number
   if (keys.length === 0) return 0;
   const { lifecycle } = query;
   const search: RunSearch = { keys, lifecycle, comparisons, terms: [], after: undefined, limit: 0 };
-  return countSorted(reader, search, await findCandidates(reader, search, false));
+  return countSorted(reader, search, (await planSearch(reader, search, undefined)).candidates);
 }

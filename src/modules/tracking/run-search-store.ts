@@ -30,6 +30,8 @@ export interface RunSearch {
   readonly terms: readonly SortTerm[];
   readonly after: RunPosition | undefined;
   readonly limit: number;
+  /** A comparison that leaves few listed runs: a walk passes the others by their ids, without looking at them. */
+  readonly among?: ListedComparison | undefined;
 }
 
 const lifecycleIs = (lifecycle: Lifecycle | undefined) =>
@@ -193,13 +195,30 @@ export async function countListed(
   return rows[0]?.size ?? 0;
 }
 
-/** How many runs there are in some experiments, counted no further than `most`. */
-export async function countUpTo(reader: Reader, keys: readonly number[], most: number): Promise<number> {
+/** How often a number of runs is used before it is counted again, and what is counted at most. */
+const usesOfEstimate = 50;
+const mostCounted = 500_000;
+const mostEstimates = 1000;
+const estimates = new WeakMap<Reader, Map<string, { readonly runs: number; uses: number }>>();
+
+/**
+ * About how many runs there are in some experiments: what takes as long as a search is done once for many. It decides
+ * only which way is taken to the same runs.
+ */
+export async function estimateRuns(reader: Reader, keys: readonly number[]): Promise<number> {
+  const known = estimates.get(reader) ?? new Map<string, { readonly runs: number; uses: number }>();
+  estimates.set(reader, known);
+  const name = keys.join();
+  const estimate = known.get(name);
+  if (estimate !== undefined && (estimate.uses += 1) < usesOfEstimate) return estimate.runs;
   const { rows } = await sql<{ size: number }>`select count(*) as size from (
-    select 1 from tracking_runs where ${inExperiments(reader, keys)} limit ${most}) as found`.execute(
+    select 1 from tracking_runs where ${inExperiments(reader, keys)} limit ${mostCounted}) as found`.execute(
     reader.query<TrackingTables>(),
   );
-  return rows[0]?.size ?? 0;
+  const runs = rows[0]?.size ?? 0;
+  if (known.size >= mostEstimates) known.clear();
+  known.set(name, { runs, uses: 0 });
+  return runs;
 }
 
 /** Runs that are in no list: those under way, and the few that are too wide for one. */

@@ -9,6 +9,7 @@ import {
   compareFalling,
   type FoundRow,
   isWaitingOrWide,
+  listedBy,
   orderOf,
   type RunSearch,
   selectSorted,
@@ -142,15 +143,21 @@ function alongMetric(
 const listedColumns = (zone: number) => sql`walk.run_id, ${sql.lit(zone)} as z0, -walk.falling as v0, 0 as z1,
   -walk.before_ms as v1, 0 as z2, walk.run_id as v2`;
 
+/** Made a list once, before anything is walked. */
+const isAmong = (reader: Reader, ids: RawBuilder<unknown>) =>
+  reader.dialect === 'sqlite' ? sql`walk.run_id in (${ids})` : sql`walk.run_id = any(array(${ids}))`;
+
 /** Listed runs of a metric; `tracking_runs` is joined where a comparison looks at its columns. */
 function fromListed(
   reader: Reader,
+  search: RunSearch,
   part: Part,
   walk: MetricWalk,
   zone: 0 | 1,
   others: readonly Comparison[],
   conditions: readonly RawBuilder<unknown>[],
 ): RawBuilder<unknown> {
+  const among = search.among?.kind === 'metric' && search.among.key === walk.key ? undefined : search.among;
   const withRow = others.some((comparison) => groupOf(runSchema, comparison) === 'attribute');
   return sql`select ${listedColumns(zone)} from tracking_listed_metrics as walk
     ${withRow ? sql`cross join tracking_runs` : sql``}
@@ -158,6 +165,7 @@ function fromListed(
       and ${both([
         ...(withRow ? [sql`tracking_runs.run_id = walk.run_id`] : []),
         ...conditions,
+        ...(among === undefined ? [] : [isAmong(reader, listedBy(reader, search.keys, among))]),
         compileFilter(reader, runSchemaOver('walk.run_id'), others),
       ])}`;
 }
@@ -180,7 +188,7 @@ function ofValues(
         ? [sql`walk.falling >= ${falling} and (walk.falling > ${falling} or ${ties})`]
         : [sql`walk.falling <= ${falling} and (walk.falling < ${falling} or ${ties})`];
   const conditions = [...later, ...own.map((comparison) => compareFalling(reader, 'walk.falling', comparison))];
-  return sql`${fromListed(reader, part, walk, 0, others, conditions)}
+  return sql`${fromListed(reader, search, part, walk, 0, others, conditions)}
     order by walk.falling ${sql.raw(walk.descending ? 'asc' : 'desc')}, walk.before_ms, walk.run_id limit ${search.limit}`;
 }
 
@@ -194,7 +202,7 @@ function ofNan(
   const [value, start, id] = search.after ?? [];
   const later =
     value?.zone === 1 ? [sql`(walk.before_ms, walk.run_id) > (${-Number(start?.value)}, ${id?.value})`] : [];
-  return sql`${fromListed(reader, part, walk, 1, others, later)}
+  return sql`${fromListed(reader, search, part, walk, 1, others, later)}
     order by walk.before_ms, walk.run_id limit ${search.limit}`;
 }
 

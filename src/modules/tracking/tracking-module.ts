@@ -34,7 +34,7 @@ export interface TrackingModule {
 export function createTrackingModule(deps: TrackingDeps): TrackingModule {
   const experiments = createExperimentService();
   const listing = createRunListing(deps);
-  const touched = (runId: string) => listing.touch(runId);
+  const touched = (runId: string, listed?: boolean) => listing.touch(runId, listed);
   const runs = createRunService({
     ...deps,
     touched,

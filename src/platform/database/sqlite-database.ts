@@ -19,6 +19,12 @@ import type { Database, Reader } from './types.ts';
 const busyTimeoutMs = 5000;
 
 /**
+ * How much of the file is read where the operating system keeps it. The reader's own cache of pages would be empty after
+ * each commit of the writer, and every page of a search be read and copied anew.
+ */
+const mappedBytes = 2 ** 30;
+
+/**
  * SQLite in WAL mode: one connection writes, behind the writer queue; another, read-only, reads the last commit and
  * never waits for the writer. The file belongs to one process at a time, which a lock file beside it names.
  */
@@ -43,6 +49,7 @@ export async function openSqliteDatabase(options: DatabaseOptions): Promise<Data
 
     const rawReader = new Sqlite(file, { timeout: busyTimeoutMs, readonly: true, fileMustExist: true });
     opened.push(rawReader);
+    rawReader.pragma(`mmap_size = ${mappedBytes}`);
 
     const kysely = createKyselyFactory(new SqliteDialect({ database: raw }));
     const listeners = createCommitListeners();
