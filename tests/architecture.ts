@@ -2,7 +2,7 @@
 
 export interface FolderRule {
   readonly imports: readonly string[];
-  /** Allowed by dynamic import only. */
+  /** Allowed by dynamic import, and by an import of types, which loads nothing. */
   readonly lazily?: readonly string[];
 }
 

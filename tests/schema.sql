@@ -1261,6 +1261,20 @@ CREATE TABLE tracking_experiments (
 
 CREATE INDEX tracking_experiments_by_creation on tracking_experiments (project, created_ms, experiment_id);
 
+CREATE TABLE tracking_import_marks (
+  project text not null,
+  -- of the run or logged model
+  id text not null,
+  -- digest of what the source said of it
+  print text not null,
+  points bigint not null,
+  files bigint not null,
+  file_bytes bigint not null,
+  files_digest text not null,
+  marked_ms bigint not null,
+  primary key (project, id)
+);
+
 CREATE TABLE tracking_input_tags (
   run_id text not null,
   dataset_key text not null,

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { ExportReport } from '../../transfer/export-folder.ts';
 import { type CliEnvironment, createContext } from '../context.ts';
+import { addExamples } from '../help-examples.ts';
 import { megabytes, withProgress } from '../transfer-progress.ts';
 
 interface ExportFlags {
@@ -11,7 +12,7 @@ interface ExportFlags {
 
 export function createExportCommand(world: CliEnvironment): Command {
   const command = new Command('export').description('Writes what is tracked in a form that others read: no lock-in.');
-  command
+  const mlflow = command
     .command('mlflow')
     .description(
       'Writes experiments, runs with all points, params, tags, inputs, outputs and files, logged models and the registry for MLflow: into a folder of its file store with all ids, or to a tracking server, which gives ids of its own.',
@@ -37,6 +38,7 @@ export function createExportCommand(world: CliEnvironment): Command {
       });
       output.result(report, () => formatReport(report));
     });
+  addExamples(mlflow, ['export mlflow --to ./mlruns', 'export mlflow --to http://mlflow.example.com:5000']);
   return command;
 }
 

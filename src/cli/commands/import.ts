@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { ImportReport } from '../../transfer/import-report.ts';
 import { type CliEnvironment, createContext } from '../context.ts';
 import { setExitCode } from '../exit-code.ts';
+import { addExamples } from '../help-examples.ts';
 import { formatTable } from '../output.ts';
 import { megabytes, withProgress } from '../transfer-progress.ts';
 
@@ -17,7 +18,7 @@ export function createImportCommand(world: CliEnvironment): Command {
   const command = new Command('import').description(
     'Brings in what another store has tracked: nothing is there twice, however often it runs or wherever it broke off.',
   );
-  command
+  const mlflow = command
     .command('mlflow')
     .description(
       'Brings in experiments, runs with all points, params, tags, inputs, outputs and files, logged models and the registry of MLflow, with the ids they have; then compares what is here with what is there.',
@@ -77,6 +78,7 @@ export function createImportCommand(world: CliEnvironment): Command {
         await source.close();
       }
     });
+  addExamples(mlflow, ['import mlflow ./mlruns', 'import mlflow sqlite:///mlflow.db --dry-run']);
   return command;
 }
 

@@ -70,9 +70,16 @@ function tryParse(read: () => string): unknown {
   }
 }
 
+/** Half of a surrogate pair, which no text holds and no database keeps: Python writes it for bytes that are not UTF-8. */
+const escape = /\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|u(d[89a-f][0-9a-f]{2})|[^])/gi;
+const withoutHalves = (text: string): string =>
+  /\\ud/i.test(text)
+    ? text.replaceAll(escape, (found, half?: string) => (half === undefined ? found : '\ufffd'))
+    : text;
+
 /** Malformed JSON counts as an empty body (the missing fields are then named), as in MLflow. */
 function parseBody(given: string, encoded = 0): unknown {
-  const text = given.startsWith('\ufeff') ? given.slice(1) : given;
+  const text = withoutHalves(given.startsWith('\ufeff') ? given.slice(1) : given);
   const value = tryParse(() => text) ?? tryParse(() => quoteOddNumbers(text));
   // some old clients encode twice
   if (typeof value === 'string') return encoded === 0 ? parseBody(value, 1) : {};

@@ -65,6 +65,25 @@ describeDatabases('the MLflow protocol', (open) => {
     });
   });
 
+  test('half of a surrogate pair, as Python writes bytes that are no text, is kept as one replacement sign', async () => {
+    const run_id = await createRun();
+    const tag = (value: string) =>
+      send({
+        method: 'POST',
+        url: '/api/2.0/mlflow/runs/set-tag',
+        payload: `{"run_id": "${run_id}", "key": "note", "value": "${value}"}`,
+        headers: { 'content-type': 'application/json' },
+      });
+    const kept = async () => (await get('runs/get', { run_id })).body.run.data.tags.at(-1).value;
+    for (const [written, read] of [
+      ['caf\\udce9 \\uD83D', 'caf\ufffd \ufffd'],
+      ['\\ud83d\\ude80 \\\\ud83d', '\u{1f680} \\ud83d'],
+    ] as const) {
+      expect((await tag(written)).status).toBe(200);
+      expect(await kept()).toBe(read);
+    }
+  });
+
   test('who may only read is refused writes in the form of MLflow', async () => {
     state.principal = { id: 'token:viewer', can: (permission) => permission === 'read' || permission === 'public' };
     expect(await post('experiments/create', { name: 'e' })).toMatchObject({
