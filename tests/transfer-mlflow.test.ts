@@ -50,7 +50,7 @@ async function runScript(
   });
 }
 
-type Dump = Readonly<Record<'runs' | 'models' | 'logged' | 'experiments', object>>;
+type Dump = Readonly<Record<'runs' | 'models' | 'logged' | 'experiments' | 'traces', object>>;
 
 /** Everything that the real client reads of each store; in one process, since it takes long to start. */
 async function dump(...trackingUris: readonly string[]): Promise<Dump[]> {
@@ -77,12 +77,12 @@ async function importInto(url: string, project: string, source: string): Promise
 
 describe('what the real client has tracked', () => {
   test.each([
-    { version: '3.17', store: 'sqlite:///', name: 'mlflow.db', onto: 'postgres', models: 2 },
-    { version: '3.17', store: 'file://', name: 'mlruns', onto: 'sqlite', models: 2 },
-    { version: '2.22', store: 'file://', name: 'mlruns', onto: 'sqlite', models: 0 },
+    { version: '3.17', store: 'sqlite:///', name: 'mlflow.db', onto: 'postgres', models: 2, traces: 2 },
+    { version: '3.17', store: 'file://', name: 'mlruns', onto: 'sqlite', models: 2, traces: 2 },
+    { version: '2.22', store: 'file://', name: 'mlruns', onto: 'sqlite', models: 0, traces: 0 },
   ])(
     'comes over from $store… of $version onto $onto as it is, once, and goes out again as it is',
-    async ({ version, store, name, onto, models }) => {
+    async ({ version, store, name, onto, models, traces }) => {
       const folder = await temporaryFolder();
       const uri = `${store}${folder}/${name}`;
       await runScript(version, 'mlflow_make_store.py', uri, ['3', '3000'], folder);
@@ -104,6 +104,7 @@ describe('what the real client has tracked', () => {
 
       const [there, here, outThere] = await dump(uri, `${url}/projects/moved`, `file://${out}`);
       expect(Object.keys(there?.runs ?? {})).toHaveLength(9);
+      expect(Object.keys(there?.traces ?? {})).toHaveLength(traces);
       expect(here).toEqual(there);
       expect(outThere).toEqual(there);
     },

@@ -12,7 +12,7 @@ import { defineOperation } from './operation.ts';
 export const transferEvents = defineEvents({
   // one a request of the bulk API: what is brought over starts and ends no run of this server
   'tracking.imported': Type.Object({
-    what: Type.Enum(['experiments', 'runs', 'histories', 'models']),
+    what: Type.Enum(['experiments', 'runs', 'histories', 'models', 'traces']),
     count: Type.Integer(),
   }),
   'registry.model.imported': Type.Object({ model: Type.String(), versions: Type.Integer() }),

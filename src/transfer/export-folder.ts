@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { pathToFileURL } from 'node:url';
 import { stringify } from 'yaml';
 import type { LoggedModelRecord, ModelRecord, RunRecord } from '#contracts/transfer';
+import { writeTraces } from './export-traces.ts';
 import { chosenExperiments } from './importer.ts';
 import { noProgress, type Progress } from './progress.ts';
 import { ownerOfUri, type Source, type SourceExperiment, type SourceModel, type SourceRun } from './source.ts';
@@ -176,6 +177,7 @@ export async function exportToFolder(source: Source, folder: string, options: Ex
     for await (const page of source.runs(experiment.record.id)) await writeRuns(page, base);
     for await (const page of source.loggedModels(experiment.record.id))
       for (const model of page) await writeModel(model, base);
+    await writeTraces(source, experiment.record.id, base, { progress, left, step, writePairs, writeFiles });
     progress.experiments += 1;
     step();
   }

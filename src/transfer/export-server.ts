@@ -1,5 +1,6 @@
 import type { HistoryRecord, LoggedModelRecord, ModelRecord, RunRecord } from '#contracts/transfer';
 import type { ExportOptions, ExportReport } from './export-folder.ts';
+import { sendTraces } from './export-traces.ts';
 import { chosenExperiments } from './importer.ts';
 import { type Credentials, createMlflowRest, isMlflowError, type Json } from './mlflow-rest.ts';
 import { noProgress } from './progress.ts';
@@ -329,6 +330,8 @@ export async function exportToServer(
     for await (const page of source.loggedModels(experiment.record.id))
       for (const model of page) await exportModel(model, id, models);
     await endRuns();
+    const newIdOf = (former: string) => there.get(former)?.id;
+    await sendTraces(source, rest, { from: experiment.record.id, to: id }, { progress, left, step, newIdOf });
     if (experiment.record.lifecycle === 'deleted') deleted.push(id);
     progress.experiments += 1;
     step();

@@ -1,4 +1,5 @@
 import type { ImportedRegistry } from './import-registry.ts';
+import type { ImportedTraces } from './import-traces.ts';
 import type { Progress } from './progress.ts';
 import type { LeftBehind } from './source.ts';
 
@@ -30,6 +31,8 @@ export interface ImportReport {
   readonly found: ReadonlyMap<string, { readonly runs: number; readonly loggedModels: number }>;
   /** What is not here as it is at the source, in words. */
   readonly differences: readonly string[];
+  /** By experiment. */
+  readonly traces: ReadonlyMap<string, ImportedTraces>;
   readonly registry: ImportedRegistry;
   readonly kept: readonly KeptFiles[];
   readonly leftBehind: readonly LeftBehind[];

@@ -12,6 +12,7 @@ import {
 import { batchesOf } from './batches.ts';
 import { importRegistry } from './import-registry.ts';
 import type { Expected, ImportReport, KeptFiles } from './import-report.ts';
+import { type ImportedTraces, importTracesOf } from './import-traces.ts';
 import { noProgress, type Progress } from './progress.ts';
 import { digestOfLines, type FilesOfOwner, type FileToSend, sendFiles } from './send-files.ts';
 import {
@@ -257,14 +258,20 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
     for (const { givenId, id } of (await api.call(importExperiments, { body: { experiments: batch } })).items)
       experimentIds.set(givenId, id);
 
+  const traces = new Map<string, ImportedTraces>();
+  const { artifacts, again, signal } = options;
+  const tracesContext = { artifacts, again, signal, progress, note: note('trace'), step };
   for (const experiment of experiments) {
     const id = experimentIds.get(experiment.record.id) ?? experiment.record.id;
     for await (const page of source.runs(experiment.record.id)) await importPage(page, experiment, id);
     for await (const page of source.loggedModels(experiment.record.id)) await importModelsPage(page, experiment, id);
+    traces.set(experiment.record.name, await importTracesOf(source, api, experiment, id, tracesContext));
     progress.experiments += 1;
     step();
   }
   const registry = await importRegistry(source, api, { places, progress, note: note('model'), step });
+
+  const verified = await verifyImport(api, expected, registry.records);
 
   return {
     source: source.label,
@@ -274,7 +281,9 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
       id: experimentIds.get(record.id) ?? record.id,
     })),
     expected,
-    ...(await verifyImport(api, expected, registry.records)),
+    found: verified.found,
+    differences: [...verified.differences, ...[...traces.values()].flatMap(({ differences }) => differences)],
+    traces,
     registry,
     kept: [...kept.values()],
     leftBehind: await source.leftBehind(),

@@ -15,13 +15,16 @@ export interface MlflowRest {
   get(path: string, query?: Readonly<Record<string, string | number | readonly string[]>>): Promise<Json>;
   post(path: string, body: Json, method?: 'POST' | 'PATCH'): Promise<Json>;
   /** Undefined where the server does not know the call: it is older. */
-  tryPost(path: string, body: Json): Promise<Json | undefined>;
+  tryGet(path: string, query: Readonly<Record<string, string | number | readonly string[]>>): Promise<Json | undefined>;
+  tryPost(path: string, body: Json, headers?: Readonly<Record<string, string>>): Promise<Json | undefined>;
   download(path: string): Promise<Readable>;
   upload(path: string, body: Readable, sizeBytes: number): Promise<void>;
 }
 
 const attempts = 5;
 const base = '/api/2.0/mlflow';
+/** Before a path: the newer calls. */
+export const mlflow3 = '/api/3.0/mlflow';
 
 /** Codes with which a server says that it does not know a call. */
 const unknownCall = (status: number, code: string): boolean =>
@@ -84,40 +87,39 @@ export function createMlflowRest(
     }
   }
 
-  async function post(path: string, body: Json, method = 'POST'): Promise<Json> {
-    const response = await send(base + path, {
+  async function get(
+    path: string,
+    query: Readonly<Record<string, string | number | readonly string[]>> = {},
+  ): Promise<Json> {
+    const search = new URLSearchParams();
+    for (const [key, value] of Object.entries(query))
+      for (const item of Array.isArray(value) ? (value as readonly string[]) : [value])
+        search.append(key, String(item));
+    const response = await send(`${toPath(path)}${search.size > 0 ? `?${search.toString()}` : ''}`, {});
+    return (await response.json()) as Json;
+  }
+
+  async function post(
+    path: string,
+    body: Json,
+    method = 'POST',
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Json> {
+    const response = await send(toPath(path), {
       method,
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...more },
       body: JSON.stringify(body),
     });
-    return (await response.json()) as Json;
+    // OTLP may answer in protobuf, which says nothing
+    return response.headers.get('content-type')?.includes('json') === true ? ((await response.json()) as Json) : {};
   }
 
   return {
     label: root,
-    async get(path, query = {}) {
-      const search = new URLSearchParams();
-      for (const [key, value] of Object.entries(query))
-        for (const item of Array.isArray(value) ? (value as readonly string[]) : [value])
-          search.append(key, String(item));
-      const response = await send(
-        `${path.startsWith('/api/') ? '' : base}${path}${search.size > 0 ? `?${search.toString()}` : ''}`,
-        {},
-      );
-      return (await response.json()) as Json;
-    },
+    get,
+    tryGet: (path, query) => orUnknown(get(path, query)),
     post,
-    async tryPost(path, body) {
-      try {
-        return await post(path, body);
-      } catch (error) {
-        if (error instanceof TransferError && error.cause instanceof RestError) {
-          const { status, code } = error.cause;
-          if (unknownCall(status, code)) return undefined;
-        }
-        throw error;
-      }
-    },
+    tryPost: (path, body, more) => orUnknown(post(path, body, 'POST', more)),
     async download(path) {
       const response = await send(`/api/2.0/mlflow-artifacts/artifacts/${encodePath(path)}`, {});
       return NodeReadable.fromWeb((response.body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>);
@@ -132,6 +134,21 @@ export function createMlflowRest(
     },
   };
 }
+
+/** Undefined instead of the failure of a server that does not know the call. */
+async function orUnknown(answer: Promise<Json>): Promise<Json | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof TransferError && error.cause instanceof RestError) {
+      const { status, code } = error.cause;
+      if (unknownCall(status, code)) return undefined;
+    }
+    throw error;
+  }
+}
+
+const toPath = (path: string): string => (/^\/(?:api|v1)\//.test(path) ? path : base + path);
 
 const encodePath = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 

@@ -1,10 +1,11 @@
-import { createReadStream, type Dirent } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parse } from 'yaml';
 import type { HistoryRecord, ModelRecord, RunRecord, VersionRecord } from '#contracts/transfer';
 import { toMetricNumber } from './metric-number.ts';
+import { foldersOf, isDeleted, keysOf, type Meta, number, pairsOf, readMeta, text } from './mlruns-files.ts';
+import { tracesIn } from './mlruns-traces.ts';
 import { ownerOfUri, pointsOfHistory, type Source, type SourceModel, type SourceRun, withNameTag } from './source.ts';
 import { openArtifacts } from './source-artifacts.ts';
 import { TransferError } from './transfer-error.ts';
@@ -27,51 +28,6 @@ const modelStatuses = [
   'LOGGED_MODEL_UPLOAD_FAILED',
 ] as const;
 const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
-
-type Meta = Readonly<Record<string, unknown>>;
-const text = (value: unknown): string =>
-  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
-const number = (value: unknown): number => Number(text(value) || 0);
-const isDeleted = (meta: Meta): boolean => meta['lifecycle_stage'] === 'deleted';
-
-async function readMeta(folder: string): Promise<Meta | undefined> {
-  const found = await readFile(join(folder, 'meta.yaml'), 'utf8').catch(() => undefined);
-  if (found === undefined) return undefined;
-  try {
-    const meta: unknown = parse(found);
-    return typeof meta === 'object' && meta !== null ? (meta as Meta) : undefined;
-  } catch (error) {
-    throw new TransferError('SOURCE_UNREADABLE', 'invalid', `${join(folder, 'meta.yaml')} is no YAML`, {
-      cause: error,
-    });
-  }
-}
-
-async function entriesOf(folder: string): Promise<readonly Dirent[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-async function foldersOf(folder: string): Promise<readonly string[]> {
-  return (await entriesOf(folder)).filter((entry) => entry.isDirectory()).map(({ name }) => name);
-}
-
-/** The keys below a folder, each the path of a file. */
-async function keysOf(folder: string, below = ''): Promise<readonly string[]> {
-  const keys: string[] = [];
-  for (const entry of await entriesOf(join(folder, below))) {
-    const path = below === '' ? entry.name : `${below}/${entry.name}`;
-    if (entry.isDirectory()) keys.push(...(await keysOf(folder, path)));
-    else keys.push(path);
-  }
-  return keys;
-}
-
-async function pairsOf(folder: string): Promise<RunRecord['tags']> {
-  const pairs: RunRecord['tags'] = [];
-  for (const key of await keysOf(folder)) pairs.push({ key, value: await readFile(join(folder, key), 'utf8') });
-  return pairs;
-}
 
 /** Python writes `nan`, `inf` and `-inf`. */
 function parseValue(word: string): number {
@@ -210,6 +166,12 @@ export async function createMlrunsSource(root: string): Promise<Source> {
       if (page.length > 0) yield page;
     },
 
+    async *traces(experimentId) {
+      yield* tracesIn(join(folderOf(experimentId), 'traces'), experimentId);
+    },
+    // they are in a file of each trace
+    spans: async () => new Map(),
+
     async *models() {
       for (const name of await foldersOf(join(root, 'models'))) {
         const model = await toModel(join(root, 'models', name), name);
@@ -223,11 +185,7 @@ export async function createMlrunsSource(root: string): Promise<Source> {
       return openArtifacts(uri, { moved: folder === undefined ? undefined : join(folder, 'artifacts') });
     },
 
-    async leftBehind() {
-      let count = 0;
-      for (const folder of experimentFolders.values()) count += (await foldersOf(join(folder, 'traces'))).length;
-      return count === 0 ? [] : [{ what: 'traces', count }];
-    },
+    leftBehind: async () => [],
     close: async () => undefined,
   };
 }

@@ -7,6 +7,7 @@ export interface Progress {
   passedBy: number;
   points: number;
   loggedModels: number;
+  traces: number;
   models: number;
   files: number;
   fileBytes: number;
@@ -21,6 +22,7 @@ export const noProgress = (): Progress => ({
   passedBy: 0,
   points: 0,
   loggedModels: 0,
+  traces: 0,
   models: 0,
   files: 0,
   fileBytes: 0,

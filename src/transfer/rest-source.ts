@@ -1,6 +1,7 @@
 import type { HistoryRecord, ModelRecord, RunRecord, VersionRecord } from '#contracts/transfer';
 import { toMetricNumber } from './metric-number.ts';
 import type { Json, MlflowRest } from './mlflow-rest.ts';
+import { createRestTraces } from './rest-traces.ts';
 import {
   type LeftBehind,
   ownerOfUri,
@@ -147,6 +148,8 @@ export function createRestSource(rest: MlflowRest): Source {
       for await (const page of pagesOf('/logged-models/search', 'models', query)) yield page.map(toLoggedModel);
     },
 
+    ...createRestTraces(rest),
+
     async *models() {
       // newer servers leave prompts out unless they are asked for
       const filters = ['', "tags.`mlflow.prompt.is_prompt` = 'true'"];
@@ -171,7 +174,7 @@ export function createRestSource(rest: MlflowRest): Source {
 
     leftBehind: async (): Promise<readonly LeftBehind[]> => [
       {
-        what: 'kinds of things that are not asked of a server (traces, webhooks, scorers, evaluation datasets, deleted logged models): not looked for',
+        what: 'kinds of things that are not asked of a server (webhooks, scorers, evaluation datasets, deleted logged models): not looked for',
         count: 0,
       },
     ],

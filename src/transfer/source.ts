@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import type { SpanRecord, TraceRecord } from '#contracts/trace-transfer';
 import type { ExperimentRecord, HistoryRecord, LoggedModelRecord, ModelRecord, RunRecord } from '#contracts/transfer';
 
 /*
@@ -24,6 +25,13 @@ export interface SourceRun {
 export interface SourceModel {
   readonly record: LoggedModelRecord;
   readonly artifactUri: string;
+}
+
+export interface SourceTrace {
+  readonly record: Omit<TraceRecord, 'spans'>;
+  readonly artifactUri: string;
+  /** How many it has beside those in its file; undefined where that is known after they are read only. */
+  readonly spans: number | undefined;
 }
 
 export interface SourceFile {
@@ -57,6 +65,10 @@ export interface Source {
   /** Points of runs of one page, exact duplicates once; a metric may come in several parts. */
   histories(runs: readonly SourceRun[]): AsyncIterable<HistoryRecord>;
   loggedModels(experimentId: string): AsyncIterable<readonly SourceModel[]>;
+  /** Without spans; one of the same id may come once only. */
+  traces(experimentId: string): AsyncIterable<readonly SourceTrace[]>;
+  /** Spans of traces of one page, by trace; those in a file of a trace are not among them. */
+  spans(traces: readonly SourceTrace[]): Promise<ReadonlyMap<string, readonly SpanRecord[]>>;
   /** Sources and locations as the store has them, without files. */
   models(): AsyncIterable<ModelRecord>;
   artifacts(uri: string): Promise<ArtifactFolder>;

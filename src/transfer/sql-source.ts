@@ -10,19 +10,15 @@ import {
   withNameTag,
 } from './source.ts';
 import { openArtifacts } from './source-artifacts.ts';
-import type { Cell, Row, SqlConnection } from './sql-connection.ts';
+import type { Row, SqlConnection } from './sql-connection.ts';
+import { createSqlTables, groupBy, isDeleted, isTrue, number, optional, text, toPairs } from './sql-tables.ts';
+import { createSqlTraces } from './sql-traces.ts';
 import { TransferError } from './transfer-error.ts';
 
 const runsAtOnce = 200;
 const modelsAtOnce = 100;
 /** Runs whose points are read by one statement have at most so many together, or there is one of them. */
 const pointsAtOnce = 50_000;
-
-const text = (cell: Cell | undefined): string => (cell === null || cell === undefined ? '' : String(cell));
-const number = (cell: Cell | undefined): number => Number(cell ?? 0);
-const optional = (cell: Cell | undefined): string | undefined => (text(cell) === '' ? undefined : text(cell));
-const isTrue = (cell: Cell | undefined): boolean => cell === true || cell === 1;
-const isDeleted = (row: Row): boolean => row['lifecycle_stage'] === 'deleted';
 
 const modelStatuses = [
   'LOGGED_MODEL_PENDING',
@@ -33,12 +29,8 @@ const modelStatuses = [
 const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
 const statuses = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const;
 
-const toPairs = (found: readonly Row[], key = 'key', value = 'value') =>
-  found.map((row) => ({ key: text(row[key]), value: text(row[value]) }));
-
 /** Tables of MLflow that have no counterpart here yet, in words. */
 const leftTables: Readonly<Record<string, string>> = {
-  trace_info: 'traces',
   scorers: 'scorers',
   webhooks: 'webhooks',
   evaluation_datasets: 'evaluation datasets',
@@ -68,34 +60,8 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
     );
   }
   const workspace = options.workspace ?? 'default';
-
-  /** The named columns of a table, null where this version has none of the name; undefined without the table. */
-  function select(table: string, columns: readonly string[], rest = ''): string | undefined {
-    const known = tables.get(table);
-    if (known === undefined) return undefined;
-    const list = columns.map((column) => (known.has(column) ? `t."${column}"` : `null as "${column}"`));
-    return `select ${list.join(', ')} from ${table} as t ${rest}`;
-  }
-  const ofWorkspace = (table: string) => (tables.get(table)?.has('workspace') === true ? ` and t.workspace = ?` : '');
-  const workspaceValue = (table: string) => (tables.get(table)?.has('workspace') === true ? [workspace] : []);
-
-  async function rows(sql: string | undefined, values: readonly (string | number)[] = []): Promise<Row[]> {
-    return sql === undefined ? [] : await connection.all(sql, values);
-  }
-
-  /** Rows of a table that belong to these owners, by owner. */
-  async function rowsOf(
-    table: string,
-    owner: string,
-    columns: readonly string[],
-    owners: readonly string[],
-    order: string,
-  ): Promise<(id: string) => readonly Row[]> {
-    const list = connection.inList(`t.${owner}`, owners);
-    const found = await rows(select(table, [owner, ...columns], `where ${list.sql} order by ${order}`), [list.value]);
-    const byOwner = groupBy(found, (row) => text(row[owner]));
-    return (id) => byOwner.get(id) ?? [];
-  }
+  const { select, rows, rowsOf, ofWorkspace, workspaceValue } = createSqlTables(connection, tables, workspace);
+  const traces = createSqlTraces(connection, tables, { select, rows, rowsOf });
 
   async function datasetsOf(runIds: readonly string[]) {
     const list = connection.inList('i.destination_id', runIds);
@@ -357,6 +323,8 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
       }
     },
 
+    ...traces,
+
     async *models() {
       const columns = ['name', 'creation_time', 'last_updated_time', 'description'];
       const found = await rows(
@@ -419,17 +387,6 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
 
     close: () => connection.close(),
   };
-}
-
-function groupBy(rows: readonly Row[], keyOf: (row: Row) => string): ReadonlyMap<string, readonly Row[]> {
-  const groups = new Map<string, Row[]>();
-  for (const row of rows) {
-    const key = keyOf(row);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [row]);
-    else group.push(row);
-  }
-  return groups;
 }
 
 /** An infinity is the greatest number in MLflow's tables. */

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
+import { exportTraces, type SpanRecord } from '#contracts/trace-transfer';
 import {
   exportExperiments,
   exportFiles,
@@ -50,6 +51,9 @@ export function createTidemillSource(api: TidemillApi, label: string): Source {
       };
   }
 
+  /** Spans come with their traces. */
+  const spansOf = new Map<string, readonly SpanRecord[]>();
+
   return {
     label,
 
@@ -85,6 +89,20 @@ export function createTidemillSource(api: TidemillApi, label: string): Source {
         api.call(exportLoggedModels, { query: { ...cursor, experimentId } }),
       ))
         yield page.map(({ model, artifactUri }) => ({ record: withoutPlace(model), artifactUri }));
+    },
+
+    async *traces(experimentId) {
+      for await (const page of pagesOf((cursor) => api.call(exportTraces, { query: { ...cursor, experimentId } })))
+        yield page.map(({ trace: { spans, ...record }, artifactUri }) => {
+          spansOf.set(record.id, spans);
+          return { record, artifactUri, spans: spans.length };
+        });
+    },
+
+    async spans(traces) {
+      const found = traces.map(({ record: { id } }) => [id, spansOf.get(id) ?? []] as const);
+      spansOf.clear();
+      return new Map(found);
     },
 
     async *models() {

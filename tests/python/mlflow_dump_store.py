@@ -50,11 +50,24 @@ def run(client, found):
     }
 
 
+def trace(found):
+    info = found.info
+    kept = {key: value for key, value in info.tags.items() if key not in ("mlflow.artifactLocation", "mlflow.trace.spansLocation")}
+    metadata = {key: value for key, value in info.trace_metadata.items() if not key.startswith("mlflow.trace.size") and key != "mlflow.trace.infoFinalized"}
+    said = [[a.name, type(a).__name__, a.feedback.value if a.feedback else a.expectation.value, a.rationale, a.source.source_type, a.source.source_id, a.create_time_ms, a.valid is not False] for a in info.assessments]
+    spans = [
+        [s.name, s.span_type, str(s.status.status_code), s.status.description or "", s.start_time_ns, s.end_time_ns, s.inputs, s.outputs, s.parent_id,
+         {key: value for key, value in s.attributes.items()}, [[event.name, event.timestamp, dict(event.attributes)] for event in s.events]]
+        for s in found.data.spans
+    ]
+    return [str(info.state), info.request_time, info.execution_duration, info.request_preview, info.response_preview, kept, metadata, sorted(said, key=str), sorted(spans, key=str)]
+
+
 def dump_of(uri):
     mlflow.set_tracking_uri(uri)
     client = MlflowClient()
     experiments = client.search_experiments(view_type=ViewType.ALL)
-    dump = {"experiments": {}, "runs": {}, "models": {}, "logged": {}}
+    dump = {"experiments": {}, "runs": {}, "models": {}, "logged": {}, "traces": {}}
     for experiment in experiments:
         dump["experiments"][experiment.name] = [experiment.lifecycle_stage, dict(experiment.tags)]
         token = None
@@ -70,6 +83,8 @@ def dump_of(uri):
             for model in client.search_logged_models([experiment.experiment_id]):
                 tags = {key: value for key, value in model.tags.items()}
                 dump["logged"][model.model_id] = [model.name, str(model.status), model.source_run_id, tags, dict(model.params), files(model.artifact_location), model.creation_timestamp]
+            for found in client.search_traces([experiment.experiment_id]):
+                dump["traces"][found.info.trace_id] = trace(found)
     is_prompt = "tags.`mlflow.prompt.is_prompt` = 'true'"
     for kind in ["", is_prompt]:
         for model in client.search_registered_models(filter_string=kind):

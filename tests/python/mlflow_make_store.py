@@ -54,11 +54,25 @@ try:
 except Exception as error:
     print("no stages:", error, file=sys.stderr)
 if int(mlflow.__version__.split(".")[0]) >= 3:
+    from mlflow.entities import AssessmentSource
     try:
         mlflow.genai.register_prompt(name="greeting", template="Hello {{name}}", commit_message="first")
-        @mlflow.trace
-        def traced(x): return x + 1
+        @mlflow.trace(span_type="TOOL", attributes={"weight": 0.25, "words": ["ä", "b"]})
+        def inner(x): return {"sum": x + 1}
+        @mlflow.trace(name="Anfrage ✓")
+        def traced(x): return inner(x)
         traced(1)
+        @mlflow.trace
+        def broken(): raise ValueError("no such thing")
+        try:
+            broken()
+        except ValueError:
+            pass
+        mlflow.flush_trace_async_logging()
+        for trace in client.search_traces([e]):
+            client.set_trace_tag(trace.info.trace_id, "topic", "größe")
+            mlflow.log_feedback(trace_id=trace.info.trace_id, name="good", value=0.5, rationale="so so", source=AssessmentSource("HUMAN", "ann"))
+            mlflow.log_expectation(trace_id=trace.info.trace_id, name="answer", value={"sum": 2}, source=AssessmentSource("HUMAN", "ann"))
     except Exception as error:
         print("no prompts or traces:", error, file=sys.stderr)
 print(json.dumps({"experiment": e, "runs": ids, "version": mlflow.__version__}))

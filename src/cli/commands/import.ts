@@ -21,7 +21,7 @@ export function createImportCommand(world: CliEnvironment): Command {
   const mlflow = command
     .command('mlflow')
     .description(
-      'Brings in experiments, runs with all points, params, tags, inputs, outputs and files, logged models and the registry of MLflow, with the ids they have; then compares what is here with what is there.',
+      'Brings in experiments, runs with all points, params, tags, inputs, outputs and files, logged models, traces and the registry of MLflow, with the ids they have; then compares what is here with what is there.',
     )
     .argument('<source>', 'its tracking URI: http(s)://…, sqlite:///…, postgresql://…, or a folder such as ./mlruns')
     .option('-e, --experiment <name...>', 'only these experiments')
@@ -97,6 +97,8 @@ interface Totals {
   readonly givenId: string;
   readonly runs: number;
   readonly loggedModels: number;
+  readonly traces: number;
+  readonly spans: number;
   readonly points: number;
   readonly params: number;
   readonly tags: number;
@@ -142,7 +144,19 @@ function totalsOf(report: ImportReport): Totals[] {
   return report.experiments.map(({ name, id, givenId }) => {
     const sum = sums.get(name) ?? none;
     const found = report.found.get(name) ?? { runs: 0, loggedModels: 0 };
-    return { name, id, givenId, ...sum, verified: found.runs === sum.runs && found.loggedModels === sum.loggedModels };
+    const traces = report.traces.get(name);
+    return {
+      name,
+      id,
+      givenId,
+      ...sum,
+      traces: traces?.traces ?? 0,
+      spans: traces?.spans ?? 0,
+      verified:
+        found.runs === sum.runs &&
+        found.loggedModels === sum.loggedModels &&
+        (traces === undefined || traces.differences.length === 0),
+    };
   });
 }
 
@@ -157,11 +171,13 @@ function toResult(report: ImportReport): object {
     sentBytes: progress.sentBytes,
     kept,
     leftBehind,
-    left: registry.left,
+    left: [...registry.left, ...tracesLeft(report)],
     notes,
     differences,
   };
 }
+
+const tracesLeft = ({ traces }: ImportReport): string[] => [...traces.values()].flatMap(({ left }) => left);
 
 const reportColumns = [
   { title: 'experiment', value: (row: Totals) => row.name },
@@ -171,6 +187,7 @@ const reportColumns = [
   { title: 'params', value: (row: Totals) => row.params },
   { title: 'tags', value: (row: Totals) => row.tags },
   { title: 'models', value: (row: Totals) => row.loggedModels },
+  { title: 'traces', value: (row: Totals) => row.traces },
   { title: 'files', value: (row: Totals) => row.files },
   { title: 'bytes', value: (row: Totals) => megabytes(row.fileBytes) },
   { title: 'verified', value: (row: Totals) => row.verified },
@@ -186,7 +203,7 @@ function formatReport(report: ImportReport): string {
         `Files of ${count} runs or models stay in ${scheme} (${why}), such as ${example || 'none'}.`,
     ),
     ...registry.left.map((what) => `Left as it is here: ${what}.`),
-    ...leftLines(leftBehind),
+    ...leftLines([...leftBehind, ...tracesLeft(report).map((what) => ({ what, count: 0 }))]),
     ...notes,
     ...(differences.length === 0
       ? ['Everything that was read is here.']

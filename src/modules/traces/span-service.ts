@@ -27,6 +27,8 @@ export interface SpanService {
       readonly batches: readonly TraceBatch[];
       /** The run that made those traces whose root is among the spans; unknown ones are left out. */
       readonly runId?: string | undefined;
+      /** Another store's: they have not ended now, and their experiment may be a deleted one. */
+      readonly isImported?: boolean | undefined;
     },
   ): Promise<void>;
 }
@@ -90,10 +92,10 @@ async function sums(reader: Reader, row: TraceRow, batch: TraceBatch, isNew: boo
 
 export function createSpanService({ tracking }: TracesDeps): SpanService {
   return {
-    async logSpans(unit, { project, experimentId, batches, runId }) {
+    async logSpans(unit, { project, experimentId, batches, runId, isImported = false }) {
       const ids = batches.map(({ traceId }) => requireTraceId(traceId));
       const known = new Map((await listTraceRows(unit, project, ids)).map((row) => [row.trace_id, row]));
-      const experiment = await requireExperiment(tracking, unit, project, experimentId);
+      const experiment = await requireExperiment(tracking, unit, project, experimentId, { deletedToo: isImported });
       const run = runId === undefined ? undefined : await tracking.runInfo(unit, project, runId);
 
       const pairs: Pair[] = [];
@@ -137,7 +139,7 @@ export function createSpanService({ tracking }: TracesDeps): SpanService {
             key: metadataKeys.cost,
             value: JSON.stringify(cost),
           });
-        await recordFinished(unit, before, after);
+        if (!isImported) await recordFinished(unit, before, after);
       }
       await putPairs(unit, project, pairs);
       await putPairs(unit, project, kept, { keep: true });

@@ -148,3 +148,20 @@ export async function countSpans(reader: Reader, project: string, traceId: strin
     .executeTakeFirst();
   return row?.count ?? 0;
 }
+
+/** The same of several traces. */
+export async function countSpansOf(
+  reader: Reader,
+  project: string,
+  traceIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await reader
+    .query<TracesTables>()
+    .selectFrom('traces_spans')
+    .select(({ fn }) => ['traces_spans.trace_id', fn.countAll<number>().as('count')])
+    .where('traces_spans.project', '=', project)
+    .where(inList(reader, 'traces_spans.trace_id', traceIds))
+    .groupBy('traces_spans.trace_id')
+    .execute();
+  return new Map(rows.map((row) => [row.trace_id, row.count]));
+}

@@ -46,6 +46,8 @@ interface ToldTrace extends TraceName {
   readonly tags: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly assessments?: readonly NewAssessment[] | undefined;
+  /** Another store's: it has not ended now, and its experiment may be a deleted one. */
+  readonly isImported?: boolean | undefined;
 }
 
 export interface TraceService {
@@ -188,9 +190,11 @@ export function createTraceService({ tracking, ids }: TracesDeps): TraceService 
 
   return {
     async putTrace(unit, input) {
-      const { project, tags, metadata } = input;
+      const { project, tags, metadata, isImported = false } = input;
       const traceId = requireTraceId(input.traceId);
-      const experiment = await requireExperiment(tracking, unit, project, input.experimentId);
+      const experiment = await requireExperiment(tracking, unit, project, input.experimentId, {
+        deletedToo: isImported,
+      });
       const before = await findTraceRow(unit, project, traceId);
       const row: TraceRow = {
         project,
@@ -219,7 +223,7 @@ export function createTraceService({ tracking, ids }: TracesDeps): TraceService 
       await putLinks(unit, project, linksOf(traceId, tags, metadata));
       for (const assessment of input.assessments ?? [])
         await putAssessment(unit, project, completeAssessment(unit, ids, traceId, assessment));
-      await recordFinished(unit, before, row);
+      if (!isImported) await recordFinished(unit, before, row);
       return infoOf(unit, row);
     },
 

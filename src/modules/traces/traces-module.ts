@@ -18,6 +18,7 @@ import { createTraceService, type TraceService } from './trace-service.ts';
 import type { TracesDeps } from './traces-deps.ts';
 import { registerTracesRoutes } from './traces-routes.ts';
 import type { Trace, TraceInfo } from './traces-types.ts';
+import { registerTransferRoutes } from './transfer-routes.ts';
 
 /** The door of traces for other modules and protocols. */
 export interface TracesApi extends TraceService, SpanService, AssessmentService {
@@ -67,6 +68,9 @@ export function createTracesModule(deps: TracesDeps): TracesModule {
     id: 'traces',
     api,
     consumers: createPurgedConsumers(api),
-    routes: (app) => registerTracesRoutes(app, deps.database, api),
+    routes(app) {
+      registerTracesRoutes(app, deps.database, api);
+      registerTransferRoutes(app, deps.database, api);
+    },
   };
 }
