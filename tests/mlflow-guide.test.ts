@@ -30,7 +30,7 @@ test(
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'train.py'), block('file: train\\.py'));
     const server = await startPair(['--auth', 'on']);
-    const { stdout } = await run('sh', ['-euc', block('run: walk')], {
+    const { stdout } = await run('sh', ['-euc', `${block('run: walk')}echo "== search"\n${block('run: search')}`], {
       cwd: folder,
       env: {
         ...scrubEnvironment(process.env),
@@ -47,6 +47,10 @@ test(
     );
     expect(stdout).toContain('first');
     expect(stdout).toContain('transactions');
+    const found = stdout.slice(stdout.indexOf('== search'));
+    expect(found).toMatch(/FINISHED\s+accuracy=[01]/);
+    expect(found).not.toContain('C=0.5');
+    expect(found.trim().split('\n').at(-1)).toBe('1');
   },
   guideMs,
 );

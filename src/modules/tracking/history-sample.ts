@@ -74,7 +74,7 @@ async function sampleLong(
   const instants = evenly(first.step, last.step, count).map((step) => instantOf(anchors, step));
   const points = withoutDuplicates([...anchors, ...(await source.seek(instants))]).toSorted(compareByTime);
   if (!inOrder(points)) return source.all();
-  const chosen = evenly(first.step, last.step, count).map((step) => nearest(points, step));
+  const chosen = nearestTo(points, evenly(first.step, last.step, count));
   return [...ends, ...chosen, ...(first.step === last.step ? anchors : [])];
 }
 
@@ -88,9 +88,18 @@ function instantOf(points: readonly HistoryPoint[], step: number): number {
   return Math.round(before.timestamp_ms + share * (after.timestamp_ms - before.timestamp_ms));
 }
 
-function nearest(points: readonly HistoryPoint[], step: number): HistoryPoint {
-  const [first, ...rest] = points as readonly [HistoryPoint, ...HistoryPoint[]]; // never empty: it has the ends
-  return rest.reduce((best, point) => (Math.abs(point.step - step) < Math.abs(best.step - step) ? point : best), first);
+/** Of each step, which grow as the points do, the point nearest to it, of equal ones the first. */
+function nearestTo(points: readonly HistoryPoint[], steps: readonly number[]): readonly HistoryPoint[] {
+  let at = 0;
+  return steps.flatMap((step) => {
+    const distance = (index: number) => Math.abs((points[index]?.step ?? Number.POSITIVE_INFINITY) - step);
+    let best = at;
+    for (let index = at + 1; distance(index) <= distance(best); index += 1) {
+      if (distance(index) < distance(best)) best = index;
+    }
+    at = best;
+    return points[best] ?? [];
+  });
 }
 
 /** The first and the last point whose steps are in the range; none when that cannot be told without reading all. */

@@ -46,6 +46,9 @@ export function createRunListing({
   let soon: NodeJS.Timeout | undefined;
   let stopping = false;
 
+  /** It has been listed before, and was written to again. */
+  const hasReturned = (runId: string) => (touched.get(runId)?.quietMs ?? 0) > quietMs;
+
   async function round(): Promise<number | undefined> {
     const nowMs = clock.nowMs();
     // kept for longer than it takes to be quiet: it tells when a run comes and goes
@@ -54,7 +57,6 @@ export function createRunListing({
       const last = touched.get(runId);
       return last === undefined || last.atMs + last.quietMs <= nowMs;
     };
-    const hasReturned = (runId: string) => (touched.get(runId)?.quietMs ?? 0) > quietMs;
     const isAtRest = ({ runId, status }: WaitingRun) =>
       endedStatuses.includes(status)
         ? !hasReturned(runId) || isQuiet(runId)
