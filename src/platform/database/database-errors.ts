@@ -75,6 +75,11 @@ export const databaseErrors = defineErrors({
     kind: 'invalid',
     message: () => 'a text has the character U+0000, which PostgreSQL cannot hold; send it without',
   },
+  TEXT_HAS_HALF_PAIR: {
+    kind: 'invalid',
+    message: () =>
+      'a text has half of a surrogate pair (\\ud800 to \\udfff), which PostgreSQL cannot hold; send it without',
+  },
   BACKUP_UNSUPPORTED: {
     kind: 'invalid',
     message: () => "this database lives in PostgreSQL; back it up with pg_dump or your provider's snapshots",

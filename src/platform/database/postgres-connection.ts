@@ -17,6 +17,8 @@ const numeric = 1700;
 const readOnlyTransaction = '25006';
 /** character_not_in_repertoire, untranslatable_character: of JavaScript's texts PostgreSQL refuses those with U+0000. */
 const refusedTexts: ReadonlySet<string> = new Set(['22021', '22P05']);
+/** invalid_text_representation: of the JSON that we write, PostgreSQL refuses halves of surrogate pairs alone. */
+const isHalfPair = ({ code, detail }: DatabaseError): boolean => code === '22P02' && /surrogate/.test(detail ?? '');
 
 /** `bigint`, `count` and `sum` come as text; in code they are numbers, and one that would lose digits is an error. */
 function parseInteger(text: string): number {
@@ -74,6 +76,8 @@ function createConnection(query: (config: QueryConfig<unknown[]>) => Promise<Pos
         if (error instanceof DatabaseError && error.code === readOnlyTransaction) throw databaseErrors.READER_WRITES();
         if (error instanceof DatabaseError && refusedTexts.has(error.code ?? ''))
           throw withCause(databaseErrors.TEXT_HAS_NUL(), error);
+        if (error instanceof DatabaseError && isHalfPair(error))
+          throw withCause(databaseErrors.TEXT_HAS_HALF_PAIR(), error);
         throw asUnavailable(error);
       });
       return command === 'SELECT' || rowCount === null
