@@ -66,7 +66,7 @@ export function createTracesModule(deps: TracesDeps): TracesModule {
   return {
     id: 'traces',
     api,
-    consumers: createPurgedConsumers(api),
+    consumers: createPurgedConsumers({ ...deps, ...api }),
     routes: (app) => registerTracesRoutes(app, deps.database, api),
   };
 }
