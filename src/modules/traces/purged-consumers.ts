@@ -1,15 +1,27 @@
 import type { Consumer } from '#platform/events';
 import { deleteLinksTo } from './pair-store.ts';
 import type { TraceService } from './trace-service.ts';
+import type { TracesDeps } from './traces-deps.ts';
+
+/** Each in a unit of its own: an experiment may have millions, and others write meanwhile. */
+const tracesAtOnce = 200;
 
 /** What traces lose when what they belong to or came from is purged. */
-export function createPurgedConsumers({ deleteTraces }: Pick<TraceService, 'deleteTraces'>): readonly Consumer[] {
+export function createPurgedConsumers({
+  database,
+  deleteTraces,
+}: Pick<TraceService, 'deleteTraces'> & Pick<TracesDeps, 'database'>): readonly Consumer[] {
   return [
     {
       name: 'traces.purged-experiments',
       types: ['experiment.purged'],
-      async handle(unit, { project, data }) {
-        await deleteTraces(unit, { project, experimentId: (data as { experimentId: string }).experimentId });
+      // no more of them come, for the experiment has gone; whatever is left when this dies goes the next time
+      async deliver(event) {
+        if (event.type !== 'experiment.purged') return;
+        const context = { actor: 'system:traces.purged-experiments', cause: event.id };
+        const wanted = { project: event.project, experimentId: event.data.experimentId, limit: tracesAtOnce };
+        for (let count = tracesAtOnce; count === tracesAtOnce; )
+          count = await database.write(context, (unit) => deleteTraces(unit, wanted));
       },
     },
     {

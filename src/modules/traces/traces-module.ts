@@ -67,7 +67,7 @@ export function createTracesModule(deps: TracesDeps): TracesModule {
   return {
     id: 'traces',
     api,
-    consumers: createPurgedConsumers(api),
+    consumers: createPurgedConsumers({ ...deps, ...api }),
     routes(app) {
       registerTracesRoutes(app, deps.database, api);
       registerTransferRoutes(app, deps.database, api);

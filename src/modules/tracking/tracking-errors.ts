@@ -76,7 +76,7 @@ export const trackingErrors = defineErrors({
   IMPORT_BEING_PURGED: {
     kind: 'conflict',
     message: (what: string) =>
-      `"${what}" was purged here and is being emptied at this moment: import again when \`tidemill purge list\` shows no open purge`,
+      `"${what}" was purged here and is being emptied at this moment: import again when GET /api/v1/purges shows no open purge`,
     details: (what: string) => ({ what }),
   },
   IMPORT_BYTES_MISSING: {

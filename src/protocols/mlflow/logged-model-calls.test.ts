@@ -45,6 +45,30 @@ describeDatabases("MLflow's logged models", (open) => {
       expect((await post('model-versions/create', { name: 'm', source })).status).toBe(400);
   });
 
+  test('a logged model is registered as often as anybody likes, and notes its latest versions', async () => {
+    const { body } = await post('logged-models', { experiment_id: '0', name: 'often' });
+    const { model_id } = (body as never as { model: { info: { model_id: string } } }).model.info;
+    await post('registered-models/create', { name: 'm' });
+    const noted = async () => {
+      const found = await get(`logged-models/${model_id}`);
+      return JSON.parse(
+        (found.body as never as { model: { info: { tags: [{ value: string }] } } }).model.info.tags[0].value,
+      );
+    };
+    const older = Array.from({ length: 278 }, (_, n) => ({ name: 'mod', version: n })); // nearly 8000 characters
+    for (const [value, kept] of [
+      ['not JSON', 1],
+      [JSON.stringify(older), 200],
+    ] as const) {
+      await call('PATCH', `logged-models/${model_id}/tags`, { tags: [{ key: 'mlflow.modelVersions', value }] });
+      const made = await post('model-versions/create', { name: 'm', source: `models:/${model_id}` });
+      expect(made.status).toBe(200);
+      const note = await noted();
+      expect(note.at(-1)).toMatchObject({ name: 'm' });
+      expect(note.length).toBeGreaterThanOrEqual(kept);
+    }
+  });
+
   test('a logged model takes params and tags, is found by them and is gone when it is deleted', async () => {
     const { body } = await post('logged-models', {
       experiment_id: '0',

@@ -11,6 +11,18 @@ import { list, registryFilesUri, toWireVersion } from './wire-views.ts';
 const prefix = '/2.0/mlflow/model-versions';
 /** The server's own note on a logged model: as which versions it was registered. */
 const versionsTag = 'mlflow.modelVersions';
+/** A longer tag would be cut, in the middle of the JSON: the oldest notes go instead. */
+const longestNote = 8000;
+
+/** Clients may write the tag as well; what is no list counts as empty. */
+function readNote(text = '[]'): unknown[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}
 
 const nameOf = ({ fields, project }: CallInput) => ({
   project,
@@ -62,8 +74,9 @@ export function modelVersionCalls(deps: MlflowDeps): readonly MlflowCall[] {
   async function noteOnLoggedModel(unit: Unit, project: string, modelId: string, name: string, version: number) {
     const model = await tracking.loggedModel(unit, project, modelId);
     if (model === undefined) return;
-    const known: unknown = JSON.parse(model.tags.find(({ key }) => key === versionsTag)?.value ?? '[]');
-    const value = JSON.stringify([...(Array.isArray(known) ? known : []), { name, version }]);
+    const noted = [...readNote(model.tags.find(({ key }) => key === versionsTag)?.value), { name, version }];
+    while (noted.length > 1 && JSON.stringify(noted).length > longestNote) noted.shift();
+    const value = JSON.stringify(noted);
     await tracking.setLoggedModelTags(unit, { project, modelId, tags: [{ key: versionsTag, value }] });
   }
 

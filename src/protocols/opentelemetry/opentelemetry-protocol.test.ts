@@ -12,6 +12,9 @@ const exported = Buffer.from(
 const traceId = 'tr-0102030405060708090a0b0c0d0e0f10';
 const protobuf = 'application/x-protobuf';
 
+/** A length of up to 28 bits, as protobuf writes it. */
+const varint = (length: number) => [0, 7, 14].map((shift) => ((length >> shift) & 0x7f) | 0x80).concat(length >> 21);
+
 const asJson = (spans: readonly object[], resource: object = {}) =>
   JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] });
 
@@ -93,6 +96,14 @@ describe('OTLP over HTTP', () => {
     }
     const bomb = gzipSync(Buffer.alloc(65 * 1024 * 1024)); // 64 kB
     expect((await post(bomb, { 'content-encoding': 'gzip' })).status).toBe(413);
+    const manyEvents = Buffer.alloc(2_200_000);
+    for (let at = 0; at < manyEvents.length; at += 2) manyEvents[at] = 0x5a; // each an event without anything
+    const around = (message: Buffer, tag: number) =>
+      Buffer.concat([Buffer.from([tag, ...varint(message.length)]), message]);
+    const many = around(around(around(manyEvents, 0x12), 0x12), 0x0a);
+    expect((await post(gzipSync(many), { 'content-encoding': 'gzip' })).status).toBe(413);
+    const lists = `{"resourceSpans":[${'[],'.repeat(4_000_001)}{}]}`;
+    expect((await post(lists, { 'content-type': 'application/json' })).status).toBe(413);
     expect((await post(exported, { 'content-encoding': 'gzip' })).status).toBe(400);
     expect((await post(exported, { 'content-encoding': 'br' })).status).toBe(400);
   });

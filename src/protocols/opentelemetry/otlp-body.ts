@@ -18,7 +18,7 @@ async function decompress(body: Buffer, ways: readonly Decompress[]): Promise<Bu
       return await way(body, { maxOutputLength: bodyLimitBytes });
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE')
-        throw otlpErrors.OTLP_TOO_LARGE(bodyLimitBytes);
+        throw otlpErrors.OTLP_TOO_LARGE(bodyLimitBytes, 'bytes');
     }
   throw malformed('the body cannot be decompressed');
 }

@@ -9,7 +9,8 @@ export const otlpErrors = defineErrors({
   },
   OTLP_TOO_LARGE: {
     kind: 'too_large',
-    message: (limit: number) => `The spans are more than ${limit} bytes when decompressed; send fewer at a time`,
+    message: (limit: number, unit: 'bytes' | 'parts') =>
+      `The spans are more than ${limit} ${unit} when decompressed; send fewer at a time`,
   },
 });
 export const malformed = otlpErrors.OTLP_MALFORMED;

@@ -6,7 +6,7 @@ import {
   toDouble,
   toInteger,
 } from '#modules/traces';
-import { malformed } from './otlp-errors.ts';
+import { malformed, otlpErrors } from './otlp-errors.ts';
 import { maxDepth, type OtlpTraces, SpanCollector, statusCodes } from './otlp-spans.ts';
 
 /*
@@ -114,8 +114,18 @@ function toSpan(given: unknown): Span {
   };
 }
 
-/** OTLP_MALFORMED for a text that is no such message; spans without sound ids are counted, not kept. */
+/** Lists and objects in one request, those in texts too; a few bytes may be one, which takes many more in memory. */
+const maxParts = 4_000_000;
+
+function requireFewParts(body: Buffer): void {
+  let parts = 0;
+  for (const byte of body) if (byte === 0x7b || byte === 0x5b) parts += 1;
+  if (parts > maxParts) throw otlpErrors.OTLP_TOO_LARGE(maxParts, 'parts');
+}
+
+/** OTLP_MALFORMED for a text that is no such message, OTLP_TOO_LARGE for one of too many parts; spans without sound ids are counted, not kept. */
 export function decodeJson(body: Buffer): OtlpTraces {
+  requireFewParts(body);
   let parsed: unknown;
   try {
     parsed = JSON.parse(body.toString('utf8'));

@@ -1,10 +1,11 @@
-import { malformed } from './otlp-errors.ts';
+import { malformed, otlpErrors } from './otlp-errors.ts';
 
 /*
  * Reads protobuf's wire format (https://protobuf.dev/programming-guides/encoding/): fields are a number and a wire type,
  * then a varint (0), eight bytes (1), a length and so many bytes (2), or four bytes (5). Nothing outside the buffer is
- * read, and no length is believed.
+ * read, and no length is believed. Two bytes may be a message that takes hundreds in memory, so they are counted.
  */
+const maxMessages = 1_000_000;
 const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 export class ProtobufReader {
@@ -12,9 +13,12 @@ export class ProtobufReader {
   private at: number;
   private readonly end: number;
   private type = 0;
+  /** Of the whole, shared by all readers of it. */
+  private readonly read: { messages: number };
 
-  constructor(buffer: Buffer, start = 0, end = buffer.length) {
+  constructor(buffer: Buffer, start = 0, end = buffer.length, read = { messages: 0 }) {
     this.buffer = buffer;
+    this.read = read;
     this.at = start;
     this.end = end;
   }
@@ -97,9 +101,11 @@ export class ProtobufReader {
   }
 
   message(): ProtobufReader {
+    this.read.messages += 1;
+    if (this.read.messages > maxMessages) throw otlpErrors.OTLP_TOO_LARGE(maxMessages, 'parts');
     const length = this.length();
     const start = this.need(length);
-    return new ProtobufReader(this.buffer, start, start + length);
+    return new ProtobufReader(this.buffer, start, start + length, this.read);
   }
 
   /** Passes over a field that is not known here. */
