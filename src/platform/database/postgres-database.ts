@@ -45,8 +45,7 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   const lock = await acquirePostgresLock(base).catch((error: unknown) => {
     throw asUnavailable(error);
   });
-  // pipelined: a unit's first query goes out with its `begin`
-  const writePool = new Pool({ ...base, max: writers, options: settings, pipeline: true });
+  const writePool = new Pool({ ...base, max: writers, options: settings });
   const readPool = new Pool({ ...base, max: readers, options: '-c default_transaction_read_only=on' });
   // An idle connection that breaks is replaced at the next use, which reports its own error when the server is gone.
   for (const pool of [writePool, readPool]) pool.on('error', () => undefined);
@@ -80,12 +79,10 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
     let broken: Error | undefined;
     const opened = openUnit(parts, context, createPostgresConnection(client));
     let value: T;
-    const begun = client.query('begin isolation level serializable');
-    begun.catch(() => undefined); // it fails what comes behind it, and is looked at before the commit
     try {
+      await client.query('begin isolation level serializable');
       value = await doWork(opened.unit, work);
       opened.end();
-      await begun;
       await client.query('commit');
     } catch (error) {
       opened.end();
