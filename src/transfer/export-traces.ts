@@ -1,11 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { stringify } from 'yaml';
 import type { SpanRecord } from '#contracts/trace-transfer';
 import type { RunRecord } from '#contracts/transfer';
 import { type MlflowRest, mlflow3 } from './mlflow-rest.ts';
 import type { Progress } from './progress.ts';
+import { toPythonYaml } from './python-yaml.ts';
 import type { Source, SourceTrace } from './source.ts';
 import { toFileSpan, toMlflowAssessment, toMlflowInfo, toMlflowTrace, toOtlpSpan } from './trace-to-mlflow.ts';
 import { artifactLocationTag, spansFile, spansLocationTag } from './trace-words.ts';
@@ -85,13 +85,13 @@ export async function writeTraces(
       await context.writePairs(join(own, 'request_metadata'), record.metadata, owner);
       await mkdir(join(own, 'assessments'), { recursive: true });
       for (const one of record.assessments)
-        await writeFile(join(own, 'assessments', `${one.id}.yaml`), stringify(toMlflowAssessment(record.id, one)));
+        await writeFile(join(own, 'assessments', `${one.id}.yaml`), toPythonYaml(toMlflowAssessment(record.id, one)));
       await context.writeFiles(artifactUri, artifacts);
       const lines = (spans.get(record.id) ?? []).map((span) => toFileSpan(record.id, span));
       await mkdir(artifacts, { recursive: true });
       if (lines.length > 0) await writeFile(join(artifacts, spansFile), `{"spans": [${lines.join(', ')}]}`);
       const { trace_location, ...info } = toMlflowInfo(record, experimentId);
-      await writeFile(join(own, 'trace_info.yaml'), stringify({ ...info, trace_location }));
+      await writeFile(join(own, 'trace_info.yaml'), toPythonYaml({ ...info, trace_location }));
       context.progress.traces += 1;
       context.step();
     }

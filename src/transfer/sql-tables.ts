@@ -23,18 +23,18 @@ export function groupBy(rows: readonly Row[], keyOf: (row: Row) => string): Read
 /** Statements over tables of MLflow that may be of any age: what a version has not is read as absent. */
 export interface SqlTables {
   /** The named columns of a table, null where this version has none of the name; undefined without the table. */
-  select(table: string, columns: readonly string[], rest?: string): string | undefined;
-  rows(sql: string | undefined, values?: readonly (string | number)[]): Promise<Row[]>;
+  readonly select: (table: string, columns: readonly string[], rest?: string) => string | undefined;
+  readonly rows: (sql: string | undefined, values?: readonly (string | number)[]) => Promise<Row[]>;
   /** Rows of a table that belong to these owners, by owner. */
-  rowsOf(
+  readonly rowsOf: (
     table: string,
     owner: string,
     columns: readonly string[],
     owners: readonly string[],
     order: string,
-  ): Promise<(id: string) => readonly Row[]>;
-  ofWorkspace(table: string): string;
-  workspaceValue(table: string): string[];
+  ) => Promise<(id: string) => readonly Row[]>;
+  readonly ofWorkspace: (table: string) => string;
+  readonly workspaceValue: (table: string) => string[];
 }
 
 export function createSqlTables(
