@@ -19,7 +19,7 @@ const attributes: SearchSchema['attributes'] = {
 };
 
 /** What a filter of runs may name; `key` is the column with the id of the run that is looked at. */
-export const runSchemaOver = (key: string): SearchSchema => ({
+const runSchemaOver = (key: string): SearchSchema => ({
   key,
   attributes,
   metrics: { table: 'tracking_latest_metrics', owner: 'run_id' },
@@ -28,3 +28,5 @@ export const runSchemaOver = (key: string): SearchSchema => ({
   datasets: true,
 });
 export const runSchema = runSchemaOver('tracking_runs.run_id');
+/** Over the lists of runs (run-listing-store.ts), which have their ids in the order of their bytes. */
+export const listedRunSchema: SearchSchema = { ...runSchemaOver('walk.run_id'), keyByBytes: true };

@@ -6,7 +6,7 @@ import { headLength, isUnlisted } from './run-listing-store.ts';
 import type { ListedComparison, RunPosition, SortTerm } from './run-search-plan.ts';
 import { runSchema } from './run-search-schema.ts';
 import type { Comparison } from './search-grammar.ts';
-import { compareText, compileFilter, signOf, toNumberParameter } from './search-store.ts';
+import { asKey, compareText, compileFilter, signOf, toNumberParameter } from './search-store.ts';
 import type { Lifecycle, TrackingTables } from './tracking-tables.ts';
 
 type Dialect = Pick<Reader, 'dialect'>;
@@ -106,7 +106,9 @@ const matching = (
   where: RawBuilder<unknown>,
   candidates: RawBuilder<unknown> | undefined,
 ) => [
-  ...(candidates === undefined ? [] : [sql`tracking_runs.run_id = candidates.run_id`]),
+  ...(candidates === undefined
+    ? []
+    : [sql`tracking_runs.run_id = ${asKey(reader, { keyByBytes: true }, 'candidates.run_id')}`]),
   where,
   lifecycleIs(search.lifecycle),
   compileFilter(reader, runSchema, search.comparisons),

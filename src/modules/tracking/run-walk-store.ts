@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
 import { runIdByBytes } from './run-listing-store.ts';
 import type { RunPosition, SortTerm, Walk } from './run-search-plan.ts';
-import { runSchema, runSchemaOver } from './run-search-schema.ts';
+import { listedRunSchema, runSchema } from './run-search-schema.ts';
 import {
   afterPosition,
   both,
@@ -15,7 +15,7 @@ import {
   selectSorted,
 } from './run-search-store.ts';
 import type { Comparison } from './search-grammar.ts';
-import { compileFilter, groupOf } from './search-store.ts';
+import { asKey, compileFilter, groupOf } from './search-store.ts';
 import type { Lifecycle, TrackingTables } from './tracking-tables.ts';
 
 /*
@@ -163,10 +163,10 @@ function fromListed(
     ${withRow ? sql`cross join tracking_runs` : sql``}
     where walk.experiment_key = ${part.experiment} and walk.metric_key = ${walk.key} and walk.is_nan = ${sql.lit(zone)}
       and ${both([
-        ...(withRow ? [sql`tracking_runs.run_id = walk.run_id`] : []),
+        ...(withRow ? [sql`tracking_runs.run_id = ${asKey(reader, listedRunSchema, 'walk.run_id')}`] : []),
         ...conditions,
         ...(among === undefined ? [] : [isAmong(reader, listedBy(reader, search.keys, among))]),
-        compileFilter(reader, runSchemaOver('walk.run_id'), others),
+        compileFilter(reader, listedRunSchema, others),
       ])}`;
 }
 

@@ -9,6 +9,8 @@ import { trackingErrors } from './tracking-errors.ts';
 export interface SearchSchema {
   /** The searched table's key: `tracking_runs.run_id`. */
   readonly key: string;
+  /** The key is compared by its bytes (`collate "C"`), and those of the tables below are not. */
+  readonly keyByBytes?: true;
   readonly attributes: Readonly<
     Record<
       string,
@@ -174,6 +176,13 @@ function compareListedText(reader: Reader, column: string, comparison: Compariso
 
 const listOf = (names: string | readonly string[]) => (typeof names === 'string' ? names.split(' ') : names);
 
+/** PostgreSQL finds nothing by an index of another collation than that of the comparison. */
+export const asKey = (
+  { dialect }: Pick<Reader, 'dialect'>,
+  { keyByBytes }: Pick<SearchSchema, 'keyByBytes'>,
+  name: string,
+) => (keyByBytes && dialect === 'postgres' ? sql`${sql.ref(name)} collate "default"` : sql.ref(name));
+
 /**
  * There is a row of `table` that belongs to what is searched and meets `condition`. It asks row by row along the table's
  * primary key. (`offset 0` keeps PostgreSQL from reading the whole table for a hash of it.)
@@ -186,7 +195,7 @@ function owns(
 ): RawBuilder<unknown> {
   const keys = listOf(schema.key);
   const same = listOf(owner).map(
-    (column, index) => sql`${sql.ref(`${table}.${column}`)} = ${sql.ref(keys[index] ?? schema.key)}`,
+    (column, index) => sql`${sql.ref(`${table}.${column}`)} = ${asKey({ dialect }, schema, keys[index] ?? schema.key)}`,
   );
   return sql`exists (select 1 from ${sql.table(table)} where ${sql.join(same, sql` and `)} and ${condition}
     ${dialect === 'postgres' ? sql`offset 0` : sql``})`;
