@@ -142,7 +142,7 @@ test('more open uploads than the S3 server lists at once are all given up', asyn
   expect((await listOpen()).IsTruncated).toBe(true);
   for await (const blob of store.list()) throw new Error(`there is no blob, and ${blob.sha256} was listed`);
   expect((await listOpen()).Uploads).toBeUndefined();
-}, 60_000);
+}, 180_000);
 
 test('a bucket that cannot be used is refused with the reason', async () => {
   await expect(open('s3://no-such-bucket')).rejects.toMatchObject({
