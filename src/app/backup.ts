@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyInstance } from 'fastify';
 import { backupPath } from '#contracts/backup';
-import { createLocalBlobStore } from '#platform/blobs';
+import { type BlobPlace, createLocalBlobStore, openBlobStore } from '#platform/blobs';
 import { AppError, defineErrors } from '#platform/errors';
 import { httpErrors, registerRawRoute } from '#platform/http';
 import type { Platform } from './platform.ts';
@@ -76,18 +76,21 @@ async function fileEntry(name: string, path: string): Promise<TarEntry> {
 
 /**
  * Unpacks a backup into a home folder that is not there yet or is empty. Every blob is checked against its digest; the
- * folder appears whole or not at all. @throws RESTORE_HOME_NOT_EMPTY, BACKUP_DAMAGED, BACKUP_TOO_NEW
+ * folder appears whole or not at all. Blobs in another place come first: what fails leaves some there, which a collection
+ * removes or the next try finds. @throws RESTORE_HOME_NOT_EMPTY, BACKUP_DAMAGED, BACKUP_TOO_NEW, BLOB_STORE_UNUSABLE
  */
 export async function restoreBackup(
   file: string,
   home: string,
+  /** Where the blobs go; into the home folder when it is not told. */
+  place?: BlobPlace,
 ): Promise<{ readonly blobs: number; readonly bytes: number; readonly takenAtMs: number }> {
   const inHome = await readdir(home).catch(() => []);
   if (inHome.length > 0) throw backupErrors.RESTORE_HOME_NOT_EMPTY(home);
   await mkdir(dirname(home), { recursive: true });
   const draft = await mkdtemp(join(dirname(home), `.${basename(home)}-restore-`));
   try {
-    const blobs = createLocalBlobStore(join(draft, 'blobs'));
+    const blobs = place === undefined ? createLocalBlobStore(join(draft, 'blobs')) : await openBlobStore(place);
     let [takenAtMs, count, bytes] = [-1, 0, 0];
     for await (const { name, sizeBytes, content } of unpackTar(createReadStream(file))) {
       bytes += sizeBytes;

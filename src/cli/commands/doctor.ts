@@ -4,12 +4,21 @@ import { setExitCode } from '../exit-code.ts';
 
 const signs = { ok: '✓', warning: '!', failed: '✗' } as const;
 
+interface DoctorOptions {
+  readonly port?: string;
+  readonly servingPort?: string;
+  readonly blobs?: string;
+  readonly s3Endpoint?: string;
+}
+
 export function createDoctorCommand(world: CliEnvironment): Command {
   return new Command('doctor')
     .description('Checks that this machine has what Tidemill needs; says how to mend what is missing.')
     .option('--port <number>', 'port of the API and the web page')
     .option('--serving-port <number>', 'port of predictions')
-    .action(async (options: { port?: string; servingPort?: string }, command: Command) => {
+    .option('--blobs <place>', 'a folder or s3://<bucket>[/<prefix>], which is tried as a start does')
+    .option('--s3-endpoint <url>', 'the address of an S3 server other than that of Amazon')
+    .action(async (options: DoctorOptions, command: Command) => {
       const { output, home, runningServer } = createContext(command, world);
       const { diagnose } = await import('../../app/doctor.ts');
       const running = await runningServer();

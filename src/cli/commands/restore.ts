@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { type CliEnvironment, CliError, createContext } from '../context.ts';
 
@@ -9,15 +9,27 @@ export function createRestoreCommand(world: CliEnvironment): Command {
       'Makes a home folder of a backup; then "tidemill up" starts from it. The folder must be empty or not there.',
     )
     .argument('<file>', 'what "tidemill backup" wrote')
-    .action(async (path: string, _options: unknown, command: Command) => {
+    .option('--blobs <place>', 'where the blobs go, as of "tidemill up"; default: `blobs` in the home folder')
+    .option('--s3-endpoint <url>', 'the address of an S3 server other than that of Amazon')
+    .action(async (path: string, options: { blobs?: string; s3Endpoint?: string }, command: Command) => {
       const { output, home } = createContext(command, world);
       const file = resolve(world.cwd, path);
       if (!existsSync(file)) throw new CliError('BACKUP_NOT_FOUND', 3, `there is no ${file}`);
-      const { restoreBackup } = await import('../../app/backup.ts');
-      const { blobs, bytes, takenAtMs } = await restoreBackup(file, home);
+      const [{ restoreBackup }, { blobPlace }, { loadConfig }] = await Promise.all([
+        import('../../app/backup.ts'),
+        import('../../app/platform.ts'),
+        import('#platform/config'),
+      ]);
+      const config = loadConfig({ flags: { home, ...options }, environment: world.environment, cwd: world.cwd });
+      const elsewhere = config.blobs === join(home, 'blobs') ? undefined : config.blobs;
+      const place = elsewhere === undefined ? undefined : blobPlace(config, world.environment);
+      const { blobs, bytes, takenAtMs } = await restoreBackup(file, home, place);
       const takenAt = new Date(takenAtMs).toISOString();
-      output.result({ home, blobs, sizeBytes: bytes, takenAt }, () =>
-        [`Restored ${home} as of ${takenAt}: ${blobs} blobs, each checked.`, 'Start it with "tidemill up".'].join('\n'),
+      output.result({ home, blobs, blobsIn: config.blobs, sizeBytes: bytes, takenAt }, () =>
+        [
+          `Restored ${home} as of ${takenAt}: ${blobs} blobs, each checked${elsewhere === undefined ? '' : `, in ${elsewhere}`}.`,
+          `Start it with "tidemill up${elsewhere === undefined ? '' : ` --blobs ${elsewhere}`}".`,
+        ].join('\n'),
       );
     });
 }

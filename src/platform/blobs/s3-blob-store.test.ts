@@ -126,6 +126,24 @@ test('what a crash left in incoming is removed after a day, what is being writte
   expect([await openUploads(), await objectsOf(bucket)]).toEqual([undefined, [`blobs/${digest}`]]);
 });
 
+test('more open uploads than the S3 server lists at once are all given up', async () => {
+  const bucket = server.newBucket();
+  const nowMs = Date.now() + 25 * 3_600_000;
+  const store = await open(bucket, () => nowMs);
+  const client = new S3Client({ endpoint: server.endpoint, forcePathStyle: true });
+  const Bucket = bucket.slice(5);
+  for (let n = 0; n < 1_010; n += 101)
+    await Promise.all(
+      Array.from({ length: 101 }, (_, at) =>
+        client.send(new CreateMultipartUploadCommand({ Bucket, Key: `incoming/left-${n + at}` })),
+      ),
+    );
+  const listOpen = () => client.send(new ListMultipartUploadsCommand({ Bucket }));
+  expect((await listOpen()).IsTruncated).toBe(true);
+  for await (const blob of store.list()) throw new Error(`there is no blob, and ${blob.sha256} was listed`);
+  expect((await listOpen()).Uploads).toBeUndefined();
+}, 180_000);
+
 test('a bucket that cannot be used is refused with the reason', async () => {
   await expect(open('s3://no-such-bucket')).rejects.toMatchObject({
     code: 'BLOB_STORE_UNUSABLE',

@@ -9,6 +9,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandInput,
   ListObjectsV2Command,
   PutObjectCommand,
   type S3Client,
@@ -242,13 +243,25 @@ export function createS3Objects(client: S3Client, bucket: string, place: string)
       } while (token !== undefined);
     },
 
-    /** Gives up multipart uploads that began before. */
+    /**
+     * Gives up multipart uploads that began before. Pages are marked by key alone, as every S3 server takes it: more uploads
+     * of one key than a page holds wait for the next time.
+     */
     async abortUploads(prefix: string, beforeMs: number): Promise<void> {
-      const { Uploads: uploads = [] } = await attempt('list uploads', () =>
-        client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix })),
-      );
-      for (const { Key: key, UploadId: id, Initiated: began } of uploads)
-        if (key !== undefined && id !== undefined && (began?.getTime() ?? 0) < beforeMs) await abort(key, id);
+      const left: { readonly key: string; readonly id: string }[] = [];
+      let marker: string | undefined;
+      do {
+        const input: ListMultipartUploadsCommandInput = {
+          Bucket: bucket,
+          Prefix: prefix,
+          ...(marker !== undefined && { KeyMarker: marker }),
+        };
+        const page = await attempt('list uploads', () => client.send(new ListMultipartUploadsCommand(input)));
+        for (const { Key: key, UploadId: id, Initiated: began } of page.Uploads ?? [])
+          if (key !== undefined && id !== undefined && (began?.getTime() ?? 0) < beforeMs) left.push({ key, id });
+        marker = page.IsTruncated === true ? page.NextKeyMarker : undefined;
+      } while (marker !== undefined);
+      for (const { key, id } of left) await abort(key, id);
     },
 
     presignRead: (key: string, answer: { contentDisposition: string; contentType: string; expiresInS: number }) =>
