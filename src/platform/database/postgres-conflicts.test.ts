@@ -66,9 +66,10 @@ test("a text that PostgreSQL cannot hold is the caller's mistake, said so", asyn
   await expect(outcome).rejects.toMatchObject({ code: 'TEXT_HAS_NUL', kind: 'invalid' });
 });
 
+const json = (text: string) =>
+  database.write(someone, (unit) => sql`select ${text}::jsonb as value`.execute(unit.query()));
+
 test("so is half of a surrogate pair in JSON, and other malformed JSON is not the caller's", async () => {
-  const json = (text: string) =>
-    database.write(someone, (unit) => sql`select ${text}::jsonb as value`.execute(unit.query()));
   await expect(json('["\\ud800"]')).rejects.toMatchObject({ code: 'TEXT_HAS_HALF_PAIR', kind: 'invalid' });
   await expect(json('[')).rejects.toMatchObject({ code: '22P02' });
 });
