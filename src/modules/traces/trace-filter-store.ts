@@ -362,19 +362,19 @@ async function findMatches(reader: Reader, scope: SearchScope, comparisons: read
     if (comparison.operator !== 'RLIKE') continue;
     const isFound = compilePattern(requireText(comparison), effort);
     const { column, from } = sourceOf(reader, scope, comparison);
-    const texts = sql`select distinct ${column} as found from ${from} limit ${maxTexts + 1}`;
+    const found = sql`select distinct ${column} as found from ${from} limit ${maxTexts + 1}`;
     const query = reader.query<TracesTables>();
     const counted = await sql<{ texts: number; characters: number | null }>`
-      select count(*) as texts, sum(length(found)) as characters from (${texts}) as counted`.execute(query);
+      select count(*) as texts, sum(length(found)) as characters from (${found}) as counted`.execute(query);
     const { texts: count = 0, characters } = counted.rows[0] ?? {};
     if (count > maxTexts || (characters ?? 0) > maxCharacters)
       throw invalid(
         `'${nameOf(comparison)}' has more than ${maxTexts} different values or ${maxCharacters} characters, too many for RLIKE; use LIKE`,
       );
-    const { rows } = await sql<{ found: string | null }>`${texts}`.execute(query);
+    const { rows } = await sql<{ found: string | null }>`${found}`.execute(query);
     matches.set(
       comparison,
-      rows.flatMap(({ found }) => (found !== null && isFound(found) ? [found] : [])),
+      rows.flatMap(({ found: text }) => (text !== null && isFound(text) ? [text] : [])),
     );
   }
   return matches;

@@ -15,6 +15,10 @@ const protobuf = 'application/x-protobuf';
 /** A length of up to 28 bits, as protobuf writes it. */
 const varint = (length: number) => [0, 7, 14].map((shift) => ((length >> shift) & 0x7f) | 0x80).concat(length >> 21);
 
+/** A message as a field of the one around it. */
+const around = (message: Buffer, tag: number) =>
+  Buffer.concat([Buffer.from([tag, ...varint(message.length)]), message]);
+
 const asJson = (spans: readonly object[], resource: object = {}) =>
   JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] });
 
@@ -98,8 +102,6 @@ describe('OTLP over HTTP', () => {
     expect((await post(bomb, { 'content-encoding': 'gzip' })).status).toBe(413);
     const manyEvents = Buffer.alloc(2_200_000);
     for (let at = 0; at < manyEvents.length; at += 2) manyEvents[at] = 0x5a; // each an event without anything
-    const around = (message: Buffer, tag: number) =>
-      Buffer.concat([Buffer.from([tag, ...varint(message.length)]), message]);
     const many = around(around(around(manyEvents, 0x12), 0x12), 0x0a);
     expect((await post(gzipSync(many), { 'content-encoding': 'gzip' })).status).toBe(413);
     const lists = `{"resourceSpans":[${'[],'.repeat(4_000_001)}{}]}`;
