@@ -48,7 +48,7 @@ export interface UploadsApi {
     upload: Upload,
     named: readonly { readonly number: number; readonly etag: string | undefined }[],
   ): Promise<BlobInfo>;
-  /** In the unit that holds the blob. UPLOAD_NOT_FOUND when it was ended meanwhile. */
+  /** Once the blob is held. UPLOAD_NOT_FOUND when it was ended meanwhile. */
   complete(unit: Unit, uploadId: string): Promise<void>;
   /** Forgets an upload that is open; another is left alone. */
   abort(context: WriteContext, uploadId: string): Promise<void>;

@@ -106,14 +106,16 @@ export function artifactUploadCalls(deps: MlflowDeps): readonly MlflowCall[] {
           etag: part.text('etag'),
         }));
         const stored = await uploads.join(upload, named);
-        const completed = await database.write(context.write, async (unit) => {
-          const now = await uploads.get(unit, project, upload.id);
-          if (now.state === 'completed') return false; // by a twin of this request
-          await uploads.complete(unit, upload.id);
+        // held and there before it counts as completed: whoever is told to try again goes through all of it again
+        await database.write(context.write, async (unit) => {
+          await uploads.get(unit, project, upload.id); // it may have been aborted meanwhile
           await tracking.putArtifact(unit, { project, path, ...stored });
-          return true;
         });
-        if (completed) await artifacts.assertStored(stored.sha256);
+        await artifacts.assertStored(stored.sha256);
+        await database.write(context.write, async (unit) => {
+          const now = await uploads.get(unit, project, upload.id);
+          if (now.state !== 'completed') await uploads.complete(unit, upload.id); // else a twin of this request was first
+        });
         await uploads.dropParts(upload.id);
         return {};
       },
