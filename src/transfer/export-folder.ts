@@ -143,6 +143,10 @@ export async function exportToFolder(source: Source, folder: string, options: Ex
   }
 
   async function writeRegistered(model: ModelRecord): Promise<void> {
+    if (model.name === '.' || model.name === '..') {
+      left.push(`model "${model.name}" cannot be a folder of its own`);
+      return;
+    }
     const own = join(folder, 'models', model.name);
     await writePairs(join(own, 'tags'), model.tags, `model ${model.name}`);
     await writePairs(
