@@ -44,7 +44,7 @@ export function createLineageCommand(world: CliEnvironment): Command {
         throw new CliError(
           'LINEAGE_UNKNOWN',
           3,
-          `nothing is recorded of ${reference} in this project; check its name, and --project${await projectNote(client)}`,
+          `nothing leads to ${reference} and nothing came of it in this project; if something should have, check its name, and --project${await projectNote(client)}`,
         );
       context.output.result(graph, () => {
         const parts: string[] = [];
