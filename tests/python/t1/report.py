@@ -68,7 +68,8 @@ def _start_of(response, options: dict) -> str:
 def _general(path: str) -> str:
     """The path without what is one thing's alone."""
     path = path[path.index("/api/") :] if "/api/" in path else path
-    path = re.sub(r"(/mlflow-artifacts/(?:artifacts|mpu/\w+|presigned))/.+", r"\1/*", path)
+    path = re.sub(r"(/mlflow-artifacts/(?:artifacts|mpu/(?:create|complete|abort)|presigned))/.+", r"\1/*", path)
+    path = re.sub(r"(/mlflow-artifacts/mpu/parts)/.+", r"\1/*/*", path)
     return re.sub(r"/(?:m-)?[0-9a-f]{32}(?=/|$)", "/{id}", path)
 
 
