@@ -119,9 +119,11 @@ export function createNounCommand(
     const example = `${noun} ${item.name} ${item.example ?? sample}`.trimEnd();
     addExamples(child, item.table === undefined ? [example] : [example, `${example} --all --json`]);
   }
+  const [first] = further;
   return addExamples(command, [
     ...(list === undefined ? [] : [`${noun} list`]),
     ...(show === undefined ? [] : [`${noun} show ${sample}`]),
+    ...(list === undefined && show === undefined && first !== undefined ? [`${noun} ${first.name} ${sample}`] : []),
   ]);
 }
 
