@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BlobPlace, type BlobStore, openBlobStore } from '#platform/blobs';
 import { type Clock, systemClock } from '#platform/clock';
-import type { Config } from '#platform/config';
+import { type Config, loadConfig } from '#platform/config';
 import { type Database, openDatabase } from '#platform/database';
 import { type Consumers, createConsumers, createEventLog, type EventLog } from '#platform/events';
 import { type Ids, systemIds } from '#platform/ids';
@@ -97,8 +97,21 @@ export async function openPlatform(options: {
 }
 
 export const blobPlace = (config: Config, environment: NodeJS.ProcessEnv): BlobPlace => ({
-  ...config,
+  blobs: config.blobs,
+  s3Endpoint: config.s3Endpoint,
+  s3Presign: config.s3Presign,
   cacheFolder: join(config.home, 'blob-cache'),
   cacheBytes: config.blobCacheBytes,
   environment,
 });
+
+/** Where the blobs of a restored backup go: the place of these flags and variables. */
+export function restoredBlobs(
+  flags: Readonly<Record<string, string>>,
+  environment: NodeJS.ProcessEnv,
+  cwd: string,
+): { readonly blobs: string; readonly elsewhere: BlobPlace | undefined } {
+  const config = loadConfig({ flags, environment, cwd });
+  const atHome = config.blobs === join(config.home, 'blobs');
+  return { blobs: config.blobs, elsewhere: atHome ? undefined : blobPlace(config, environment) };
+}

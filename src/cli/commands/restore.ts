@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { type CliEnvironment, CliError, createContext } from '../context.ts';
 
@@ -15,17 +15,15 @@ export function createRestoreCommand(world: CliEnvironment): Command {
       const { output, home } = createContext(command, world);
       const file = resolve(world.cwd, path);
       if (!existsSync(file)) throw new CliError('BACKUP_NOT_FOUND', 3, `there is no ${file}`);
-      const [{ restoreBackup }, { blobPlace }, { loadConfig }] = await Promise.all([
+      const [{ restoreBackup }, { restoredBlobs }] = await Promise.all([
         import('../../app/backup.ts'),
         import('../../app/platform.ts'),
-        import('#platform/config'),
       ]);
-      const config = loadConfig({ flags: { home, ...options }, environment: world.environment, cwd: world.cwd });
-      const elsewhere = config.blobs === join(home, 'blobs') ? undefined : config.blobs;
-      const place = elsewhere === undefined ? undefined : blobPlace(config, world.environment);
-      const { blobs, bytes, takenAtMs } = await restoreBackup(file, home, place);
+      const place = restoredBlobs({ home, ...options }, world.environment, world.cwd);
+      const elsewhere = place.elsewhere?.blobs;
+      const { blobs, bytes, takenAtMs } = await restoreBackup(file, home, place.elsewhere);
       const takenAt = new Date(takenAtMs).toISOString();
-      output.result({ home, blobs, blobsIn: config.blobs, sizeBytes: bytes, takenAt }, () =>
+      output.result({ home, blobs, blobsIn: place.blobs, sizeBytes: bytes, takenAt }, () =>
         [
           `Restored ${home} as of ${takenAt}: ${blobs} blobs, each checked${elsewhere === undefined ? '' : `, in ${elsewhere}`}.`,
           `Start it with "tidemill up${elsewhere === undefined ? '' : ` --blobs ${elsewhere}`}".`,

@@ -164,7 +164,7 @@ describeDatabases('audit', (open) => {
     for (let time = 0; time < 4; time += 1) expect((await app.inject(`${base}/audit`)).statusCode).toBe(403);
     const denials = () => log.list({ types: ['request.denied'], limit: 10 });
     await expect
-      .poll(denials)
+      .poll(denials, { timeout: 10_000 })
       .toMatchObject([
         { project, actor: 'user:eve', data: { operation: 'audit.list', permission: 'admin', count: 1 } },
       ]);
@@ -172,8 +172,11 @@ describeDatabases('audit', (open) => {
     await app.inject(`${base}/audit`);
     await module.stop();
     await expect
-      .poll(async () => (await denials()).map(({ data }) => data))
-      .toMatchObject([{ count: 1 }, { count: 3 }, { count: 1 }]);
+      // PostgreSQL may commit the count of the repeats and the new denial in either order
+      .poll(async () => (await denials()).map(({ data }) => (data as { count: number }).count).toSorted(), {
+        timeout: 10_000,
+      })
+      .toEqual([1, 1, 3]);
   });
 
   test('the audit log is listed with its seals, by actor and in pages', async () => {

@@ -56,9 +56,9 @@ describeDatabases('bringing models in', (open) => {
     const prompt = model('greeting', { tags: [{ key: 'mlflow.prompt.is_prompt', value: 'true' }] });
     expect(await importModel(prompt)).toEqual({ made: 1, known: 0, left: [] });
     expect(await importModel(prompt)).toEqual({ made: 0, known: 1, left: [] });
-    await expect(importModel(model('greeting'))).rejects.toMatchObject({ code: 'MODEL_NAME_TAKEN' });
+    expect((await importModel(model('greeting'))).left).toEqual(['"greeting" is a prompt here']);
     await importModel(model('plain'));
-    await expect(importModel({ ...prompt, name: 'plain' })).rejects.toMatchObject({ code: 'MODEL_NAME_TAKEN' });
+    expect((await importModel({ ...prompt, name: 'plain' })).left).toEqual(['"plain" is a model here']);
   });
 
   test('an alias that promotions govern is theirs, also while it names nothing', async () => {
