@@ -173,9 +173,12 @@ describeDatabases('audit', (open) => {
     await module.stop();
     await expect
       // PostgreSQL may commit the count of the repeats and the new denial in either order
-      .poll(async () => (await denials()).map(({ data }) => (data as { count: number }).count).toSorted(), {
-        timeout: 10_000,
-      })
+      .poll(
+        async () => (await denials()).map(({ data }) => (data as { count: number }).count).toSorted((a, b) => a - b),
+        {
+          timeout: 10_000,
+        },
+      )
       .toEqual([1, 1, 3]);
   });
 
