@@ -1,4 +1,4 @@
-import { formatReference, parseReference } from '#contracts/references';
+import { formatReference } from '#contracts/references';
 import type {
   ExperimentRecord,
   FileRecord,
@@ -18,21 +18,14 @@ import {
   nextExperimentNumbers,
   updateExperiment,
 } from './experiment-store.ts';
-import {
-  findBeingPurged,
-  listModelsAnywhere,
-  listRunsAnywhere,
-  putMarks,
-  updateImportedModel,
-  updateImportedRun,
-} from './import-store.ts';
-import { findDatasetKey, insertDataset, putInput, putRunModels } from './input-store.ts';
+import { findBeingPurged, listModelsAnywhere, listRunsAnywhere, putMarks } from './import-store.ts';
 import { keyValueTables, putKeyValues, putKeyValuesOf } from './key-value-store.ts';
-import { insertLoggedModel, insertModelMetrics } from './logged-model-store.ts';
+import { insertLoggedModel, insertModelMetrics, updateLoggedModel } from './logged-model-store.ts';
 import { insertHistories } from './metric-store.ts';
+import { putRunInputs } from './run-inputs.ts';
 import { unlistRun } from './run-listing-store.ts';
 import { parentRunTag, runNameTag, toParentEdge } from './run-service.ts';
-import { findRunLifecycle, insertRuns } from './run-store.ts';
+import { findRunLifecycle, insertRuns, updateRun } from './run-store.ts';
 import type { TrackingDeps } from './tracking-deps.ts';
 import { trackingErrors } from './tracking-errors.ts';
 import type { ExperimentRow, RunRow } from './tracking-tables.ts';
@@ -156,54 +149,18 @@ export function createImportService(
   { ids, lineage, artifacts }: TrackingDeps,
   files: Pick<ArtifactService, 'putArtifact'>,
 ): ImportService {
-  async function recordEdges(
-    unit: Unit,
-    project: string,
-    edges: readonly { readonly from: string; readonly to: string; readonly kind: string }[],
-  ): Promise<void> {
-    const sound = edges.filter(({ from, to }) => parseReference(from) && parseReference(to));
-    if (sound.length > 0) await lineage.record(unit, project, sound);
-  }
-
   async function importInputs(unit: Unit, project: string, row: RunRow, run: RunRecord): Promise<void> {
-    for (const [ordinal, dataset] of run.datasets.entries()) {
-      const known = await findDatasetKey(unit, row.experiment_key, dataset.name, dataset.digest);
-      const key = known ?? ids.next();
-      if (known === undefined)
-        await insertDataset(unit, {
-          dataset_key: key,
-          experiment_key: row.experiment_key,
-          name: dataset.name,
-          digest: dataset.digest,
-          source_type: dataset.sourceType,
-          source: dataset.source,
-          schema_json: dataset.schema ?? null,
-          profile_json: dataset.profile ?? null,
-        });
-      await putInput(unit, run.id, key, ordinal, dataset.tags);
-    }
-    const inputs = run.modelInputs.map((modelId) => ({ modelId, step: 0 }));
-    if (inputs.length > 0) await putRunModels(unit, run.id, 'input', inputs);
-    if (run.modelOutputs.length > 0) await putRunModels(unit, run.id, 'output', run.modelOutputs);
-    const at = formatReference('tracking-run', run.id);
-    await recordEdges(unit, project, [
-      ...toParentEdge(row.run_id, row.parent_run_id),
-      ...run.datasets.map(({ name, digest }) => ({
-        from: formatReference('dataset', name, digest),
-        to: at,
-        kind: 'consumed',
-      })),
-      ...run.modelInputs.map((modelId) => ({
-        from: formatReference('logged-model', modelId),
-        to: at,
-        kind: 'consumed',
-      })),
-      ...run.modelOutputs.map(({ modelId }) => ({
-        from: at,
-        to: formatReference('logged-model', modelId),
-        kind: 'produced',
-      })),
-    ]);
+    const edges = await putRunInputs(
+      unit,
+      ids,
+      { runId: run.id, experimentKey: row.experiment_key },
+      {
+        datasets: run.datasets,
+        models: run.modelInputs.map((modelId) => ({ modelId, step: 0 })),
+        outputs: run.modelOutputs,
+      },
+    );
+    await lineage.record(unit, project, [...toParentEdge(row.run_id, row.parent_run_id), ...edges]);
   }
 
   return {
@@ -236,7 +193,7 @@ export function createImportService(
         if (before !== undefined) {
           await unlistRun(unit, row.run_id);
           const { name, status, end_ms, lifecycle, deleted_ms, parent_run_id } = row;
-          await updateImportedRun(unit, row.run_id, { name, status, end_ms, lifecycle, deleted_ms, parent_run_id });
+          await updateRun(unit, row.run_id, { name, status, end_ms, lifecycle, deleted_ms, parent_run_id });
         }
       }
       const made = rows.filter(({ run_id }) => !known.has(run_id));
@@ -295,7 +252,7 @@ export function createImportService(
           deleted_ms: model.deletedMs ?? null,
         };
         const { experiment_id, experiment_key } = experiment(model.experimentId);
-        if (before !== undefined) await updateImportedModel(unit, model.id, changing);
+        if (before !== undefined) await updateLoggedModel(unit, model.id, changing);
         else
           await insertLoggedModel(unit, {
             model_id: model.id,
@@ -324,7 +281,7 @@ export function createImportService(
       }
       await putAll(unit, keyValueTables.modelParams, models, ({ params }) => params);
       await putAll(unit, keyValueTables.modelTags, models, ({ tags }) => tags);
-      await recordEdges(
+      await lineage.record(
         unit,
         project,
         models.flatMap(({ id, sourceRunId }) =>

@@ -4,6 +4,7 @@ import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
 import { jsonRows } from './json-rows-store.ts';
 import { countWaitingPoints } from './metric-batch-store.ts';
+import { runColumns } from './run-store.ts';
 import type { ImportMarkRow, LoggedModelRow, RunRow, TrackingTables } from './tracking-tables.ts';
 
 /** Rows of these ids in whatever project: an id is unique over all of them. */
@@ -11,21 +12,7 @@ export function listRunsAnywhere(reader: Reader, ids: readonly string[]): Promis
   return reader
     .query<TrackingTables>()
     .selectFrom('tracking_runs')
-    .select([
-      'tracking_runs.run_id',
-      'tracking_runs.project',
-      'tracking_runs.experiment_key',
-      'tracking_runs.name',
-      'tracking_runs.status',
-      'tracking_runs.user_id',
-      'tracking_runs.start_ms',
-      'tracking_runs.end_ms',
-      'tracking_runs.lifecycle',
-      'tracking_runs.deleted_ms',
-      'tracking_runs.artifact_uri',
-      'tracking_runs.parent_run_id',
-      'tracking_runs.created_by',
-    ])
+    .select(runColumns)
     .where(inList(reader, 'tracking_runs.run_id', ids))
     .execute();
 }
@@ -60,33 +47,6 @@ export async function findBeingPurged(
           where tracking_purge_items.experiment_key is not null)
     limit 1`.execute(reader.query<TrackingTables>());
   return rows[0]?.ref;
-}
-
-/** Brings a known run up to date with what its source says now. */
-export async function updateImportedRun(
-  unit: Unit,
-  runId: string,
-  change: Pick<RunRow, 'name' | 'status' | 'end_ms' | 'lifecycle' | 'deleted_ms' | 'parent_run_id'>,
-): Promise<void> {
-  await unit
-    .query<TrackingTables>()
-    .updateTable('tracking_runs')
-    .set(change)
-    .where('tracking_runs.run_id', '=', runId)
-    .execute();
-}
-
-export async function updateImportedModel(
-  unit: Unit,
-  modelId: string,
-  change: Pick<LoggedModelRow, 'status' | 'status_message' | 'updated_ms' | 'deleted_ms'>,
-): Promise<void> {
-  await unit
-    .query<TrackingTables>()
-    .updateTable('tracking_logged_models')
-    .set(change)
-    .where('tracking_logged_models.model_id', '=', modelId)
-    .execute();
 }
 
 export async function putMarks(unit: Unit, rows: readonly ImportMarkRow[]): Promise<void> {

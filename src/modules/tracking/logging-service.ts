@@ -1,9 +1,8 @@
-import { formatReference } from '#contracts/references';
 import type { Unit } from '#platform/database';
-import { findDatasetKey, insertDataset, putInput, putRunModels } from './input-store.ts';
 import { deleteKeyValue, keyValueTables, listKeyValues, putKeyValues } from './key-value-store.ts';
 import { insertModelMetrics, knownLoggedModels } from './logged-model-store.ts';
 import { insertMetrics } from './metric-store.ts';
+import { putRunInputs } from './run-inputs.ts';
 import { unlistRun } from './run-listing-store.ts';
 import { parentRunTag, runNameTag, toParentEdge } from './run-service.ts';
 import { findRunLifecycle, updateRun } from './run-store.ts';
@@ -145,43 +144,18 @@ export function createLoggingService({
     async logInputs(unit, input) {
       const { project, runId, datasets = [], models = [] } = input;
       const { experimentKey } = await takeRun(unit, input, touched);
-      for (const [ordinal, dataset] of datasets.entries()) {
-        const known = await findDatasetKey(unit, experimentKey, dataset.name, dataset.digest);
-        const key = known ?? ids.next();
-        if (known === undefined)
-          await insertDataset(unit, {
-            dataset_key: key,
-            experiment_key: experimentKey,
-            name: dataset.name,
-            digest: dataset.digest,
-            source_type: dataset.sourceType,
-            source: dataset.source,
-            schema_json: dataset.schema ?? null,
-            profile_json: dataset.profile ?? null,
-          });
-        await putInput(unit, runId, key, ordinal, dataset.tags);
-      }
-      if (models.length > 0) await putRunModels(unit, runId, 'input', models);
-      const to = formatReference('tracking-run', runId);
-      await lineage.record(unit, project, [
-        ...datasets.map(({ name, digest }) => ({
-          from: formatReference('dataset', name, digest),
-          to,
-          kind: 'consumed',
-        })),
-        ...models.map(({ modelId }) => ({ from: formatReference('logged-model', modelId), to, kind: 'consumed' })),
-      ]);
+      const run = { runId, experimentKey };
+      await lineage.record(unit, project, await putRunInputs(unit, ids, run, { datasets, models, outputs: [] }));
     },
 
     async logOutputs(unit, input) {
       const { project, runId, models } = input;
-      await takeRun(unit, input, touched);
-      await putRunModels(unit, runId, 'output', models);
-      const from = formatReference('tracking-run', runId);
+      const { experimentKey } = await takeRun(unit, input, touched);
+      const run = { runId, experimentKey };
       await lineage.record(
         unit,
         project,
-        models.map(({ modelId }) => ({ from, to: formatReference('logged-model', modelId), kind: 'produced' })),
+        await putRunInputs(unit, ids, run, { datasets: [], models: [], outputs: models }),
       );
     },
   };

@@ -15,7 +15,7 @@ import {
 } from './tracking-tables.ts';
 import type { Run, RunInfo } from './tracking-types.ts';
 
-const runColumns = [
+export const runColumns = [
   'tracking_runs.run_id',
   'tracking_runs.project',
   'tracking_runs.experiment_key',
