@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { describeDatabases, type TestDatabase } from '#platform/testing/database';
-import { createMlflowTestServer, type MlflowTestServer } from './mlflow-test-server.ts';
-import { type Body, createTraceTestClient, traceId } from './testing/trace-test-client.ts';
+import { expect, test } from 'vitest';
+import { describeDatabases } from '#platform/testing/database';
+import { type Body, traceId, useTraces } from './testing/trace-test-client.ts';
 
 const usage = (input: number, output: number) => ({
   'mlflow.chat.tokenUsage': {
@@ -16,30 +15,7 @@ const usage = (input: number, output: number) => ({
 });
 
 describeDatabases("MLflow's traces", (open) => {
-  let database: TestDatabase;
-  let server: MlflowTestServer;
-  let project: string;
-  let projects = 0;
-  const { send, call, get, spans, tell, idsOf } = createTraceTestClient(
-    () => server,
-    () => project,
-  );
-
-  beforeAll(async () => {
-    database = await open();
-    server = await createMlflowTestServer({ database, clock: database.clock, ids: database.ids });
-  });
-  const makeProject = (name: string) =>
-    database.write({ actor: 'user:test' }, (unit) => server.projects.ensure(unit, name));
-  beforeEach(async () => {
-    projects += 1;
-    project = `t${projects}`;
-    await makeProject(project);
-  });
-  afterAll(async () => {
-    await server.app.close();
-    await database.close();
-  });
+  const { state, makeProject, send, call, get, spans, tell, idsOf } = useTraces(open);
 
   test('spans alone make a trace: its time, state, name, previews and tokens are those of the tree', async () => {
     const model = { id: 3, parent: 2, ms: [1500, 1600], attributes: usage(5, 1) } as const;
@@ -80,12 +56,12 @@ describeDatabases("MLflow's traces", (open) => {
     });
     const { body } = await get('/get', { trace_id: traceId(1) });
     expect(body.trace.spans.map(({ name }: { name: string }) => name)).toEqual(['root', 'span 4', 'span 2', 'span 3']);
-    const events = (await database.read
+    const events = (await state.database.read
       .query<{ events: { type: string; subject: string; project: string } }>()
       .selectFrom('events')
       .select('type')
       .where('subject', '=', `trace:${traceId(1)}`)
-      .where('project', '=', project)
+      .where('project', '=', state.project)
       .execute()) as readonly { type: string }[];
     expect(events).toEqual([{ type: 'trace.finished' }]);
   });
@@ -159,7 +135,7 @@ describeDatabases("MLflow's traces", (open) => {
       valid: true,
     });
     expect((await get(`${path}/${first.assessment_id}`)).body.assessment).toEqual(first);
-    database.clock.advance(1000);
+    state.database.clock.advance(1000);
     const changed = await call('PATCH', `${path}/${first.assessment_id}`, {
       assessment: {
         feedback: { value: 'no', error: { error_code: 'E' } },
@@ -280,28 +256,31 @@ describeDatabases("MLflow's traces", (open) => {
     expect((await call('POST', '/link-to-run', { trace_ids: [traceId(3)], run_id: 'none' }, '2.0')).status).toBe(404);
     expect(await idsOf(`run_id = '${run}'`)).toEqual([traceId(3), traceId(1), traceId(2)]);
     expect(await idsOf("prompt = 'greet/2'")).toEqual([traceId(1)]);
-    const up = await server.lineage.trace(database.read, project, `trace:${traceId(1)}`, { direction: 'up' });
+    const up = await state.server.lineage.trace(state.database.read, state.project, `trace:${traceId(1)}`, {
+      direction: 'up',
+    });
     expect(up.nodes.map(({ ref }) => ref)).toEqual(
       expect.arrayContaining([`tracking-run:${run}`, 'logged-model:m-1', 'model:greet@2']),
     );
-    const down = await server.lineage.trace(database.read, project, `tracking-run:${run}`, { direction: 'down' });
+    const down = await state.server.lineage.trace(state.database.read, state.project, `tracking-run:${run}`, {
+      direction: 'down',
+    });
     expect(down.nodes.filter(({ ref }) => ref.startsWith('trace:'))).toHaveLength(3);
   });
 
   test('traces of one project are not those of another, though they have the same id', async () => {
     await tell(1, { tags: { 'mlflow.traceName': 'here' } });
-    const here = project;
-    project = `${here}-other`;
-    await makeProject(project);
+    const here = state.project;
+    state.project = `${here}-other`;
+    await makeProject(state.project);
     expect((await get(`/${traceId(1)}`)).status).toBe(404);
     await tell(1, { tags: { 'mlflow.traceName': 'there' } });
     await call('POST', '/delete-traces', { experiment_id: '0', max_timestamp_millis: 9e15 });
-    project = here;
+    state.project = here;
     expect((await get(`/${traceId(1)}`)).body.trace.trace_info.tags['mlflow.traceName']).toBe('here');
   });
 
   test('every call that the table names has been answered', async () => {
-    const state = { server };
     await tell(1);
     await call('PATCH', `/${traceId(1)}/tags`, { key: 'a', value: 'b' });
     await call('DELETE', `/${traceId(1)}/tags`, { key: 'a' });

@@ -1,34 +1,10 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { describeDatabases, type TestDatabase } from '#platform/testing/database';
-import { createMlflowTestServer, type MlflowTestServer } from './mlflow-test-server.ts';
-import { type Body, createTraceTestClient, traceId } from './testing/trace-test-client.ts';
+import { expect, test } from 'vitest';
+import { describeDatabases } from '#platform/testing/database';
+import { type Body, traceId, useTraces } from './testing/trace-test-client.ts';
 
 describeDatabases("searches of MLflow's traces", (open) => {
-  let database: TestDatabase;
-  let server: MlflowTestServer;
-  let project: string;
-  let projects = 0;
-  const { call, spans, tell, search, idsOf } = createTraceTestClient(
-    () => server,
-    () => project,
-  );
-
-  beforeAll(async () => {
-    database = await open();
-    server = await createMlflowTestServer({ database, clock: database.clock, ids: database.ids });
-  });
-  const makeProject = (name: string) =>
-    database.write({ actor: 'user:test' }, (unit) => server.projects.ensure(unit, name));
-  beforeEach(async () => {
-    projects += 1;
-    project = `t${projects}`;
-    await makeProject(project);
-  });
-  afterAll(async () => {
-    await server.app.close();
-    await database.close();
-  });
+  const { call, spans, tell, search, idsOf } = useTraces(open);
 
   test('filters find traces by what they are, say, hold and were linked to', async () => {
     await spans(1, [

@@ -1,5 +1,5 @@
-import type { InjectOptions } from 'fastify';
-import type { MlflowTestServer } from '../mlflow-test-server.ts';
+import type { TestDatabase } from '#platform/testing/database';
+import { useMlflow } from './mlflow-test-client.ts';
 
 // oxlint-disable-next-line typescript/no-explicit-any -- answers of a foreign API, compared with what its clients expect
 export type Body = any;
@@ -37,14 +37,11 @@ const toOtlp = (trace: number, spans: readonly SpanSketch[]) => ({
   ],
 });
 
-/** Calls about traces, of the project that is current, as tests make them. */
-export function createTraceTestClient(server: () => MlflowTestServer, project: () => string) {
-  async function send(options: InjectOptions & { readonly url: string }): Promise<{ status: number; body: Body }> {
-    const { statusCode, body } = await server().app.inject({
-      ...options,
-      url: `/projects/${project()}${options.url}`,
-      headers: { host: 'localhost', ...options.headers },
-    });
+/** `useMlflow`, and the calls about traces that its tests make. */
+export function useTraces(open: () => Promise<TestDatabase>) {
+  const { state, makeProject, inject } = useMlflow(open);
+  async function send(options: Parameters<typeof inject>[0]): Promise<{ status: number; body: Body }> {
+    const { statusCode, body } = await inject(options);
     return { status: statusCode, body: body === '' ? {} : JSON.parse(body) };
   }
   const call = (method: 'POST' | 'PATCH' | 'DELETE', path: string, payload: object, version = '3.0') =>
@@ -83,5 +80,5 @@ export function createTraceTestClient(server: () => MlflowTestServer, project: (
   const idsOf = async (filter: string, more: object = {}): Promise<string[]> =>
     ((await search(filter, more)).traces ?? []).map(({ trace_id }: { trace_id: string }) => trace_id);
 
-  return { send, call, get, spans, tell, search, idsOf };
+  return { state, makeProject, send, call, get, spans, tell, search, idsOf };
 }
