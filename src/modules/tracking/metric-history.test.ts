@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createLogger } from '#platform/log';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
 import { pickEvenly } from './history-sample.ts';
-import { createTrackingModule, type TrackingApi, toWireMetric } from './index.ts';
+import { type TrackingApi, toWireMetric } from './index.ts';
+import { createTrackingAlone } from './testing/tracking-alone.ts';
 
 const project = 'p';
 const key = 'a "quoted" key'.replaceAll('"', '_');
@@ -14,20 +14,7 @@ describeDatabases('histories of metrics', (open) => {
   let api: TrackingApi;
   beforeAll(async () => {
     database = await open();
-    api = createTrackingModule({
-      database,
-      ids: database.ids,
-      clock: database.clock,
-      logger: createLogger({ level: 'silent' }),
-      projects: { list: async () => [] },
-      artifacts: {
-        retain: async () => undefined,
-        release: async () => undefined,
-        releaseAll: async () => undefined,
-        missing: async () => [],
-      },
-      lineage: { record: async () => undefined },
-    }).api;
+    api = createTrackingAlone(database).api;
   });
   afterAll(() => database.close());
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createLogger } from '#platform/log';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
-import { createTrackingModule, type TrackingModule } from './index.ts';
+import { type TrackingModule } from './index.ts';
+import { createTrackingAlone } from './testing/tracking-alone.ts';
 import type { TrackingTables } from './tracking-tables.ts';
 
 const actor = { actor: 'user:test' };
@@ -13,20 +13,7 @@ describeDatabases('the listing of runs', (open) => {
 
   beforeAll(async () => {
     database = await open();
-    tracking = createTrackingModule({
-      database,
-      ids: database.ids,
-      clock: database.clock,
-      logger: createLogger({ level: 'silent' }),
-      projects: { list: async () => [] },
-      artifacts: {
-        retain: async () => undefined,
-        missing: async () => [],
-        release: async () => undefined,
-        releaseAll: async () => undefined,
-      },
-      lineage: { record: async () => undefined },
-    });
+    tracking = createTrackingAlone(database);
     await database.write(actor, (unit) => tracking.api.ensureDefaultExperiment(unit, project));
   }, 120_000);
   afterAll(() => database.close());

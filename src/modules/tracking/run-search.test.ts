@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isAppError } from '#platform/errors';
-import { createLogger } from '#platform/log';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
-import { createTrackingModule, type Run, type TrackingApi, type TrackingModule, toRunDocument } from './index.ts';
+import { type Run, type TrackingApi, type TrackingModule, toRunDocument } from './index.ts';
 import type { RunPosition } from './run-search-plan.ts';
 import { type Asked, compareRuns, matches, print, printOrder } from './testing/reference-search.ts';
+import { createTrackingAlone } from './testing/tracking-alone.ts';
 
 const actor = { actor: 'user:test' };
 const project = 'p';
@@ -91,20 +91,7 @@ describeDatabases('searching runs', (open) => {
 
   beforeAll(async () => {
     database = await open();
-    tracking = createTrackingModule({
-      database,
-      ids: database.ids,
-      clock: database.clock,
-      logger: createLogger({ level: 'silent' }),
-      projects: { list: async () => [] },
-      artifacts: {
-        retain: async () => undefined,
-        missing: async () => [],
-        release: async () => undefined,
-        releaseAll: async () => undefined,
-      },
-      lineage: { record: async () => undefined },
-    });
+    tracking = createTrackingAlone(database);
     api = tracking.api;
     await makeRuns();
   }, 120_000);

@@ -2,24 +2,11 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createHttpServer } from '#platform/http';
 import { createLogger } from '#platform/log';
 import { openTestDatabase } from '#platform/testing/database';
-import { createTrackingModule } from './index.ts';
+import { createTrackingAlone } from './testing/tracking-alone.ts';
 
 test('experiments and runs are listed and shown, a number that JSON cannot carry as text', async () => {
   const database = await openTestDatabase();
-  const tracking = createTrackingModule({
-    database,
-    ids: database.ids,
-    clock: database.clock,
-    logger: createLogger({ level: 'silent' }),
-    projects: { list: async () => [{ name: 'default' }] },
-    artifacts: {
-      retain: async () => undefined,
-      missing: async () => [],
-      release: async () => undefined,
-      releaseAll: async () => undefined,
-    },
-    lineage: { record: async () => undefined },
-  });
+  const tracking = createTrackingAlone(database, ['default']);
   await tracking.start();
   const app = await createHttpServer({
     logger: createLogger({ level: 'error' }),
