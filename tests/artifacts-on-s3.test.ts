@@ -1,17 +1,13 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { scrubEnvironment } from '#platform/processes';
-import { createPythonEnvironments } from '#platform/python-environments';
 import { findOrStartS3, type S3Server } from '../src/platform/testing/s3-server.ts';
 import { runTidemill } from './support/command-line.ts';
 import { temporaryFolder } from './support/control-plane.ts';
+import { ensurePython, exampleRequirements, pythonSetUpMs, runMlflowScript } from './support/mlflow-script.ts';
 import { type RunningPair, startPair } from './support/running-server.ts';
 
-const run = promisify(execFile);
 const testTimeoutMs = 240_000;
 const proxy = '/api/2.0/mlflow-artifacts';
 
@@ -23,34 +19,26 @@ describe('a server whose blobs lie on S3', () => {
   let python: string;
   beforeAll(async () => {
     s3 = await findOrStartS3();
-    const environments = createPythonEnvironments({
-      folder: resolve('node_modules/.cache/tidemill-python'),
-      env: scrubEnvironment(process.env),
-    });
-    ({ pythonPath: python } = await environments.ensureEnvironment({
-      requirementsPath: 'examples/flights/requirements.txt',
-    }));
-  }, 300_000);
+    ({ pythonPath: python } = await ensurePython(exampleRequirements));
+  }, pythonSetUpMs);
 
   test(
     "MLflow's client sends a large file in parts, and reads it from the S3 server",
     async () => {
       const pair = await startPair(['--blobs', `${s3.newBucket()}/prod`], s3.environment);
       const partBytes = 5 * 1024 * 1024;
-      const { stdout } = await run(python, [join('tests', 'python', 'mlflow_large_file.py'), `${2 * partBytes + 1}`], {
-        env: {
-          ...scrubEnvironment(process.env),
-          MLFLOW_TRACKING_URI: pair.url(),
-          MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
+      const result = await runMlflowScript(python, 'mlflow_large_file.py', {
+        trackingUri: pair.url(),
+        timeoutMs: 180_000,
+        arguments: [`${2 * partBytes + 1}`],
+        variables: {
           MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE: `${partBytes}`,
           MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE: `${partBytes}`,
           MLFLOW_MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE: `${partBytes}`,
           MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE: `${partBytes}`,
-          GIT_PYTHON_REFRESH: 'quiet',
         },
-        timeout: 180_000,
       });
-      expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toEqual({
+      expect(result).toEqual({
         parts: 3,
         whole: 0,
         presigned: 1,

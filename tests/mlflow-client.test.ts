@@ -1,15 +1,8 @@
-import { execFile } from 'node:child_process';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { scrubEnvironment } from '#platform/processes';
-import { createPythonEnvironments } from '#platform/python-environments';
 import { openTestDatabase, type TestDatabase } from '#platform/testing/database';
 import { createMlflowTestServer, type MlflowTestServer } from '../src/protocols/mlflow/mlflow-test-server.ts';
+import { ensurePython, exampleRequirements, pythonSetUpMs, runMlflowScript } from './support/mlflow-script.ts';
 
-const run = promisify(execFile);
-/** Building the environment downloads some hundred megabytes the first time; it is kept between runs. */
-const setUpMs = 300_000;
 const scriptMs = 180_000;
 
 let database: TestDatabase;
@@ -18,18 +11,11 @@ let url: string;
 let python: string;
 
 beforeAll(async () => {
-  const environments = createPythonEnvironments({
-    folder: resolve('node_modules/.cache/tidemill-python'),
-    env: scrubEnvironment(process.env),
-  });
-  // the environment of the example: one for every test that runs a user's Python
-  ({ pythonPath: python } = await environments.ensureEnvironment({
-    requirementsPath: 'examples/flights/requirements.txt',
-  }));
+  ({ pythonPath: python } = await ensurePython(exampleRequirements));
   database = await openTestDatabase();
   server = await createMlflowTestServer({ database, clock: database.clock, ids: database.ids });
   url = await server.app.listen({ host: '127.0.0.1', port: 0 });
-}, setUpMs);
+}, pythonSetUpMs);
 
 afterAll(async () => {
   await server.app.close();
@@ -39,16 +25,7 @@ afterAll(async () => {
 /** What a script prints last, as JSON; it runs against a project of the server. */
 async function runScript(script: string, project: string): Promise<unknown> {
   await database.write({ actor: 'user:test' }, (unit) => server.projects.ensure(unit, project));
-  const { stdout } = await run(python, [join('tests', 'python', script)], {
-    env: {
-      ...scrubEnvironment(process.env),
-      MLFLOW_TRACKING_URI: `${url}/projects/${project}`,
-      MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
-      GIT_PYTHON_REFRESH: 'quiet',
-    },
-    timeout: scriptMs,
-  });
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+  return runMlflowScript(python, script, { trackingUri: `${url}/projects/${project}`, timeoutMs: scriptMs });
 }
 
 test(

@@ -1,41 +1,18 @@
-import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
-import { scrubEnvironment } from '#platform/processes';
-import { createPythonEnvironments } from '#platform/python-environments';
 import { startControlPlane } from './support/control-plane.ts';
+import { ensurePython, exampleRequirements, pythonSetUpMs, runMlflowScript } from './support/mlflow-script.ts';
 
-const run = promisify(execFile);
-/** Building the environment downloads some hundred megabytes the first time; it is kept between runs. */
-const setUpMs = 300_000;
 const scriptMs = 180_000;
 
 let python: string;
 beforeAll(async () => {
-  const environments = createPythonEnvironments({
-    folder: resolve('node_modules/.cache/tidemill-python'),
-    env: scrubEnvironment(process.env),
-  });
-  // the environment of the example: one for every test that runs a user's Python
-  ({ pythonPath: python } = await environments.ensureEnvironment({
-    requirementsPath: 'examples/flights/requirements.txt',
-  }));
-}, setUpMs);
+  ({ pythonPath: python } = await ensurePython(exampleRequirements));
+}, pythonSetUpMs);
 
 /** What a script prints last, as JSON; it runs against the very server that `up` starts. */
 async function runScript(script: string): Promise<Readonly<Record<string, unknown>>> {
   const { url } = await startControlPlane({ webhookHosts: '127.0.0.1' });
-  const { stdout } = await run(python, [`tests/python/${script}`], {
-    env: {
-      ...scrubEnvironment(process.env),
-      MLFLOW_TRACKING_URI: url,
-      MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
-      GIT_PYTHON_REFRESH: 'quiet',
-    },
-    timeout: scriptMs,
-  });
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Readonly<Record<string, unknown>>;
+  return runMlflowScript(python, script, { trackingUri: url, timeoutMs: scriptMs });
 }
 
 test(

@@ -1,26 +1,22 @@
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
 import { scrubEnvironment } from '../src/platform/processes.ts';
-import { createPythonEnvironments, type PythonEnvironment } from '../src/platform/python-environments.ts';
+import type { PythonEnvironment } from '../src/platform/python-environments.ts';
 import { launcher } from './support/command-line.ts';
 import { temporaryFolder } from './support/control-plane.ts';
+import { clientRequirements, ensurePython, pythonSetUpMs } from './support/mlflow-script.ts';
 import { startPair } from './support/running-server.ts';
 
 const run = promisify(execFile);
-const setUpMs = 300_000;
 const guideMs = 300_000;
 
 let python: PythonEnvironment;
 beforeAll(async () => {
-  const environments = createPythonEnvironments({
-    folder: resolve('node_modules/.cache/tidemill-python'),
-    env: scrubEnvironment(process.env),
-  });
-  python = await environments.ensureEnvironment({ requirementsPath: 'tests/python/requirements/mlflow-3.17.txt' });
-}, setUpMs);
+  python = await ensurePython(clientRequirements('3.17'));
+}, pythonSetUpMs);
 
 test(
   'the commands and the script of docs/mlflow.md work as they stand',

@@ -1,25 +1,13 @@
-import { execFile } from 'node:child_process';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { scrubEnvironment } from '#platform/processes';
-import { createPythonEnvironments } from '#platform/python-environments';
 import { openTestDatabase, type TestDatabase } from '#platform/testing/database';
 import { createMlflowTestServer, type MlflowTestServer } from '../src/protocols/mlflow/mlflow-test-server.ts';
+import { ensurePython, exampleRequirements, pythonSetUpMs, runMlflowScript } from './support/mlflow-script.ts';
 
-const run = promisify(execFile);
-/** Building the environments downloads some hundred megabytes the first time; they are kept between runs. */
-const setUpMs = 300_000;
 const scriptMs = 240_000;
 
 let database: TestDatabase;
 let server: MlflowTestServer;
 let url: string;
-
-const environments = createPythonEnvironments({
-  folder: resolve('node_modules/.cache/tidemill-python'),
-  env: scrubEnvironment(process.env),
-});
 
 beforeAll(async () => {
   database = await openTestDatabase();
@@ -35,24 +23,19 @@ afterAll(async () => {
 /** What a script prints last, as JSON; it runs against a project of the server. */
 async function runScript(script: string, project: string, requirementsPath: string): Promise<unknown> {
   await database.write({ actor: 'user:test' }, (unit) => server.projects.ensure(unit, project));
-  const { pythonPath } = await environments.ensureEnvironment({ requirementsPath });
-  const { stdout } = await run(pythonPath, [join('tests', 'python', script)], {
-    env: {
-      ...scrubEnvironment(process.env),
-      MLFLOW_TRACKING_URI: `${url}/projects/${project}`,
-      OTLP_URL: `${url}/projects/${project}`,
-      MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
-      GIT_PYTHON_REFRESH: 'quiet',
-    },
-    timeout: scriptMs,
+  const { pythonPath } = await ensurePython(requirementsPath);
+  const trackingUri = `${url}/projects/${project}`;
+  return runMlflowScript(pythonPath, script, {
+    trackingUri,
+    timeoutMs: scriptMs,
+    variables: { OTLP_URL: trackingUri },
   });
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
 }
 
 test(
   'an unmodified MLflow client traces, judges, finds and deletes',
   async () => {
-    expect(await runScript('mlflow_traces.py', 'traced', 'examples/flights/requirements.txt')).toEqual({
+    expect(await runScript('mlflow_traces.py', 'traced', exampleRequirements)).toEqual({
       spans: [
         ['answer', 'CHAIN', true],
         ['retrieve', 'RETRIEVER', false],
@@ -101,7 +84,7 @@ test(
       left: ['answer', 'by hand'],
     });
   },
-  setUpMs + scriptMs,
+  pythonSetUpMs + scriptMs,
 );
 
 test(
@@ -145,7 +128,7 @@ test(
       );
     }
   },
-  setUpMs + scriptMs,
+  pythonSetUpMs + scriptMs,
 );
 
 for (const version of ['2.22', '3.1'])
@@ -167,5 +150,5 @@ for (const version of ['2.22', '3.1'])
       });
       expect(await server.tracking.artifactFolder(database.read, `old-${version}`, '1/traces')).toEqual([]);
     },
-    setUpMs + scriptMs,
+    pythonSetUpMs + scriptMs,
   );

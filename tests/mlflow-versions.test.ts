@@ -1,23 +1,14 @@
-import { execFile } from 'node:child_process';
-import { delimiter, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { delimiter } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureProject } from '../src/cli/workspace/send.ts';
 import { createToken, type Role } from '../src/contracts/identity.ts';
-import { scrubEnvironment } from '../src/platform/processes.ts';
-import { createPythonEnvironments, type PythonEnvironment } from '../src/platform/python-environments.ts';
+import type { PythonEnvironment } from '../src/platform/python-environments.ts';
 import { newPostgresUrl } from '../src/platform/testing/database.ts';
 import { conformanceTable } from '../src/protocols/mlflow/conformance/conformance-table.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
+import { clientRequirements, ensurePython, pythonSetUpMs, runMlflowScript } from './support/mlflow-script.ts';
 
-const run = promisify(execFile);
-/** Building an environment downloads some hundred megabytes the first time; it is kept between runs. */
-const setUpMs = 300_000;
 const scriptMs = 600_000; // on a machine full of others; it takes 20 to 45 s of processor time
-const environments = createPythonEnvironments({
-  folder: resolve('node_modules/.cache/tidemill-python'),
-  env: scrubEnvironment(process.env),
-});
 
 interface Report {
   readonly mlflow: string;
@@ -54,12 +45,8 @@ const isThere = (sent: string) => there.some((call) => call.test(sent.replace('/
 describe('unmodified MLflow clients, with their tokens, in a project of a server with authentication', () => {
   const built = new Map<string, PythonEnvironment>();
   beforeAll(async () => {
-    for (const { client } of clients)
-      built.set(
-        client,
-        await environments.ensureEnvironment({ requirementsPath: `tests/python/requirements/mlflow-${client}.txt` }),
-      );
-  }, setUpMs);
+    for (const { client } of clients) built.set(client, await ensurePython(clientRequirements(client)));
+  }, pythonSetUpMs);
 
   test.each(clients)(
     'MLflow $client on $database does every T1 call that it knows',
@@ -71,23 +58,20 @@ describe('unmodified MLflow clients, with their tokens, in a project of a server
       const project = await ensureProject(server.client, 'flights');
       const tokenOf = async (role: Role) => (await project.call(createToken, { body: { name: role, role } })).token;
       const { pythonPath, binPath } = built.get(client) ?? { pythonPath: '', binPath: '' };
-      const { stdout } = await run(pythonPath, [join('tests', 'python', 't1_calls.py'), ...areas], {
-        env: {
-          ...scrubEnvironment(process.env),
+      const report = await runMlflowScript<Report>(pythonPath, 't1_calls.py', {
+        trackingUri: `${server.url}/projects/flights`,
+        timeoutMs: scriptMs,
+        maxBytes: 64 * 1024 * 1024,
+        arguments: areas,
+        variables: {
           PATH: [binPath, process.env['PATH']].join(delimiter),
-          MLFLOW_TRACKING_URI: `${server.url}/projects/flights`,
           MLFLOW_TRACKING_TOKEN: await tokenOf('editor'),
           VIEWER_TOKEN: await tokenOf('viewer'),
           SERVER_URL: server.url,
           T1_FOLDER: await temporaryFolder(),
-          MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
           MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT: '1', // what autologging would find out in half a minute, no server sees
-          GIT_PYTHON_REFRESH: 'quiet',
         },
-        maxBuffer: 64 * 1024 * 1024,
-        timeout: scriptMs,
       });
-      const report = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Report;
       expect(report.failed).toEqual({});
       expect(report.mlflow).toMatch(new RegExp(`^${client.replace('.', '\\.')}\\.`));
       expect(report.unanswered).toEqual([]);

@@ -1,43 +1,21 @@
-import { execFile } from 'node:child_process';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { scrubEnvironment } from '#platform/processes';
-import { createPythonEnvironments } from '#platform/python-environments';
 import { listEvents } from '../src/contracts/event-operations.ts';
 import { traceLineage } from '../src/contracts/lineage.ts';
 import { newPostgresUrl } from '../src/platform/testing/database.ts';
 import type { Client } from '../src/sdk/index.ts';
 import { runTidemill } from './support/command-line.ts';
 import { startControlPlane } from './support/control-plane.ts';
+import { ensurePython, exampleRequirements, pythonSetUpMs, runMlflowScript } from './support/mlflow-script.ts';
 
-const run = promisify(execFile);
-const setUpMs = 300_000;
 const scriptMs = 240_000;
 let python: string;
 
 beforeAll(async () => {
-  const environments = createPythonEnvironments({
-    folder: resolve('node_modules/.cache/tidemill-python'),
-    env: scrubEnvironment(process.env),
-  });
-  ({ pythonPath: python } = await environments.ensureEnvironment({
-    requirementsPath: 'examples/flights/requirements.txt',
-  }));
-}, setUpMs);
+  ({ pythonPath: python } = await ensurePython(exampleRequirements));
+}, pythonSetUpMs);
 
-async function runScript<T>(url: string, script: string, ...args: string[]): Promise<T> {
-  const { stdout } = await run(python, [join('tests', 'python', script), ...args], {
-    env: {
-      ...scrubEnvironment(process.env),
-      MLFLOW_TRACKING_URI: url,
-      MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
-      GIT_PYTHON_REFRESH: 'quiet',
-    },
-    timeout: scriptMs,
-  });
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as T; // the script's own last line
-}
+const runScript = <T>(url: string, script: string, ...args: string[]): Promise<T> =>
+  runMlflowScript<T>(python, script, { trackingUri: url, timeoutMs: scriptMs, arguments: args });
 
 interface Logged {
   readonly experiment: string;

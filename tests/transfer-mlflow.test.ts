@@ -6,11 +6,10 @@ import Sqlite from 'better-sqlite3';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureProject } from '../src/cli/workspace/send.ts';
 import { exportRuns } from '../src/contracts/transfer.ts';
-import { scrubEnvironment } from '../src/platform/processes.ts';
-import { createPythonEnvironments } from '../src/platform/python-environments.ts';
 import { newPostgresUrl } from '../src/platform/testing/database.ts';
 import { collect, runTidemill, startTidemill } from './support/command-line.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
+import { clientRequirements, ensurePython, mlflowVariables } from './support/mlflow-script.ts';
 
 const run = promisify(execFile);
 const setUpMs = 600_000;
@@ -19,13 +18,8 @@ const testMs = 420_000;
 const pythons = new Map<string, string>();
 
 beforeAll(async () => {
-  const environments = createPythonEnvironments({
-    folder: resolve('node_modules/.cache/tidemill-python'),
-    env: scrubEnvironment(process.env),
-  });
   for (const version of ['3.17', '2.22']) {
-    const requirementsPath = `tests/python/requirements/mlflow-${version}.txt`;
-    const { pythonPath } = await environments.ensureEnvironment({ requirementsPath });
+    const { pythonPath } = await ensurePython(clientRequirements(version));
     pythons.set(version, pythonPath);
   }
 }, setUpMs);
@@ -39,13 +33,7 @@ async function runScript(
 ): Promise<void> {
   await run(pythons.get(version) ?? '', [resolve('tests/python', script), ...args], {
     cwd,
-    env: {
-      ...scrubEnvironment(process.env),
-      MLFLOW_TRACKING_URI: trackingUri,
-      MLFLOW_ALLOW_FILE_STORE: 'true',
-      MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
-      GIT_PYTHON_REFRESH: 'quiet',
-    },
+    env: { ...mlflowVariables(trackingUri), MLFLOW_ALLOW_FILE_STORE: 'true' },
     maxBuffer: 64 * 1024 * 1024,
   });
 }
