@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { ErrorBody } from './errors.ts';
 import { defineEvents } from './events.ts';
+import { MetricNumber } from './metric-number.ts';
 import { defineOperation } from './operation.ts';
 
 export const trackingEvents = defineEvents({
@@ -35,7 +36,7 @@ export const TrackingRunView = Type.Object({
   metrics: Type.Array(
     Type.Object({
       key: Type.String(),
-      value: Type.Union([Type.Number(), Type.Enum(['NaN', 'Infinity', '-Infinity'])]),
+      value: MetricNumber,
       step: Type.Integer(),
       at: Instant,
     }),

@@ -1,6 +1,7 @@
 import { type Static, type TObject, type TProperties, Type } from 'typebox';
 import { ErrorBody } from './errors.ts';
 import { defineEvents } from './events.ts';
+import { MetricNumber } from './metric-number.ts';
 import { defineOperation } from './operation.ts';
 
 /*
@@ -32,9 +33,6 @@ const Path = Type.String({ minLength: 1, maxLength: 4096 });
 const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
 /** Where bytes are that stay where they are; absent: they are this server's. */
 const KeptAt = Type.Optional(Type.String({ maxLength: 4096, description: 'where the bytes stay, when not here' }));
-/** A number of a metric, also one that JSON has no word for. */
-const MetricNumber = Type.Union([Type.Number(), Type.Enum(['NaN', 'Infinity', '-Infinity'])]);
-export type MetricNumber = Static<typeof MetricNumber>;
 
 export const ExperimentRecord = record({
   id: Type.String({ description: 'kept when it is a number that is free, else another one is given' }),

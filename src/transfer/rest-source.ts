@@ -1,5 +1,5 @@
+import { toMetricNumber } from '#contracts/metric-number';
 import type { HistoryRecord, ModelRecord, RunRecord, VersionRecord } from '#contracts/transfer';
-import { toMetricNumber } from './metric-number.ts';
 import type { Json, MlflowRest } from './mlflow-rest.ts';
 import { createRestTraces } from './rest-traces.ts';
 import {

@@ -1,5 +1,5 @@
+import { toMetricNumber } from '#contracts/metric-number';
 import type { HistoryRecord, ModelRecord, VersionRecord } from '#contracts/transfer';
-import { toMetricNumber } from './metric-number.ts';
 import {
   type LeftBehind,
   ownerOfUri,

@@ -1,3 +1,5 @@
+import { type MetricNumber, toMetricNumber } from '#contracts/metric-number';
+
 /*
  * A value of OpenTelemetry (`AnyValue`) as it is held in memory and stored, in the least JSON that keeps its kind:
  *
@@ -19,16 +21,13 @@ export type SpanValue =
   | number
   | readonly SpanValue[]
   | { readonly i: string }
-  | { readonly d: number | 'NaN' | 'Infinity' | '-Infinity' }
+  | { readonly d: MetricNumber }
   | { readonly x: string }
   | { readonly m: readonly SpanAttribute[] };
 
 export type SpanAttribute = readonly [key: string, value: SpanValue];
 
-export const toDouble = (value: number): SpanValue => {
-  if (Number.isFinite(value)) return { d: value };
-  return { d: Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity' };
-};
+export const toDouble = (value: number): SpanValue => ({ d: toMetricNumber(value) });
 
 /** An integer of 64 bits. */
 export function toInteger(value: bigint): SpanValue {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
-import type { ExperimentRecord, HistoryRecord, LoggedModelRecord, MetricNumber, RunRecord } from '#contracts/transfer';
+import { toMetricNumber } from '#contracts/metric-number';
+import type { ExperimentRecord, HistoryRecord, LoggedModelRecord, RunRecord } from '#contracts/transfer';
 import type { Reader } from '#platform/database';
 import { encodeCursor } from '#platform/sql';
 import { experimentColumns, toExperiments } from './experiment-store.ts';
@@ -23,9 +24,6 @@ export interface ExportPage<Item> {
   readonly items: Item[];
   readonly next?: string;
 }
-
-export const toMetricNumber = (value: number): MetricNumber =>
-  Number.isFinite(value) ? value : Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
 
 /** Bytes that are not in this server's own tree are told apart by their address. */
 const keptAt = (uri: string) => (uri.startsWith('mlflow-artifacts:/') ? {} : { keptAt: uri });

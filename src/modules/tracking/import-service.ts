@@ -5,7 +5,6 @@ import type {
   HistoryRecord,
   ImportMark,
   LoggedModelRecord,
-  MetricNumber,
   RunRecord,
 } from '#contracts/transfer';
 import type { Unit } from '#platform/database';
@@ -34,13 +33,12 @@ import type { Tag } from './tracking-types.ts';
 /** A larger number stays the source's own: the next experiment of the project would count on from there. */
 const largestKeptId = 2 ** 31 - 1;
 
-const toNumber = (value: MetricNumber): number => Number(value);
 const toPoints = ({ key, atMs, steps, values }: HistoryRecord) =>
   values.map((value, index) => ({
     key,
     timestampMs: atMs[index] ?? 0,
     step: steps[index] ?? 0,
-    value: toNumber(value),
+    value: Number(value),
   }));
 
 /**
@@ -274,7 +272,7 @@ export function createImportService(
               .map(({ atMs, value, ...metric }) => ({
                 ...metric,
                 timestampMs: atMs,
-                value: toNumber(value),
+                value: Number(value),
                 modelId: model.id,
               })),
           );

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { toMetricNumber } from '#contracts/metric-number';
 import { toRfc3339 } from '#contracts/rfc3339';
 import {
   countTrackingRuns,
@@ -30,11 +31,6 @@ function toExperimentView(experiment: Experiment): ExperimentView {
   };
 }
 
-function toWireNumber(value: number): number | 'NaN' | 'Infinity' | '-Infinity' {
-  if (Number.isFinite(value)) return value;
-  return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
-}
-
 function toRunView({ info, metrics, params, tags }: Run): TrackingRunView {
   return {
     id: info.runId,
@@ -47,7 +43,7 @@ function toRunView({ info, metrics, params, tags }: Run): TrackingRunView {
     ...(info.parentRunId !== undefined && { parentRunId: info.parentRunId }),
     metrics: metrics.map(({ key, value, step, timestampMs }) => ({
       key,
-      value: toWireNumber(value),
+      value: toMetricNumber(value),
       step,
       at: toRfc3339(timestampMs),
     })),
