@@ -8,7 +8,7 @@ import type { HistoryPoint, HistorySource } from './metric-history-store.ts';
  * steps between these. That takes steps for granted that grow with time; where the points that were looked up show that
  * they do not, the history is read whole after all.
  */
-const mostAtOnce = 20_000;
+const mostAtOnce = 5000;
 /** Instants looked up at once while the place of a step is searched for. */
 const spread = 64;
 

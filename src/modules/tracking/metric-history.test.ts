@@ -9,6 +9,8 @@ import { createTrackingAlone } from './testing/tracking-alone.ts';
 const project = 'p';
 const key = 'a "quoted" key'.replaceAll('"', '_');
 
+const parsed = (pieces: readonly Uint8Array[]) => JSON.parse(`[${Buffer.concat(pieces).toString()}]`) as unknown[];
+
 describeDatabases('histories of metrics', (open) => {
   let database: TestDatabase;
   let api: TrackingApi;
@@ -32,12 +34,12 @@ describeDatabases('histories of metrics', (open) => {
         const wanted = values.map((value, step) =>
           toWireMetric({ key, value: value === 0 ? 0 : value, step, timestampMs: step }),
         );
-        expect(JSON.parse(`[${whole.points}]`)).toEqual(wanted);
+        expect(parsed(whole.pieces)).toEqual(wanted);
         const paged: unknown[] = [];
         let after = undefined as Awaited<ReturnType<TrackingApi['metricHistoryText']>>['next'];
         do {
           const page = await api.metricHistoryText(database.read, { project, runId, key, limit: 7, after });
-          paged.push(...(JSON.parse(`[${page.points}]`) as unknown[]));
+          paged.push(...parsed(page.pieces));
           after = page.next;
         } while (after !== undefined);
         expect(paged).toEqual(wanted);
@@ -57,7 +59,7 @@ describeDatabases('histories of metrics', (open) => {
     });
 
   test.each([
-    ['short', 15_000, 'i'],
+    ['short', 4000, 'i'],
     ['long', 30_000, 'i'],
     ['long and of one step', 30_000, '0'],
     ['long and backwards', 30_000, '-i'],
@@ -73,11 +75,11 @@ describeDatabases('histories of metrics', (open) => {
     const gaps = found.slice(1).map((point, index) => Math.abs(point.value - (found[index]?.value ?? 0)));
     expect(Math.max(...gaps)).toBeLessThan((points / 320) * 0.5 * 3);
     if (step !== 'i') return;
-    const steps = { first: 1234, last: 11_000 };
+    const steps = { first: 1234, last: 3500 };
     const part = await api.sampleMetric(database.read, { project, runId, key, count: 50, steps });
-    expect([part.length, part[0]?.step, part.at(-1)?.step]).toEqual([50, 1234, 11_000]);
+    expect([part.length, part[0]?.step, part.at(-1)?.step]).toEqual([50, 1234, 3500]);
     const one = await api.sampleMetric(database.read, { project, runId, key, count: 1, steps });
-    expect(one.map((point) => point.step)).toEqual([11_000]);
+    expect(one.map((point) => point.step)).toEqual([3500]);
   });
 });
 

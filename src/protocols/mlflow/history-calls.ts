@@ -11,7 +11,11 @@ const mostRuns = 100;
 const mostInBulk = 25_000;
 const mostInInterval = 2500;
 
-const sendText = ({ reply }: CallInput, text: string) => reply.type('application/json; charset=utf-8').send(text);
+/** Histories may take megabytes: their bytes go out as the database printed them. */
+const sendJson = ({ reply }: CallInput, pieces: readonly (string | Uint8Array)[]): unknown =>
+  reply
+    .type('application/json; charset=utf-8')
+    .send(Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece))));
 
 function requireRuns(what: string, field: string, runIds: readonly string[]): readonly string[] {
   if (runIds.length === 0) throw invalidParameter(`${what} request must specify at least one ${field}.`);
@@ -43,7 +47,7 @@ export function historyCalls({ database, tracking }: MlflowDeps): readonly Mlflo
         const [timestampMs = 0, step = 0, value = 0, special = 0] = place ?? [];
         if (![timestampMs, step, special].every(Number.isSafeInteger))
           throw invalidParameter('Invalid page token, could not base64-decode');
-        const { points, next } = await tracking.metricHistoryText(database.read, {
+        const { pieces, size, next } = await tracking.metricHistoryText(database.read, {
           project,
           runId,
           key,
@@ -51,11 +55,8 @@ export function historyCalls({ database, tracking }: MlflowDeps): readonly Mlflo
           ...(place !== undefined && { after: { timestampMs, step, value, special } }),
         });
         const token = next && encodeNumbersToken([next.timestampMs, next.step, next.value, next.special]);
-        const parts = [
-          ...(points === '' ? [] : [`"metrics":[${points}]`]),
-          ...(token === undefined ? [] : [`"next_page_token":${JSON.stringify(token)}`]),
-        ];
-        return sendText(input, `{${parts.join(',')}}`);
+        const rest = token === undefined ? '' : `,"next_page_token":${JSON.stringify(token)}`;
+        return sendJson(input, size === 0 ? ['{}'] : ['{"metrics":[', ...pieces, `]${rest}}`]);
       },
     },
     {
@@ -68,15 +69,16 @@ export function historyCalls({ database, tracking }: MlflowDeps): readonly Mlflo
         const key = fields.text('metric_key');
         if (key === undefined) throw invalidParameter('GetMetricHistoryBulk request must specify a metric_key.');
         let left = Math.min(fields.integer('max_results') ?? mostInBulk, mostInBulk);
-        const parts: string[] = [];
+        const histories: (string | Uint8Array)[] = [];
         for (const runId of new Set(runIds)) {
           if (left <= 0) break;
           const of = { project, runId, key, limit: left, more: { run_id: runId } };
-          const { points, size } = await tracking.metricHistoryText(database.read, of);
-          if (size > 0) parts.push(points);
+          const { pieces, size } = await tracking.metricHistoryText(database.read, of);
+          if (size > 0 && histories.length > 0) histories.push(',');
+          histories.push(...pieces);
           left -= size;
         }
-        return sendText(input, `{"metrics":[${parts.join(',')}]}`);
+        return sendJson(input, ['{"metrics":[', ...histories, ']}']);
       },
     },
     {
