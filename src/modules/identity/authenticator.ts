@@ -38,6 +38,7 @@ export function createAuthenticator(deps: {
 }): Authenticator {
   const { database, clock, auth } = deps;
   const cache = new Map<string, Cached>();
+  const lastOf = new WeakMap<object, { readonly authorization: string; readonly digest: string }>();
   let generation = 0;
 
   async function lookUp(digest: string): Promise<Principal> {
@@ -60,15 +61,24 @@ export function createAuthenticator(deps: {
     return principal;
   }
 
+  /** Of a connection that sends the same again, which clients do, the token is read and hashed once. */
+  function digestIn(authorization: string, connection: object | undefined): string {
+    const last = connection && lastOf.get(connection);
+    if (last?.authorization === authorization) return last.digest;
+    const digest = digestOf(readToken(authorization));
+    if (connection !== undefined) lastOf.set(connection, { authorization, digest });
+    return digest;
+  }
+
   return {
-    async authenticate({ headers, ip }) {
+    async authenticate({ headers, ip, connection }) {
       const { authorization } = headers;
       if (authorization === undefined) {
         if (auth === 'required') throw identityErrors.TOKEN_MISSING();
         if (!isLoopback(ip.replace(/^::ffff:/, ''))) throw identityErrors.OPEN_ON_LOOPBACK_ONLY();
         return localPrincipal;
       }
-      const digest = digestOf(readToken(authorization));
+      const digest = digestIn(authorization, connection);
       const known = cache.get(digest);
       if (known !== undefined && known.untilMs > clock.nowMs()) return known.principal;
       return await lookUp(digest);

@@ -55,6 +55,21 @@ describeDatabases('identity', (open) => {
       });
   });
 
+  test('a connection may change who it speaks for, and what it spoke with last may be revoked', async () => {
+    const { database, api, issue } = await setUp();
+    const [one, other] = [
+      await issue({ kind: 'user', name: 'one', role: 'viewer' }),
+      await issue({ kind: 'user', name: 'other', role: 'viewer' }),
+    ];
+    const connection = {};
+    const as = async (token: string) =>
+      (await api.authenticate({ headers: { authorization: `Bearer ${token}` }, connection, ...here })).id;
+    for (const { id, token } of [one, one, other, one]) expect(await as(token)).toBe(`token:${id}`);
+    await database.write(someone, (unit) => api.revokeToken(unit, one.id));
+    await expect(as(one.token)).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
+    expect(await as(other.token)).toBe(`token:${other.id}`);
+  });
+
   test('each role holds what those before it hold, in its own project', async () => {
     const { issue, as } = await setUp();
     const roles = { viewer: 1, editor: 2, approver: 3, admin: 4 } as const;

@@ -16,6 +16,8 @@ export interface Principal {
 export type Authenticate = (request: {
   readonly headers: IncomingHttpHeaders;
   readonly ip: string;
+  /** The same for each request of one connection. */
+  readonly connection?: object;
 }) => Promise<Principal>;
 
 /** What every handler knows of its request. */

@@ -208,7 +208,9 @@ async function identify(
   authenticate: Authenticate,
   permission: Permission,
 ): Promise<Principal> {
-  return permission === 'public' ? anonymous : await authenticate({ headers: request.headers, ip: request.ip });
+  if (permission === 'public') return anonymous;
+  const { headers, ip, socket: connection } = request;
+  return await authenticate({ headers, ip, connection });
 }
 
 function logFailure(logger: Logger, request: FastifyRequest, error: AppError, thrown: unknown): void {
