@@ -20,11 +20,13 @@ const rowToMetric = (row: MetricRow): Metric => ({
 export async function insertMetrics(unit: Unit, runId: string, metrics: readonly Metric[]): Promise<void> {
   const groups = groupPoints(metrics);
   const [wide, narrow] = [groups.filter(isWide), groups.filter((group) => !isWide(group))];
-  if (wide.length > 0) await insertBatches(unit, runId, wide);
-  if (narrow.length > 0) await insertPoints(unit, { runId, groupsJson: toGroupsJson(narrow) });
   // One row a key: PostgreSQL refuses to update a row twice in one statement.
   const latest = groups.length === 1 ? groups : groupPoints(latestByKey(metrics));
-  await moveLatest(unit, { runId, groupsJson: toGroupsJson(latest) });
+  await Promise.all([
+    wide.length > 0 && insertBatches(unit, runId, wide),
+    narrow.length > 0 && insertPoints(unit, { runId, groupsJson: toGroupsJson(narrow) }),
+    moveLatest(unit, { runId, groupsJson: toGroupsJson(latest) }),
+  ]);
 }
 
 /** Adds points of several runs, each metric's in a row, straight to their histories (exact duplicates once). */

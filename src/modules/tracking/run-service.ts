@@ -194,24 +194,29 @@ export function createRunService({
       return { row, tags: [...pairs].map(([key, value]) => ({ key, value })) };
     });
     const rows = made.map(({ row }) => row);
-    await insertRuns(unit, rows);
-    await putKeyValuesOf(
-      unit,
-      keyValueTables.runTags,
-      made.map(({ row, tags }) => ({ id: row.run_id, pairs: tags })),
-    );
-    await lineage.record(
-      unit,
-      project,
-      rows.flatMap((row) => toParentEdge(row.run_id, row.parent_run_id)),
-    );
-    for (const { run_id } of rows)
-      await unit.emit({
-        type: 'tracking-run.started',
+    const inserted = insertRuns(unit, rows);
+    if (rows.length > 1) await inserted; // in several statements, and tags refer to their runs
+    await Promise.all([
+      inserted,
+      putKeyValuesOf(
+        unit,
+        keyValueTables.runTags,
+        made.map(({ row, tags }) => ({ id: row.run_id, pairs: tags })),
+      ),
+      lineage.record(
+        unit,
         project,
-        subject: formatReference('tracking-run', run_id),
-        data: { runId: run_id, experimentId: String(experiment.experiment_id) },
-      });
+        rows.flatMap((row) => toParentEdge(row.run_id, row.parent_run_id)),
+      ),
+      ...rows.map(({ run_id }) =>
+        unit.emit({
+          type: 'tracking-run.started',
+          project,
+          subject: formatReference('tracking-run', run_id),
+          data: { runId: run_id, experimentId: String(experiment.experiment_id) },
+        }),
+      ),
+    ]);
     return made.map(({ row, tags }) => ({
       info: rowToRunInfo({ ...row, experiment_id: experiment.experiment_id }),
       metrics: [],

@@ -58,12 +58,21 @@ export function createPostgresPoolConnection(pool: Pool): DatabaseConnection {
   );
 }
 
-/** One client behind Kysely's interface. Queries that a unit starts side by side are sent one after another. */
-export function createPostgresConnection(client: ClientBase): DatabaseConnection {
-  let last: Promise<unknown> = Promise.resolve();
-  return createConnection((query) => {
-    const answer = last.then(() => client.query(query));
-    last = answer.catch(() => undefined);
+/**
+ * One client behind Kysely's interface, whose transaction is being begun: queries that a unit starts side by side leave
+ * in one go (the pool's clients are in pipeline mode), and so does its first with the `begin`. Were that to fail, what
+ * came after would run outside any transaction, so only a query that changes nothing goes ahead of its answer.
+ */
+export function createPostgresConnection(client: ClientBase, begun: Promise<unknown>): DatabaseConnection {
+  let [first, inside] = [true, false];
+  const entered = begun.then(() => void (inside = true));
+  entered.catch(() => undefined); // whoever began hears of it
+  return createConnection(async (query) => {
+    if (inside) return await client.query(query);
+    const ahead = first && /^\s*select\s/i.test(query.text);
+    first = false;
+    if (!ahead) await entered;
+    const [answer] = await Promise.all([client.query(query), entered]);
     return answer;
   });
 }

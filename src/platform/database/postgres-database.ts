@@ -45,7 +45,7 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   const lock = await acquirePostgresLock(base).catch((error: unknown) => {
     throw asUnavailable(error);
   });
-  const writePool = new Pool({ ...base, max: writers, options: settings });
+  const writePool = new Pool({ ...base, max: writers, options: settings, pipeline: true });
   const readPool = new Pool({ ...base, max: readers, options: '-c default_transaction_read_only=on' });
   // An idle connection that breaks is replaced at the next use, which reports its own error when the server is gone.
   for (const pool of [writePool, readPool]) pool.on('error', () => undefined);
@@ -77,11 +77,12 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
       throw asUnavailable(error);
     });
     let broken: Error | undefined;
-    const opened = openUnit(parts, context, createPostgresConnection(client));
+    const begun = client.query('begin isolation level serializable');
+    const opened = openUnit(parts, context, createPostgresConnection(client, begun));
     let value: T;
     try {
-      await client.query('begin isolation level serializable');
       value = await doWork(opened.unit, work);
+      await begun;
       opened.end();
       await client.query('commit');
     } catch (error) {
