@@ -1,4 +1,5 @@
 import type { Unit } from '#platform/database';
+import type { BatchOrdering } from './batch-ordering.ts';
 import { deleteKeyValue, keyValueTables, listKeyValues, putKeyValues } from './key-value-store.ts';
 import { insertModelMetrics, knownLoggedModels } from './logged-model-store.ts';
 import { insertMetrics } from './metric-store.ts';
@@ -110,7 +111,8 @@ export function createLoggingService({
   ids,
   lineage,
   touched,
-}: TrackingDeps & { readonly touched: Touched }): LoggingService {
+  ordering,
+}: TrackingDeps & { readonly touched: Touched; readonly ordering: BatchOrdering }): LoggingService {
   return {
     async log(unit, input) {
       const { runId, metrics = [] } = input;
@@ -119,7 +121,7 @@ export function createLoggingService({
       const tags = (input.tags ?? []).map((tag, index, all) => toRunTag(tag, nameOf('tags', all, index)));
       await takeRun(unit, input, touched);
       if (params.length > 0) await logParams(unit, runId, params);
-      if (metrics.length > 0) await insertMetrics(unit, runId, metrics);
+      if (metrics.length > 0) ordering.handedIn(unit, runId, await insertMetrics(unit, runId, metrics));
       const ofModels = metrics.filter((metric) => metric.modelId);
       if (ofModels.length > 0) await logModelMetrics(unit, input, ofModels);
       const parent = tags.length > 0 ? await logTags(unit, runId, tags) : undefined;

@@ -14,15 +14,12 @@ import type { TrackingTables } from './tracking-tables.ts';
 
 /** Keys from which on a group waits. */
 export const wideKeys = 20;
-/** Waiting points of a run from which on they are put in order: bounds what a reader looks through. */
-const waitingPoints = 5000;
 
-/** Keeps groups as they are, and puts those of the run in order when they hold many points. */
+/** Keeps groups as they are. */
 export async function insertBatches(unit: Unit, runId: string, groups: readonly PointGroup[]): Promise<void> {
   // nearly always one: a client logs what belongs together in one call
   for (const { timestampMs, step, special, size, valuesJson } of groups)
     await insertBatch(unit, { runId, batchId: unit.newId(), timestampMs, step, special, size, valuesJson });
-  await orderBatches(unit, runId, { from: waitingPoints });
 }
 
 interface BatchOfRun extends Record<string, string | number> {
@@ -47,14 +44,6 @@ const insertBatch = prepareQuery<never, BatchOfRun>((unit, batch) =>
   }),
 );
 
-const countWaiting = prepareQuery<{ points: number | null }, { runId: string }>((unit, { runId }) =>
-  unit
-    .query<TrackingTables>()
-    .selectFrom('tracking_metric_batches')
-    .select((of) => of.fn.sum<number | null>('tracking_metric_batches.point_count').as('points'))
-    .where('tracking_metric_batches.run_id', '=', runId),
-);
-
 /** How many points of each run wait. */
 export async function countWaitingPoints(
   reader: Reader,
@@ -73,14 +62,19 @@ export async function countWaitingPoints(
   return new Map(rows.map((row) => [row.run_id, row.points]));
 }
 
-/** Puts the waiting points of a run into its histories, exact duplicates once, when there are `from` or more. */
-export async function orderBatches(
-  unit: Unit,
-  runId: string,
-  { from: fewest }: { readonly from: number },
-): Promise<void> {
-  const waiting = (await countWaiting(unit, { runId })).rows[0];
-  if ((waiting?.points ?? 0) < fewest) return;
+/** Whether any point of a run waits. */
+export async function anyWaits(reader: Reader, runId: string): Promise<boolean> {
+  return (await findWaiting(reader, { runId })).rows.length > 0;
+}
+
+const findWaiting = prepareQuery<{ one: number }, { runId: string }>(
+  (_reader, { runId }) =>
+    sql`select 1 as one from tracking_metric_batches where tracking_metric_batches.run_id = ${runId} limit 1`,
+);
+
+/** Puts the waiting points of a run into its histories, exact duplicates once. */
+export async function orderBatches(unit: Unit, runId: string): Promise<void> {
+  if (!(await anyWaits(unit, runId))) return;
   const values = unpackValues(unit, sql.ref('tracking_metric_batches.values_json'));
   await sql`insert into tracking_metrics (run_id, metric_key, timestamp_ms, step, value, special)
     select tracking_metric_batches.run_id, point.key, tracking_metric_batches.timestamp_ms,

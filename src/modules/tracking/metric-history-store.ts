@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
-import { prepareQuery } from '#platform/prepared-query';
+import { anyWaits } from './metric-batch-store.ts';
 import { decodeValue } from './metric-value.ts';
 import { valueUnder } from './point-group-store.ts';
 import type { MetricRow, TrackingTables } from './tracking-tables.ts';
@@ -90,11 +90,6 @@ export interface HistoryText {
   readonly next?: HistoryPosition;
 }
 
-const isWaiting = prepareQuery<{ one: number }, { runId: string }>(
-  (_reader, { runId }) =>
-    sql`select 1 as one from tracking_metric_batches where tracking_metric_batches.run_id = ${runId} limit 1`,
-);
-
 /**
  * The same as a JSON text, of the shape of `toWireMetric`, with further members at the end. The database prints it: as
  * rows, ten thousand points take four times as long. What is the same in every point stands in the separator, and the
@@ -110,8 +105,7 @@ export async function printHistory(
   const { limit, after } = page;
   const members = JSON.stringify(more).slice(1, -1);
   const [begin, end] = [`{"key":${JSON.stringify(key)},"value":`, members === '' ? '}' : `,${members}}`];
-  const waits = (await isWaiting(reader, { runId })).rows.length > 0;
-  const points = selectPoints(reader, runId, key, { limit, after }, waits);
+  const points = selectPoints(reader, runId, key, { limit, after }, await anyWaits(reader, runId));
   const rest = sql`',"timestamp":' || timestamp_ms || ',"step":' || step`;
   const all =
     reader.dialect === 'sqlite'

@@ -16,8 +16,8 @@ const rowToMetric = (row: MetricRow): Metric => ({
   step: row.step,
 });
 
-/** Adds points to a run's history (exact duplicates once) and moves its latest points on. */
-export async function insertMetrics(unit: Unit, runId: string, metrics: readonly Metric[]): Promise<void> {
+/** Adds points to a run's history (exact duplicates once) and moves its latest points on; answers how many of them wait. */
+export async function insertMetrics(unit: Unit, runId: string, metrics: readonly Metric[]): Promise<number> {
   const groups = groupPoints(metrics);
   const [wide, narrow] = [groups.filter(isWide), groups.filter((group) => !isWide(group))];
   // One row a key: PostgreSQL refuses to update a row twice in one statement.
@@ -27,6 +27,7 @@ export async function insertMetrics(unit: Unit, runId: string, metrics: readonly
     narrow.length > 0 && insertPoints(unit, { runId, groupsJson: toGroupsJson(narrow) }),
     moveLatest(unit, { runId, groupsJson: toGroupsJson(latest) }),
   ]);
+  return wide.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** Adds points of several runs, each metric's in a row, straight to their histories (exact duplicates once). */

@@ -112,7 +112,7 @@ async function recordFinished(unit: Unit, row: RunWithExperiment, status: RunSta
 }
 
 async function recordEnd(unit: Unit, project: string, runId: string, status: RunStatus): Promise<void> {
-  await orderBatches(unit, runId, { from: 1 }); // from now on its histories are only read
+  await orderBatches(unit, runId); // from now on its histories are only read
   await unit.emit({
     type: 'tracking-run.finished',
     project,

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Consumer } from '#platform/events';
 import { createArtifactService } from './artifact-service.ts';
+import { createBatchOrdering } from './batch-ordering.ts';
 import { createExperimentService } from './experiment-service.ts';
 import { createHistoryService } from './history-service.ts';
 import { createImportService } from './import-service.ts';
@@ -34,6 +35,7 @@ export interface TrackingModule {
 export function createTrackingModule(deps: TrackingDeps): TrackingModule {
   const experiments = createExperimentService();
   const listing = createRunListing(deps);
+  const ordering = createBatchOrdering(deps);
   const touched = (runId: string, listed?: boolean) => listing.touch(runId, listed);
   const runs = createRunService({
     ...deps,
@@ -49,7 +51,7 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
     ...runs,
     ...models,
     ...purges,
-    ...createLoggingService({ ...deps, touched }),
+    ...createLoggingService({ ...deps, touched, ordering }),
     ...createHistoryService(),
     ...createArtifactService(deps),
     searchRuns,
@@ -87,6 +89,7 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
       listing.start();
     },
     async stop() {
+      await ordering.stop();
       await listing.stop();
       await purgeLoop.stop();
     },
