@@ -101,6 +101,9 @@ export async function deleteRun(unit: Unit, runId: string): Promise<number> {
     .select('tracking_inputs.dataset_key')
     .where('tracking_inputs.run_id', '=', runId)
     .execute();
+  // PostgreSQL has no foreign key for these (0150-log-rows.postgres.sql)
+  for (const table of ['tracking_params', 'tracking_run_tags', 'tracking_latest_metrics', 'tracking_metric_batches'])
+    await sql`delete from ${sql.table(table)} where ${sql.ref(`${table}.run_id`)} = ${runId}`.execute(query);
   await query.deleteFrom('tracking_runs').where('tracking_runs.run_id', '=', runId).execute();
   if (inputs.length > 0)
     await query
