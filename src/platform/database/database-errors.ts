@@ -73,7 +73,7 @@ export const databaseErrors = defineErrors({
   },
   TEXT_HAS_NUL: {
     kind: 'invalid',
-    message: () => 'a text has the character U+0000, which PostgreSQL cannot hold; send it without',
+    message: () => 'a text has the character U+0000, which no text here may have; send it without',
   },
   TEXT_HAS_HALF_PAIR: {
     kind: 'invalid',

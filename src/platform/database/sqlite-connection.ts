@@ -2,6 +2,7 @@ import Sqlite from 'better-sqlite3';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import { withCause } from '../errors.ts';
 import { databaseErrors } from './database-errors.ts';
+import { refuseNul } from './storable-text.ts';
 
 /** Statements kept per connection. Stores use a few hundred distinct texts: lists go in as one parameter. */
 const statementLimit = 1000;
@@ -10,14 +11,20 @@ export interface SqliteConnection extends DatabaseConnection {
   readonly raw: Sqlite.Database;
 }
 
+interface Prepared {
+  readonly statement: Sqlite.Statement;
+  /** It takes rows out of a JSON text, whose escapes become characters then. */
+  readonly readsJson: boolean;
+}
+
 /** One SQLite connection behind Kysely's interface, with its prepared statements kept. */
 export function createSqliteConnection(raw: Sqlite.Database): SqliteConnection {
-  const statements = new Map<string, Sqlite.Statement>();
+  const statements = new Map<string, Prepared>();
 
-  function prepare(text: string): Sqlite.Statement {
+  function prepare(text: string): Prepared {
     const known = statements.get(text);
     if (known !== undefined) return known;
-    const made = raw.prepare(text);
+    const made = { statement: raw.prepare(text), readsJson: text.includes('json_each(') };
     // The oldest goes first: a plain queue is enough, since what is used often comes back at once.
     if (statements.size === statementLimit) {
       const oldest = statements.keys().next().value;
@@ -31,7 +38,8 @@ export function createSqliteConnection(raw: Sqlite.Database): SqliteConnection {
     raw,
     async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
       if (!raw.open) throw databaseErrors.DATABASE_CLOSED();
-      const statement = prepare(sql);
+      const { statement, readsJson } = prepare(sql);
+      refuseNul(parameters, readsJson);
       try {
         if (statement.reader) {
           const rows = statement.all(parameters);

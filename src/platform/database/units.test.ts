@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { inList, listRows } from '../sql.ts';
 import { describeDatabases, openTestDatabase, type TestDatabase } from '../testing/database.ts';
 import type { Database, Reader, Unit } from './types.ts';
 
@@ -49,6 +50,28 @@ describeDatabases('units of work', (open) => {
       seen['outside'] = await namesOf(database.read);
     });
     expect(seen).toEqual({ inside: ['a'], outside: [] });
+  });
+
+  test('a text with U+0000 is refused wherever it stands, and a text that only speaks of it is kept', async () => {
+    const escaped = ['\\u0000', '\\\\u0000', '["\\u0000"]'];
+    await database.write(someone, async (unit) => {
+      for (const name of escaped) await put(unit, name);
+    });
+    const names = sql.ref('items.name');
+    const kept = await sql<{ name: string }>`select ${names} as name from items
+      where ${inList(database.read, 'items.name', escaped)} order by name`.execute(database.read.query());
+    expect(kept.rows.map(({ name }) => name)).toEqual(escaped.toSorted());
+    const refused = { code: 'TEXT_HAS_NUL', kind: 'invalid' };
+    for (const text of ['\0', 'a\0b', '\\\0', '["\0"]']) {
+      await expect(database.write(someone, (unit) => put(unit, text))).rejects.toMatchObject(refused);
+      for (const query of [
+        sql`select 1 as one from items where ${names} = ${text}`,
+        sql`select 1 as one from items where ${inList(database.read, 'items.name', ['a', text])}`,
+        sql`select list.value from ${listRows(database.read, [text])}`,
+      ])
+        await expect(query.execute(database.read.query())).rejects.toMatchObject(refused);
+    }
+    expect(await namesOf(database.read)).toEqual(escaped.toSorted());
   });
 
   test('a unit that throws takes back only its own writes', async () => {
