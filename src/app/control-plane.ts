@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { createHttpServer, createIdempotency } from '#platform/http';
-import { workspaceHeader } from '../protocols/mlflow/index.ts';
+import { foreignMlflowErrors, workspaceHeader } from '../protocols/mlflow/index.ts';
 import { registerBackupRoute } from './backup.ts';
 import { createModules, type Modules } from './modules.ts';
 import { registerOverview } from './page/overview.ts';
@@ -36,6 +36,7 @@ export async function createControlPlane(
     idempotency: createIdempotency(platform),
     metrics: platform.metrics,
     projectHeader: workspaceHeader,
+    foreignErrors: foreignMlflowErrors,
     requireProject: async (project) => {
       await modules.projects.api.get(platform.database.read, project);
     },

@@ -102,6 +102,23 @@ describe('a project in the URL', () => {
   });
 });
 
+test('who may ask for nothing in a project does not learn whether it is there', async () => {
+  const { app } = await open({
+    requireProject: async (name) => {
+      throw new AppError('PROJECT_NOT_FOUND', 'not_found', `no project ${name}`);
+    },
+  });
+  for (const [path, access] of [
+    ['/public', { permission: 'public' }],
+    ['/own-rules', { permission: 'read', asksItself: true }],
+  ] as const)
+    registerRawRoute(app, { method: 'GET', path, ...access, handle: (_request, _reply, { project }) => ({ project }) });
+  for (const path of ['/public', '/own-rules'])
+    expect((await app.inject({ url: `/projects/secret${path}`, headers: editor })).json()).toEqual({
+      project: 'secret',
+    });
+});
+
 describe('permission', () => {
   test('a route that declares none cannot be registered', async () => {
     const { app } = await open();
@@ -248,6 +265,24 @@ describe('a failure', () => {
     });
     const answer = await app.inject({ url: '/api/2.0/foreign', headers: editor });
     expect([answer.statusCode, answer.json()]).toEqual([403, { error_code: 'PERMISSION_DENIED' }]);
+  });
+
+  test('takes that form also where there is no route to say so', async () => {
+    const { app } = await open({
+      foreignErrors: (path) =>
+        /\/api\/2\.0\//.test(path) ? (error, _request, reply) => (reply.status(404), { code: error.code }) : undefined,
+    });
+    for (const url of [
+      '/api/2.0/nothing',
+      '/api/2.0/%zz',
+      '/projects/flights/api/2.0/a%2',
+      '/projects/%zz/api/2.0/a',
+    ]) {
+      const answer = await app.inject({ url, headers: editor });
+      expect([answer.statusCode, answer.json()]).toEqual([404, { code: expect.stringMatching(/NOT_FOUND|MALFORMED/) }]);
+      expect(answer.headers['x-request-id']).toBeDefined();
+    }
+    expect((await app.inject('/elsewhere/%zz')).json()).toMatchObject({ error: { code: 'PATH_MALFORMED' } });
   });
 
   test('to answer as declared is found in tests', async () => {

@@ -17,7 +17,7 @@ import { registerOperation } from './operation-route.ts';
 import { projectOf, stripProjectPrefix } from './project-prefix.ts';
 import { registerRawRoute } from './raw-route.ts';
 import { type Authenticate, anonymous, createRequestContext, type Principal } from './request-context.ts';
-import { type RequestState, requireAccess, type SensitiveRead } from './route-access.ts';
+import { type RequestState, type RouteAccess, requireAccess, type SensitiveRead } from './route-access.ts';
 import { createSchemaCompiler } from './validation.ts';
 
 export interface ReadinessCheck {
@@ -45,8 +45,13 @@ export interface HttpServerOptions {
   readonly ids?: Ids;
   /** A header, in small letters, in which clients of a foreign protocol name the project, as the prefix does. */
   readonly projectHeader?: string;
-  /** Throws PROJECT_NOT_FOUND; asked after the permission, and only when the request names a project. */
+  /**
+   * Throws PROJECT_NOT_FOUND; asked after the permission, and only when the request names a project. What is open to all is
+   * not asked for: a stranger would learn which names there are.
+   */
   readonly requireProject?: (project: string) => Promise<void>;
+  /** The form of errors at a path where no route has one to say: what is not there, and what cannot be decoded. */
+  readonly foreignErrors?: (path: string) => RouteAccess['renderError'];
   readonly readiness?: readonly ReadinessCheck[];
   /** Counts requests and serves GET /metrics. */
   readonly metrics?: Metrics;
@@ -76,6 +81,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const closing = new AbortController(); // those who wait for something to happen are answered with what is there
   setMaxListeners(0, closing.signal); // one for each request that waits
   const allowedHosts = new Set(options.allowedHosts.map((host) => host.toLowerCase()));
+  const render = (error: AppError, request: FastifyRequest, reply: FastifyReply): unknown => {
+    const ofRoute = request.routeOptions.config?.access;
+    const foreign = ofRoute === undefined ? options.foreignErrors?.(request.originalUrl) : ofRoute.renderError;
+    return foreign === undefined ? toErrorBody(error, request.id) : foreign(error, request, reply);
+  };
   const app = Fastify({
     logger: false, // requests are counted, not logged; failures are logged once, below
     bodyLimit: options.bodyLimitBytes,
@@ -86,7 +96,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     frameworkErrors: (thrown, request, reply) => {
       const { error, status } = toAppError(thrown, options.bodyLimitBytes);
       const plain: FastifyReply = reply; // typed by a generic that knows no statuses here
-      void plain.status(status).header('x-request-id', request.id).send(toErrorBody(error, request.id));
+      void plain.status(status).header('x-request-id', request.id);
+      void plain.send(render(error, request, plain));
     },
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
@@ -131,8 +142,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (status === 401) void reply.header('www-authenticate', 'Bearer');
     // an upload given up half-way: what is still to come of it would be read as the next request
     if (request.raw.destroyed && !request.raw.complete) void reply.header('connection', 'close');
-    const render = request.routeOptions.config.access?.renderError;
-    return render === undefined ? toErrorBody(error, request.id) : render(error, request, reply);
+    return render(error, request, reply);
   });
   app.setNotFoundHandler(async (request) => {
     throw httpErrors.ROUTE_NOT_FOUND(request.method, request.originalUrl.split('?')[0] ?? '');
@@ -199,7 +209,8 @@ async function admit(
     });
     throw httpErrors.PERMISSION_DENIED(principal.id, access.permission, project);
   }
-  if (named) await options.requireProject?.(project);
+  const isAsked = access.permission !== 'public' && access.asksItself !== true;
+  if (named && isAsked) await options.requireProject?.(project);
   request.tidemill.context = createRequestContext(request, reply, principal, project, closing);
 }
 

@@ -39,6 +39,7 @@ const codeOfError: Readonly<Record<string, MlflowCode>> = {
   MODEL_NAME_TAKEN: 'RESOURCE_ALREADY_EXISTS',
   MODEL_ALIAS_NOT_FOUND: 'INVALID_PARAMETER_VALUE',
   MLFLOW_ENDPOINT_NOT_FOUND: 'ENDPOINT_NOT_FOUND',
+  ROUTE_NOT_FOUND: 'ENDPOINT_NOT_FOUND',
 };
 
 const toEntity = (kind: string | undefined) => (kind === 'prompt' ? 'prompt' : 'registered model');
@@ -81,6 +82,13 @@ export function renderMlflowError(error: AppError, _request: FastifyRequest, rep
   const words = wordsOf[error.code]?.((error.details ?? {}) as Readonly<Record<string, string>>, error.message); // as these errors are declared
   return { error_code: code, message: words ?? error.message };
 }
+
+/** Where MLflow's clients look for anything, in whatever project. */
+const place = /^(?:\/projects\/[^/?#]*)?\/(?:api\/[23]\.0|ajax-api)(?=[/?#]|$)/;
+
+/** Errors in MLflow's form also for what MLflow does not have, and for what cannot be decoded. */
+export const foreignMlflowErrors = (path: string): typeof renderMlflowError | undefined =>
+  place.test(path) ? renderMlflowError : undefined;
 
 /** An answer with one of MLflow's codes that no kind of ours stands for. */
 export function sendMlflowError(reply: FastifyReply, code: MlflowCode, message: string): FastifyReply {

@@ -84,6 +84,91 @@ describeDatabases('the MLflow protocol', (open) => {
     }
   });
 
+  test('U+0000 is refused in whatever is kept and in whatever is asked for, as is a filter with it', async () => {
+    const run_id = await createRun();
+    await post('registered-models/create', { name: 'm' });
+    await post('model-versions/create', { name: 'm', source: 's3://b/a' });
+    const nul = 'a\0b';
+    const refused = async (what: string, answer: ReturnType<typeof post>) => {
+      const { status: code, body } = await answer;
+      expect([what, code, body.error_code]).toEqual([what, 400, 'INVALID_PARAMETER_VALUE']);
+    };
+    for (const [path, payload] of [
+      ['experiments/create', { name: nul }],
+      ['experiments/create', { name: 'e', tags: [{ key: 'k', value: nul }] }],
+      ['experiments/set-experiment-tag', { experiment_id: '0', key: nul, value: 'v' }],
+      ['runs/create', { experiment_id: '0', run_name: nul }],
+      ['runs/create', { experiment_id: '0', user_id: nul }],
+      ['runs/create', { experiment_id: '0', tags: [{ key: 'k', value: nul }] }],
+      ['runs/set-tag', { run_id, key: 'k', value: nul }],
+      ['runs/log-parameter', { run_id, key: 'k', value: nul }],
+      ['runs/log-batch', { run_id, params: [{ key: 'k', value: nul }] }],
+      ['runs/log-batch', { run_id, tags: [{ key: 'k', value: nul }] }],
+      ['runs/log-inputs', { run_id, datasets: [{ dataset: dataset({ name: nul }) }] }],
+      ['runs/log-inputs', { run_id, datasets: [{ dataset: dataset({ schema: nul }) }] }],
+      ['runs/log-inputs', { run_id, datasets: [{ dataset: dataset({}), tags: [{ key: 'k', value: nul }] }] }],
+      ['runs/get', undefined],
+      ['runs/search', { experiment_ids: ['0'], filter: `params.a = '${nul}'` }],
+      ['experiments/search', { max_results: 5, filter: `name = '${nul}'` }],
+      ['logged-models', { experiment_id: '0', name: nul }],
+      ['logged-models', { experiment_id: '0', model_type: nul }],
+      ['logged-models', { experiment_id: '0', params: [{ key: 'k', value: nul }] }],
+      ['logged-models/search', { experiment_ids: ['0'], filter: `name = '${nul}'` }],
+      ['registered-models/create', { name: nul }],
+      ['registered-models/create', { name: 'n', description: nul }],
+      ['registered-models/set-tag', { name: 'm', key: 'k', value: nul }],
+      ['registered-models/alias', { name: 'm', alias: nul, version: '1' }],
+      ['model-versions/create', { name: 'm', source: `s3://b/${nul}` }],
+      ['model-versions/create', { name: 'm', source: 's3://b/a', description: nul }],
+      ['model-versions/set-tag', { name: 'm', version: '1', key: 'k', value: nul }],
+    ] as const)
+      await refused(
+        `${path} ${JSON.stringify(payload)}`,
+        payload === undefined ? get(path, { run_id: nul }) : post(path, payload),
+      );
+    for (const [path, query] of [
+      ['experiments/get-by-name', { experiment_name: nul }],
+      ['registered-models/search', { filter: `name = '${nul}'` }],
+      ['model-versions/search', { filter: `name = '${nul}'` }],
+      ['metrics/get-history', { run_id, metric_key: nul }],
+      ['registered-models/alias', { name: 'm', alias: nul }],
+    ] as const)
+      await refused(path, get(path, query));
+  });
+
+  test('whatever is asked for where clients ask is answered in the form of MLflow, also when nothing is there', async () => {
+    for (const [method, url, code] of [
+      ['GET', '/api/2.0/mlflow/nothing/here', 404],
+      ['GET', '/api/2.0/mlflow/runs/get/more', 404],
+      ['DELETE', '/api/2.0/mlflow/runs/get', 404],
+      ['OPTIONS', '/api/2.0/mlflow/runs/get', 404],
+      ['GET', '/ajax-api/2.0/mlflow/runs/nothing', 404],
+      ['PUT', '/api/3.0/mlflow/traces/nothing', 404],
+      ['GET', '/api/2.0/mlflow', 404],
+      ['GET', '/ajax-api/3.0/jobs/x', 404],
+      ['GET', '/api/2.0/mlflow-artifacts/nothing', 404],
+      ['GET', '/api/2.0/mlflow-artifacts/artifacts/%zz', 400],
+      ['GET', '/api/3.0/mlflow/traces/%e2%28', 400],
+      ['PATCH', '/ajax-api/2.0/mlflow/logged-models/%', 400],
+      ['GET', '/projects/%zz/api/2.0/mlflow/runs/get', 400],
+    ] as const)
+      expect([url, await send({ method, url })]).toEqual([
+        url,
+        {
+          status: code,
+          body: {
+            error_code: code === 404 ? 'ENDPOINT_NOT_FOUND' : 'INVALID_PARAMETER_VALUE',
+            message: expect.any(String),
+          },
+        },
+      ]);
+    for (const method of ['GET', 'POST'] as const)
+      expect(await send({ method, url: '/graphql', payload: '{"query":"{test}"}' })).toMatchObject({
+        status: 501,
+        body: { error_code: 'NOT_IMPLEMENTED' },
+      });
+  });
+
   test('who may only read is refused writes in the form of MLflow', async () => {
     state.principal = { id: 'token:viewer', can: (permission) => permission === 'read' || permission === 'public' };
     expect(await post('experiments/create', { name: 'e' })).toMatchObject({
@@ -103,3 +188,5 @@ describeDatabases('the MLflow protocol', (open) => {
     expect(state.server.unanswered('plainServer')).toEqual([]);
   });
 });
+
+const dataset = (given: object) => ({ name: 'd', digest: '1', source_type: 's', source: 'x', ...given });

@@ -11,7 +11,7 @@ import { historyCalls } from './history-calls.ts';
 import { loggedModelCalls } from './logged-model-calls.ts';
 import { loggingCalls } from './logging-calls.ts';
 import { type MlflowDeps, registerCalls } from './mlflow-calls.ts';
-import { mlflowErrors, renderMlflowError } from './mlflow-errors.ts';
+import { mlflowErrors, renderMlflowError, sendMlflowError } from './mlflow-errors.ts';
 import { modelCalls } from './model-calls.ts';
 import { modelVersionCalls } from './model-version-calls.ts';
 import { runCalls } from './run-calls.ts';
@@ -93,6 +93,20 @@ function registerPlainRoutes(app: FastifyInstance): void {
       permission: 'public',
       handle: async (_request, reply) => reply.type('text/plain; charset=utf-8').send(text),
     });
+
+  registerRawRoute(app, {
+    method: ['GET', 'POST'],
+    path: '/graphql',
+    permission: 'read',
+    body: 'stream',
+    renderError: renderMlflowError,
+    handle: async (_request, reply) =>
+      sendMlflowError(
+        reply,
+        'NOT_IMPLEMENTED',
+        "GraphQL serves MLflow's own web pages, which are not here; the REST API answers the same questions.",
+      ),
+  });
 
   // What is not there yet answers as MLflow's clients understand it: they fall back on this code.
   for (const prefix of ['/api', '/ajax-api'])

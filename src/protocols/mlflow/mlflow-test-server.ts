@@ -16,11 +16,12 @@ import { createTrackingModule, type TrackingApi } from '#modules/tracking';
 import { type BlobStore, createLocalBlobStore } from '#platform/blobs';
 import type { Clock } from '#platform/clock';
 import type { Database } from '#platform/database';
-import { type Authenticate, createHttpServer, type Principal } from '#platform/http';
+import { type Authenticate, createHttpServer, type Principal, type SensitiveRead } from '#platform/http';
 import type { Ids } from '#platform/ids';
 import { createLogger } from '#platform/log';
 import { createOpentelemetryProtocol } from '../opentelemetry/index.ts';
 import { type AreaName, conformanceTable } from './conformance/conformance-table.ts';
+import { foreignMlflowErrors } from './mlflow-errors.ts';
 import { createMlflowProtocol, unknownCall } from './mlflow-protocol.ts';
 import { createMlflowWebhookFormat } from './webhook-format.ts';
 import { workspaceHeader } from './workspace-header.ts';
@@ -51,6 +52,8 @@ export async function createMlflowTestServer(options: {
   readonly ids: Ids;
   /** Default: everybody may do everything. */
   readonly authenticate?: Authenticate;
+  /** Hears what the audit log would. */
+  readonly onSensitive?: (read: SensitiveRead) => Promise<void>;
   /** Default: a local folder. */
   readonly blobs?: BlobStore;
   readonly uploadLimitBytes?: number;
@@ -79,8 +82,10 @@ export async function createMlflowTestServer(options: {
     allowedHosts: [],
     bodyLimitBytes: 1024 * 1024,
     projectHeader: workspaceHeader,
+    foreignErrors: foreignMlflowErrors,
     requireProject: async (project) => void (await projects.get(database.read, project)),
     checkAnswers: true,
+    ...(options.onSensitive && { onSensitive: options.onSensitive }),
   });
   const evaluation = createEvaluationModule({
     database,
