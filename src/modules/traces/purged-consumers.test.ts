@@ -23,7 +23,7 @@ describeDatabases('traces of what is purged', (open) => {
         experiment: async (_reader, _project, experimentId) =>
           ({ experimentId, lifecycle: 'active', artifactLocation: `mlflow-artifacts:/${experimentId}` }) as Experiment,
         runInfo: async () => undefined,
-        artifactFolder: async () => [],
+        artifactsAt: async () => [],
         deleteArtifact: async () => false,
       },
       lineage: { registerResolver() {} },

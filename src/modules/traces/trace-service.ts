@@ -177,15 +177,11 @@ export function createTraceService({ tracking, ids }: TracesDeps): TraceService 
     project: string,
     traces: readonly { readonly trace_id: string; readonly artifact_uri: string }[],
   ): Promise<void> {
-    const folders = traces.flatMap(({ artifact_uri }) => {
-      const path = /^mlflow-artifacts:\/+(.*)\/artifacts$/.exec(artifact_uri)?.[1];
-      return path === undefined ? [] : [path];
-    });
-    const parents = new Set(folders.map((path) => path.slice(0, path.lastIndexOf('/'))));
-    const there = new Set<string>();
-    for (const parent of parents)
-      for (const { path } of await tracking.artifactFolder(unit, project, parent)) there.add(path);
-    for (const path of folders) if (there.has(path)) await tracking.deleteArtifact(unit, { project, path });
+    const folders = traces.flatMap(
+      ({ artifact_uri }) => /^mlflow-artifacts:\/+(.*)\/artifacts$/.exec(artifact_uri)?.[1] ?? [],
+    );
+    for (const path of await tracking.artifactsAt(unit, project, folders))
+      await tracking.deleteArtifact(unit, { project, path });
   }
 
   return {

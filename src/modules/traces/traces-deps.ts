@@ -10,7 +10,7 @@ export interface TracesDeps {
   readonly tracking: {
     experiment(reader: Reader, project: string, experimentId: string): Promise<Experiment | undefined>;
     runInfo(reader: Reader, project: string, runId: string): Promise<object | undefined>;
-    artifactFolder(reader: Reader, project: string, folder: string): Promise<readonly { readonly path: string }[]>;
+    artifactsAt(reader: Reader, project: string, paths: readonly string[]): Promise<readonly string[]>;
     /** Files of traces lie among the experiment's artifacts. */
     deleteArtifact(unit: Unit, input: { readonly project: string; readonly path: string }): Promise<boolean>;
   };

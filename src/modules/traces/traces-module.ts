@@ -4,7 +4,7 @@ import type { Consumer } from '#platform/events';
 import { type AssessmentService, createAssessmentService } from './assessment-service.ts';
 import { createPurgedConsumers } from './purged-consumers.ts';
 import { createSpanService, type SpanService } from './span-service.ts';
-import { countSpans, listSpans } from './span-store.ts';
+import { countSpans, countSpansOf, listSpans } from './span-store.ts';
 import { registerLineage } from './trace-lineage.ts';
 import { type MetricPoint, queryTraceMetrics, type TraceMetricsQuery } from './trace-metrics-read-model.ts';
 import {
@@ -28,11 +28,17 @@ export interface TracesApi extends TraceService, SpanService, AssessmentService 
   traceInfos(reader: Reader, project: string, traceIds: readonly string[]): Promise<readonly TraceInfo[]>;
   /** The same with their spans. */
   traces(reader: Reader, project: string, traceIds: readonly string[]): Promise<readonly Trace[]>;
+  /** The same, so many at a time as have few spans together; a trace with many comes alone. */
+  tracesInParts(reader: Reader, project: string, traceIds: readonly string[]): AsyncIterable<readonly Trace[]>;
   spanCount(reader: Reader, project: string, traceId: string): Promise<number>;
   searchTraces(reader: Reader, query: TraceSearch): Promise<FoundTraces>;
   countTraces: typeof countTraces;
   traceMetrics(reader: Reader, query: TraceMetricsQuery): Promise<readonly MetricPoint[]>;
 }
+
+/** Spans and traces that are read into memory together, unless one trace has more. */
+const spansAtOnce = 200;
+const tracesAtOnce = 50;
 
 export interface TracesModule {
   readonly id: 'traces';
@@ -58,6 +64,21 @@ export function createTracesModule(deps: TracesDeps): TracesModule {
         infos.map(({ traceId }) => traceId),
       );
       return infos.map((info) => ({ info, spans: spans.get(info.traceId) ?? [] }));
+    },
+    async *tracesInParts(reader, project, traceIds) {
+      const counts = await countSpansOf(reader, project, traceIds);
+      let part: string[] = [];
+      let spans = 0;
+      for (const id of new Set(traceIds)) {
+        const more = counts.get(id) ?? 0;
+        if (part.length > 0 && (spans + more > spansAtOnce || part.length === tracesAtOnce)) {
+          yield await api.traces(reader, project, part);
+          [part, spans] = [[], 0];
+        }
+        part.push(id);
+        spans += more;
+      }
+      if (part.length > 0) yield await api.traces(reader, project, part);
     },
     spanCount: countSpans,
     searchTraces,

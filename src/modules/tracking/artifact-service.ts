@@ -3,7 +3,7 @@ import type { Reader, Unit } from '#platform/database';
 import {
   deletePaths,
   findArtifact,
-  findFiles,
+  findPaths,
   foldersAbove,
   isHeld,
   listFolder,
@@ -50,6 +50,8 @@ export interface ArtifactService {
     },
   ): Promise<void>;
   artifact(reader: Reader, project: string, path: string): Promise<ArtifactEntry | undefined>;
+  /** Those of these paths at which a file or a folder lies: one look, however many lie beside them. */
+  artifactsAt(reader: Reader, project: string, paths: readonly string[]): Promise<readonly string[]>;
   /** What lies directly in a folder ('' is the root), by name; empty when there is none. */
   artifactFolder(reader: Reader, project: string, folder: string): Promise<readonly ArtifactEntry[]>;
   /** Every file below a folder. */
@@ -71,7 +73,7 @@ export function createArtifactService({ artifacts }: TrackingDeps): ArtifactServ
       if (path === '') throw trackingErrors.ARTIFACT_PATH_INVALID(given);
       const before = await findArtifact(unit, project, path);
       const above = foldersAbove(path);
-      const [blocking] = before?.isFolder ? [path] : await findFiles(unit, project, above);
+      const [blocking] = before?.isFolder ? [path] : await findPaths(unit, project, above, { files: true });
       if (blocking !== undefined) throw trackingErrors.ARTIFACT_IS_FOLDER(blocking);
       const owner = ownerOf(path);
       const { parent, name } = splitPath(path);
@@ -92,6 +94,10 @@ export function createArtifactService({ artifacts }: TrackingDeps): ArtifactServ
 
     async artifact(reader, project, path) {
       return findArtifact(reader, project, requireArtifactPath(path));
+    },
+
+    async artifactsAt(reader, project, paths) {
+      return findPaths(reader, project, paths.map(requireArtifactPath));
     },
 
     async artifactFolder(reader, project, folder) {

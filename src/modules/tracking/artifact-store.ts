@@ -126,8 +126,13 @@ export async function putFolders(
     on conflict (project, parent, name) do nothing`.execute(unit.query<TrackingTables>());
 }
 
-/** The files among these paths. */
-export async function findFiles(reader: Reader, project: string, paths: readonly string[]): Promise<readonly string[]> {
+/** Those of these paths at which something lies, or a file. */
+export async function findPaths(
+  reader: Reader,
+  project: string,
+  paths: readonly string[],
+  only: { readonly files?: boolean } = {},
+): Promise<readonly string[]> {
   const { columns, from } = jsonRows(
     reader,
     ['text', 'text'],
@@ -138,7 +143,7 @@ export async function findFiles(reader: Reader, project: string, paths: readonly
   );
   const { rows } = await sql<{ parent: string; name: string }>`
     select tracking_artifacts.parent, tracking_artifacts.name from tracking_artifacts
-    where tracking_artifacts.project = ${project} and tracking_artifacts.is_folder = 0
+    where tracking_artifacts.project = ${project}${only.files ? sql` and tracking_artifacts.is_folder = 0` : sql``}
       and (tracking_artifacts.parent, tracking_artifacts.name) in (select ${columns} from ${from})`.execute(
     reader.query<TrackingTables>(),
   );

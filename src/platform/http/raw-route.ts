@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
-import type { Permission, SensitiveKind } from '#contracts/operation';
+import type { Permission } from '#contracts/operation';
 import type { AppError } from '../errors.ts';
 import type { RequestContext } from './request-context.ts';
-import { contextOf, recordSensitive } from './route-access.ts';
+import { contextOf, recordSensitive, type Sensitive } from './route-access.ts';
 
 export interface RawRoute {
   /** Name in metrics and the log; default `<METHOD> <path>`. */
@@ -12,8 +12,8 @@ export interface RawRoute {
   readonly permission: Permission;
   /** As of a route's access. */
   readonly asksItself?: boolean;
-  /** As of an operation (contracts/operation). */
-  readonly sensitive?: SensitiveKind;
+  /** As of an operation (contracts/operation), or the references that a request says it reads. */
+  readonly sensitive?: Sensitive;
   /** `stream`: `request.body` is the unread byte stream, of any content type and without the body limit. Default `json`. */
   readonly body?: 'json' | 'stream';
   /** Limit for a JSON body when it is not the server's. */

@@ -28,6 +28,15 @@ export interface SensitiveRead {
   readonly requestId: string;
 }
 
+/** Whose data a route reads: what the first parameter of its path names, of one kind, or references that the request tells. */
+export type Sensitive = SensitiveKind | ((request: FastifyRequest) => readonly string[]);
+
+function subjectsOf(request: FastifyRequest, kind: Sensitive, project: string): readonly string[] {
+  if (typeof kind === 'function') return kind(request);
+  const [name = ''] = Object.values(request.params as Readonly<Record<string, string>>);
+  return [kind === 'project' ? `project:${project}` : `${kind}:${name}`];
+}
+
 /** What the server keeps beside each request. */
 export interface RequestState {
   readonly openStreams: Set<EventStream>;
@@ -70,16 +79,16 @@ export function contextOf(request: FastifyRequest): RequestContext {
  * Hooks that write a sensitive request down: begun beside the handler, which it does not hold up, and waited for before
  * the answer leaves. What cannot be recorded is not answered.
  */
-export function recordSensitive(operation: string, kind: SensitiveKind | undefined) {
+export function recordSensitive(operation: string, kind: Sensitive | undefined) {
   if (kind === undefined) return {};
   return {
     async preHandler(request: FastifyRequest): Promise<void> {
       const { principal, project } = contextOf(request);
-      const [name = ''] = Object.values(request.params as Readonly<Record<string, string>>);
-      const subject = kind === 'project' ? `project:${project}` : `${kind}:${name}`;
-      const read = { principal: principal.id, project, subject, operation, requestId: request.id };
-      const recorded = request.tidemill.onSensitive?.(read);
-      if (recorded === undefined) return;
+      const { onSensitive } = request.tidemill;
+      if (onSensitive === undefined) return;
+      const read = { principal: principal.id, project, operation, requestId: request.id };
+      const subjects = subjectsOf(request, kind, project);
+      const recorded = Promise.all(subjects.map((subject) => onSensitive({ ...read, subject }))).then(() => undefined);
       recorded.catch(() => undefined); // heard of below, after the handler
       request.tidemill.recorded = recorded;
     },

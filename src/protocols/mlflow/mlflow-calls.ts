@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Permission, SensitiveKind } from '#contracts/operation';
+import type { Permission } from '#contracts/operation';
 import type { ArtifactsApi, UploadsApi, UrlSigner } from '#modules/artifacts';
 import type { WebhooksApi } from '#modules/automation';
 import type { EvaluationDatasetsApi, ScorersApi } from '#modules/evaluation';
@@ -10,7 +10,7 @@ import type { TrackingApi } from '#modules/tracking';
 import type { BlobStore } from '#platform/blobs';
 import type { Database } from '#platform/database';
 import { quoteOddNumbers } from '#platform/exact-json';
-import { type RequestContext, registerRawRoute } from '#platform/http';
+import { type RequestContext, registerRawRoute, type Sensitive } from '#platform/http';
 import type { Ids } from '#platform/ids';
 import { invalidParameter, renderMlflowError } from './mlflow-errors.ts';
 import { WireFields } from './wire-fields.ts';
@@ -53,8 +53,8 @@ export interface MlflowCall {
   readonly permission: Permission;
   /** As of a route's access. */
   readonly asksItself?: boolean;
-  /** As of an operation (contracts/operation). */
-  readonly sensitive?: SensitiveKind;
+  /** As of a raw route. */
+  readonly sensitive?: Sensitive;
   /** What it returns is the answer's JSON; it may also send by `reply` and return that. */
   readonly handle: (input: CallInput) => Promise<unknown>;
 }

@@ -15,7 +15,7 @@ const usage = (input: number, output: number) => ({
 });
 
 describeDatabases("MLflow's traces", (open) => {
-  const { state, makeProject, send, call, get, spans, tell, idsOf } = useTraces(open);
+  const { state, makeProject, send, call, get, search, spans, tell, idsOf } = useTraces(open);
 
   test('spans alone make a trace: its time, state, name, previews and tokens are those of the tree', async () => {
     const model = { id: 3, parent: 2, ms: [1500, 1600], attributes: usage(5, 1) } as const;
@@ -113,6 +113,39 @@ describeDatabases("MLflow's traces", (open) => {
     expect(
       (await call('POST', '/batchGetInfos', { trace_ids: [traceId(4), 'tr-none'] })).body.trace_infos,
     ).toHaveLength(1);
+  });
+
+  test('whoever reads the spans of traces stands in the audit log, as over our own API', async () => {
+    await tell(1);
+    await spans(1, [{ id: 1 }]);
+    for (const ask of [() => get('', {}, '3.0'), () => get(`/${traceId(1)}`), () => search("trace.name = 'x'")])
+      await ask();
+    expect(state.reads).toEqual([]); // they say what lists of traces say
+    await get('/get', { trace_id: traceId(1) });
+    await get('/batchGet', { trace_ids: [traceId(1), traceId(2), traceId(1), "no trace's id"] });
+    expect(state.reads).toEqual([
+      ['mlflow GET /3.0/mlflow/traces/get', `trace:${traceId(1)}`],
+      ['mlflow GET /3.0/mlflow/traces/batchGet', `trace:${traceId(1)}`],
+      ['mlflow GET /3.0/mlflow/traces/batchGet', `trace:${traceId(2)}`],
+    ]);
+  });
+
+  test('many traces come in the order asked for, and few of their spans are in memory at once', async () => {
+    const sizes = [1, 150, 100, 300, ...Array.from({ length: 60 }, () => 1)];
+    for (const [at, size] of sizes.entries())
+      await spans(
+        at + 1,
+        Array.from({ length: size }, (_, n) => ({ id: n + 1, ...(n > 0 && { parent: 1 }) })),
+      );
+    const asked = sizes.map((_, at) => traceId(at + 1)).toReversed();
+    const { body } = await get('/batchGet', { trace_ids: [...asked, 'tr-none'], experiment_ids: ['0'] });
+    expect(body.traces.map(({ trace_info }: Body) => trace_info.trace_id)).toEqual(asked);
+    expect(body.traces.map((trace: Body) => trace.spans.length)).toEqual(sizes.toReversed());
+    const parts: number[] = [];
+    for await (const part of state.server.traces.tracesInParts(state.database.read, state.project, asked))
+      parts.push(part.reduce((sum, trace) => sum + trace.spans.length, 0));
+    expect(parts).toEqual([50, 10, 300, 100, 151]);
+    expect((await get('/batchGet', { trace_ids: asked, experiment_ids: ['1'] })).body).toEqual({});
   });
 
   test('assessments are made, read, changed by a mask, replaced and removed', async () => {

@@ -1,5 +1,7 @@
+import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import type { Trace } from '#modules/traces';
+import type { Sensitive } from '#platform/http';
 import type { CallInput, MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { invalidParameter, sendMlflowError } from './mlflow-errors.ts';
 import { toldTraceOf } from './trace-fields.ts';
@@ -29,6 +31,15 @@ function idsOf({ fields }: CallInput, name: string): string[] {
   if (ids.length > most.ids) throw invalidParameter(`'${name}' holds at most ${most.ids} ids, got ${ids.length}`);
   return ids;
 }
+
+/** The traces whose spans a request asks for, by either spelling of the field, for the audit log. */
+const tracesNamed =
+  (...names: readonly string[]): Sensitive =>
+  ({ query }) => {
+    const given = query as Readonly<Record<string, string | readonly string[] | undefined>>;
+    const ids = names.flatMap((name) => given[name] ?? []).slice(0, most.ids);
+    return [...new Set(ids)].filter((id) => /^[\w-]{1,100}$/.test(id)).map((id) => `trace:${id}`);
+  };
 
 /** What both versions of the API have, under either path. */
 function commonCalls(prefix: string, { database, traces }: MlflowDeps): readonly MlflowCall[] {
@@ -139,6 +150,18 @@ export function traceCalls(deps: MlflowDeps): readonly MlflowCall[] {
     }
   }
 
+  /** A part after another, as the client takes them: all spans of a thousand traces need not fit into memory. */
+  async function* printTraces({ project }: CallInput, ids: readonly string[], experiments: readonly string[]) {
+    let before = '{"traces":[';
+    for await (const part of traces.tracesInParts(database.read, project, ids))
+      for (const trace of part)
+        if (isComplete(trace) && (experiments.length === 0 || experiments.includes(trace.info.experimentId))) {
+          yield `${before}${JSON.stringify(toWireTrace(trace))}`;
+          before = ',';
+        }
+    yield before === ',' ? ']}' : '{}';
+  }
+
   return [
     ...commonCalls(v2, deps),
     ...commonCalls(v3, deps),
@@ -171,6 +194,7 @@ export function traceCalls(deps: MlflowDeps): readonly MlflowCall[] {
       method: 'GET',
       path: `${v3}/get`,
       permission: 'read',
+      sensitive: tracesNamed('trace_id', 'traceId'),
       handle: async (call) => {
         const id = call.fields.requiredName('trace_id');
         const partial = call.fields.flag('allow_partial') ?? false;
@@ -190,12 +214,11 @@ export function traceCalls(deps: MlflowDeps): readonly MlflowCall[] {
       method: 'GET',
       path: `${v3}/batchGet`,
       permission: 'read',
+      sensitive: tracesNamed('trace_ids', 'traceIds'),
       handle: async (call) => {
         const experiments = call.fields.texts('experiment_ids');
-        const found = (await readTraces(call, idsOf(call, 'trace_ids'), false)).filter(
-          (trace) => isComplete(trace) && (experiments.length === 0 || experiments.includes(trace.info.experimentId)),
-        );
-        return list('traces', found.map(toWireTrace));
+        const printed = printTraces(call, idsOf(call, 'trace_ids'), experiments);
+        return call.reply.type('application/json; charset=utf-8').send(Readable.from(printed));
       },
     },
     {

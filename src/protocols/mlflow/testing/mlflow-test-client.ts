@@ -26,6 +26,8 @@ export function useMlflow(open: () => Promise<TestDatabase>) {
     project: '',
     /** Who asks; anybody at the start of each test. */
     principal: anybody,
+    /** What the audit log has heard of in this test: the operation and whose data. */
+    reads: [] as (readonly [operation: string, subject: string])[],
   };
   beforeAll(async () => {
     state.database = await open();
@@ -34,13 +36,14 @@ export function useMlflow(open: () => Promise<TestDatabase>) {
       clock: state.database.clock,
       ids: state.database.ids,
       authenticate: async () => state.principal,
+      onSensitive: async ({ operation, subject }) => void state.reads.push([operation, subject]),
     });
   });
   const makeProject = (name: string) =>
     state.database.write({ actor: 'user:test' }, (unit) => state.server.projects.ensure(unit, name));
   beforeEach(async () => {
     projects += 1;
-    Object.assign(state, { project: `p${projects}`, principal: anybody });
+    Object.assign(state, { project: `p${projects}`, principal: anybody, reads: [] });
     await makeProject(state.project);
   });
   afterAll(async () => {
