@@ -79,7 +79,7 @@ export interface EvaluationDatasetsApi {
 }
 
 export interface EvaluationDatasetDeps {
-  readonly tracking: Pick<TrackingApi, 'experiment'>;
+  readonly tracking: Pick<TrackingApi, 'lifecycles'>;
   readonly lineage: {
     record(
       unit: Unit,
@@ -119,9 +119,9 @@ async function get(reader: Reader, project: string, datasetId: string): Promise<
 
 export function createEvaluationDatasets({ tracking, lineage }: EvaluationDatasetDeps): EvaluationDatasetsApi {
   async function requireExperiments(unit: Unit, project: string, ids: readonly string[]): Promise<void> {
-    for (const id of ids)
-      if ((await tracking.experiment(unit, project, id)) === undefined)
-        throw evaluationErrors.EVALUATION_EXPERIMENT_NOT_FOUND(id);
+    const found = await tracking.lifecycles(unit, project, ids);
+    const missing = ids.find((id) => !found.has(id));
+    if (missing !== undefined) throw evaluationErrors.EVALUATION_EXPERIMENT_NOT_FOUND(missing);
   }
 
   /** Runs that log the dataset name it by name and digest: the graph leads from there to the dataset. */

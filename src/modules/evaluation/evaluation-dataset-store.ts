@@ -197,20 +197,31 @@ export async function deleteDataset(unit: Unit, datasetId: string): Promise<void
     .execute();
 }
 
+/** Their values stay below the parameters that both databases allow. */
+const rowsAtOnce = 500;
+
 export async function putDatasetTags(
   unit: Unit,
   datasetId: string,
   tags: readonly { readonly key: string; readonly value: string }[],
 ): Promise<void> {
-  if (tags.length === 0) return;
-  await unit
-    .query<EvaluationTables>()
-    .insertInto('evaluation_dataset_tags')
-    .values(tags.map(({ key, value }) => ({ dataset_id: datasetId, tag_key: key, tag_value: value })))
-    .onConflict((conflict) =>
-      conflict.columns(['dataset_id', 'tag_key']).doUpdateSet((row) => ({ tag_value: row.ref('excluded.tag_value') })),
-    )
-    .execute();
+  // of equal keys the last counts: one statement changes no row twice
+  const rows = [...new Map(tags.map(({ key, value }) => [key, value]))].map(([key, value]) => ({
+    dataset_id: datasetId,
+    tag_key: key,
+    tag_value: value,
+  }));
+  for (let at = 0; at < rows.length; at += rowsAtOnce)
+    await unit
+      .query<EvaluationTables>()
+      .insertInto('evaluation_dataset_tags')
+      .values(rows.slice(at, at + rowsAtOnce))
+      .onConflict((conflict) =>
+        conflict
+          .columns(['dataset_id', 'tag_key'])
+          .doUpdateSet((row) => ({ tag_value: row.ref('excluded.tag_value') })),
+      )
+      .execute();
 }
 
 export async function deleteDatasetTag(unit: Unit, datasetId: string, key: string): Promise<void> {
@@ -227,13 +238,14 @@ export async function addDatasetExperiments(
   datasetId: string,
   experimentIds: readonly string[],
 ): Promise<void> {
-  if (experimentIds.length === 0) return;
-  await unit
-    .query<EvaluationTables>()
-    .insertInto('evaluation_dataset_experiments')
-    .values(experimentIds.map((experimentId) => ({ dataset_id: datasetId, experiment_id: experimentId })))
-    .onConflict((conflict) => conflict.columns(['dataset_id', 'experiment_id']).doNothing())
-    .execute();
+  const rows = experimentIds.map((experimentId) => ({ dataset_id: datasetId, experiment_id: experimentId }));
+  for (let at = 0; at < rows.length; at += rowsAtOnce)
+    await unit
+      .query<EvaluationTables>()
+      .insertInto('evaluation_dataset_experiments')
+      .values(rows.slice(at, at + rowsAtOnce))
+      .onConflict((conflict) => conflict.columns(['dataset_id', 'experiment_id']).doNothing())
+      .execute();
 }
 
 export async function removeDatasetExperiments(

@@ -18,17 +18,7 @@ describeDatabases('data sets and scorers', (open) => {
       registry: { version: never, alias: never, decideCheck: never, deferCheck: never },
       lineage: createLineageModule({ database }).api,
       tracking: {
-        experiment: async (_reader, project, experimentId) => ({
-          key: 1,
-          project,
-          experimentId,
-          name: experimentId,
-          artifactLocation: '',
-          lifecycle: 'active',
-          createdMs: 0,
-          updatedMs: 0,
-          tags: [],
-        }),
+        lifecycles: async (_reader, _project, ids) => new Map(ids.map((id) => [id, 'active'])),
       },
     });
     const log = createEventLog(database);

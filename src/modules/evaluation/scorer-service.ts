@@ -51,11 +51,11 @@ const longestName = 256;
 const referenceOf = (scorerId: string) => formatReference('scorer', scorerId);
 const hexId = (unit: Unit) => unit.newId().replaceAll('-', '');
 
-export function createScorers({ tracking }: { readonly tracking: Pick<TrackingApi, 'experiment'> }): ScorersApi {
+export function createScorers({ tracking }: { readonly tracking: Pick<TrackingApi, 'lifecycles'> }): ScorersApi {
   async function requireActive(reader: Reader, project: string, experimentId: string): Promise<void> {
-    const experiment = await tracking.experiment(reader, project, experimentId);
-    if (experiment === undefined) throw evaluationErrors.EVALUATION_EXPERIMENT_NOT_FOUND(experimentId);
-    if (experiment.lifecycle !== 'active') throw evaluationErrors.EVALUATION_EXPERIMENT_INACTIVE(experimentId);
+    const lifecycle = (await tracking.lifecycles(reader, project, [experimentId])).get(experimentId);
+    if (lifecycle === undefined) throw evaluationErrors.EVALUATION_EXPERIMENT_NOT_FOUND(experimentId);
+    if (lifecycle !== 'active') throw evaluationErrors.EVALUATION_EXPERIMENT_INACTIVE(experimentId);
   }
 
   async function getScorer(reader: Reader, { project, experimentId, name }: ScorerName, version?: number) {
@@ -102,16 +102,18 @@ export function createScorers({ tracking }: { readonly tracking: Pick<TrackingAp
         ...(experimentIds !== undefined && { experimentIds }),
         latest: true,
       });
-      const active = new Map<string, boolean>();
-      for (const id of new Set(found.map((scorer) => scorer.experimentId)))
-        active.set(id, (await tracking.experiment(reader, project, id))?.lifecycle === 'active');
-      return found.filter((scorer) => active.get(scorer.experimentId));
+      const ids = [...new Set(found.map((scorer) => scorer.experimentId))];
+      const lifecycles = await tracking.lifecycles(reader, project, ids);
+      return found.filter((scorer) => lifecycles.get(scorer.experimentId) === 'active');
     },
 
     async version(reader, name, version) {
       const { scorer_id: scorerId } = await getScorer(reader, name, version);
-      const found = await listScorerVersions(reader, { project: name.project, scorerId });
-      const wanted = version === undefined ? found.at(-1) : found.find((each) => each.version === version);
+      const [wanted] = await listScorerVersions(reader, {
+        project: name.project,
+        scorerId,
+        ...(version === undefined ? { latest: true } : { version }),
+      });
       if (wanted === undefined) throw evaluationErrors.SCORER_NOT_FOUND(name.name, version, name.experimentId);
       return wanted;
     },

@@ -87,6 +87,7 @@ export async function listScorerVersions(
     readonly project: string;
     readonly experimentIds?: readonly string[];
     readonly scorerId?: string;
+    readonly version?: number;
     /** The highest of each scorer alone. */
     readonly latest?: boolean;
   },
@@ -107,6 +108,7 @@ export async function listScorerVersions(
   if (filter.experimentIds !== undefined)
     query = query.where(inList(reader, 'evaluation_scorers.experiment_id', filter.experimentIds));
   if (filter.scorerId !== undefined) query = query.where('evaluation_scorers.scorer_id', '=', filter.scorerId);
+  if (filter.version !== undefined) query = query.where('evaluation_scorer_versions.version', '=', filter.version);
   if (filter.latest)
     query = query.where((versions) =>
       versions(

@@ -1,8 +1,10 @@
 import type { Reader, Unit } from '#platform/database';
+import { trimSlashes } from '#platform/url-text';
 import {
   findExperimentRow,
   findExperimentRowByName,
   insertExperiment,
+  listExperimentRows,
   nextExperimentNumbers,
   toExperiments,
   updateExperiment,
@@ -12,7 +14,7 @@ import { unlistExperiment } from './run-listing-store.ts';
 import { updateRunsOfExperiment } from './run-store.ts';
 import { trackingErrors } from './tracking-errors.ts';
 import { requireExperimentName, requireExperimentTag } from './tracking-limits.ts';
-import type { ExperimentRow } from './tracking-tables.ts';
+import type { ExperimentRow, Lifecycle } from './tracking-tables.ts';
 import type { Experiment, Tag } from './tracking-types.ts';
 
 const defaultExperimentId = 0;
@@ -81,6 +83,12 @@ export interface ExperimentService {
   ): Promise<string>;
   /** The active or deleted experiment; undefined when there is none. Experiment 0 is always there. */
   experiment(reader: Reader, project: string, experimentId: string): Promise<Experiment | undefined>;
+  /** Of these experiments those that are there, active or deleted, by id; in one query. */
+  lifecycles(
+    reader: Reader,
+    project: string,
+    experimentIds: readonly string[],
+  ): Promise<ReadonlyMap<string, Lifecycle>>;
   experimentByName(reader: Reader, project: string, name: string): Promise<Experiment | undefined>;
   renameExperiment(unit: Unit, input: ExperimentName & { readonly name: string }): Promise<void>;
   deleteExperiment(unit: Unit, input: ExperimentName): Promise<void>;
@@ -133,7 +141,7 @@ export function createExperimentService(): ExperimentService {
         project,
         experiment_id: id,
         name,
-        artifact_location: artifactLocation?.replace(/\/+$/, '') || toLocation(id),
+        artifact_location: trimSlashes(artifactLocation ?? '') || toLocation(id),
         lifecycle: 'active',
         created_ms: unit.nowMs,
         updated_ms: unit.nowMs,
@@ -145,6 +153,23 @@ export function createExperimentService(): ExperimentService {
     async experiment(reader, project, experimentId) {
       const row = await findAnyExperimentRow(reader, project, experimentId);
       return row && (await toExperiments(reader, [row]))[0];
+    },
+
+    async lifecycles(reader, project, experimentIds) {
+      const numbers = new Map(experimentIds.map((id) => [id, parseExperimentId(id)]));
+      const rows = await listExperimentRows(
+        reader,
+        project,
+        [...numbers.values()].filter((number) => number !== undefined),
+      );
+      const found = new Map(rows.map((row) => [row.experiment_id, row.lifecycle]));
+      if (!found.has(defaultExperimentId)) found.set(defaultExperimentId, 'active');
+      return new Map(
+        [...numbers].flatMap(([id, number]) => {
+          const lifecycle = number === undefined ? undefined : found.get(number);
+          return lifecycle === undefined ? [] : [[id, lifecycle] as const];
+        }),
+      );
     },
 
     async experimentByName(reader, project, name) {

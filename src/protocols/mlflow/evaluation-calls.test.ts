@@ -73,6 +73,20 @@ describeDatabases('evaluation data sets and scorers over the MLflow protocol', (
     expect(await call('GET', `datasets/${id}/records`)).toMatchObject(missing);
   });
 
+  test('as many tags and experiments as a body holds are kept', async () => {
+    const tags = Object.fromEntries(Array.from({ length: 12_000 }, (_, n) => [`tag ${n}`, String(n)]));
+    const experiment_ids = ['0', ...Array.from({ length: 12_000 }, () => '0')];
+    for (let n = 0; n < 3; n += 1) experiment_ids.push(await experiment(`e${n}`));
+    const id = await create('many', { tags: JSON.stringify(tags), experiment_ids });
+    const made = await get(id);
+    expect(Object.keys(JSON.parse(text(made['tags'])) as object)).toHaveLength(12_000);
+    const unknown = { experiment_ids: ['1', '123456', '0'] };
+    expect(await call('POST', 'datasets/create', { name: 'x', ...unknown })).toMatchObject({
+      status: 404,
+      body: { message: expect.stringContaining('123456') },
+    });
+  });
+
   test('records of the same inputs are one, whatever the order of keys; schema, profile and digest follow', async () => {
     const id = await create('questions');
     const { digest } = await get(id);
