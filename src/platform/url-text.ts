@@ -6,3 +6,13 @@ export function decodeUrlText(text: string): string | undefined {
     return undefined;
   }
 }
+
+/**
+ * The text without the slashes at its end. A regular expression for them begins anew at each slash of a row that does not
+ * end the text: a long row costs its square.
+ */
+export function trimSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '/') end -= 1;
+  return text.slice(0, end);
+}

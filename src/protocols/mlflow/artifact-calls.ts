@@ -1,5 +1,5 @@
 import type { ArtifactEntry } from '#modules/tracking';
-import { decodeUrlText } from '#platform/url-text';
+import { decodeUrlText, trimSlashes } from '#platform/url-text';
 import { leavesFolder, toProxiedPath } from './artifact-uri.ts';
 import type { MlflowCall, MlflowDeps } from './mlflow-calls.ts';
 import { invalidParameter, sendMlflowError } from './mlflow-errors.ts';
@@ -108,7 +108,7 @@ export function artifactCalls(deps: MlflowDeps): readonly MlflowCall[] {
       path: `${artifactProxy}/artifacts`,
       permission: 'read',
       handle: async ({ fields, project }) => {
-        const folder = requireSoundPath(fields.text('path') ?? '').replace(/\/+$/, '');
+        const folder = trimSlashes(requireSoundPath(fields.text('path') ?? ''));
         return list('files', toWireFiles(await reader.list(project, folder), folder));
       },
     },

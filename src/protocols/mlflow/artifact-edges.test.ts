@@ -84,6 +84,30 @@ describe('the edge of the artifact routes', () => {
     expect(files()).toEqual([]);
   });
 
+  test('a long row of slashes in a path or an address costs no more than any other text', async () => {
+    const { url } = await setUp();
+    const row = `${'/'.repeat(400_000)}x`;
+    const post = (call: string, body: object) =>
+      fetch(`${url}/api/2.0/${call}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    const began = performance.now();
+    const made = await post('mlflow/experiments/create', { name: 'a', artifact_location: `mlflow-artifacts:${row}` });
+    const { experiment_id } = (await made.json()) as { experiment_id: string };
+    const { run } = (await (await post('mlflow/runs/create', { experiment_id })).json()) as {
+      run: { info: { run_id: string } };
+    };
+    const list = await fetch(`${url}/api/2.0/mlflow/artifacts/list?run_id=${run.info.run_id}`);
+    expect([made.status, list.status]).toEqual([200, 200]);
+    const asked = await fetch(`${url}${artifacts}?path=a${'/'.repeat(4_000)}b`);
+    expect(asked.status).toBe(200);
+    const upload = await post(`mlflow-artifacts/mpu/create/a${'/'.repeat(4_000)}b`, { path: 'x', num_parts: 1 });
+    expect(upload.status).toBeLessThan(502);
+    expect(performance.now() - began).toBeLessThan(5_000); // the square takes minutes
+  });
+
   test('a link in the place of a blob is not followed, and is replaced when the bytes are put again', async () => {
     const { folder, put, get, files } = await setUp();
     await put('0/a.txt', 'mine');

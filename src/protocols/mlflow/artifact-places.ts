@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { defaultProject } from '#contracts/references';
+import { trimSlashes } from '#platform/url-text';
 import { requireSoundPath } from './artifact-calls.ts';
 import { toProxiedPath } from './artifact-uri.ts';
 import type { MlflowDeps } from './mlflow-calls.ts';
@@ -16,7 +17,7 @@ export function apiAddress(request: FastifyRequest, project: string): string {
   };
   const scheme = first('x-forwarded-proto') === 'https' ? 'https' : request.protocol;
   const host = request.headers.host ?? 'localhost';
-  const above = first('x-forwarded-prefix')?.replace(/\/+$/, '') ?? '';
+  const above = trimSlashes(first('x-forwarded-prefix') ?? '');
   const prefix = /^(?:\/[\w.~-]+)*$/.test(above) ? above : '';
   return `${scheme}://${host}${prefix}${project === defaultProject ? '' : `/projects/${project}`}/api`;
 }

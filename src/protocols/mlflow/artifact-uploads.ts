@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { receiveBody, registerRawRoute } from '#platform/http';
+import { trimSlashes } from '#platform/url-text';
 import { artifactProxy, requireSoundPath } from './artifact-calls.ts';
 import { apiAddress } from './artifact-places.ts';
 import type { MlflowCall, MlflowDeps } from './mlflow-calls.ts';
@@ -15,7 +16,7 @@ function targetOf(folder: string, fields: WireFields): string {
   if (!given) throw fields.missing('path');
   const name = given.split(/[/\\]/).at(-1) ?? '';
   if (name === '' || name === '.' || name === '..') throw invalidParameter(`Invalid path: ${given.slice(0, 200)}`);
-  return requireSoundPath([folder.replace(/\/+$/, ''), name].filter((part) => part !== '').join('/'));
+  return requireSoundPath([trimSlashes(folder), name].filter((part) => part !== '').join('/'));
 }
 
 /**

@@ -1,9 +1,9 @@
-import { decodeUrlText } from '#platform/url-text';
+import { decodeUrlText, trimSlashes } from '#platform/url-text';
 
 /** The path inside the project's proxied artifacts that a URI names; undefined when its bytes are elsewhere. */
 export function toProxiedPath(uri: string): string | undefined {
-  const rest = /^mlflow-artifacts:(?:\/\/[^/]*)?\/+(.*)$/.exec(uri)?.[1];
-  return rest?.replace(/\/+$/, '');
+  const rest = /^mlflow-artifacts:(?:\/\/[^/]*)?\/+(.*)$/s.exec(uri)?.[1];
+  return rest === undefined ? undefined : trimSlashes(rest);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { TrackingApi } from '#modules/tracking';
 import type { Reader } from '#platform/database';
+import { trimSlashes } from '#platform/url-text';
 import { type Html, html } from './html.ts';
 import { bytesText, card, none } from './parts.ts';
 
@@ -20,13 +21,14 @@ export async function artifactCard(
   },
 ): Promise<Html> {
   const { project, root, toFolder, toFile } = options;
-  const base = /^mlflow-artifacts:(?:\/\/[^/]*)?\/+(.*?)\/*$/.exec(root)?.[1];
-  if (base === undefined)
+  const below = /^mlflow-artifacts:(?:\/\/[^/]*)?\/+(.*)$/s.exec(root)?.[1];
+  if (below === undefined)
     return card(
       'Artifacts',
       html`<p class="none">They are at <code>${root}</code>, which clients read themselves.</p>`,
       'artifacts',
     );
+  const base = trimSlashes(below);
   const folder = soundFolder(options.folder);
   const entries = await tracking.artifactFolder(reader, project, folder === '' ? base : `${base}/${folder}`);
   const shown = entries.slice(0, entriesAtOnce);
