@@ -41,6 +41,12 @@ export const PurgeView = Type.Object({
   requestedAt: Instant,
   endedAt: Type.Optional(Instant),
   removed: Type.Object(counts, { description: 'what went so far' }),
+  failure: Type.Optional(
+    Type.Object(
+      { message: Type.String(), attempts: Type.Integer(), nextAttemptAt: Instant },
+      { description: 'why it cannot go on; it is tried again, each time later, and other purges pass it' },
+    ),
+  ),
 });
 export type PurgeView = Static<typeof PurgeView>;
 

@@ -143,6 +143,8 @@ async function waitForEnd({ output, signal }: CliContext, client: Client, starte
     if (Date.now() - saidMs > sayEveryMs) {
       saidMs = Date.now();
       output.say(`so far ${countsText(purge.removed) || 'nothing'}`);
+      if (purge.failure !== undefined)
+        output.say(`it cannot go on: ${purge.failure.message}; tried again at ${purge.failure.nextAttemptAt}`);
     }
     await pause(askEveryMs, undefined, { signal });
     purge = await client.call(getPurge, { params: { purgeId: purge.id } });

@@ -112,7 +112,10 @@ export function createWebhookSender(
     const nowMs = clock.nowMs();
     if (nowMs - prunedMs >= pruneEveryMs) {
       prunedMs = nowMs;
-      await database.write(context, (unit) => deleteOldDeliveries(unit, nowMs - keepMs));
+      // what is old can wait, what is due cannot
+      await database
+        .write(context, (unit) => deleteOldDeliveries(unit, nowMs - keepMs))
+        .catch((error: unknown) => logger.error({ err: error }, 'old deliveries stay for another hour'));
     }
     for (const webhookId of await listDueWebhooks(database.read, nowMs)) {
       if (sending.has(webhookId)) continue;

@@ -106,6 +106,9 @@ export interface PurgeRow {
   point_count: number;
   file_count: number;
   size_bytes: number;
+  attempts: number;
+  failure: string | null;
+  next_attempt_ms: number;
 }
 
 export interface PurgeItemRow {

@@ -30,6 +30,13 @@ const toView = (purge: Purge): PurgeView => ({
   requestedAt: toRfc3339(purge.requestedMs),
   ...(purge.endedMs !== undefined && { endedAt: toRfc3339(purge.endedMs) }),
   removed: purge.removed,
+  ...(purge.failure !== undefined && {
+    failure: {
+      message: purge.failure.message,
+      attempts: purge.failure.attempts,
+      nextAttemptAt: toRfc3339(purge.failure.nextAttemptMs),
+    },
+  }),
 });
 
 const toPreviewView = (preview: PurgePreview): PreviewView => ({ ...preview });

@@ -23,6 +23,15 @@ export interface Purge {
   readonly requestedMs: number;
   readonly endedMs: number | undefined;
   readonly removed: PurgeCount;
+  /** It could not go on and is tried again. */
+  readonly failure: PurgeFailure | undefined;
+}
+
+export interface PurgeFailure {
+  /** Failed one after another. */
+  readonly attempts: number;
+  readonly message: string;
+  readonly nextAttemptMs: number;
 }
 
 export const nothing: PurgeCount = { experiments: 0, runs: 0, loggedModels: 0, points: 0, files: 0, sizeBytes: 0 };
@@ -51,6 +60,9 @@ const purgeColumns = [
   'tracking_purges.point_count',
   'tracking_purges.file_count',
   'tracking_purges.size_bytes',
+  'tracking_purges.attempts',
+  'tracking_purges.failure',
+  'tracking_purges.next_attempt_ms',
 ] as const;
 
 const rowToPurge = (row: PurgeRow): Purge => ({
@@ -70,6 +82,10 @@ const rowToPurge = (row: PurgeRow): Purge => ({
     files: row.file_count,
     sizeBytes: row.size_bytes,
   },
+  failure:
+    row.failure === null
+      ? undefined
+      : { attempts: row.attempts, message: row.failure, nextAttemptMs: row.next_attempt_ms },
 });
 
 export async function insertPurge(
@@ -91,6 +107,9 @@ export async function insertPurge(
     point_count: 0,
     file_count: 0,
     size_bytes: 0,
+    attempts: 0,
+    failure: null,
+    next_attempt_ms: 0,
   };
   await unit.query<TrackingTables>().insertInto('tracking_purges').values(row).execute();
   return rowToPurge(row);
@@ -122,17 +141,46 @@ export async function listPurges(
   return (await select.orderBy('tracking_purges.purge_id', 'desc').limit(page.limit).execute()).map(rowToPurge);
 }
 
-/** The one to go on with. */
-export async function findOpenPurge(reader: Reader): Promise<Purge | undefined> {
+/** The one to go on with; those that failed come when their time has. */
+export async function findOpenPurge(reader: Reader, nowMs: number): Promise<Purge | undefined> {
   const row = await reader
     .query<TrackingTables>()
     .selectFrom('tracking_purges')
     .select(purgeColumns)
     .where('tracking_purges.state', '=', 'open')
+    .where('tracking_purges.next_attempt_ms', '<=', nowMs)
+    .orderBy('tracking_purges.next_attempt_ms')
     .orderBy('tracking_purges.purge_id')
     .limit(1)
     .executeTakeFirst();
   return row && rowToPurge(row);
+}
+
+/** When the first of those that wait is to be tried again. */
+export async function findNextAttemptMs(reader: Reader): Promise<number | undefined> {
+  const row = await reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_purges')
+    .select('tracking_purges.next_attempt_ms')
+    .where('tracking_purges.state', '=', 'open')
+    .orderBy('tracking_purges.next_attempt_ms')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.next_attempt_ms;
+}
+
+/** Says that a purge could not go on, or, without a failure, that it does. */
+export async function putFailure(unit: Unit, purgeId: string, failure: PurgeFailure | undefined): Promise<void> {
+  await unit
+    .query<TrackingTables>()
+    .updateTable('tracking_purges')
+    .set({
+      attempts: failure?.attempts ?? 0,
+      failure: failure?.message ?? null,
+      next_attempt_ms: failure?.nextAttemptMs ?? 0,
+    })
+    .where('tracking_purges.purge_id', '=', purgeId)
+    .execute();
 }
 
 /** Projects in which a purge of everything deleted is open. */

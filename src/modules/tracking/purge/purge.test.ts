@@ -299,6 +299,49 @@ describeDatabases('purging', (open) => {
     expect(await tracking.runInfo(own.read, project, info.runId)).toBeUndefined();
   });
 
+  test('a purge that cannot go on waits longer each time and says why; the others pass it', async () => {
+    const [bad, good] = [await fullRun('0', 40), await fullRun('0', 41)];
+    const [{ purgeId: failing }, { purgeId: other }] = [
+      await purge({ kind: 'tracking-run', id: bad }, true),
+      await purge({ kind: 'tracking-run', id: good }, true),
+    ];
+    const steps = createPurgeSteps(depsOf(database));
+    let broken = true;
+    const failingLoop = createPurgeLoop({
+      database,
+      clock: database.clock,
+      logger,
+      service: api,
+      purgeAfterMs: undefined,
+      steps: {
+        async advance(unit, one) {
+          if (broken && one.purgeId === failing) throw new Error('a page of the file is broken');
+          return await steps.advance(unit, one);
+        },
+      },
+    });
+    const failureOf = async (purgeId: string) => (await api.purgeById(database.read, project, purgeId))?.failure;
+    await failingLoop.runDue();
+    expect(await api.purgeById(database.read, project, other)).toMatchObject({ state: 'done', failure: undefined });
+    const first = await failureOf(failing);
+    expect(first).toMatchObject({
+      attempts: 1,
+      message: expect.stringContaining('log'),
+      nextAttemptMs: expect.any(Number),
+    });
+    await failingLoop.runDue(); // not yet
+    expect(await failureOf(failing)).toEqual(first);
+    database.clock.advance(5_000);
+    await failingLoop.runDue();
+    const second = await failureOf(failing);
+    expect(second?.attempts).toBe(2);
+    expect((second?.nextAttemptMs ?? 0) - database.clock.nowMs()).toBe(15_000);
+    broken = false;
+    database.clock.advance(15_000);
+    await failingLoop.runDue();
+    expect(await api.purgeById(database.read, project, failing)).toMatchObject({ state: 'done', failure: undefined });
+  });
+
   test('a purge that died in the middle goes on, and counts nothing twice', async () => {
     const experimentId = await newExperiment('large');
     const before = await census();
