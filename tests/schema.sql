@@ -1437,11 +1437,11 @@ CREATE TABLE tracking_purges (
   point_count bigint not null default 0,
   file_count bigint not null default 0,
   size_bytes bigint not null default 0
-);
+, attempts bigint not null default 0, failure text, next_attempt_ms bigint not null default 0);
 
 CREATE INDEX tracking_purges_by_project on tracking_purges (project, purge_id);
 
-CREATE INDEX tracking_purges_open on tracking_purges (purge_id) where state = 'open';
+CREATE INDEX tracking_purges_open on tracking_purges (next_attempt_ms, purge_id) where state = 'open';
 
 CREATE TABLE tracking_run_documents (
   run_id text not null primary key references tracking_runs (run_id) on delete cascade,
