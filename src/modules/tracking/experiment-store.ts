@@ -81,7 +81,7 @@ export function listExperimentRows(reader: Reader, project: string, ids: readonl
 /** Where the rows of purged experiments are kept, so that their numbers are not given again: no project has such a name. */
 const purgedProject = (project: string): string => `${project}:purged`;
 
-/** Takes a deleted experiment out of its project: nothing finds it any more, and its name is free. */
+/** Takes an experiment out of its project, deleted: nothing finds it any more, and its name is free. */
 export async function leaveProject(unit: Unit, experimentKey: number): Promise<void> {
   const query = unit.query<TrackingTables>();
   const row = await query
@@ -91,7 +91,12 @@ export async function leaveProject(unit: Unit, experimentKey: number): Promise<v
     .executeTakeFirstOrThrow();
   await query
     .updateTable('tracking_experiments')
-    .set({ project: purgedProject(row.project), name: String(row.experiment_id), artifact_location: '' })
+    .set({
+      project: purgedProject(row.project),
+      name: String(row.experiment_id),
+      artifact_location: '',
+      lifecycle: 'deleted',
+    })
     .where('tracking_experiments.experiment_key', '=', experimentKey)
     .execute();
   await query

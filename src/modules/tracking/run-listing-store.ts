@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
 import { prepareQuery } from '#platform/prepared-query';
 import { inList } from '#platform/sql';
@@ -132,19 +132,46 @@ async function setListing(unit: Unit, runIds: readonly string[], listing: 'liste
 
 /** Takes a listed run out of the lists. Before anything of it changes: what is listed is found by what it says now. */
 export async function unlistRun(unit: Unit, runId: string): Promise<void> {
+  await unlistThese(unit, sql`tracking_runs.run_id = ${runId}`);
+}
+
+/** The same for those of these runs that are listed. */
+export async function unlistRuns(unit: Unit, runIds: readonly string[]): Promise<void> {
+  await unlistThese(unit, sql`${inList(unit, 'tracking_runs.run_id', runIds)} and tracking_runs.listing = 'listed'`);
+}
+
+async function unlistThese(unit: Unit, these: RawBuilder<unknown>): Promise<void> {
   const query = unit.query<TrackingTables>();
   await sql`delete from tracking_listed_metrics
     where (experiment_key, metric_key, is_nan, falling, before_ms, run_id)
-      in (${metricsOf} where tracking_runs.run_id = ${runId})`.execute(query);
+      in (${metricsOf} where ${these})`.execute(query);
   for (const kind of ['param', 'tag'] as const)
     await sql`delete from tracking_listed_texts where (experiment_key, kind, text_key, head, run_id)
-      in (${textsOf(kind, false)} where tracking_runs.run_id = ${runId})`.execute(query);
-  await query.deleteFrom('tracking_run_documents').where('tracking_run_documents.run_id', '=', runId).execute();
-  await query
-    .updateTable('tracking_runs')
-    .set({ listing: 'waiting' })
-    .where('tracking_runs.run_id', '=', runId)
-    .execute();
+      in (${textsOf(kind, false)} where ${these})`.execute(query);
+  await sql`delete from tracking_run_documents where run_id in (
+    select tracking_runs.run_id from tracking_runs where ${these})`.execute(query);
+  await sql`update tracking_runs set listing = 'waiting' where ${these}`.execute(query);
+}
+
+/** Listed runs of an experiment after `after`, those that started last first. */
+export async function listListedRuns(
+  reader: Reader,
+  experimentKey: number,
+  after: { readonly startMs: number; readonly runId: string } | undefined,
+  limit: number,
+): Promise<readonly { readonly startMs: number; readonly runId: string }[]> {
+  const id = runIdByBytes(reader);
+  const rest =
+    after === undefined
+      ? sql``
+      : sql` and tracking_runs.start_ms <= ${after.startMs}
+        and not (tracking_runs.start_ms = ${after.startMs} and ${id} <= ${after.runId})`;
+  const { rows } = await sql<{ run_id: string; start_ms: number }>`
+    select tracking_runs.run_id, tracking_runs.start_ms from tracking_runs
+    where tracking_runs.experiment_key = ${experimentKey} and tracking_runs.lifecycle = 'active'
+      and tracking_runs.listing = 'listed'${rest}
+    order by tracking_runs.start_ms desc, ${id} limit ${limit}`.execute(reader.query<TrackingTables>());
+  return rows.map((row) => ({ runId: row.run_id, startMs: row.start_ms }));
 }
 
 /** Takes every run of an experiment out of the lists. */

@@ -64,4 +64,65 @@ describeDatabases('the listing of runs', (open) => {
     database.clock.advance(120_000);
     expect(await listing()).toBe('listed');
   });
+
+  test('an experiment with many runs is deleted in short units, and nobody sees half of it', async () => {
+    const seen = new Set<string>();
+    let units = 0;
+    const lifecycles = async () => {
+      const rows = await database.read
+        .query<TrackingTables>()
+        .selectFrom('tracking_runs')
+        .select('tracking_runs.lifecycle')
+        .where('tracking_runs.project', '=', 'many')
+        .execute();
+      return [...new Set(rows.map((row) => row.lifecycle))].toSorted().join();
+    };
+    const watched: TestDatabase = {
+      ...database,
+      async write(context, work) {
+        const value = await database.write(context, work);
+        units += 1;
+        seen.add(await lifecycles());
+        await other.listRuns(); // what has left the lists does not come back meanwhile
+        return value;
+      },
+    };
+    const other = createTrackingAlone(watched);
+    const inProject = { project: 'many' };
+    const experimentId = await database.write(actor, (unit) =>
+      other.api.createExperiment(unit, { ...inProject, name: 'e' }),
+    );
+    for (let n = 0; n < 1100; n += 100)
+      await database.write(actor, async (unit) => {
+        for (let at = 0; at < 100; at += 1) {
+          const { info } = await other.api.createRun(unit, { ...inProject, experimentId, startMs: (n + at) % 7 });
+          await other.api.log(unit, { ...inProject, runId: info.runId, params: [{ key: 'p', value: String(at) }] });
+          await other.api.updateRun(unit, { ...inProject, runId: info.runId, status: 'FINISHED' });
+        }
+      });
+    await other.listRuns();
+    const listed = async (experiment: string) =>
+      (await other.api.countRuns(database.read, { ...inProject, experimentIds: [experiment], lifecycle: 'active' })) +
+      Number(
+        (
+          await database.read
+            .query<TrackingTables>()
+            .selectFrom('tracking_run_documents')
+            .innerJoin('tracking_runs', 'tracking_runs.run_id', 'tracking_run_documents.run_id')
+            .select(({ fn }) => fn.countAll<number>().as('count'))
+            .where('tracking_runs.project', '=', 'many')
+            .executeTakeFirst()
+        )?.count,
+      );
+    expect(await listed(experimentId)).toBe(2200);
+    units = 0;
+    seen.clear();
+    await other.api.deleteExperimentInSteps(actor, { ...inProject, experimentId });
+    expect(units).toBeGreaterThan(3);
+    expect([...seen]).toEqual(['active', 'deleted']);
+    expect(await listed(experimentId)).toBe(0);
+    await database.write(actor, (unit) => other.api.restoreExperiment(unit, { ...inProject, experimentId }));
+    await other.listRuns();
+    expect(await listed(experimentId)).toBe(2200);
+  }, 60_000);
 });

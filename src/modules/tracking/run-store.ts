@@ -77,6 +77,7 @@ export function listChildRows(
   return selectRuns(reader)
     .where('tracking_runs.parent_run_id', '=', parentRunId)
     .where('tracking_runs.project', '=', project)
+    .where('tracking_experiments.project', '=', project)
     .where('tracking_runs.lifecycle', '=', 'active')
     .orderBy('tracking_runs.start_ms', 'desc')
     .orderBy('tracking_runs.run_id')

@@ -1,5 +1,6 @@
 import type { Reader } from '#platform/database';
 import type { ArtifactService } from './artifact-service.ts';
+import type { ExperimentDeletion } from './experiment-deletion.ts';
 import type { ExperimentService } from './experiment-service.ts';
 import type { HistoryService } from './history-service.ts';
 import type { DatasetSummary } from './input-store.ts';
@@ -16,6 +17,7 @@ import type { Experiment, LoggedModel, Run } from './tracking-types.ts';
 /** Tracking's door for other modules and protocols. */
 export interface TrackingApi
   extends ExperimentService,
+    ExperimentDeletion,
     RunService,
     LoggingService,
     HistoryService,

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Consumer } from '#platform/events';
 import { createArtifactService } from './artifact-service.ts';
 import { createBatchOrdering } from './batch-ordering.ts';
+import { createExperimentDeletion } from './experiment-deletion.ts';
 import { createExperimentService } from './experiment-service.ts';
 import { createHistoryService } from './history-service.ts';
 import { createImportService } from './import-service.ts';
@@ -48,6 +49,7 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
   const purgeLoop = createPurgeLoop({ ...deps, steps, service: purges, purgeAfterMs: deps.purgeAfterMs });
   const api: TrackingApi = {
     ...experiments,
+    ...createExperimentDeletion({ ...deps, ...experiments, listing }),
     ...runs,
     ...models,
     ...purges,

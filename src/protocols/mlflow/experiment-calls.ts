@@ -114,7 +114,7 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
       permission: 'write',
       handle: async ({ fields, project, context }) => {
         const experimentId = experimentIdOf(fields);
-        await database.write(context.write, (unit) => tracking.deleteExperiment(unit, { project, experimentId }));
+        await tracking.deleteExperimentInSteps(context.write, { project, experimentId });
         return {};
       },
     },

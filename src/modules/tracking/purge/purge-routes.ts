@@ -95,7 +95,7 @@ export function registerPurgeRoutes(
 function registerExperimentDeletion(app: FastifyInstance, database: Database, api: TrackingApi): void {
   const { remove, restore, preview, purge } = experimentDeletion;
   registerOperation(app, remove, async ({ params: { experimentId }, context: { project, write } }, answer) => {
-    await database.write(write, (unit) => api.deleteExperiment(unit, { project, experimentId }));
+    await api.deleteExperimentInSteps(write, { project, experimentId });
     return answer(204, null);
   });
   registerOperation(app, restore, async ({ params: { experimentId }, context: { project, write } }, answer) => {

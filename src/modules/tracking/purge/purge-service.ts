@@ -1,6 +1,6 @@
 import { formatReference } from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
-import { type ExperimentService, findAnyExperimentRow } from '../experiment-service.ts';
+import { findAnyExperimentRow } from '../experiment-service.ts';
 import type { LoggedModelService } from '../logged-model-service.ts';
 import { findAnyLoggedModel, updateLoggedModel } from '../logged-model-store.ts';
 import type { RunService } from '../run-service.ts';
@@ -77,8 +77,7 @@ async function find(reader: Reader, { project, kind, id }: PurgeTarget): Promise
 }
 
 export function createPurgeService(
-  deps: Pick<ExperimentService, 'deleteExperiment'> &
-    Pick<RunService, 'deleteRun'> &
+  deps: Pick<RunService, 'deleteRun'> &
     Pick<LoggedModelService, 'deleteLoggedModel'> & {
       readonly steps: Pick<PurgeSteps, 'take'>;
       /** There is something to do; called after the commit. */
@@ -88,8 +87,9 @@ export function createPurgeService(
   const { steps, wake } = deps;
 
   async function deleteNow(unit: Unit, { project, kind, id }: PurgeTarget): Promise<void> {
-    if (kind === 'experiment') await deps.deleteExperiment(unit, { project, experimentId: id });
-    else if (kind === 'tracking-run') await deps.deleteRun(unit, { project, runId: id });
+    // an experiment leaves its project as it is: its runs, however many, are out of sight with it and are taken bit by bit
+    if (kind === 'experiment') return;
+    if (kind === 'tracking-run') await deps.deleteRun(unit, { project, runId: id });
     else await deps.deleteLoggedModel(unit, { project, modelId: id });
   }
 
