@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { ErrorBody } from './errors.ts';
+import type { StoredEvent } from './events.ts';
 import { defineOperation } from './operation.ts';
 import { pageFields, pageOf } from './page.ts';
 
@@ -16,6 +17,19 @@ export const EventOnWire = Type.Object({
   data: Type.Unknown(),
 });
 export type EventOnWire = Static<typeof EventOnWire>;
+
+/** An event as the API, the audit log and webhooks say it. */
+export const toEventOnWire = (event: StoredEvent): EventOnWire => ({
+  position: event.position,
+  id: event.id,
+  project: event.project,
+  subject: event.subject,
+  type: event.type,
+  actor: event.actor,
+  ...(event.cause !== undefined && { cause: event.cause }),
+  at: new Date(event.atMs).toISOString(),
+  data: event.data,
+});
 
 /** Server-sent events from here on, or from after `Last-Event-ID`. A raw route: `event: reset` says that some were missed. */
 export const eventStreamPath = '/api/v1/events/stream';

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { type AuditEntryView, auditExportPath, listAudit, verifyAudit } from '#contracts/audit';
+import { toEventOnWire } from '#contracts/event-operations';
 import type { StoredEvent } from '#contracts/events';
 import { defaultPageLimit } from '#contracts/page';
 import type { Database, Reader } from '#platform/database';
@@ -8,7 +9,6 @@ import type { EventLog } from '#platform/events';
 import { httpErrors, type Principal, registerOperation, registerRawRoute } from '#platform/http';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import type { AuditApi } from './audit-service.ts';
-import { toEventOnWire } from './event-routes.ts';
 import { listSealsOf } from './seal-store.ts';
 
 /** Pages of the log that one list request looks through for an actor. */

@@ -1,30 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import {
-  type EventOnWire,
   eventStreamPath,
   listEvents,
   listParkedEvents,
   retryParkedEvents,
+  toEventOnWire,
 } from '#contracts/event-operations';
-import type { StoredEvent } from '#contracts/events';
 import { defaultPageLimit } from '#contracts/page';
 import type { Consumers, EventLog } from '#platform/events';
 import { httpErrors, openEventStream, registerOperation, registerRawRoute } from '#platform/http';
 import type { Logger } from '#platform/log';
 import { decodeCursor, toPage } from '#platform/sql';
 import { feedEvents } from './event-feed.ts';
-
-export const toEventOnWire = (event: StoredEvent): EventOnWire => ({
-  position: event.position,
-  id: event.id,
-  project: event.project,
-  subject: event.subject,
-  type: event.type,
-  actor: event.actor,
-  ...(event.cause !== undefined && { cause: event.cause }),
-  at: new Date(event.atMs).toISOString(),
-  data: event.data,
-});
 
 export function registerEventRoutes(
   app: FastifyInstance,

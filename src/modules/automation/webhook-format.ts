@@ -1,5 +1,5 @@
 import { type WebhookFormatName, webhookEventTypes } from '#contracts/automation';
-import type { EventOnWire } from '#contracts/event-operations';
+import { toEventOnWire } from '#contracts/event-operations';
 import type { TidemillEvent } from '#contracts/event-types';
 import type { Reader } from '#platform/database';
 import { signBody } from './webhook-signature.ts';
@@ -30,25 +30,13 @@ export interface WebhookFormat {
   headersOf(message: WebhookMessage, secret: string | undefined, nowMs: number): Readonly<Record<string, string>>;
 }
 
-const toWire = (event: TidemillEvent): EventOnWire => ({
-  position: event.position,
-  id: event.id,
-  project: event.project,
-  subject: event.subject,
-  type: event.type,
-  actor: event.actor,
-  ...(event.cause !== undefined && { cause: event.cause }),
-  at: new Date(event.atMs).toISOString(),
-  data: event.data,
-});
-
 /** Our own: the event as the log has it. */
 export const tidemillFormat: WebhookFormat = {
   name: 'tidemill',
   types: webhookEventTypes,
   secureOnly: false,
   typeOf: (event) => event.type,
-  bodyOf: async (_reader, event) => JSON.stringify(toWire(event)),
+  bodyOf: async (_reader, event) => JSON.stringify(toEventOnWire(event)),
   exampleOf: (type, nowMs) => JSON.stringify({ type, at: new Date(nowMs).toISOString(), data: {} }),
   headersOf: ({ deliveryId, eventId, type, body }, secret, nowMs) => ({
     'idempotency-key': eventId,
