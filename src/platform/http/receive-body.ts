@@ -75,7 +75,7 @@ export async function receiveBody<T>(
     if (stalled === undefined) {
       await chunks.return?.();
       await giveUp(request, reply, body, announced && announced - receivedBytes);
-    } else endSoon(request, reply, 0);
+    } else endSoon(request, reply, 0, body);
     throw error;
   } finally {
     clearInterval(watch);
@@ -93,6 +93,15 @@ function announcedBytes({ headers }: FastifyRequest): number | undefined {
   return text === undefined ? undefined : Number(text);
 }
 
+/**
+ * The same for a body that was refused while it was read as a whole. Fastify would end the connection in any case, and at once:
+ * a client that is still sending then may not see the answer.
+ */
+export async function giveUpWhole(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  void reply.removeHeader('connection');
+  if (!request.raw.complete) await giveUp(request, reply, request.raw, announcedBytes(request));
+}
+
 async function giveUp(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -104,7 +113,7 @@ async function giveUp(
     const ended = await dropRest(body);
     if (ended) return;
   }
-  endSoon(request, reply, lingerMs);
+  endSoon(request, reply, lingerMs, body);
 }
 
 /** True when the body has ended. */
@@ -129,13 +138,13 @@ async function dropRest(body: Readable): Promise<boolean> {
 }
 
 /** Lets the sender take the answer, and ends the connection unless its body has come to an end meanwhile. */
-function endSoon(request: FastifyRequest, reply: FastifyReply, afterMs: number): void {
+function endSoon(request: FastifyRequest, reply: FastifyReply, afterMs: number, body: Readable): void {
   reply.raw.once('finish', () => {
     const timer = setTimeout(() => {
       if (!request.raw.complete) request.raw.destroy();
     }, afterMs);
     timer.unref();
-    if (request.body instanceof Readable) request.body.resume();
+    body.resume();
   });
 }
 

@@ -8,6 +8,7 @@ import { defineOperation, type Permission } from '#contracts/operation';
 import { AppError } from '../errors.ts';
 import { createLogger } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
+import { talkTo } from '../testing/raw-connection.ts';
 import { openEventStream } from './event-stream.ts';
 import { registerOperation } from './operation-route.ts';
 import { registerRawRoute } from './raw-route.ts';
@@ -390,6 +391,39 @@ test('an upload that is refused before its end gets its answer, and its connecti
   };
   expect(await send('PUT', '/bytes', Buffer.alloc(1_500_000))).toEqual([413, 'close']);
   expect((await send('GET', '/health/live', ''))[0]).toBe(200);
+});
+
+describe('a JSON body that is too large', () => {
+  const head = (path: string, length: string) =>
+    `PUT ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${editor.authorization}\r\nContent-Type: application/json\r\n${length}\r\n\r\n`;
+  const refused = { status: 413, body: expect.stringContaining('BODY_TOO_LARGE') };
+
+  test('is answered, and its connection goes on when little of it is left', async () => {
+    const { app } = await open();
+    const talk = talkTo(await listen(app));
+    for (const [announced, sent] of [
+      ['Content-Length: 1001', 'x'.repeat(1001)],
+      ['Content-Length: 1000000', 'x'.repeat(1_000_000)],
+      ['Transfer-Encoding: chunked', `${(900_000).toString(16)}\r\n${'x'.repeat(900_000)}\r\n0\r\n\r\n`],
+    ] as const) {
+      talk.send(head('/api/v1/things/a', announced));
+      talk.send(sent);
+      expect([announced, await talk.answer()]).toEqual([announced, refused]);
+      expect((await talk.ask('GET /health/live HTTP/1.1')).status).toBe(200);
+    }
+  });
+
+  test('is answered once and ended when much of it is left', async () => {
+    const { app } = await open();
+    const port = await listen(app);
+    for (const announced of ['Content-Length: 100000000000', 'Transfer-Encoding: chunked']) {
+      const talk = talkTo(port);
+      talk.send(head('/api/v1/things/a', announced));
+      if (announced.startsWith('Transfer')) talk.send(`${(3_000_000).toString(16)}\r\n${'x'.repeat(3_000_000)}\r\n`);
+      expect([announced, await talk.answer()]).toEqual([announced, refused]);
+      await talk.closed;
+    }
+  });
 });
 
 test('health says what is missing', async () => {

@@ -16,6 +16,7 @@ import { registerOpenApi } from './openapi.ts';
 import { registerOperation } from './operation-route.ts';
 import { projectOf, stripProjectPrefix } from './project-prefix.ts';
 import { registerRawRoute } from './raw-route.ts';
+import { giveUpWhole } from './receive-body.ts';
 import { type Authenticate, anonymous, createRequestContext, type Principal } from './request-context.ts';
 import { type RequestState, type RouteAccess, requireAccess, type SensitiveRead } from './route-access.ts';
 import { createSchemaCompiler } from './validation.ts';
@@ -67,6 +68,8 @@ export interface HttpServerOptions {
   readonly openApi?: boolean;
 }
 
+/** Errors of reading a body, after which Fastify ends the connection; ours never have such a code. */
+const bodyWasRead = /^FST_ERR_CTP_/;
 const saneRequestId = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 
 /** In the place of Fastify's own compilers, which it would load at each start: ours are set before the first route. */
@@ -138,6 +141,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     const limitBytes = request.routeOptions.bodyLimit ?? options.bodyLimitBytes;
     const { error, status } = toAppError(thrown, limitBytes);
     if (status >= 500) logFailure(logger, request, error, thrown);
+    if (bodyWasRead.test(thrown.code)) await giveUpWhole(request, reply);
     void reply.status(status);
     if (status === 401) void reply.header('www-authenticate', 'Bearer');
     // an upload given up half-way: what is still to come of it would be read as the next request
