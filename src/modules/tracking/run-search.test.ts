@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isAppError } from '#platform/errors';
 import { describeDatabases, type TestDatabase } from '#platform/testing/database';
+import { type Asked, print, printOrder } from '#platform/testing/reference-filter';
 import { type Run, type TrackingApi, type TrackingModule, toRunDocument } from './index.ts';
 import type { RunPosition } from './run-search-plan.ts';
-import { type Asked, compareRuns, matches, print, printOrder } from './testing/reference-search.ts';
+import { compareRuns, matches } from './testing/reference-search.ts';
 import { createTrackingAlone } from './testing/tracking-alone.ts';
 
 const actor = { actor: 'user:test' };
