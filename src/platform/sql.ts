@@ -35,6 +35,10 @@ export function like(reader: Pick<Reader, 'dialect'>, column: string, pattern: s
     : sql<SqlBool>`${sql.ref(column)} ilike ${pattern} escape '\\'`;
 }
 
+/** Columns of integers compare with any number: PostgreSQL takes a bare parameter there for an integer. */
+export const toNumberParameter = ({ dialect }: Pick<Reader, 'dialect'>, value: number) =>
+  dialect === 'sqlite' || Number.isSafeInteger(value) ? sql`${value}` : sql`${value}::double precision`;
+
 /** A text for use inside a `like` pattern, standing for itself. */
 export function escapeLike(text: string): string {
   return text.replaceAll(/[\\%_]/g, (character) => `\\${character}`);

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Comparison, Ordering } from '#modules/tracking';
 import type { Reader } from '#platform/database';
-import { inList } from '#platform/sql';
+import { inList, toNumberParameter } from '#platform/sql';
 import { compilePattern } from './text-pattern.ts';
 import { metadataKeys, tagKeys } from './trace-keys.ts';
 import { tracesErrors } from './traces-errors.ts';
@@ -185,7 +185,7 @@ function compareAttribute(compiler: Compiler, comparison: Comparison): Sql {
   const number = Object.hasOwn(numbers, key) ? numbers[key] : undefined;
   if (number !== undefined) {
     if (!isSign(operator)) throw invalid(`'${operator}' cannot compare the number '${key}'`);
-    return sql`${number} ${signs[operator]} ${requireNumber(comparison)}`;
+    return sql`${number} ${signs[operator]} ${toNumberParameter(compiler.reader, requireNumber(comparison))}`;
   }
   const column = Object.hasOwn(texts, key) ? texts[key] : undefined;
   if (column !== undefined) {

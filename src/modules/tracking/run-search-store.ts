@@ -1,12 +1,12 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
-import { inList } from '#platform/sql';
+import { inList, toNumberParameter } from '#platform/sql';
 import { special } from './metric-value.ts';
 import { headLength, isUnlisted } from './run-listing-store.ts';
 import type { ListedComparison, RunPosition, SortTerm } from './run-search-plan.ts';
 import { runSchema } from './run-search-schema.ts';
 import type { Comparison } from './search-grammar.ts';
-import { asKey, compareText, compileFilter, signOf, toNumberParameter } from './search-store.ts';
+import { asKey, compareText, compileFilter, signOf } from './search-store.ts';
 import type { Lifecycle, TrackingTables } from './tracking-tables.ts';
 
 type Dialect = Pick<Reader, 'dialect'>;

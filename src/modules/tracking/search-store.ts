@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
-import { inList, like } from '#platform/sql';
+import { inList, like, toNumberParameter } from '#platform/sql';
 import { special } from './metric-value.ts';
 import type { Comparison, ComparisonOperator, Identifier, Ordering } from './search-grammar.ts';
 import { trackingErrors } from './tracking-errors.ts';
@@ -121,10 +121,6 @@ export function compareText(reader: Reader, column: string, comparison: Comparis
   if (comparison.operator === 'ILIKE') return sql`${like(reader, column, text.replaceAll('\\', '\\\\'))}`;
   return sql`${sql.ref(column)} ${signOf(comparison.operator)} ${text}`;
 }
-
-/** Columns of integers compare with any number: PostgreSQL takes a bare parameter there for an integer. */
-export const toNumberParameter = ({ dialect }: Pick<Reader, 'dialect'>, value: number) =>
-  dialect === 'sqlite' || Number.isSafeInteger(value) ? sql`${value}` : sql`${value}::double precision`;
 
 const compareNumber = (reader: Reader, column: string, comparison: Comparison) =>
   sql`${sql.ref(column)} ${signOf(comparison.operator)} ${toNumberParameter(reader, requireNumber(comparison))}`;
