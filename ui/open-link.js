@@ -12,17 +12,20 @@ function pageOf(fragment) {
   const project = asked.get('workspace') ?? '';
   // a client that names its project by a header says it in the link alone
   const root = plainName.test(project) ? `/projects/${project}` : prefix;
-  const page = pageBelow(path, asked.get('selectedRunUuid') ?? '');
+  const trace = asked.get('selectedEvaluationId') ?? asked.get('selectedTraceId') ?? '';
+  const page = pageBelow(path, asked.get('selectedRunUuid') ?? '', trace);
   return page === undefined ? undefined : root + page;
 }
 
-function pageBelow(path, selectedRun) {
+function pageBelow(path, selectedRun, selectedTrace) {
   const parts = path.split('/').filter((part) => part !== '');
   const [kind, id, below, inner] = parts;
   if (kind === 'experiments' && id === undefined) return '/ui/experiments';
   if (kind === 'experiments' && (below === 'runs' || below === 'models') && inner !== undefined)
     return `/ui/experiments/${id}/${below}/${inner}`;
   if (kind === 'experiments' && plainName.test(selectedRun)) return `/ui/experiments/${id}/runs/${selectedRun}`;
+  if (kind === 'experiments' && /^tr-\w+$/.test(selectedTrace)) return `/ui/traces/${selectedTrace}`;
+  if (kind === 'experiments' && below === 'traces') return `/ui/experiments/${id}/traces`;
   if (kind === 'experiments') return `/ui/experiments/${id}`;
   if (kind === 'models' && id === undefined) return '/ui/models';
   if (kind === 'models' && below === 'versions' && inner !== undefined) return `/ui/models/${id}/versions/${inner}`;

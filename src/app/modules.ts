@@ -18,7 +18,7 @@ import { createProjectsModule, type ProjectsModule } from '#modules/projects';
 import { createRegistryModule, type RegistryApi } from '#modules/registry';
 import { createRolloutsModule } from '#modules/rollouts';
 import { createSecretsModule, type SecretsModule } from '#modules/secrets';
-import { createTracesModule } from '#modules/traces';
+import { createTracesModule, type TracesApi } from '#modules/traces';
 import { createTrackingModule, type TrackingApi } from '#modules/tracking';
 import { createWorkspaceModule } from '#modules/workspace';
 import type { Consumer } from '#platform/events';
@@ -46,7 +46,12 @@ export interface Modules {
   readonly secrets: SecretsModule;
   readonly alerts: AlertsModule;
   /** What the pages of records read. */
-  readonly records: { readonly tracking: TrackingApi; readonly registry: RegistryApi; readonly lineage: LineageApi };
+  readonly records: {
+    readonly tracking: TrackingApi;
+    readonly registry: RegistryApi;
+    readonly lineage: LineageApi;
+    readonly traces: TracesApi;
+  };
 }
 
 /** Builds the modules, each after those that it calls. */
@@ -224,7 +229,7 @@ export function createModules(platform: Platform): Modules {
     jobs,
     secrets,
     alerts,
-    records: { tracking: tracking.api, registry: registry.api, lineage: lineage.api },
+    records: { tracking: tracking.api, registry: registry.api, lineage: lineage.api, traces: traces.api },
     all: [
       projects,
       identity,

@@ -1,5 +1,5 @@
 export { type ResourceSpans, toTraceBatches } from './span-batch.ts';
-export { type SpanAttribute, type SpanValue, toDouble, toInteger } from './span-value.ts';
+export { type SpanAttribute, type SpanValue, toDouble, toInteger, toText } from './span-value.ts';
 export type { Aggregation, MetricView } from './trace-metrics-read-model.ts';
 export { isNewestFirst } from './trace-search-read-model.ts';
 export { createTracesModule, type TracesApi, type TracesModule } from './traces-module.ts';

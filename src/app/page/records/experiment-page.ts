@@ -43,6 +43,7 @@ export async function experimentPage(deps: Deps, experiment: Experiment, query: 
       ['experiment', experiment.experimentId],
       ['created', instant(experiment.createdMs)],
       ['artifacts at', html`<code>${experiment.artifactLocation}</code>`],
+      ['traces', html`<a href="${paths.traces(experiment.experimentId)}">of this experiment</a>`],
     ])}
     ${card(
       query.deleted ? 'Deleted runs' : 'Runs',

@@ -9,6 +9,8 @@ export interface Paths {
   experiment(id: string): string;
   run(experimentId: string, runId: string): string;
   loggedModel(experimentId: string, modelId: string): string;
+  traces(experimentId: string): string;
+  trace(traceId: string): string;
   model(name: string): string;
   version(name: string, version: string | number): string;
   /** Bytes of a run's file. */
@@ -31,6 +33,8 @@ export function pathsOf(project: string): Paths {
     experiment: (id) => `${root}/ui/experiments/${part(id)}`,
     run: (experimentId, runId) => `${root}/ui/experiments/${part(experimentId)}/runs/${part(runId)}`,
     loggedModel: (experimentId, modelId) => `${root}/ui/experiments/${part(experimentId)}/models/${part(modelId)}`,
+    traces: (experimentId) => `${root}/ui/experiments/${part(experimentId)}/traces`,
+    trace: (traceId) => `${root}/ui/traces/${part(traceId)}`,
     model: (name) => `${root}/ui/models/${part(name)}`,
     version: (name, version) => `${root}/ui/models/${part(name)}/versions/${part(String(version))}`,
     artifact: (runId, path) => `${root}/get-artifact?run_id=${part(runId)}&path=${part(path)}`,
@@ -40,6 +44,7 @@ export function pathsOf(project: string): Paths {
       if (kind === 'tracking-run') return `${root}/ui/runs/${part(name)}`;
       if (kind === 'logged-model') return `${root}/ui/logged-models/${part(name)}`;
       if (kind === 'experiment') return paths.experiment(name);
+      if (kind === 'trace') return paths.trace(name);
       if (kind !== 'model') return undefined;
       return at === undefined ? paths.model(name) : paths.version(name, at);
     },

@@ -1,16 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { LineageApi } from '#modules/lineage';
 import type { RegistryApi } from '#modules/registry';
+import type { TracesApi } from '#modules/traces';
 import type { TrackingApi } from '#modules/tracking';
 import type { Reader } from '#platform/database';
 import type { AppError } from '#platform/errors';
-import { registerRawRoute } from '#platform/http';
+import { registerRawRoute, type Sensitive } from '#platform/http';
 import { experimentPage, experimentsPage } from './experiment-page.ts';
 import { html } from './html.ts';
 import { loggedModelPage, modelPage, modelsPage, versionPage } from './model-pages.ts';
 import { countIn, layout, textIn } from './parts.ts';
 import { type Paths, pathsOf } from './paths.ts';
 import { runPage } from './run-page.ts';
+import { tracePage, tracesPage } from './trace-pages.ts';
 
 /** No script at all, nothing from elsewhere; forms ask this server alone. */
 const securityPolicy =
@@ -41,16 +43,18 @@ export function registerRecords(
     readonly tracking: TrackingApi;
     readonly registry: RegistryApi;
     readonly lineage: LineageApi;
+    readonly traces: TracesApi;
   },
 ): void {
-  const { reader, tracking, registry } = deps;
+  const { reader, tracking, registry, traces } = deps;
 
-  function page(path: string, missing: string, handle: Handle): void {
+  function page(path: string, missing: string, handle: Handle, sensitive?: Sensitive): void {
     registerRawRoute(app, {
       id: `page ${path}`,
       method: 'GET',
       path: `/ui${path}`,
       permission: 'read',
+      ...(sensitive !== undefined && { sensitive }),
       renderError: (error, request, reply) => sendProblem(error, request, reply),
       handle: async (request, reply, { project }) => {
         const paths = pathsOf(project);
@@ -113,6 +117,19 @@ export function registerRecords(
       return model && loggedModelPage({ ...deps, paths }, model, textIn(query['path']));
     },
   );
+
+  page('/experiments/:experimentId/traces', 'There is no such experiment in this project.', async (asked) => {
+    const { paths, params, query } = asked;
+    const experiment = await tracking.experiment(reader, paths.project, params['experimentId'] ?? '');
+    const choice = { filter: textIn(query['filter']), after: textIn(query['after']) };
+    return experiment && tracesPage({ reader, traces, paths }, experiment, choice);
+  });
+  const showTrace: Handle = async ({ paths, params }) => {
+    const [trace] = await traces.traces(reader, paths.project, [params['traceId'] ?? '']);
+    if (trace === undefined) return undefined;
+    return tracePage(paths, trace, await tracking.experiment(reader, paths.project, trace.info.experimentId));
+  };
+  page('/traces/:traceId', 'There is no such trace in this project.', showTrace, 'trace');
 
   // a reference does not say in which experiment its run or model is
   page('/runs/:runId', 'There is no such run in this project.', async ({ paths, params, reply }) => {

@@ -22,9 +22,9 @@ async function openServer(flags: Record<string, string> = {}) {
     await app.close();
     await platform.close();
   });
-  const { tracking, registry } = modules.records;
+  const { tracking, registry, traces } = modules.records;
   const write: typeof platform.database.write = (...args) => platform.database.write(...args);
-  return { app, tracking, registry, write, projects: modules.projects.api };
+  return { app, tracking, registry, traces, write, projects: modules.projects.api };
 }
 
 const actor = { actor: 'user:test' };
@@ -158,6 +158,61 @@ test('models and versions have pages; with auth a browser is asked for a token, 
   expect(refused.headers['content-type']).toContain('text/html');
 });
 
+test('a trace shows its spans below each other as text, and its experiment lists it', async () => {
+  const { app, traces, write } = await openServer();
+  const attributes = [{ key: 'mlflow.spanInputs', value: { stringValue: hostile } }];
+  const span = (id: number, parent: number | undefined, name: string) => ({
+    traceId: 'a'.repeat(32),
+    spanId: String(id).padStart(16, '0'),
+    ...(parent !== undefined && { parentSpanId: String(parent).padStart(16, '0') }),
+    name,
+    startTimeUnixNano: `${id}000000000`,
+    endTimeUnixNano: `${id + 1}000000000`,
+    attributes,
+  });
+  const sent = await app.inject({
+    method: 'POST',
+    url: '/v1/traces',
+    headers: { 'content-type': 'application/json', 'x-mlflow-experiment-id': '0', host: 'localhost' },
+    payload: {
+      resourceSpans: [
+        { scopeSpans: [{ spans: [span(1, undefined, hostile), span(2, 1, 'child'), span(3, 2, 'grand')] }] },
+      ],
+    },
+  });
+  expect(sent.statusCode).toBe(200);
+  const id = `tr-${'a'.repeat(32)}`;
+  await write(actor, (unit) =>
+    traces.createAssessment(unit, {
+      project: 'default',
+      traceId: id,
+      assessment: {
+        kind: 'feedback',
+        name: 'good',
+        value: true,
+        error: undefined,
+        sourceType: 'HUMAN',
+        sourceId: hostile,
+        rationale: undefined,
+        metadata: undefined,
+        spanId: undefined,
+      },
+    }),
+  );
+  const { body, headers } = await app.inject(`/ui/traces/${id}`);
+  expect(headers['content-security-policy']).toContain("default-src 'none'");
+  expect(body).not.toContain('<img src=x');
+  expect(body).toMatch(/· child[^]*· · grand/);
+  expect(body).toContain('feedback good by HUMAN');
+  const list = (await app.inject('/ui/experiments/0/traces')).body;
+  expect(list).toContain(`/ui/traces/${id}`);
+  expect(list).not.toContain('<img src=x');
+  expect((await app.inject("/ui/experiments/0/traces?filter=status%20%3D%20'ERROR'")).body).toContain('No traces.');
+  expect((await app.inject('/ui/experiments/0/traces?filter=nonsense')).body).toContain('role="alert"');
+  for (const missing of ['/ui/traces/tr-none', '/ui/experiments/77/traces'])
+    expect((await app.inject(missing)).statusCode).toBe(404);
+});
+
 test("links of MLflow's page open the page here", async () => {
   const { app } = await openServer();
   const script = (await app.inject('/ui/open-link.js')).body;
@@ -173,7 +228,9 @@ test("links of MLflow's page open the page here", async () => {
   expect(from('/', '#/experiments/1/runs/abc/artifacts/model?x=1')).toBe('/ui/experiments/1/runs/abc');
   expect(from('/projects/flights/', '#/experiments/1')).toBe('/projects/flights/ui/experiments/1');
   expect(from('/projects/flights', '#/experiments/1/models/m-1')).toBe('/projects/flights/ui/experiments/1/models/m-1');
-  expect(from('/', '#/experiments/1/traces?selectedEvaluationId=tr-1')).toBe('/ui/experiments/1');
+  expect(from('/', '#/experiments/1/traces?selectedEvaluationId=tr-1')).toBe('/ui/traces/tr-1');
+  expect(from('/projects/p/', '#/experiments/1/traces')).toBe('/projects/p/ui/experiments/1/traces');
+  expect(from('/', '#/experiments/1/traces?selectedEvaluationId=..%2Fx')).toBe('/ui/experiments/1/traces');
   expect(from('/', '#/models/Late%20arrivals/versions/3')).toBe('/ui/models/Late%20arrivals/versions/3');
   expect(from('/', '#/models/late')).toBe('/ui/models/late');
   // a client that names its project by a header has no prefix in the address, and says the project in the link
