@@ -74,6 +74,19 @@ test('another process goes on with a group, and joins what was joined before it 
   expect(await open().pieces.join(group, joined)).toEqual(info);
 });
 
+test('another process knows which version of a part lies in its place', async () => {
+  const { open } = setUp();
+  const { pieces } = open();
+  for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
+    const parts = [randomBytes(300), randomBytes(300)];
+    const put = (number: number, bytes: Uint8Array) => pieces.put(name, number, chunks(bytes), announced(bytes, 2));
+    await put(1, randomBytes(300));
+    const joined = [await put(1, parts[0]!), await put(2, parts[1]!)];
+    const info = await pieces.join(name, joined);
+    expect([info.sha256, await open().pieces.join(name, joined)]).toEqual([sha256(Buffer.concat(parts)), info]);
+  }
+});
+
 test('what a power cut took of a part is found by a new process, and the part can be put again', async () => {
   const { open, inGroup } = setUp();
   const parts = [randomBytes(3_000), randomBytes(3_000)];
