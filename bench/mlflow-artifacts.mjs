@@ -32,6 +32,9 @@ const { values } = parseArgs({
 const [megabytes, rounds] = [Number(values.megabytes), Number(values.rounds)];
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
+const completed = ({ completion }) =>
+  completion === undefined ? '' : `   completing took ${completion.toFixed(1)} s at most`;
+
 const waited = ({ p50Ms, p99Ms, mostMs }) =>
   p50Ms === undefined
     ? ''
@@ -72,9 +75,9 @@ async function transfer(server, what, path, file) {
   try {
     const options = JSON.stringify({ base: server.base, what, file, path });
     const { stdout } = await promisify(execFile)('python3', [script, options]);
-    const { seconds, bytes } = JSON.parse(stdout);
+    const { seconds, completion, bytes } = JSON.parse(stdout);
     const processor = (processorMs(server.group) - usedBefore) / (bytes / 1e9) / 1000;
-    return { perSecond: bytes / 1e6 / seconds, processor, growth: peak - before, pings: await endPings() };
+    return { perSecond: bytes / 1e6 / seconds, completion, processor, growth: peak - before, pings: await endPings() };
   } finally {
     clearInterval(sampling);
   }
@@ -108,6 +111,7 @@ try {
     best: Math.max(...all.map((one) => one.perSecond)),
     processor: median(all.map((one) => one.processor)),
     growth: Math.max(...all.map((one) => one.growth)),
+    ...(all[0].completion !== null && { completion: Math.max(...all.map((one) => one.completion)) }),
     ...(values.pings && {
       p50Ms: median(all.map((one) => one.pings.p50Ms)),
       p99Ms: median(all.map((one) => one.pings.p99Ms)),
@@ -118,7 +122,7 @@ try {
   else
     for (const row of rows)
       console.log(
-        `${row.name.padEnd(20)} ${row.perSecond.toFixed(0).padStart(5)} MB/s   best ${row.best.toFixed(0).padStart(5)}   ${row.processor.toFixed(2)} s of processor a GB   memory grew by ${row.growth.toFixed(0)} MB at most${waited(row)}`,
+        `${row.name.padEnd(20)} ${row.perSecond.toFixed(0).padStart(5)} MB/s   best ${row.best.toFixed(0).padStart(5)}   ${row.processor.toFixed(2)} s of processor a GB   memory grew by ${row.growth.toFixed(0)} MB at most${completed(row)}${waited(row)}`,
       );
 } finally {
   await Promise.all(servers.map((server) => server.stop()));
