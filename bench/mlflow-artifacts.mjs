@@ -1,12 +1,13 @@
 // One large artifact through the proxy, up and down: MB/s of Tidemill beside a real `mlflow server`, both with their
-// default settings, and how much the memory of each server grows meanwhile. Every upload of ours is durable (fsync) and
-// hashed; MLflow's is neither.
+// default settings, how much the memory of each server grows meanwhile, and how long one that asks for something small
+// waits (with --pings; they cost a little of the throughput). Every upload of ours is durable (fsync) and hashed;
+// MLflow's is neither.
 //   MLFLOW_VENV=<folder of a venv with mlflow> npm run build && node bench/mlflow-artifacts.mjs
-//     [--megabytes 2048] [--rounds 3] [--url <a Tidemill that is up>] [--args '<more arguments of up>'] [--json]
+//     [--megabytes 2048] [--rounds 3] [--pings] [--url <a Tidemill that is up>] [--args '<more arguments of up>'] [--json]
 // Goals: at least MLflow's throughput each way; memory grows by less than 64 MB. Rounds alternate between the servers;
 // the best round is printed too, for a machine that does other things meanwhile. Multipart is ours alone: MLflow has it
 // for S3 and its like only.
-import { execFile } from 'node:child_process';
+import { execFile, fork } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,18 +17,28 @@ import { parseArgs, promisify } from 'node:util';
 import { processorMs } from './support/load.mjs';
 import { startMlflow, startTidemill } from './support/servers.mjs';
 
-const script = join(fileURLToPath(import.meta.url), '../support/artifact.py');
+const support = join(fileURLToPath(import.meta.url), '../support');
+const script = join(support, 'artifact.py');
 const { values } = parseArgs({
   options: {
     megabytes: { type: 'string', default: '2048' },
     rounds: { type: 'string', default: '3' },
     url: { type: 'string' },
     args: { type: 'string', default: '' },
+    pings: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
 const [megabytes, rounds] = [Number(values.megabytes), Number(values.rounds)];
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+const completed = ({ completion }) =>
+  completion === undefined ? '' : `   completing took ${completion.toFixed(1)} s at most`;
+
+const waited = ({ p50Ms, p99Ms, mostMs }) =>
+  p50Ms === undefined
+    ? ''
+    : `   small GETs: p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, ${mostMs.toFixed(0)} ms at most`;
 
 /** Memory of every process of a group in MB, shared pages counted in part. */
 function memoryMb(group) {
@@ -43,17 +54,30 @@ function memoryMb(group) {
   return kilobytes / 1024;
 }
 
+/** Asks for something small until the answer is called, which says how long that took. */
+function startPings(base) {
+  if (!values.pings) return async () => undefined;
+  const child = fork(join(support, 'pings.mjs'), [`${base}/api/2.0/mlflow/experiments/get?experiment_id=0`]);
+  return () =>
+    new Promise((resolve, reject) => {
+      child.once('message', resolve);
+      child.once('exit', (code) => reject(new Error(`the pings ended with ${code}`)));
+      child.send('stop');
+    });
+}
+
 async function transfer(server, what, path, file) {
   const before = memoryMb(server.group);
   let peak = before;
   const sampling = setInterval(() => (peak = Math.max(peak, memoryMb(server.group))), 200);
+  const endPings = startPings(server.base);
   const usedBefore = processorMs(server.group);
   try {
     const options = JSON.stringify({ base: server.base, what, file, path });
     const { stdout } = await promisify(execFile)('python3', [script, options]);
-    const { seconds, bytes } = JSON.parse(stdout);
+    const { seconds, completion, bytes } = JSON.parse(stdout);
     const processor = (processorMs(server.group) - usedBefore) / (bytes / 1e9) / 1000;
-    return { perSecond: bytes / 1e6 / seconds, processor, growth: peak - before };
+    return { perSecond: bytes / 1e6 / seconds, completion, processor, growth: peak - before, pings: await endPings() };
   } finally {
     clearInterval(sampling);
   }
@@ -87,12 +111,18 @@ try {
     best: Math.max(...all.map((one) => one.perSecond)),
     processor: median(all.map((one) => one.processor)),
     growth: Math.max(...all.map((one) => one.growth)),
+    ...(all[0].completion !== null && { completion: Math.max(...all.map((one) => one.completion)) }),
+    ...(values.pings && {
+      p50Ms: median(all.map((one) => one.pings.p50Ms)),
+      p99Ms: median(all.map((one) => one.pings.p99Ms)),
+      mostMs: Math.max(...all.map((one) => one.pings.mostMs)),
+    }),
   }));
   if (values.json) console.log(JSON.stringify({ rows, megabytes, rounds }, null, 2));
   else
     for (const row of rows)
       console.log(
-        `${row.name.padEnd(20)} ${row.perSecond.toFixed(0).padStart(5)} MB/s   best ${row.best.toFixed(0).padStart(5)}   ${row.processor.toFixed(2)} s of processor a GB   memory grew by ${row.growth.toFixed(0)} MB at most`,
+        `${row.name.padEnd(20)} ${row.perSecond.toFixed(0).padStart(5)} MB/s   best ${row.best.toFixed(0).padStart(5)}   ${row.processor.toFixed(2)} s of processor a GB   memory grew by ${row.growth.toFixed(0)} MB at most${completed(row)}${waited(row)}`,
       );
 } finally {
   await Promise.all(servers.map((server) => server.stop()));

@@ -52,7 +52,8 @@ def request(url: str, method: str, *, file=None, start=0, size=0, body=b"", sink
         return {k.lower(): v for k, v in headers.items()}, rest, got
 
 
-def multipart(base: str, file: str, path: str, size: int) -> None:
+def multipart(base: str, file: str, path: str, size: int) -> float:
+    """Answers how many seconds of it the completion took."""
     folder, name = path.rsplit("/", 1)
     count = -(-size // PART)
 
@@ -72,13 +73,16 @@ def multipart(base: str, file: str, path: str, size: int) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         parts = list(pool.map(put, created["credentials"]))
+    begun = time.perf_counter()
     step("complete", {"upload_id": created["upload_id"], "parts": parts})
+    return time.perf_counter() - begun
 
 
 def main() -> None:
     options = json.loads(sys.argv[1])
     base, file, path = options["base"], options["file"], options["path"]
     size = os.path.getsize(file)
+    completion = None
     begun = time.perf_counter()
     if options["what"] == "put":
         request(f"{base}{PROXY}/artifacts/{path}", "PUT", file=file, size=size)
@@ -86,8 +90,9 @@ def main() -> None:
         _, _, got = request(f"{base}{PROXY}/artifacts/{path}", "GET", sink=True)
         assert got == size, f"{got} bytes came of {size}"
     else:
-        multipart(base, file, path, size)
-    print(json.dumps({"seconds": time.perf_counter() - begun, "bytes": size}))
+        completion = multipart(base, file, path, size)
+    seconds = time.perf_counter() - begun
+    print(json.dumps({"seconds": seconds, "completion": completion, "bytes": size}))
 
 
 main()

@@ -346,8 +346,8 @@ export const exportFiles = defineOperation({
   path: '/api/v1/transfer/files',
   summary: 'Every file below a folder of artifacts, with its digest.',
   permission: 'read',
-  query: record({ folder: Type.String({ maxLength: 4096 }) }),
-  responses: { 200: Type.Object({ items: Type.Array(FileRecord) }) },
+  query: record({ ...page, folder: Type.String({ maxLength: 4096 }) }),
+  responses: { 200: Type.Object({ items: Type.Array(FileRecord), ...next }) },
   errors: ['ARTIFACT_PATH_INVALID'],
 });
 

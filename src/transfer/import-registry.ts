@@ -3,6 +3,7 @@ import { batchesOf } from './batches.ts';
 import type { Progress } from './progress.ts';
 import { ownerOfUri, type Source } from './source.ts';
 import type { TidemillApi } from './target-api.ts';
+import { pagesOf } from './tidemill-source.ts';
 
 export interface ImportedRegistry {
   readonly records: readonly ModelRecord[];
@@ -61,8 +62,9 @@ async function moveVersion(
     resolveIndirect(version.source, places) ?? relocate(version.storageLocation || version.source, places);
   if (!storageLocation.startsWith(ours)) return { ...version, source, storageLocation, files: [] };
   const folder = storageLocation.slice(ours.length);
-  const { items } = await api.call(exportFiles, { query: { folder } });
-  const files = items.map((file) => ({ ...file, path: file.path.slice(folder.length + 1) }));
+  const files: VersionRecord['files'] = [];
+  for await (const page of pagesOf((cursor) => api.call(exportFiles, { query: { ...cursor, folder } })))
+    for (const file of page) files.push({ ...file, path: file.path.slice(folder.length + 1) });
   return { ...version, source, storageLocation, files };
 }
 

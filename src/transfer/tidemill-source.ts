@@ -19,7 +19,7 @@ interface Page<Item> {
   readonly next?: string;
 }
 
-async function* pagesOf<Item>(
+export async function* pagesOf<Item>(
   ask: (page: { readonly cursor?: string }) => Promise<Page<Item>>,
 ): AsyncGenerator<readonly Item[]> {
   for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
@@ -39,16 +39,17 @@ function withoutPlace<Given extends { keptAt?: string }>(given: Given): Omit<Giv
 /** A project of a Tidemill, by its bulk API. */
 export function createTidemillSource(api: TidemillApi, label: string): Source {
   async function* filesBelow(folder: string): AsyncGenerator<SourceFile> {
-    for (const { path, sha256, sizeBytes } of (await api.call(exportFiles, { query: { folder } })).items)
-      yield {
-        path: path.slice(folder.length + 1),
-        sizeBytes,
-        sha256,
-        async open() {
-          const { body } = await api.request(`/api/v1/artifacts/${sha256}`);
-          return Readable.fromWeb((body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>);
-        },
-      };
+    for await (const page of pagesOf((cursor) => api.call(exportFiles, { query: { ...cursor, folder } })))
+      for (const { path, sha256, sizeBytes } of page)
+        yield {
+          path: path.slice(folder.length + 1),
+          sizeBytes,
+          sha256,
+          async open() {
+            const { body } = await api.request(`/api/v1/artifacts/${sha256}`);
+            return Readable.fromWeb((body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>);
+          },
+        };
   }
 
   /** Spans come with their traces. */

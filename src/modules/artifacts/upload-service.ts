@@ -2,15 +2,18 @@ import { type BlobInfo, type BlobStore, blobErrors, type Piece } from '#platform
 import type { Clock } from '#platform/clock';
 import type { Database, Reader, Unit, WriteContext } from '#platform/database';
 import { artifactErrors } from './artifacts-errors.ts';
+import { createUploadRooms, type PartRoom } from './upload-room.ts';
 import {
   deleteIdleUploads,
   deleteOpenUpload,
+  findPart,
   findUpload,
   insertUpload,
   listOpen,
   listParts,
   markCompleted,
   putPart,
+  sizeOfParts,
   touchUpload,
   type Upload,
 } from './upload-store.ts';
@@ -40,7 +43,13 @@ export interface UploadsApi {
   /** Takes the bytes of one part, in the place of those that came under its number before. */
   putPart(
     context: WriteContext,
-    part: { readonly project: string; readonly uploadId: string; readonly number: number },
+    part: {
+      readonly project: string;
+      readonly uploadId: string;
+      readonly number: number;
+      /** As announced. */
+      readonly sizeBytes: number | undefined;
+    },
     source: AsyncIterable<Uint8Array>,
   ): Promise<Piece>;
   /** The whole as a blob, which nothing holds yet; those that ask at once wait for one. UPLOAD_PARTS_WRONG. */
@@ -63,6 +72,33 @@ export function createUploadService(deps: {
 }): UploadsApi {
   const { database, blobs, uploadLimitBytes = Number.POSITIVE_INFINITY } = deps;
   const joining = new Map<string, Promise<BlobInfo>>();
+  const rooms = createUploadRooms(uploadLimitBytes);
+
+  /** The bytes first, then the row; what counted before goes, and so do bytes whose row was refused. */
+  async function receivePart(
+    context: WriteContext,
+    { id: uploadId, partCount }: Upload,
+    { number, sizeBytes }: { readonly number: number; readonly sizeBytes: number | undefined },
+    room: PartRoom,
+    source: AsyncIterable<Uint8Array>,
+  ): Promise<Piece> {
+    if (sizeBytes !== undefined) room.take(sizeBytes);
+    const counted = sizeBytes === undefined ? counting(source, room) : source;
+    const piece = await blobs.pieces.put(uploadId, number, counted, { sizeBytes, pieceCount: partCount });
+    let before: Piece | undefined;
+    try {
+      before = await database.write(context, async (unit) => {
+        if (!(await touchUpload(unit, uploadId))) throw artifactErrors.UPLOAD_NOT_FOUND(uploadId);
+        return await putPart(unit, uploadId, piece);
+      });
+    } catch (error) {
+      await blobs.pieces.drop(uploadId, piece).catch(() => undefined);
+      throw error;
+    }
+    room.keep(before?.sizeBytes ?? 0);
+    if (before !== undefined) await blobs.pieces.drop(uploadId, before).catch(() => undefined); // it goes with its group
+    return piece;
+  }
 
   return {
     async begin(unit, wanted) {
@@ -77,25 +113,19 @@ export function createUploadService(deps: {
     get: getUpload,
     parts: listParts,
 
-    async putPart(context, { project, uploadId, number }, source) {
+    async putPart(context, part, source) {
+      const { project, uploadId, number } = part;
       const upload = await getUpload(database.read, project, uploadId);
       if (upload.state !== 'open') throw artifactErrors.UPLOAD_NOT_FOUND(uploadId);
       if (number < 1 || number > upload.partCount)
         throw artifactErrors.UPLOAD_PARTS_WRONG(`it was announced with ${upload.partCount} parts`);
-      const others = (await listParts(database.read, uploadId)).filter((part) => part.number !== number);
-      const room = uploadLimitBytes - sizeOf(others);
-      const maxBytes = Math.max(room, 0);
-      const piece = await blobs.pieces.put(
-        uploadId,
-        number,
-        source,
-        maxBytes === Number.POSITIVE_INFINITY ? {} : { maxBytes },
-      );
-      await database.write(context, async (unit) => {
-        if (!(await touchUpload(unit, uploadId))) throw artifactErrors.UPLOAD_NOT_FOUND(uploadId);
-        await putPart(unit, uploadId, piece);
-      });
-      return piece;
+      const own = await findPart(database.read, uploadId, number);
+      const room = await rooms.enter(uploadId, own?.sizeBytes ?? 0, () => sizeOfParts(database.read, uploadId));
+      try {
+        return await receivePart(context, upload, part, room, source);
+      } finally {
+        room.leave();
+      }
     },
 
     async join(upload, named) {
@@ -130,6 +160,14 @@ async function getUpload(reader: Reader, project: string, uploadId: string): Pro
   const found = await findUpload(reader, project, uploadId);
   if (found === undefined) throw artifactErrors.UPLOAD_NOT_FOUND(uploadId);
   return found;
+}
+
+/** Of a part whose size was not announced. */
+async function* counting(source: AsyncIterable<Uint8Array>, room: PartRoom): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    room.take(chunk.byteLength);
+    yield chunk;
+  }
 }
 
 const sizeOf = (parts: readonly Piece[]): number => parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -58,6 +58,28 @@ export async function listParts(reader: Reader, uploadId: string): Promise<reado
   return rows.map((row) => ({ number: row.part, etag: row.etag, sizeBytes: row.size_bytes }));
 }
 
+/** What has arrived of an upload, in bytes. */
+export async function sizeOfParts(reader: Reader, uploadId: string): Promise<number> {
+  const row = await reader
+    .query<ArtifactsTables>()
+    .selectFrom('artifact_upload_parts')
+    .select((of) => of.fn.sum<number | null>('artifact_upload_parts.size_bytes').as('bytes'))
+    .where('artifact_upload_parts.upload_id', '=', uploadId)
+    .executeTakeFirst();
+  return Number(row?.bytes ?? 0); // a sum is a text in PostgreSQL
+}
+
+export async function findPart(reader: Reader, uploadId: string, number: number): Promise<Piece | undefined> {
+  const row = await reader
+    .query<ArtifactsTables>()
+    .selectFrom('artifact_upload_parts')
+    .select(['artifact_upload_parts.part', 'artifact_upload_parts.etag', 'artifact_upload_parts.size_bytes'])
+    .where('artifact_upload_parts.upload_id', '=', uploadId)
+    .where('artifact_upload_parts.part', '=', number)
+    .executeTakeFirst();
+  return row && { number: row.part, etag: row.etag, sizeBytes: row.size_bytes };
+}
+
 /** Marks an open upload as in use now; false when it is not open. */
 export async function touchUpload(unit: Unit, uploadId: string): Promise<boolean> {
   const { numUpdatedRows } = await unit
@@ -70,8 +92,9 @@ export async function touchUpload(unit: Unit, uploadId: string): Promise<boolean
   return numUpdatedRows > 0n;
 }
 
-/** What came last under a number counts. */
-export async function putPart(unit: Unit, uploadId: string, part: Piece): Promise<void> {
+/** What came last under a number counts; answers what counted before. */
+export async function putPart(unit: Unit, uploadId: string, part: Piece): Promise<Piece | undefined> {
+  const before = await findPart(unit, uploadId, part.number);
   const brought = { etag: part.etag, size_bytes: part.sizeBytes };
   await unit
     .query<ArtifactsTables>()
@@ -79,6 +102,7 @@ export async function putPart(unit: Unit, uploadId: string, part: Piece): Promis
     .values({ upload_id: uploadId, part: part.number, ...brought })
     .onConflict((conflict) => conflict.columns(['upload_id', 'part']).doUpdateSet(brought))
     .execute();
+  return before;
 }
 
 /** Open → completed; false when it was not open. */

@@ -19,7 +19,7 @@ import type { ArtifactEntry } from './tracking-types.ts';
 const maxPathLength = 4096;
 
 /** A path inside the project's artifacts, without doubled or trailing slashes; refuses to leave it. */
-function requireArtifactPath(path: string): string {
+export function requireArtifactPath(path: string): string {
   const broken = path.startsWith('/') || path.length > maxPathLength || /[\0\\]/.test(path);
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   if (broken || parts.includes('..')) throw trackingErrors.ARTIFACT_PATH_INVALID(path.slice(0, 200));

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { toMetricNumber } from '#contracts/metric-number';
-import type { ExperimentRecord, HistoryRecord, LoggedModelRecord, RunRecord } from '#contracts/transfer';
+import type { ExperimentRecord, FileRecord, HistoryRecord, LoggedModelRecord, RunRecord } from '#contracts/transfer';
 import type { Reader } from '#platform/database';
 import { encodeCursor } from '#platform/sql';
 import { experimentColumns, toExperiments } from './experiment-store.ts';
@@ -16,6 +16,7 @@ import type { Experiment, LoggedModel, Run } from './tracking-types.ts';
 const experimentsAtOnce = 500;
 const runsAtOnce = 200;
 const modelsAtOnce = 200;
+const filesAtOnce = 5_000;
 /** Points of one answer, over all its metrics. */
 const pointsAtOnce = 20_000;
 
@@ -189,3 +190,41 @@ const toModelRecord = (model: LoggedModel): LoggedModelRecord => ({
     value: toMetricNumber(value),
   })),
 });
+
+/** Every file below a folder, folder by folder. */
+export async function exportFiles(
+  reader: Reader,
+  project: string,
+  folder: string,
+  after: Cursor,
+): Promise<ExportPage<FileRecord>> {
+  const [parent, name] = (after ?? []).map(String);
+  const from =
+    parent === undefined || name === undefined
+      ? sql`true`
+      : sql`(tracking_artifacts.parent, tracking_artifacts.name) > (${parent}, ${name})`;
+  const { rows } = await sql<{ parent: string; name: string; sha256: string; size_bytes: number }>`
+    with recursive folders (path) as (
+      select cast(${folder} as text)
+      union all
+      select case when below.parent = '' then below.name else below.parent || '/' || below.name end
+      from tracking_artifacts as below
+      inner join folders on below.parent = folders.path
+      where below.project = ${project} and below.is_folder = 1
+    )
+    select tracking_artifacts.parent, tracking_artifacts.name, tracking_artifacts.sha256, tracking_artifacts.size_bytes
+    from folders inner join tracking_artifacts on tracking_artifacts.parent = folders.path
+    where tracking_artifacts.project = ${project} and tracking_artifacts.sha256 is not null and ${from}
+    order by tracking_artifacts.parent, tracking_artifacts.name limit ${filesAtOnce}`.execute(
+    reader.query<TrackingTables>(),
+  );
+  const last = rows.length === filesAtOnce ? rows.at(-1) : undefined;
+  return {
+    items: rows.map((row) => ({
+      path: row.parent === '' ? row.name : `${row.parent}/${row.name}`,
+      sha256: row.sha256,
+      sizeBytes: row.size_bytes,
+    })),
+    ...(last && { next: encodeCursor([last.parent, last.name]) }),
+  };
+}

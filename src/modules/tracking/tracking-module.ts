@@ -69,11 +69,7 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
     routes(app) {
       registerTrackingRoutes(app, deps.database, api);
       registerPurgeRoutes(app, { ...deps, api });
-      registerTransferRoutes(app, {
-        database: deps.database,
-        imports: createImportService(deps, api),
-        artifacts: api,
-      });
+      registerTransferRoutes(app, { database: deps.database, imports: createImportService(deps, api) });
     },
     consumers: [
       {

@@ -3,10 +3,16 @@ import * as transfer from '#contracts/transfer';
 import type { Database } from '#platform/database';
 import { registerOperation } from '#platform/http';
 import { decodeCursor } from '#platform/sql';
-import type { ArtifactService } from './artifact-service.ts';
+import { requireArtifactPath } from './artifact-service.ts';
 import { checkImported } from './checked-imports.ts';
 import { findAnyExperimentRow } from './experiment-service.ts';
-import { exportExperiments, exportHistories, exportLoggedModels, exportRuns } from './export-read-model.ts';
+import {
+  exportExperiments,
+  exportFiles,
+  exportHistories,
+  exportLoggedModels,
+  exportRuns,
+} from './export-read-model.ts';
 import type { ImportService } from './import-service.ts';
 import { findRunLifecycle } from './run-store.ts';
 import { trackingErrors } from './tracking-errors.ts';
@@ -14,7 +20,6 @@ import { trackingErrors } from './tracking-errors.ts';
 interface TransferDeps {
   readonly database: Database;
   readonly imports: ImportService;
-  readonly artifacts: Pick<ArtifactService, 'artifactTree'>;
 }
 
 /** The bulk API of what is tracked: each import is one unit. */
@@ -56,7 +61,7 @@ function registerImports(app: FastifyInstance, { database, imports }: TransferDe
 const after = ({ cursor }: { readonly cursor?: string | undefined }) =>
   cursor === undefined ? undefined : decodeCursor(cursor);
 
-function registerExports(app: FastifyInstance, { database, artifacts }: TransferDeps): void {
+function registerExports(app: FastifyInstance, { database }: TransferDeps): void {
   async function keyOf(project: string, experimentId: string): Promise<number> {
     const row = await findAnyExperimentRow(database.read, project, experimentId);
     if (row === undefined) throw trackingErrors.EXPERIMENT_NOT_FOUND(experimentId);
@@ -80,9 +85,7 @@ function registerExports(app: FastifyInstance, { database, artifacts }: Transfer
     return answer(200, await exportLoggedModels(database.read, key, after(query)));
   });
   registerOperation(app, transfer.exportFiles, async ({ query, context }, answer) => {
-    const tree = await artifacts.artifactTree(database.read, context.project, query.folder);
-    return answer(200, {
-      items: tree.flatMap(({ path, sha256, sizeBytes }) => (sha256 === undefined ? [] : [{ path, sha256, sizeBytes }])),
-    });
+    const folder = requireArtifactPath(query.folder);
+    return answer(200, await exportFiles(database.read, context.project, folder, after(query)));
   });
 }

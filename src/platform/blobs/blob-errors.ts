@@ -29,6 +29,11 @@ export const blobErrors = defineErrors({
     message: (number: number) =>
       `part ${number} of the upload is not what was received: it was removed, or a power cut took it; send it again`,
   },
+  BLOB_PIECE_SHORT: {
+    kind: 'invalid',
+    message: (number: number, announced: number, sizeBytes: number) =>
+      `part ${number} of the upload brought ${sizeBytes} of ${announced} bytes: send it again`,
+  },
   DISK_FULL: {
     kind: 'unavailable',
     message: (folder: string) =>
@@ -49,6 +54,11 @@ export const blobErrors = defineErrors({
 const digestPattern = /^[0-9a-f]{64}$/;
 
 export const isDigest = (text: string): boolean => digestPattern.test(text);
+
+/** Of a piece whose size was announced; that it has more is refused on the way. */
+export function checkPieceSize(number: number, announced: number | undefined, sizeBytes: number): void {
+  if (announced !== undefined && sizeBytes < announced) throw blobErrors.BLOB_PIECE_SHORT(number, announced, sizeBytes);
+}
 
 export function checkDigest(sha256: string): void {
   if (!isDigest(sha256)) throw blobErrors.BLOB_NAME_INVALID(sha256);

@@ -49,20 +49,26 @@ export interface Piece {
   readonly sizeBytes: number;
 }
 
+/** What is known of a piece before its bytes come helps a store to write them where they are to stay. */
+export interface PieceExpectation {
+  /** It brings exactly so many: BLOB_PIECE_SHORT, BLOB_TOO_LARGE. */
+  readonly sizeBytes?: number | undefined;
+  /** How many pieces make the whole. */
+  readonly pieceCount?: number;
+  readonly maxBytes?: number | undefined;
+}
+
 /**
  * Bytes of blobs that arrive in pieces, in any order, some of them twice. They are no blobs: nothing reads them but
  * `join`. Who puts them keeps a record of their groups, and removes those that nobody joins.
  */
 export interface PieceStore {
   /** Outlives this process when it resolves; that it outlived a power cut is checked by `join`. */
-  put(
-    group: string,
-    number: number,
-    source: ByteSource,
-    expected?: { readonly sizeBytes?: number; readonly maxBytes?: number },
-  ): Promise<Piece>;
+  put(group: string, number: number, source: ByteSource, expected?: PieceExpectation): Promise<Piece>;
   /** One blob of all these, in their order; the pieces stay. BLOB_PIECE_LOST when one is not as it was put. */
   join(group: string, pieces: readonly Piece[]): Promise<BlobInfo>;
+  /** A version of a piece that does not count any more. Removing what is not there is no error. */
+  drop(group: string, piece: Piece): Promise<void>;
   /** Every piece of the group. Removing what is not there is no error. */
   remove(group: string): Promise<void>;
   groups(): AsyncIterable<string>;

@@ -15,7 +15,11 @@ export interface FileSink {
 }
 
 /** Writes while the caller receives and hashes: one write is under way, what arrives meanwhile goes out with the next. */
-export function createFileSink(file: FileHandle, { durable }: { readonly durable: boolean }): FileSink {
+export function createFileSink(
+  file: FileHandle,
+  { durable, at = 0 }: { readonly durable: boolean; readonly at?: number | undefined },
+): FileSink {
+  let position = at;
   let waiting: Uint8Array[] = [];
   let waitingBytes = 0;
   let unsyncedBytes = 0;
@@ -28,9 +32,11 @@ export function createFileSink(file: FileHandle, { durable }: { readonly durable
   async function writeWaiting(): Promise<void> {
     while (waiting.length > 0) {
       const batch = waiting;
+      const batchAt = position;
       unsyncedBytes += waitingBytes;
+      position += waitingBytes;
       [waiting, waitingBytes] = [[], 0];
-      await writeAll(file, batch);
+      await writeAll(file, batch, batchAt);
       if (durable && unsyncedBytes >= syncEveryBytes && syncing === undefined) {
         unsyncedBytes = 0;
         syncing = file
@@ -70,10 +76,14 @@ export function createFileSink(file: FileHandle, { durable }: { readonly durable
 }
 
 /** `writev` may write less than it was given. */
-async function writeAll(file: FileHandle, batch: readonly Uint8Array[]): Promise<void> {
-  const { bytesWritten } = await file.writev(batch);
+async function writeAll(file: FileHandle, batch: readonly Uint8Array[], position: number): Promise<void> {
+  const { bytesWritten } = await file.writev(batch, position);
   const sizeBytes = batch.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-  if (bytesWritten === sizeBytes) return;
-  const rest = Buffer.concat(batch).subarray(bytesWritten);
-  for (let at = 0; at < rest.byteLength; ) at += (await file.write(rest, at)).bytesWritten;
+  if (bytesWritten < sizeBytes)
+    await writeWhole(file, Buffer.concat(batch).subarray(bytesWritten), position + bytesWritten);
+}
+
+export async function writeWhole(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < bytes.byteLength; )
+    at += (await file.write(bytes, at, bytes.byteLength - at, position + at)).bytesWritten;
 }

@@ -3,6 +3,7 @@ import {
   closeSync,
   createReadStream,
   fchmodSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -74,12 +75,14 @@ export function createLocalBlobStore(
     }
   }
 
+  const explain = (error: unknown): unknown => (hasCode(error, 'ENOSPC') ? blobErrors.DISK_FULL(folder) : error);
+
   async function discarding<T>(temporary: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
       await rm(temporary, { force: true });
-      throw hasCode(error, 'ENOSPC') ? blobErrors.DISK_FULL(folder) : error;
+      throw explain(error);
     }
   }
 
@@ -98,6 +101,20 @@ export function createLocalBlobStore(
         throw blobErrors.BLOB_DIGEST_MISMATCH(expected.sha256, sha256);
       await publish(temporary, sha256);
       return { sha256, sizeBytes };
+    });
+  }
+
+  async function adopt(path: string, sha256: string): Promise<boolean> {
+    const temporary = temporaryPath();
+    return await discarding(temporary, async () => {
+      try {
+        linkSync(path, temporary);
+      } catch (error) {
+        if (linkRefusals.some((code) => hasCode(error, code))) return false;
+        throw error;
+      }
+      await publish(temporary, sha256, sealFile);
+      return true;
     });
   }
 
@@ -165,9 +182,12 @@ export function createLocalBlobStore(
       }
     },
 
-    pieces: createLocalPieces(join(folder, 'pieces'), putStream, discarding),
+    pieces: createLocalPieces(join(folder, 'pieces'), { putStream, adopt, explain }),
   };
 }
+
+/** Of file systems on which a file has one name, or has as many as they allow. */
+const linkRefusals = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'];
 
 const smallBytes = 256 * 1024;
 

@@ -8,7 +8,7 @@ import {
   openSync,
   renameSync,
 } from 'node:fs';
-import { lstat, open, readdir, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, unlink } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -17,14 +17,30 @@ import type { ByteSource } from './blob-store.ts';
 import { createFileSink } from './file-sink.ts';
 
 const readChunkBytes = 512 * 1024;
+/** What is heard in one go holds the event loop for a fraction of a millisecond. */
+const throughBytes = 256 * 1024;
 
-/** Writes a new file; each chunk is heard on the way. */
-export async function writeNewFile(
-  path: string,
-  source: ByteSource,
-  options: { readonly maxBytes: number; readonly durable: boolean; readonly hear: (chunk: Uint8Array) => void },
-): Promise<number> {
+export interface Writing {
+  readonly maxBytes: number;
+  readonly durable: boolean;
+  /** Each chunk, on the way. */
+  readonly hear: (chunk: Uint8Array) => void;
+  /** Where in the file it begins. Default 0. */
+  readonly at?: number;
+}
+
+/** Writes a new file, which nobody writes afterwards. */
+export async function writeNewFile(path: string, source: ByteSource, options: Writing): Promise<number> {
   const file = await open(path, 'wx', 0o444);
+  try {
+    return await writeFrom(source, file, options);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes what comes; answers how many bytes that were. */
+export async function writeFrom(source: ByteSource, file: FileHandle, options: Writing): Promise<number> {
   const sink = createFileSink(file, options);
   let sizeBytes = 0;
   try {
@@ -37,7 +53,6 @@ export async function writeNewFile(
     await sink.end();
   } finally {
     await sink.settle();
-    await file.close();
   }
   return sizeBytes;
 }
@@ -51,6 +66,28 @@ export function readFileRange(path: string, range?: { readonly start: number; re
   // createReadStream's end is inclusive; an empty range has no such form, so it begins where nothing follows
   if (range.end === range.start) return createReadStream(path, { ...options, start: Number.MAX_SAFE_INTEGER - 1 });
   return createReadStream(path, { ...options, start: range.start, end: range.end - 1 });
+}
+
+/** A range read into one buffer again and again, which `hear` must not keep. Answers how many bytes there were. */
+export async function readThrough(
+  path: string,
+  { start, end }: { readonly start: number; readonly end: number },
+  hear: (chunk: Uint8Array) => void,
+): Promise<number> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const buffer = Buffer.allocUnsafeSlow(throughBytes);
+    let at = start;
+    while (at < end) {
+      const { bytesRead } = await file.read(buffer, 0, Math.min(throughBytes, end - at), at);
+      if (bytesRead === 0) break;
+      hear(buffer.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    return at - start;
+  } finally {
+    await file.close();
+  }
 }
 
 /** Across file systems a rename is refused; there the bytes are copied and the source removed. */

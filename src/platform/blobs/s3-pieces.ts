@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { blobErrors } from './blob-errors.ts';
+import { blobErrors, checkPieceSize } from './blob-errors.ts';
 import type { BlobInfo, ByteSource, Piece, PieceStore } from './blob-store.ts';
 import { inParts } from './parts.ts';
 import { leastPartBytes, mostCopyBytes, type S3Objects } from './s3-objects.ts';
@@ -38,13 +38,14 @@ export function createS3Pieces(deps: {
   }
 
   return {
-    async put(group, number, source, { maxBytes } = {}) {
+    async put(group, number, source, { maxBytes = Number.POSITIVE_INFINITY, sizeBytes: announced } = {}) {
       const etag = randomBytes(16).toString('hex');
       const key = `${groupFolder(group)}${number}-${etag}`;
-      const parts = inParts(source, { maxBytes });
+      const parts = inParts(source, { maxBytes: Math.min(maxBytes, announced ?? maxBytes) });
       const first = await parts.next();
       if (first.done === true || first.value.last) {
         const bytes = first.done === true ? Buffer.alloc(0) : first.value.bytes;
+        checkPieceSize(number, announced, bytes.byteLength);
         await objects.putNew(key, bytes);
         return { number, etag, sizeBytes: bytes.byteLength };
       }
@@ -56,6 +57,7 @@ export function createS3Pieces(deps: {
           sizeBytes += bytes.byteLength;
           await upload.part(bytes);
         }
+        checkPieceSize(number, announced, sizeBytes);
         await upload.complete();
         return { number, etag, sizeBytes };
       } catch (error) {
@@ -81,6 +83,8 @@ export function createS3Pieces(deps: {
         );
       return { sha256, sizeBytes: pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
     },
+
+    drop: (group, { number, etag }) => objects.remove(`${groupFolder(group)}${number}-${etag}`),
 
     async remove(group) {
       for await (const { key } of objects.list(groupFolder(group))) await objects.remove(key);

@@ -88,7 +88,8 @@ const broken = (error: unknown): unknown =>
     ? Object.assign(bodyErrors.UPLOAD_BROKEN(), { cause: error })
     : error;
 
-function announcedBytes({ headers }: FastifyRequest): number | undefined {
+/** How many bytes the body of a request has, as its head says. */
+export function announcedBytes({ headers }: FastifyRequest): number | undefined {
   const text = headers['content-length'];
   return text === undefined ? undefined : Number(text);
 }

@@ -151,6 +151,24 @@ export function blobStoreContract(label: string, open: () => Promise<BlobStore>)
       expect(await store.stat(info.sha256)).toEqual({ sizeBytes: bytes.length });
     });
 
+    test('joins pieces that were announced; one that brings more or less is not kept', async () => {
+      const { pieces } = await open();
+      const count = { pieceCount: 3 };
+      const put = (number: number, start: number, end: number, sizeBytes = end - start) =>
+        pieces.put('upload-1', number, chunks(bytes.subarray(start, end), 10_000), { ...count, sizeBytes });
+      const third = await put(3, 80_000, 100_000);
+      await expect(put(1, 0, 30_000, 40_000)).rejects.toMatchObject({ code: 'BLOB_PIECE_SHORT' });
+      await expect(put(1, 0, 40_001, 40_000)).rejects.toMatchObject({ code: 'BLOB_TOO_LARGE' });
+      const first = await put(1, 0, 40_000);
+      const former = await put(2, 0, 40_000);
+      const second = await put(2, 40_000, 80_000);
+      await pieces.drop('upload-1', former);
+      await pieces.drop('upload-1', former);
+      const info = await pieces.join('upload-1', [first, second, third]);
+      expect(info).toEqual({ sha256: sha256(bytes), sizeBytes: bytes.length });
+      expect(await pieces.join('upload-1', [first, second, third])).toEqual(info);
+    });
+
     test('pieces are no blobs; they go group by group, and one that is gone is not joined', async () => {
       const store = await open();
       const piece = await store.pieces.put('a', 1, chunks(bytes, 10_000));

@@ -38,6 +38,16 @@ async function setUp(bounds: { uploadLimitBytes?: number; uploadIdleMs?: number 
     put: (path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
       fetch(`${url}${artifacts}/${path}`, { method: 'PUT', body, headers }),
     get: (path: string) => fetch(`${url}${artifacts}/${path}`),
+    /** URLs of the parts of a new upload. */
+    async begin(path: string, partCount: number): Promise<readonly string[]> {
+      const created = await fetch(`${url}/api/2.0/mlflow-artifacts/mpu/create/${path.replace(/\/[^/]+$/, '')}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ path: path.split('/').at(-1), num_parts: partCount }),
+      });
+      const { credentials } = (await created.json()) as { readonly credentials: readonly { readonly url: string }[] };
+      return credentials.map((one) => one.url);
+    },
     /** Files that hold bytes, wherever in the store. */
     files: () =>
       readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -215,19 +225,48 @@ describe('the edge of the artifact routes', () => {
   });
 
   test('the limit holds for all parts of an upload together', async () => {
-    const { url, files } = await setUp({ uploadLimitBytes: 10_000 });
-    const created = await fetch(`${url}/api/2.0/mlflow-artifacts/mpu/create/0/a`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ path: 'x', num_parts: 3 }),
-    });
-    const { credentials } = (await created.json()) as { credentials: { url: string }[] };
+    const { begin, files } = await setUp({ uploadLimitBytes: 10_000 });
+    const parts = await begin('0/a/artifacts/x', 3);
     const statuses: number[] = [];
-    for (const { url: part } of credentials)
-      statuses.push((await fetch(part, { method: 'PUT', body: 'x'.repeat(4_000) })).status);
+    for (const part of parts) statuses.push((await putPart(part, 'x'.repeat(4_000))).status);
     expect(statuses).toEqual([200, 200, 413]);
-    expect(files()).toHaveLength(2);
+    expect(files().filter((name) => name.startsWith('3-'))).toEqual([]);
+    // one that is put again takes the room of its former self
+    expect((await putPart(parts[0], 'y'.repeat(6_000))).status).toBe(200);
+    expect((await putPart(parts[0], 'y'.repeat(6_001))).status).toBe(413);
+  });
+
+  test('parts that arrive at once share what the limit leaves, whether their size is announced or not', async () => {
+    const { begin, talk } = await setUp({ uploadLimitBytes: 10_000 });
+    for (const length of ['Content-Length: 6000', 'Transfer-Encoding: chunked']) {
+      const parts = await begin('0/a/artifacts/x', 2);
+      const senders = parts.map((part) => {
+        const { pathname, search } = new URL(part);
+        const sender = talk();
+        sender.send(`PUT ${pathname}${search} HTTP/1.1\r\nHost: localhost\r\n${length}\r\n\r\n`);
+        return sender;
+      });
+      for (const half of ['first', 'second'])
+        for (const sender of senders) {
+          const bytes = 'x'.repeat(3_000);
+          if (length.startsWith('Content')) sender.send(bytes);
+          else sender.send(`bb8\r\n${bytes}\r\n${half === 'second' ? '0\r\n\r\n' : ''}`);
+        }
+      const statuses = await Promise.all(senders.map(async (sender) => (await sender.answer()).status));
+      expect(statuses.toSorted()).toEqual([200, 413]);
+    }
+  });
+
+  test('of a part that is put again and again only the last version is kept', async () => {
+    const { begin, files } = await setUp();
+    const [first] = await begin('0/a/artifacts/x', 2);
+    for (const text of ['a', 'b', 'c', 'd', 'e']) expect((await putPart(first, text.repeat(5_000))).status).toBe(200);
+    // one in its place, one apart
+    expect(files().filter((name) => /^1-[0-9a-f]{8}-/.test(name))).toHaveLength(2);
+    for (const text of ['f', 'g']) expect((await putPart(first, text.repeat(4_000))).status).toBe(200);
+    expect(files().filter((name) => /^1-[0-9a-f]{8}-/.test(name))).toHaveLength(2);
   });
 });
 
+const putPart = (url: string | undefined, body: string) => fetch(url ?? '', { method: 'PUT', body });
 const putLarge = (length: string) => `PUT ${artifacts}/0/large HTTP/1.1\r\nHost: localhost\r\n${length}\r\n\r\n`;

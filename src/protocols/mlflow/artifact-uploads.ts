@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { receiveBody, registerRawRoute } from '#platform/http';
+import { announcedBytes, receiveBody, registerRawRoute } from '#platform/http';
 import { trimSlashes } from '#platform/url-text';
 import { artifactProxy, requireSoundPath } from './artifact-calls.ts';
 import { apiAddress } from './artifact-places.ts';
@@ -156,7 +156,11 @@ export function registerUploadedParts(app: FastifyInstance, { uploads, signer, u
         const { uploadId, part } = request.params as { readonly uploadId: string; readonly part: string };
         const piece = await receiveBody(request, reply, { idleMs: uploadIdleMs }, async (source) => {
           await signer.verify(partSubject(project, uploadId, part), request.query as object);
-          return await uploads.putPart(write, { project, uploadId, number: Number(part) }, source);
+          return await uploads.putPart(
+            write,
+            { project, uploadId, number: Number(part), sizeBytes: announcedBytes(request) },
+            source,
+          );
         });
         return reply.header('etag', `"${piece.etag}"`).header('content-type', 'application/json').send('{}');
       },

@@ -4,6 +4,7 @@ import { isStalled } from '#platform/http';
 
 /** MLflow's error codes that this adapter answers with, and the status each travels under. */
 const statusOf = {
+  BAD_REQUEST: 400,
   INVALID_PARAMETER_VALUE: 400,
   RESOURCE_ALREADY_EXISTS: 400,
   UNAUTHENTICATED: 401,

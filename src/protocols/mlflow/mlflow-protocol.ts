@@ -16,6 +16,7 @@ import { modelCalls } from './model-calls.ts';
 import { modelVersionCalls } from './model-version-calls.ts';
 import { runCalls } from './run-calls.ts';
 import { scorerCalls } from './scorer-calls.ts';
+import { registerTraceArtifacts } from './trace-artifacts.ts';
 import { traceCalls } from './trace-calls.ts';
 import { traceMetricCalls } from './trace-metric-calls.ts';
 import { oldTraceCalls } from './trace-v2-calls.ts';
@@ -77,6 +78,7 @@ export function createMlflowProtocol(deps: MlflowDeps): MlflowProtocol {
       registerArtifactBytes(app, deps);
       registerUploadedParts(app, deps);
       registerSignedBytes(app, deps);
+      registerTraceArtifacts(app, deps);
       registerPlainRoutes(app);
     },
   };

@@ -328,6 +328,9 @@ describeDatabases("MLflow's traces", (open) => {
     });
     const filters = { filter_string1: "status = 'OK'", filter_string2: "name = 'x'" };
     await call('POST', '/calculate-filter-correlation', { experiment_ids: ['0'], ...filters });
+    await spans(1, [{ id: 1 }]);
+    for (const version of ['2.0', '3.0'])
+      await send({ method: 'GET', url: `/ajax-api/${version}/mlflow/get-trace-artifact?request_id=${traceId(1)}` });
     expect(state.server.unanswered('traces')).toEqual([]);
   });
 

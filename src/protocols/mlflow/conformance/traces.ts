@@ -50,13 +50,13 @@ export const traces: Area = {
       `
       POST /2.0/mlflow/traces/link-prompts
       POST /2.0/mlflow/traces/link-to-run
+      GET /3.0/mlflow/get-trace-artifact
+      GET /2.0/mlflow/get-trace-artifact
       `,
     ),
     ...endpoints(
       'not yet',
       `
-      GET /3.0/mlflow/get-trace-artifact
-      GET /2.0/mlflow/get-trace-artifact
       GET /2.0/mlflow/unified-traces
       GET /2.0/mlflow/get-online-trace-details
       `,
