@@ -1,7 +1,7 @@
 import { exportFiles, importModel, type ModelRecord, type VersionRecord } from '#contracts/transfer';
 import { batchesOf } from './batches.ts';
-import type { Progress } from './progress.ts';
-import { ownerOfUri, type Source } from './source.ts';
+import type { ImportState } from './import-state.ts';
+import { ownerOfUri } from './source.ts';
 import type { TidemillApi } from './target-api.ts';
 
 export interface ImportedRegistry {
@@ -15,30 +15,28 @@ const versionsAtOnce = 200;
 const ours = 'mlflow-artifacts:/';
 
 /** Brings registered models in; addresses into the source's artifacts become those that the bytes have here. */
-export async function importRegistry(
-  source: Source,
-  api: TidemillApi,
-  context: {
-    readonly places: ReadonlyMap<string, string>;
-    readonly progress: Progress;
-    readonly note: (model: ModelRecord) => void;
-    readonly step: () => void;
-  },
-): Promise<ImportedRegistry> {
+export async function importRegistry({
+  source,
+  api,
+  places,
+  progress,
+  noteNul,
+  step,
+}: ImportState): Promise<ImportedRegistry> {
   const records: ModelRecord[] = [];
   const left: string[] = [];
   let versions = 0;
   for await (const model of source.models()) {
     const moved: VersionRecord[] = [];
-    for (const version of model.versions) moved.push(await moveVersion(api, version, context.places));
+    for (const version of model.versions) moved.push(await moveVersion(api, version, places));
     const whole = { ...model, versions: moved };
     records.push(whole);
     for (const batch of partsOf(whole))
-      for (const [part] of batchesOf([batch], 1, context.note))
+      for (const [part] of batchesOf([batch], 1, noteNul('model')))
         if (part !== undefined) left.push(...(await api.call(importModel, { body: part })).left);
     versions += model.versions.length;
-    context.progress.models += 1;
-    context.step();
+    progress.models += 1;
+    step();
   }
   return { records, versions, left };
 }

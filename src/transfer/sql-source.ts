@@ -10,6 +10,7 @@ import {
   withNameTag,
 } from './source.ts';
 import { openArtifacts } from './source-artifacts.ts';
+import { createLeftLinks } from './source-links.ts';
 import type { Row, SqlConnection } from './sql-connection.ts';
 import { createSqlTables, groupBy, isDeleted, isTrue, number, optional, text, toPairs } from './sql-tables.ts';
 import { createSqlTraces } from './sql-traces.ts';
@@ -59,6 +60,7 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
       `${connection.label} is no database of MLflow: it has no table "runs"`,
     );
   }
+  const links = createLeftLinks();
   const workspace = options.workspace ?? 'default';
   const { select, rows, rowsOf, ofWorkspace, workspaceValue } = createSqlTables(connection, tables, workspace);
   const traces = createSqlTraces(connection, tables, { select, rows, rowsOf });
@@ -362,7 +364,7 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
       }
     },
 
-    artifacts: (uri) => openArtifacts(uri, { proxied: options.artifactFolder }),
+    artifacts: (uri, owner) => openArtifacts(uri, { owner, links, proxied: options.artifactFolder }),
 
     async leftBehind() {
       const left: LeftBehind[] = [];
@@ -382,7 +384,7 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
             count: number(row['found']),
           });
       }
-      return left;
+      return [...left, ...links.leftBehind()];
     },
 
     close: () => connection.close(),
