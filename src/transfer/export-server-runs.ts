@@ -1,11 +1,9 @@
 import type { HistoryRecord, RunRecord } from '#contracts/transfer';
-import { type ServerTarget, sourceTag } from './export-server-target.ts';
+import { doneTag, type ServerTarget, sourceTag } from './export-server-target.ts';
 import { type Json, list, object, text, toPairs, valueOf } from './json.ts';
 import { pagesOf } from './mlflow-pages.ts';
 import type { SourceRun } from './source.ts';
 
-/** Set last: a run that has it is wholly there, and is passed by the next time. */
-const doneTag = 'tidemill.exported';
 const parentTag = 'mlflow.parentRunId';
 const metricsAtOnce = 1000;
 const pairsAtOnce = 100;

@@ -6,6 +6,8 @@ import type { Source } from './source.ts';
 
 /** The id that a run or logged model had; servers of MLflow give ids of their own. */
 export const sourceTag = 'tidemill.sourceId';
+/** Set last: a run or trace that has it is wholly there, and is passed by the next time. */
+export const doneTag = 'tidemill.exported';
 const uploadsAtOnce = 4;
 const proxied = 'mlflow-artifacts:';
 

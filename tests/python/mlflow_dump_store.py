@@ -91,7 +91,7 @@ def dump_of(uri):
             name, versions = model.name, {}
             for version in client.search_model_versions(" AND ".join([f"name='{name}'", *([kind] if kind else [])])):
                 own = {} if kind else files(client.get_model_version_download_uri(name, version.version))
-                versions[str(version.version)] = [version.current_stage, version.run_id, dict(version.tags), version.description or "", version.creation_timestamp, own]
+                versions[str(version.version)] = [version.current_stage, version.run_id or None, dict(version.tags), version.description or "", version.creation_timestamp, own]
             # the client reads a model, not a prompt, by its name
             aliases = {} if kind else client.get_registered_model(name).aliases
             dump["models"][name] = [model.description or "", dict(model.tags), {alias: str(at) for alias, at in aliases.items()}, versions]

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -56,7 +57,7 @@ export async function startMlflowServer(pythonPath: string, store: string, folde
   for (const begunMs = performance.now(); ; await delay(100)) {
     const answer = await fetch(`${url}/health`).catch(() => undefined);
     if (answer?.ok === true) return { url, artifacts, stop };
-    if (hasEnded) throw new Error(`mlflow server has ended: ${join(folder, 'mlflow.log')} says why`);
+    if (hasEnded) throw new Error(`mlflow server has ended: ${await readFile(join(folder, 'mlflow.log'), 'utf8')}`);
     if (performance.now() - begunMs < startMs) continue;
     await stop();
     throw new Error(`mlflow server was not ready within ${startMs} ms`);
