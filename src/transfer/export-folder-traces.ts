@@ -29,8 +29,10 @@ export async function writeTraces(target: FolderTarget, experimentId: string, ba
       const lines = (spans.get(record.id) ?? []).map((span) => toFileSpan(record.id, span));
       await mkdir(artifacts, { recursive: true });
       if (lines.length > 0) await writeFile(join(artifacts, spansFile), `{"spans": [${lines.join(', ')}]}`);
-      const { trace_location, ...info } = toMlflowInfo(record, experimentId);
-      await writeFile(join(own, 'trace_info.yaml'), toPythonYaml({ ...info, trace_location }));
+      // a duration is in milliseconds in this file, and in this one alone
+      const { execution_duration, ...info } = toMlflowInfo(record, experimentId);
+      const duration = execution_duration === undefined ? {} : { execution_duration_ms: record.durationMs };
+      await writeFile(join(own, 'trace_info.yaml'), toPythonYaml({ ...info, ...duration }));
       progress.traces += 1;
       step();
     }

@@ -79,10 +79,11 @@ def dump_of(uri):
             token = page.token
             if not token:
                 break
-        if experiment.lifecycle_stage == "active":
+        if experiment.lifecycle_stage == "active" and mlflow.__version__ > "3":
             for model in client.search_logged_models([experiment.experiment_id]):
                 tags = {key: value for key, value in model.tags.items()}
-                dump["logged"][model.model_id] = [model.name, str(model.status), model.source_run_id, tags, dict(model.params), files(model.artifact_location), model.creation_timestamp]
+                metrics = sorted([m.key, str(plain(m.value)), m.step, m.timestamp, m.run_id, m.dataset_name, m.dataset_digest] for m in model.metrics or [])
+                dump["logged"][model.model_id] = [model.name, str(model.status), model.source_run_id, tags, dict(model.params), files(model.artifact_location), model.creation_timestamp, metrics]
             for found in client.search_traces([experiment.experiment_id]):
                 dump["traces"][found.info.trace_id] = trace(found)
     is_prompt = "tags.`mlflow.prompt.is_prompt` = 'true'"

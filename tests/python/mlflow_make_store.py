@@ -47,6 +47,10 @@ with mlflow.start_run(run_name="model") as run:
     mlflow.pyfunc.log_model(python_model=M(), registered_model_name=model, pip_requirements=[], **kw)
     mlflow.pyfunc.log_model(python_model=M(), registered_model_name=model, pip_requirements=[], **kw)
     mlflow.log_metric("auc", 0.75)
+    if int(mlflow.__version__.split(".")[0]) >= 3:
+        model_id = mlflow.last_logged_model().model_id
+        # step 0: whatever it is, MLflow's file store reads that of a metric with a data set as 0
+        client.log_metric(run.info.run_id, "fit", math.inf, timestamp=1_700_000_000_000, step=0, model_id=model_id, dataset_name="rows", dataset_digest="abc")
 client.set_registered_model_alias(model, "champion", "2")
 client.set_registered_model_tag(model, "owner", "ann")
 client.update_registered_model(model, "predicts delays")
@@ -55,6 +59,16 @@ try:
     client.transition_model_version_stage(model, "1", "Staging")
 except Exception as error:
     print("no stages:", error, file=sys.stderr)
+if mlflow.__version__.startswith("2.22"):
+    @mlflow.trace(span_type="TOOL", attributes={"weight": 0.25, "words": ["ä", "b"]})
+    def before(x): return {"sum": x + 1}
+    @mlflow.trace(name="Anfrage ✓")
+    def asked(x): return before(x)
+    asked(1)
+    asked(2)
+    mlflow.flush_trace_async_logging()
+    for trace in client.search_traces([e]):
+        client.set_trace_tag(trace.info.request_id, "topic", "größe")
 if int(mlflow.__version__.split(".")[0]) >= 3:
     from mlflow.entities import AssessmentSource
     try:
