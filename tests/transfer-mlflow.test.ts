@@ -32,7 +32,7 @@ describe('what the real client has tracked', () => {
     // its database is one that newer clients do not open
     { version: '2.9', reader: '2.9', store: 'sqlite:///', name: 'mlflow.db', onto: 'sqlite', models: 0, traces: 0 },
   ])(
-    'comes over from $store… of $version onto $onto as it is, once, and goes out again as it is',
+    'comes over from $store… of $version onto $onto as it is, once, goes on to another Tidemill, and out again as it is',
     async ({ version, reader = '3.17', store, name, onto, models, traces }) => {
       const folder = await temporaryFolder();
       const uri = `${store}${folder}/${name}`;
@@ -48,19 +48,26 @@ describe('what the real client has tracked', () => {
       const second = await importInto(url, 'moved', ['mlflow', uri]);
       expect(second).toMatchObject({ unchanged: 9 + models, sentBytes: 0, differences: [], left: [] });
 
+      const onward = await startControlPlane();
+      await ensureProject(onward.client, 'onward');
+      const third = await importInto(onward.url, 'onward', ['tidemill', `${url}/projects/moved`]);
+      expect(third).toMatchObject({ unchanged: 0, differences: [], left: [], kept: [] });
+
       const out = join(folder, 'out');
       const flags = ['--url', url, '--project', 'moved', '--json'];
       const exported = await runTidemill(['export', 'mlflow', '--to', out, ...flags]);
       expect(JSON.parse(exported.stdout)).toMatchObject({ left: [] });
 
-      const [there, here, outThere] = await dumpStores(pythonOf(reader), [
+      const [there, here, further, outThere] = await dumpStores(pythonOf(reader), [
         uri,
         `${url}/projects/moved`,
+        `${onward.url}/projects/onward`,
         `file://${out}`,
       ]);
       expect(Object.keys(there?.runs ?? {})).toHaveLength(9);
       expect(Object.keys(there?.traces ?? {})).toHaveLength(traces);
       expect(here).toEqual(there);
+      expect(further).toEqual(there);
       expect(outThere).toEqual(there);
     },
     testMs,

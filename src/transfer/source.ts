@@ -70,10 +70,12 @@ export interface Source {
   traces(experimentId: string): AsyncIterable<readonly SourceTrace[]>;
   /** Spans of traces of one page, by trace; those in a file of a trace are not among them. */
   spans(traces: readonly SourceTrace[]): Promise<ReadonlyMap<string, readonly SpanRecord[]>>;
-  /** Sources and locations as the store has them, without files. */
+  /** Sources and locations as the store has them; with files where they have no folder of a run or logged model. */
   models(): AsyncIterable<ModelRecord>;
   /** What lies under an address of a run, logged model or trace, by its id. */
   artifacts(uri: string, owner: string): Promise<ArtifactFolder>;
+  /** Bytes by digest, where the source keeps them so: those of versions that say which files they have. */
+  bytes?(sha256: string): Promise<Readable>;
   leftBehind(): Promise<readonly LeftBehind[]>;
   close(): Promise<void>;
 }

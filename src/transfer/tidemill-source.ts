@@ -44,11 +44,13 @@ export function createTidemillSource(api: TidemillApi, label: string): Source {
         path: path.slice(folder.length + 1),
         sizeBytes,
         sha256,
-        async open() {
-          const { body } = await api.request(`/api/v1/artifacts/${sha256}`);
-          return Readable.fromWeb((body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>);
-        },
+        open: () => bytes(sha256),
       };
+  }
+
+  async function bytes(sha256: string): Promise<Readable> {
+    const { body } = await api.request(`/api/v1/artifacts/${sha256}`);
+    return Readable.fromWeb((body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>);
   }
 
   /** Spans come with their traces. */
@@ -114,6 +116,7 @@ export function createTidemillSource(api: TidemillApi, label: string): Source {
       return { files: filesBelow(uri.slice(ours.length)) };
     },
 
+    bytes,
     leftBehind: async () => [],
     close: async () => undefined,
   };
