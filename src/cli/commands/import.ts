@@ -63,9 +63,10 @@ function addTidemill(command: Command, world: CliEnvironment): void {
       'its address: http(s)://… for the project "default", http(s)://…/projects/<name> for others',
     );
   addImport(tidemill, world, async ({ environment }, address) => {
-    const [{ createClient }, { createTidemillSource }] = await Promise.all([
+    const [{ createClient, isTidemillError }, { createTidemillSource }, { exportExperiments }] = await Promise.all([
       import('../../sdk/index.ts'),
       import('../../transfer/tidemill-source.ts'),
+      import('#contracts/transfer'),
     ]);
     const [, url, project] = /^(https?:\/\/[^/]+(?:\/.*?)?)(?:\/projects\/([^/]+))?\/*$/.exec(address) ?? [];
     if (url === undefined)
@@ -80,6 +81,13 @@ function addTidemill(command: Command, world: CliEnvironment): void {
       ...(project !== undefined && { project: decodeURIComponent(project) }),
       ...(token !== undefined && { token }),
     });
+    try {
+      await client.call(exportExperiments, { query: {} });
+    } catch (error) {
+      if (!isTidemillError(error) || error.kind !== 'unauthenticated') throw error;
+      const why = `${address} asks who you are: set TIDEMILL_SOURCE_TOKEN to a token of that project`;
+      throw new CliError('SOURCE_DENIED', 4, why);
+    }
     return createTidemillSource(client, address);
   });
   addExamples(tidemill, ['import tidemill http://old.example.com:7878/projects/fraud --project fraud']);
