@@ -100,8 +100,8 @@ test('a project goes to a server of MLflow as it is, once, though the export is 
   expect(third).toMatchObject({ left: [], progress: { runs: 9, passedBy: 9, sentBytes: 0 } });
 
   const [here, there] = await dumpStores(pythonPath, [project, server.url]);
-  expect(Object.keys(there!.runs)).toHaveLength(9);
-  expect(withoutServersOwn(withFormerIds(there!))).toEqual(withoutServersOwn(here!));
+  expect(Object.keys(there.runs)).toHaveLength(9);
+  expect(withoutServersOwn(withFormerIds(there))).toEqual(withoutServersOwn(here));
 }, 420_000);
 
 test('a server of MLflow comes over by its REST API, and by its PostgreSQL', async () => {
@@ -124,6 +124,6 @@ test('a server of MLflow comes over by its REST API, and by its PostgreSQL', asy
   }
   const projects = sources.map(({ url }) => `${url}/projects/moved`);
   const [there, ...here] = await dumpStores(pythonPath, [server.url, ...projects]);
-  expect(Object.keys(there!.runs).length).toBeGreaterThanOrEqual(9);
+  expect(Object.keys(there.runs).length).toBeGreaterThanOrEqual(9);
   for (const dump of here) expect(dump).toEqual(there);
 }, 420_000);

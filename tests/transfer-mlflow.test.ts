@@ -64,8 +64,8 @@ describe('what the real client has tracked', () => {
         `${onward.url}/projects/onward`,
         `file://${out}`,
       ]);
-      expect(Object.keys(there?.runs ?? {})).toHaveLength(9);
-      expect(Object.keys(there?.traces ?? {})).toHaveLength(traces);
+      expect(Object.keys(there.runs)).toHaveLength(9);
+      expect(Object.keys(there.traces)).toHaveLength(traces);
       expect(here).toEqual(there);
       expect(further).toEqual(there);
       expect(outThere).toEqual(there);

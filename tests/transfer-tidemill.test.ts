@@ -61,13 +61,21 @@ test('versions whose files lie in no folder of a run go on to another Tidemill w
   await ensureProject(to.client, 'new');
   const bytes = 'a model of a pipeline';
   const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const version = { version: 1, source: '', storageLocation: '', runLink: '', description: '', user: 'ann' };
   const model: ModelRecord = {
-    ...{ name: 'delays', description: '', createdMs: 1, updatedMs: 1, tags: [] },
+    name: 'delays',
+    description: '',
+    createdMs: 1,
+    updatedMs: 1,
+    tags: [],
     aliases: [{ alias: 'champion', version: 1 }],
     versions: [
       {
-        ...{ version: 1, source: '', storageLocation: '', runLink: '', description: '', stage: 'None', user: 'ann' },
-        ...{ createdMs: 1, updatedMs: 1, tags: [] },
+        ...version,
+        stage: 'None',
+        createdMs: 1,
+        updatedMs: 1,
+        tags: [],
         files: [{ path: 'model.bin', sha256, sizeBytes: bytes.length }],
       },
     ],

@@ -43,7 +43,7 @@ export async function writeRegistered(target: FolderTarget, model: ModelRecord):
   await target.writePairs(join(own, 'tags'), model.tags, `model ${name}`);
   await target.writePairs(join(own, 'aliases'), aliases, `model ${name}`);
   for (const version of model.versions) {
-    const at = join(own, `version-${Number(version.version)}`);
+    const at = join(own, `version-${version.version}`);
     await target.writePairs(join(at, 'tags'), version.tags, `model ${name}`);
     const meta = toVersionMeta(name, version, (uri) => relocate(uri, target.places));
     await writeMeta(at, meta);

@@ -85,7 +85,11 @@ async function sendMetrics(
   const metrics = record.metrics
     .filter((metric) => metric.runId === runId)
     .map(({ key, atMs, step, value, datasetName, datasetDigest }) => ({
-      ...{ key, value, timestamp: atMs, step, model_id: modelId },
+      key,
+      value,
+      timestamp: atMs,
+      step,
+      model_id: modelId,
       ...(datasetName !== '' && { dataset_name: datasetName, dataset_digest: datasetDigest }),
     }));
   const notSent = `${metrics.length} metrics of logged model ${record.id}, which run ${runId} measured`;

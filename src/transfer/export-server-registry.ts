@@ -26,7 +26,9 @@ export async function exportRegistered(target: ServerTarget, model: ModelRecord)
     const { stage } = version;
     if (stage !== (text(there['current_stage']) || 'None'))
       await rest.post('/model-versions/transition-stage', {
-        ...{ name, version: number, stage },
+        name,
+        version: number,
+        stage,
         archive_existing_versions: false,
       });
   }

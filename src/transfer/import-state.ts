@@ -54,7 +54,14 @@ export function createImportState(source: Source, api: TidemillApi, options: Imp
   const kept = new Map<string, KeptFiles>();
   const notes: string[] = [];
   return {
-    ...{ source, api, options, progress, expected, kept, notes, places: new Map() },
+    source,
+    api,
+    options,
+    progress,
+    expected,
+    kept,
+    notes,
+    places: new Map(),
     step() {
       options.signal.throwIfAborted();
       options.onProgress(progress);

@@ -8,27 +8,29 @@ import { createMlrunsSource } from './mlruns-source.ts';
 const runId = 'a'.repeat(32);
 const options = { signal: new AbortController().signal, onProgress: () => undefined };
 
+async function write(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}
+
+const toYaml = (meta: Readonly<Record<string, string>>): string =>
+  Object.entries(meta)
+    .map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`)
+    .join('');
+
 /** A folder of MLflow with one run, beside a folder that is none of its. */
 async function aStore(run: Readonly<Record<string, string>> = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'tidemill-test-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const root = join(folder, 'mlruns');
   const secret = join(folder, 'secret');
-  const write = async (path: string, text: string) => {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text);
-  };
-  const toYaml = (meta: Readonly<Record<string, string>>) =>
-    Object.entries(meta)
-      .map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`)
-      .join('');
   await write(join(root, '3', 'meta.yaml'), toYaml({ experiment_id: '3', name: 'three', lifecycle_stage: 'active' }));
   await write(join(root, '3', runId, 'meta.yaml'), toYaml({ run_id: runId, run_name: 'one', ...run }));
   await write(join(root, '3', runId, 'tags', 'mlflow.runName'), 'one');
   await write(join(root, '3', runId, 'tags', 'team'), 'ops');
   await write(secret, 'secret');
   await write(join(folder, 'outside', 'meta.yaml'), toYaml({ name: 'secret', digest: '1' }));
-  return { folder, root, secret, write, toYaml };
+  return { folder, root, secret };
 }
 
 async function runsOf(root: string) {
@@ -56,7 +58,7 @@ describe('a folder of MLflow from a stranger', () => {
   });
 
   test('has no data set outside of itself', async () => {
-    const { root, write, toYaml } = await aStore();
+    const { root } = await aStore();
     const input = { source_type: 'DATASET', source_id: '../../../outside' };
     await write(join(root, '3', runId, 'inputs', 'one', 'meta.yaml'), toYaml(input));
     const { runs } = await runsOf(root);
@@ -73,7 +75,7 @@ describe('a folder of MLflow from a stranger', () => {
   });
 
   test('goes out as it came in', async () => {
-    const { folder, root, write } = await aStore();
+    const { folder, root } = await aStore();
     await write(join(root, '3', runId, 'metrics', 'loss'), '1 0.5 0\n2 nan 1\n3 -inf 2\n');
     const { source } = await runsOf(root);
     await exportToFolder(source, join(folder, 'out'), options);

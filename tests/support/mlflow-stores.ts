@@ -36,10 +36,13 @@ export async function makeStore(
 export type StoreDump = Readonly<Record<'runs' | 'models' | 'logged' | 'experiments' | 'traces', object>>;
 
 /** Everything that the real client reads of each store; in one process, since it takes long to start. */
-export async function dumpStores(pythonPath: string, trackingUris: readonly string[]): Promise<StoreDump[]> {
+export async function dumpStores<const Uris extends readonly string[]>(
+  pythonPath: string,
+  trackingUris: Uris,
+): Promise<{ [At in keyof Uris]: StoreDump }> {
   const folder = await temporaryFolder();
   await runScript(pythonPath, 'mlflow_dump_store.py', '', [join(folder, 'dump.json'), ...trackingUris], folder);
-  return JSON.parse(await readFile(join(folder, 'dump.json'), 'utf8')) as StoreDump[];
+  return JSON.parse(await readFile(join(folder, 'dump.json'), 'utf8')) as { [At in keyof Uris]: StoreDump };
 }
 
 export interface ImportResult {
