@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process';
-import { cp, readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureProject } from '../src/cli/workspace/send.ts';
@@ -9,92 +7,68 @@ import { exportRuns } from '../src/contracts/transfer.ts';
 import { newPostgresUrl } from '../src/platform/testing/database.ts';
 import { collect, runTidemill, startTidemill } from './support/command-line.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
-import { clientRequirements, ensurePython, mlflowVariables } from './support/mlflow-script.ts';
+import { clientRequirements, ensurePython } from './support/mlflow-script.ts';
+import { dumpStores, type ImportResult, importInto, makeStore } from './support/mlflow-stores.ts';
 
-const run = promisify(execFile);
 const setUpMs = 600_000;
 const testMs = 420_000;
 /** The real client, by version. */
 const pythons = new Map<string, string>();
 
 beforeAll(async () => {
-  for (const version of ['3.17', '2.22']) {
-    const { pythonPath } = await ensurePython(clientRequirements(version));
-    pythons.set(version, pythonPath);
-  }
+  for (const version of ['3.17', '2.9'])
+    pythons.set(version, (await ensurePython(clientRequirements(version))).pythonPath);
+  // with a library under which its traces work
+  pythons.set('2.22', (await ensurePython('tests/python/mlflow-2.22-requirements.txt')).pythonPath);
 }, setUpMs);
 
-async function runScript(
-  version: string,
-  script: string,
-  trackingUri: string,
-  args: readonly string[],
-  cwd: string,
-): Promise<void> {
-  await run(pythons.get(version) ?? '', [resolve('tests/python', script), ...args], {
-    cwd,
-    env: { ...mlflowVariables(trackingUri), MLFLOW_ALLOW_FILE_STORE: 'true' },
-    maxBuffer: 64 * 1024 * 1024,
-  });
-}
-
-type Dump = Readonly<Record<'runs' | 'models' | 'logged' | 'experiments' | 'traces', object>>;
-
-/** Everything that the real client reads of each store; in one process, since it takes long to start. */
-async function dump(...trackingUris: readonly string[]): Promise<Dump[]> {
-  const folder = await temporaryFolder();
-  await runScript('3.17', 'mlflow_dump_store.py', '', [join(folder, 'dump.json'), ...trackingUris], folder);
-  return JSON.parse(await readFile(join(folder, 'dump.json'), 'utf8')) as Dump[];
-}
-
-interface Result {
-  readonly unchanged: number;
-  readonly sentBytes: number;
-  readonly differences: readonly string[];
-  readonly left: readonly string[];
-  readonly experiments: readonly { readonly runs: number; readonly points: number; readonly verified: boolean }[];
-}
-
-async function importInto(url: string, project: string, source: string): Promise<Result> {
-  const flags = ['--url', url, '--project', project, '--json'];
-  const { status, stdout, stderr } = await runTidemill(['import', 'mlflow', source, ...flags]);
-  expect(stderr).toBe('');
-  expect(status).toBe(0);
-  return JSON.parse(stdout) as Result;
-}
+const pythonOf = (version: string): string => pythons.get(version) ?? '';
 
 describe('what the real client has tracked', () => {
   test.each([
     { version: '3.17', store: 'sqlite:///', name: 'mlflow.db', onto: 'postgres', models: 2, traces: 2 },
     { version: '3.17', store: 'file://', name: 'mlruns', onto: 'sqlite', models: 2, traces: 2 },
-    { version: '2.22', store: 'file://', name: 'mlruns', onto: 'sqlite', models: 0, traces: 0 },
+    { version: '2.22', store: 'file://', name: 'mlruns', onto: 'sqlite', models: 0, traces: 2 },
+    // its database is one that newer clients do not open
+    { version: '2.9', reader: '2.9', store: 'sqlite:///', name: 'mlflow.db', onto: 'sqlite', models: 0, traces: 0 },
   ])(
-    'comes over from $store… of $version onto $onto as it is, once, and goes out again as it is',
-    async ({ version, store, name, onto, models, traces }) => {
+    'comes over from $store… of $version onto $onto as it is, once, goes on to another Tidemill, and out again as it is',
+    async ({ version, reader = '3.17', store, name, onto, models, traces }) => {
       const folder = await temporaryFolder();
       const uri = `${store}${folder}/${name}`;
-      await runScript(version, 'mlflow_make_store.py', uri, ['3', '3000'], folder);
+      await makeStore(pythonOf(version), uri, { folder });
       const { client, url } = await startControlPlane(
         onto === 'postgres' ? { databaseUrl: await newPostgresUrl() } : {},
       );
       await ensureProject(client, 'moved');
 
-      const first = await importInto(url, 'moved', uri);
+      const first = await importInto(url, 'moved', ['mlflow', uri]);
       expect(first).toMatchObject({ unchanged: 0, differences: [], left: [] });
       expect(first.experiments.every(({ verified }) => verified)).toBe(true);
-      const second = await importInto(url, 'moved', uri);
+      const second = await importInto(url, 'moved', ['mlflow', uri]);
       expect(second).toMatchObject({ unchanged: 9 + models, sentBytes: 0, differences: [], left: [] });
+
+      const onward = await startControlPlane();
+      await ensureProject(onward.client, 'onward');
+      const third = await importInto(onward.url, 'onward', ['tidemill', `${url}/projects/moved`]);
+      expect(third).toMatchObject({ unchanged: 0, differences: [], left: [], kept: [] });
 
       const out = join(folder, 'out');
       const flags = ['--url', url, '--project', 'moved', '--json'];
       const exported = await runTidemill(['export', 'mlflow', '--to', out, ...flags]);
       expect(JSON.parse(exported.stdout)).toMatchObject({ left: [] });
 
-      const [there, here, outThere] = await dump(uri, `${url}/projects/moved`, `file://${out}`);
-      expect(Object.keys(there?.runs ?? {})).toHaveLength(9);
-      expect(Object.keys(there?.traces ?? {})).toHaveLength(traces);
+      const [there, here, further, outThere] = await dumpStores(pythonOf(reader), [
+        uri,
+        `${url}/projects/moved`,
+        `${onward.url}/projects/onward`,
+        `file://${out}`,
+      ]);
+      expect(Object.keys(there.runs)).toHaveLength(9);
+      expect(Object.keys(there.traces)).toHaveLength(traces);
       expect(here).toEqual(there);
-      expect({ ...outThere, traces: {} }).toEqual({ ...there, traces: {} });
+      expect(further).toEqual(there);
+      expect(outThere).toEqual(there);
     },
     testMs,
   );
@@ -152,10 +126,7 @@ test(
 
     const { stdout, status } = await runTidemill(args);
     expect(status).toBe(0);
-    const result = JSON.parse(stdout) as Result & {
-      readonly kept: readonly object[];
-      readonly notes: readonly string[];
-    };
+    const result = JSON.parse(stdout) as ImportResult;
     expect(result.differences).toEqual([]);
     expect(result.experiments).toMatchObject([{ runs: 0 }, { id: '7', givenId: '7', runs: 1, points, verified: true }]);
     expect(result.kept).toMatchObject([{ scheme: 's3:', count: 1 }]);
@@ -177,7 +148,7 @@ test(
     const database = new Sqlite(grown);
     database.exec(`insert into metrics values ('loss', 9, 1700000000000, '${'a'.repeat(32)}', 999999, 0)`);
     database.close();
-    expect(await importInto(url, 'killed', grown)).toMatchObject({ unchanged: 0, differences: [] });
+    expect(await importInto(url, 'killed', ['mlflow', grown])).toMatchObject({ unchanged: 0, differences: [] });
     const [again] = (await project.call(exportRuns, { query: { experimentId: '7' } })).items;
     expect(again?.points).toBe(points + 1);
 

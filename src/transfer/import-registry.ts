@@ -1,8 +1,8 @@
 import { exportFiles, importModel, type ModelRecord, type VersionRecord } from '#contracts/transfer';
 import { batchesOf } from './batches.ts';
-import type { Progress } from './progress.ts';
-import { ownerOfUri, type Source } from './source.ts';
-import type { TidemillApi } from './target-api.ts';
+import type { ImportState } from './import-state.ts';
+import { sendMissing } from './send-files.ts';
+import { ownerOfUri } from './source.ts';
 import { pagesOf } from './tidemill-source.ts';
 
 export interface ImportedRegistry {
@@ -16,30 +16,22 @@ const versionsAtOnce = 200;
 const ours = 'mlflow-artifacts:/';
 
 /** Brings registered models in; addresses into the source's artifacts become those that the bytes have here. */
-export async function importRegistry(
-  source: Source,
-  api: TidemillApi,
-  context: {
-    readonly places: ReadonlyMap<string, string>;
-    readonly progress: Progress;
-    readonly note: (model: ModelRecord) => void;
-    readonly step: () => void;
-  },
-): Promise<ImportedRegistry> {
+export async function importRegistry(state: ImportState): Promise<ImportedRegistry> {
+  const { source, api, progress, noteNul, step } = state;
   const records: ModelRecord[] = [];
   const left: string[] = [];
   let versions = 0;
   for await (const model of source.models()) {
     const moved: VersionRecord[] = [];
-    for (const version of model.versions) moved.push(await moveVersion(api, version, context.places));
+    for (const version of model.versions) moved.push(await moveVersion(state, version));
     const whole = { ...model, versions: moved };
     records.push(whole);
     for (const batch of partsOf(whole))
-      for (const [part] of batchesOf([batch], 1, context.note))
+      for (const [part] of batchesOf([batch], 1, noteNul('model')))
         if (part !== undefined) left.push(...(await api.call(importModel, { body: part })).left);
     versions += model.versions.length;
-    context.progress.models += 1;
-    context.step();
+    progress.models += 1;
+    step();
   }
   return { records, versions, left };
 }
@@ -52,20 +44,31 @@ function* partsOf(model: ModelRecord): Generator<ModelRecord> {
   }
 }
 
-async function moveVersion(
-  api: TidemillApi,
-  version: VersionRecord,
-  places: ReadonlyMap<string, string>,
-): Promise<VersionRecord> {
+async function moveVersion(state: ImportState, version: VersionRecord): Promise<VersionRecord> {
+  const { api, places } = state;
   const source = relocate(version.source, places);
   const storageLocation =
     resolveIndirect(version.source, places) ?? relocate(version.storageLocation || version.source, places);
-  if (!storageLocation.startsWith(ours)) return { ...version, source, storageLocation, files: [] };
+  if (!storageLocation.startsWith(ours))
+    return { ...version, source, storageLocation, files: await sendOwnFiles(state, version) };
   const folder = storageLocation.slice(ours.length);
   const files: VersionRecord['files'] = [];
   for await (const page of pagesOf((cursor) => api.call(exportFiles, { query: { ...cursor, folder } })))
     for (const file of page) files.push({ ...file, path: file.path.slice(folder.length + 1) });
   return { ...version, source, storageLocation, files };
+}
+
+/** Files that are the version's alone, in no folder of a run or logged model. */
+async function sendOwnFiles(
+  { source, api, options, progress }: ImportState,
+  { files }: VersionRecord,
+): Promise<VersionRecord['files']> {
+  const open = source.bytes?.bind(source);
+  if (open === undefined || files.length === 0 || !options.artifacts) return [];
+  const wanted = files.map(({ sha256, sizeBytes }) => ({ sha256, sizeBytes, open: () => open(sha256) }));
+  progress.sentBytes += await sendMissing(api, wanted, options.signal);
+  progress.files += files.length;
+  return files;
 }
 
 /** The address that bytes in the source's artifacts have here. */

@@ -6,12 +6,19 @@ import {
   type TraceRecord,
 } from '#contracts/trace-transfer';
 import { batchesOf } from './batches.ts';
+import type { ImportState } from './import-state.ts';
 import { toSpanRecords } from './mlflow-spans.ts';
-import type { Progress } from './progress.ts';
 import { type FileToSend, sendFiles } from './send-files.ts';
-import type { ArtifactFolder, Source, SourceExperiment, SourceFile, SourceTrace } from './source.ts';
+import {
+  type ArtifactFolder,
+  requireId,
+  type Source,
+  type SourceExperiment,
+  type SourceFile,
+  type SourceTrace,
+} from './source.ts';
 import type { TidemillApi } from './target-api.ts';
-import { spansFile, spansLocationTag } from './trace-words.ts';
+import { isTraceThere, spansFile, spansLocationTag } from './trace-words.ts';
 
 const recordsAtOnce = 100;
 const idsAtOnce = 500;
@@ -27,54 +34,45 @@ export interface ImportedTraces {
   readonly left: string[];
 }
 
-export interface TracesContext {
-  /** False: bytes stay where they are, also spans that lie in a file. */
-  readonly artifacts: boolean;
-  /** Reads everything again, also what has not changed since it was brought over. */
-  readonly again: boolean;
-  readonly signal: AbortSignal;
-  readonly progress: Progress;
-  readonly note: (trace: TraceRecord) => void;
-  readonly step: () => void;
-}
-
 /** Brings the traces of an experiment over; those that are here and have not changed since are passed by. */
 export async function importTracesOf(
-  source: Source,
-  api: TidemillApi,
+  { source, api, options, progress, noteNul, step }: ImportState,
   { record: { id: givenId, name } }: SourceExperiment,
   experimentId: string,
-  context: TracesContext,
 ): Promise<ImportedTraces> {
   const found: ImportedTraces = { traces: 0, spans: 0, differences: [], left: [] };
   const tell = (trace: string, what: string) => void found.differences.push(`trace ${trace} of "${name}" ${what}`);
 
   async function importPage(page: readonly SourceTrace[]): Promise<void> {
     const here = await checkAll(api, page);
-    const open = page.filter((trace) => context.again || !isHere(trace, here.get(trace.record.id)));
+    const open = page.filter((trace) => options.again || !isTraceThere(trace, here.get(trace.record.id)));
     const spans = await source.spans(open);
     const files: FileToSend[] = [];
     const records: TraceRecord[] = [];
     for (const trace of open) {
-      const { id } = trace.record;
-      const own = context.artifacts && trace.artifactUri !== '' ? await filesOf(source, trace.artifactUri) : [];
-      for (const file of own) files.push({ owner: id, folder: `${experimentId}/traces/${id}/artifacts`, file });
+      const id = requireId('trace', trace.record.id);
+      const own = options.artifacts && trace.artifactUri !== '' ? await filesOf(source, trace) : [];
       const record = await toRecord(trace, spans.get(id) ?? [], own);
       const bytes = JSON.stringify(record).length;
-      if (bytes < largestBytes) records.push({ ...record, experimentId });
-      else found.left.push(`trace ${id} of "${name}", which is larger than a request may be (${bytes} bytes of JSON)`);
+      if (bytes >= largestBytes) {
+        found.left.push(`trace ${id} of "${name}", which is larger than a request may be (${bytes} bytes of JSON)`);
+        continue;
+      }
+      records.push({ ...record, experimentId });
+      for (const file of own) files.push({ owner: id, folder: `${experimentId}/traces/${id}/artifacts`, file });
     }
-    for (const batch of batchesOf(records, recordsAtOnce, context.note)) {
+    // before the records: a trace that is here is passed by the next time
+    await sendFiles(api, toAsync(files), { progress, signal: options.signal });
+    for (const batch of batchesOf(records, recordsAtOnce, noteNul('trace'))) {
       const { items } = await api.call(importTraces, { body: { traces: batch } });
       compare(batch, new Map(items.map((item) => [item.id, item])), tell);
-      context.step();
+      step();
     }
-    await sendFiles(api, toAsync(files), { progress: context.progress, signal: context.signal });
     for (const { spans: own } of records) found.spans += own.length;
     for (const trace of page) if (!open.includes(trace)) found.spans += here.get(trace.record.id)?.spans ?? 0;
     found.traces += page.length;
-    context.progress.traces += page.length;
-    context.step();
+    progress.traces += page.length;
+    step();
   }
 
   for await (const page of source.traces(givenId)) await importPage(page);
@@ -90,20 +88,8 @@ async function checkAll(api: TidemillApi, page: readonly SourceTrace[]): Promise
   return here;
 }
 
-/** Whether everything that can change of a trace after it has ended is here as it is at the source. */
-function isHere({ record, spans }: SourceTrace, here: FoundTrace | undefined): boolean {
-  if (here === undefined || here.state !== record.state || record.state === 'IN_PROGRESS') return false;
-  if (spans !== undefined && here.spans < spans) return false;
-  const tags = new Map(here.tags.map(({ key, value }) => [key, value]));
-  const said = new Map(here.assessments.map(({ id, updatedMs }) => [id, updatedMs]));
-  return (
-    record.tags.every(({ key, value }) => key === spansLocationTag || tags.get(key) === value) &&
-    record.assessments.every(({ id, updatedMs }) => said.get(id) === updatedMs)
-  );
-}
-
-async function filesOf(source: Source, uri: string): Promise<readonly SourceFile[]> {
-  const folder: ArtifactFolder = await source.artifacts(uri);
+async function filesOf(source: Source, { record, artifactUri }: SourceTrace): Promise<readonly SourceFile[]> {
+  const folder: ArtifactFolder = await source.artifacts(artifactUri, record.id);
   const files: SourceFile[] = [];
   if ('files' in folder) for await (const file of folder.files) files.push(file);
   return files;

@@ -1,9 +1,8 @@
 import type { Readable } from 'node:stream';
 import { Readable as NodeReadable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
+import type { Json } from './json.ts';
 import { TransferError } from './transfer-error.ts';
-
-export type Json = Readonly<Record<string, unknown>>;
 
 /** What MLflow's own clients read of the environment. */
 export type Credentials = Readonly<Record<string, string | undefined>>;

@@ -3,11 +3,14 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { toMetricNumber } from '#contracts/metric-number';
-import type { HistoryRecord, ModelRecord, RunRecord, VersionRecord } from '#contracts/transfer';
-import { foldersOf, isDeleted, keysOf, type Meta, number, pairsOf, readMeta, text } from './mlruns-files.ts';
+import type { HistoryRecord, RunRecord } from '#contracts/transfer';
+import { number, text } from './json.ts';
+import { createMlrunsFiles, isDeleted, isPlainName, type Meta, type MlrunsFiles } from './mlruns-files.ts';
+import { readModel } from './mlruns-registry.ts';
 import { tracesIn } from './mlruns-traces.ts';
-import { ownerOfUri, pointsOfHistory, type Source, type SourceModel, type SourceRun, withNameTag } from './source.ts';
+import { pointsOfHistory, type Source, type SourceModel, type SourceRun, withNameTag } from './source.ts';
 import { openArtifacts } from './source-artifacts.ts';
+import { createLeftLinks } from './source-links.ts';
 import { TransferError } from './transfer-error.ts';
 
 /*
@@ -27,7 +30,6 @@ const modelStatuses = [
   'LOGGED_MODEL_READY',
   'LOGGED_MODEL_UPLOAD_FAILED',
 ] as const;
-const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
 
 /** Python writes `nan`, `inf` and `-inf`. */
 function parseValue(word: string): number {
@@ -63,6 +65,9 @@ async function* linesOf(file: string): AsyncGenerator<Line> {
 
 /** A folder that MLflow's file store has written: `./mlruns`. */
 export async function createMlrunsSource(root: string): Promise<Source> {
+  const links = createLeftLinks();
+  const files = createMlrunsFiles(links);
+  const { readMeta, foldersOf, keysOf, pairsOf } = files;
   const experimentFolders = new Map<string, string>();
   const runFolders = new Map<string, string>();
   for (const base of [root, join(root, '.trash')])
@@ -102,7 +107,7 @@ export async function createMlrunsSource(root: string): Promise<Source> {
         ...(isDeleted(meta) && number(meta['deleted_time']) > 0 && { deletedMs: number(meta['deleted_time']) }),
         params: await pairsOf(join(folder, 'params')),
         tags: withNameTag(name, tags),
-        ...(await inputsOf(folder, datasets)),
+        ...(await inputsOf(files, folder, datasets)),
       },
       artifactUri: text(meta['artifact_uri']),
       points: sizes.length === 0 ? 0 : undefined,
@@ -139,7 +144,9 @@ export async function createMlrunsSource(root: string): Promise<Source> {
       let page: SourceRun[] = [];
       for (const name of await foldersOf(folder)) {
         if (notRuns.has(name)) continue;
-        const run = await toRun(join(folder, name), experimentId, (id) => readMeta(join(folder, 'datasets', id)));
+        const run = await toRun(join(folder, name), experimentId, async (id) =>
+          isPlainName(id) ? await readMeta(join(folder, 'datasets', id)) : undefined,
+        );
         if (run !== undefined) page.push(run);
         if (page.length < runsAtOnce) continue;
         yield page;
@@ -159,33 +166,34 @@ export async function createMlrunsSource(root: string): Promise<Source> {
       const folder = join(folderOf(experimentId), 'models');
       const page: SourceModel[] = [];
       for (const name of await foldersOf(folder)) {
-        const model = await toLoggedModel(join(folder, name), experimentId);
-        if (model !== undefined) page.push(model);
+        const model = await toLoggedModel(files, join(folder, name), experimentId);
+        if (model === undefined) continue;
+        page.push(model);
+        runFolders.set(model.record.id, join(folder, name));
       }
-      for (const { record } of page) runFolders.set(record.id, join(folder, record.id));
       if (page.length > 0) yield page;
     },
 
     async *traces(experimentId) {
-      yield* tracesIn(join(folderOf(experimentId), 'traces'), experimentId);
+      yield* tracesIn(files, join(folderOf(experimentId), 'traces'), experimentId);
     },
     // they are in a file of each trace
     spans: async () => new Map(),
 
     async *models() {
       for (const name of await foldersOf(join(root, 'models'))) {
-        const model = await toModel(join(root, 'models', name), name);
+        const model = await readModel(files, join(root, 'models', name), name);
         if (model !== undefined) yield model;
       }
     },
 
-    async artifacts(uri) {
-      const owner = ownerOfUri(uri);
-      const folder = owner === undefined ? undefined : runFolders.get(owner.id);
-      return openArtifacts(uri, { moved: folder === undefined ? undefined : join(folder, 'artifacts') });
+    artifacts(uri, owner) {
+      const folder = runFolders.get(owner);
+      const moved = folder === undefined ? undefined : join(folder, 'artifacts');
+      return openArtifacts(uri, { owner, links, root, moved });
     },
 
-    leftBehind: async () => [],
+    leftBehind: async () => links.leftBehind(),
     close: async () => undefined,
   };
 }
@@ -210,6 +218,7 @@ async function* historiesOf(runId: string, key: string, file: string): AsyncGene
 }
 
 async function inputsOf(
+  files: MlrunsFiles,
   run: string,
   datasetOf: (id: string) => Promise<Meta | undefined>,
 ): Promise<Pick<RunRecord, 'datasets' | 'modelInputs' | 'modelOutputs'>> {
@@ -218,8 +227,8 @@ async function inputsOf(
     modelInputs: [],
     modelOutputs: [],
   };
-  for (const name of await foldersOf(join(run, 'inputs'))) {
-    const input = (await readMeta(join(run, 'inputs', name))) ?? {};
+  for (const name of await files.foldersOf(join(run, 'inputs'))) {
+    const input = (await files.readMeta(join(run, 'inputs', name))) ?? {};
     const id = text(input['source_id']);
     if (input['source_type'] !== 'DATASET') {
       found.modelInputs.push(id);
@@ -238,18 +247,22 @@ async function inputsOf(
       tags,
     });
   }
-  for (const modelId of await foldersOf(join(run, 'outputs'))) {
-    const output = (await readMeta(join(run, 'outputs', modelId))) ?? {};
+  for (const modelId of await files.foldersOf(join(run, 'outputs'))) {
+    const output = (await files.readMeta(join(run, 'outputs', modelId))) ?? {};
     found.modelOutputs.push({ modelId, step: number(output['step']) });
   }
   return found;
 }
 
-async function toLoggedModel(folder: string, experimentId: string): Promise<SourceModel | undefined> {
-  const meta = await readMeta(folder);
+async function toLoggedModel(
+  files: MlrunsFiles,
+  folder: string,
+  experimentId: string,
+): Promise<SourceModel | undefined> {
+  const meta = await files.readMeta(folder);
   if (meta === undefined) return undefined;
   const metrics: SourceModel['record']['metrics'] = [];
-  for (const key of await keysOf(join(folder, 'metrics')))
+  for (const key of await files.keysOf(join(folder, 'metrics')))
     for await (const { atMs, step, value, more } of linesOf(join(folder, 'metrics', key)))
       metrics.push({
         key,
@@ -272,53 +285,10 @@ async function toLoggedModel(folder: string, experimentId: string): Promise<Sour
       createdMs: number(meta['creation_timestamp']),
       updatedMs: number(meta['last_updated_timestamp']),
       ...(isDeleted(meta) && { deletedMs: number(meta['last_updated_timestamp']) }),
-      params: await pairsOf(join(folder, 'params')),
-      tags: await pairsOf(join(folder, 'tags')),
+      params: await files.pairsOf(join(folder, 'params')),
+      tags: await files.pairsOf(join(folder, 'tags')),
       metrics,
     },
     artifactUri: text(meta['artifact_location']),
-  };
-}
-
-async function toModel(folder: string, name: string): Promise<ModelRecord | undefined> {
-  const meta = await readMeta(folder);
-  if (meta === undefined) return undefined;
-  const versions: VersionRecord[] = [];
-  for (const below of await foldersOf(folder)) {
-    const version = below.startsWith('version-') ? await readMeta(join(folder, below)) : undefined;
-    if (version === undefined || version['current_stage'] === 'Deleted_Internal') continue;
-    versions.push(toVersion(version, await pairsOf(join(folder, below, 'tags'))));
-  }
-  const aliases = (await pairsOf(join(folder, 'aliases'))).map(({ key, value }) => ({
-    alias: key,
-    version: Number(value.trim()),
-  }));
-  return {
-    name: text(meta['name']) || name,
-    description: text(meta['description']),
-    createdMs: number(meta['creation_timestamp']),
-    updatedMs: number(meta['last_updated_timestamp']),
-    tags: await pairsOf(join(folder, 'tags')),
-    aliases,
-    versions: versions.toSorted((a, b) => a.version - b.version),
-  };
-}
-
-function toVersion(meta: Meta, tags: VersionRecord['tags']): VersionRecord {
-  const owner = text(meta['model_id']) || ownerOfUri(text(meta['storage_location']))?.id;
-  return {
-    version: number(meta['version']),
-    source: text(meta['source']),
-    storageLocation: text(meta['storage_location']),
-    ...(text(meta['run_id']) !== '' && { trackingRunId: text(meta['run_id']) }),
-    ...(owner?.startsWith('m-') === true && { loggedModelId: owner }),
-    runLink: text(meta['run_link']),
-    description: text(meta['description']),
-    stage: stages.find((stage) => stage === meta['current_stage']) ?? 'None',
-    user: text(meta['user_id']),
-    createdMs: number(meta['creation_timestamp']),
-    updatedMs: number(meta['last_updated_timestamp']),
-    tags,
-    files: [],
   };
 }

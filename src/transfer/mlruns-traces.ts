@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { foldersOf, keysOf, pairsOf, readMeta } from './mlruns-files.ts';
+import type { MlrunsFiles } from './mlruns-files.ts';
 import type { SourceTrace } from './source.ts';
 import { toAssessmentRecord, toSourceTrace } from './trace-json.ts';
 
@@ -11,7 +11,11 @@ import { toAssessmentRecord, toSourceTrace } from './trace-json.ts';
 
 const tracesAtOnce = 100;
 
-async function toTrace(folder: string, experimentId: string): Promise<SourceTrace | undefined> {
+async function toTrace(
+  { readMeta, keysOf, pairsOf }: MlrunsFiles,
+  folder: string,
+  experimentId: string,
+): Promise<SourceTrace | undefined> {
   const info = await readMeta(folder, 'trace_info.yaml');
   if (info === undefined) return undefined;
   const assessments = [];
@@ -33,10 +37,14 @@ async function toTrace(folder: string, experimentId: string): Promise<SourceTrac
   };
 }
 
-export async function* tracesIn(folder: string, experimentId: string): AsyncGenerator<readonly SourceTrace[]> {
+export async function* tracesIn(
+  files: MlrunsFiles,
+  folder: string,
+  experimentId: string,
+): AsyncGenerator<readonly SourceTrace[]> {
   let page: SourceTrace[] = [];
-  for (const name of await foldersOf(folder)) {
-    const trace = await toTrace(join(folder, name), experimentId);
+  for (const name of await files.foldersOf(folder)) {
+    const trace = await toTrace(files, join(folder, name), experimentId);
     if (trace !== undefined) page.push(trace);
     if (page.length < tracesAtOnce) continue;
     yield page;

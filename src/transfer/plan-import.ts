@@ -1,5 +1,5 @@
 import { checkImported, exportExperiments } from '#contracts/transfer';
-import { chosenExperiments } from './importer.ts';
+import { chosenExperiments } from './chosen-experiments.ts';
 import { type LeftBehind, printOf, type Source } from './source.ts';
 import type { TidemillApi } from './target-api.ts';
 

@@ -1,10 +1,12 @@
 import { toMetricNumber } from '#contracts/metric-number';
-import type { HistoryRecord, ModelRecord, RunRecord, VersionRecord } from '#contracts/transfer';
-import type { Json, MlflowRest } from './mlflow-rest.ts';
+import type { HistoryRecord, RunRecord } from '#contracts/transfer';
+import { type Json, list, number, object, text, toPairs } from './json.ts';
+import { itemsOf, pagesOf } from './mlflow-pages.ts';
+import type { MlflowRest } from './mlflow-rest.ts';
+import { createRestRegistry } from './rest-registry.ts';
 import { createRestTraces } from './rest-traces.ts';
 import {
   type LeftBehind,
-  ownerOfUri,
   pointsOfHistory,
   type Source,
   type SourceFile,
@@ -13,17 +15,11 @@ import {
   withNameTag,
 } from './source.ts';
 import { openArtifacts } from './source-artifacts.ts';
+import { createLeftLinks } from './source-links.ts';
 
 const statuses = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const;
-const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
 const modelStatuses = ['LOGGED_MODEL_PENDING', 'LOGGED_MODEL_READY', 'LOGGED_MODEL_UPLOAD_FAILED'] as const;
 
-const text = (value: unknown): string =>
-  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
-const number = (value: unknown): number => Number(text(value) || 0);
-const list = (value: unknown): readonly Json[] => (Array.isArray(value) ? (value as readonly Json[]) : []);
-const object = (value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : {});
-const pairs = (value: unknown) => list(value).map((pair) => ({ key: text(pair['key']), value: text(pair['value']) }));
 /** A number as MLflow writes it: JSON's, or the words of protobuf. */
 const metricValue = (value: unknown) => {
   const found = Number(text(value));
@@ -35,37 +31,12 @@ const metricValue = (value: unknown) => {
 
 /** A tracking server of MLflow, of any version, or whatever speaks its API. */
 export function createRestSource(rest: MlflowRest): Source {
+  const links = createLeftLinks();
   const metricKeys = new Map<string, readonly string[]>();
-
-  /** All pages of a search; nothing where the server does not know it. */
-  async function* pagesOf(path: string, field: string, body: Json): AsyncGenerator<readonly Json[]> {
-    for (let token: string | undefined; ; ) {
-      const answer = await rest.tryPost(path, { ...body, ...(token !== undefined && { page_token: token }) });
-      if (answer === undefined) return;
-      const found = list(answer[field]);
-      if (found.length > 0) yield found;
-      token = text(answer['next_page_token']);
-      if (token === '') return;
-    }
-  }
-
-  /** The same for what is asked by GET. */
-  async function* itemsOf(
-    path: string,
-    field: string,
-    query: Readonly<Record<string, string | number>>,
-  ): AsyncGenerator<Json> {
-    for (let token = ''; ; ) {
-      const answer = await rest.get(path, { ...query, ...(token !== '' && { page_token: token }) });
-      yield* list(answer[field]);
-      token = text(answer['next_page_token']);
-      if (token === '') return;
-    }
-  }
 
   async function* historyOf(runId: string, key: string): AsyncGenerator<HistoryRecord> {
     let open: HistoryRecord = { runId, key, atMs: [], steps: [], values: [] };
-    for await (const point of itemsOf('/metrics/get-history', 'metrics', {
+    for await (const point of itemsOf(rest, '/metrics/get-history', 'metrics', {
       run_id: runId,
       metric_key: key,
       max_results: 25_000,
@@ -79,16 +50,6 @@ export function createRestSource(rest: MlflowRest): Source {
       open.values.push(metricValue(point['value']));
     }
     if (open.values.length > 0) yield open;
-  }
-
-  /** Versions of prompts are found by a search for prompts alone, as prompts are. */
-  async function versionsOf(name: string, kind: string): Promise<VersionRecord[]> {
-    const versions: VersionRecord[] = [];
-    const quote = name.includes("'") ? '"' : "'";
-    const filter = [`name=${quote}${name}${quote}`, ...(kind === '' ? [] : [kind])].join(' AND ');
-    for await (const version of itemsOf('/model-versions/search', 'model_versions', { filter, max_results: 1000 }))
-      versions.push(await toVersion(rest, version));
-    return versions.toSorted((a, b) => a.version - b.version);
   }
 
   async function* filesBelow(root: string, below: string): AsyncGenerator<SourceFile> {
@@ -107,7 +68,10 @@ export function createRestSource(rest: MlflowRest): Source {
 
     async experiments() {
       const found = [];
-      for await (const page of pagesOf('/experiments/search', 'experiments', { max_results: 1000, view_type: 'ALL' }))
+      for await (const page of pagesOf(rest, '/experiments/search', 'experiments', {
+        max_results: 1000,
+        view_type: 'ALL',
+      }))
         for (const experiment of page)
           found.push({
             record: {
@@ -116,7 +80,7 @@ export function createRestSource(rest: MlflowRest): Source {
               lifecycle: experiment['lifecycle_stage'] === 'deleted' ? ('deleted' as const) : ('active' as const),
               createdMs: number(experiment['creation_time']),
               updatedMs: number(experiment['last_update_time'] ?? experiment['creation_time']),
-              tags: pairs(experiment['tags']),
+              tags: toPairs(experiment['tags']),
             },
             artifactUri: text(experiment['artifact_location']),
           });
@@ -125,7 +89,7 @@ export function createRestSource(rest: MlflowRest): Source {
 
     async *runs(experimentId) {
       const query = { experiment_ids: [experimentId], run_view_type: 'ALL', max_results: 500 };
-      for await (const page of pagesOf('/runs/search', 'runs', query))
+      for await (const page of pagesOf(rest, '/runs/search', 'runs', query))
         yield page.map((found) => {
           const run = toRun(found);
           metricKeys.set(
@@ -145,29 +109,16 @@ export function createRestSource(rest: MlflowRest): Source {
 
     async *loggedModels(experimentId) {
       const query = { experiment_ids: [experimentId], max_results: 50 };
-      for await (const page of pagesOf('/logged-models/search', 'models', query)) yield page.map(toLoggedModel);
+      for await (const page of pagesOf(rest, '/logged-models/search', 'models', query)) yield page.map(toLoggedModel);
     },
 
     ...createRestTraces(rest),
 
-    async *models() {
-      // newer servers leave prompts out unless they are asked for
-      const filters = ['', "tags.`mlflow.prompt.is_prompt` = 'true'"];
-      const seen = new Set<string>();
-      for (const filter of filters)
-        for await (const model of itemsOf('/registered-models/search', 'registered_models', {
-          max_results: 200,
-          ...(filter !== '' && { filter }),
-        })) {
-          const name = text(model['name']);
-          if (seen.has(name)) continue;
-          seen.add(name);
-          yield await toModel(rest, model, await versionsOf(name, filter));
-        }
-    },
+    ...createRestRegistry(rest),
 
-    async artifacts(uri) {
-      if (!uri.startsWith('mlflow-artifacts:')) return openArtifacts(uri, {});
+    async artifacts(uri, owner) {
+      // a server beside this program may keep files in a folder that both see
+      if (!uri.startsWith('mlflow-artifacts:')) return openArtifacts(uri, { owner, links });
       const root = uri.replace(/^mlflow-artifacts:(?:\/\/[^/]+)?\/*/, '').replace(/\/+$/, '');
       return { files: filesBelow(root, '') };
     },
@@ -177,6 +128,7 @@ export function createRestSource(rest: MlflowRest): Source {
         what: 'kinds of things that are not asked of a server (webhooks, scorers, evaluation datasets, deleted logged models): not looked for',
         count: 0,
       },
+      ...links.leftBehind(),
     ],
     close: async () => undefined,
   };
@@ -185,7 +137,7 @@ export function createRestSource(rest: MlflowRest): Source {
 function toRun(found: Json): SourceRun {
   const [info, data] = [object(found['info']), object(found['data'])];
   const [inputs, outputs] = [object(found['inputs']), object(found['outputs'])];
-  const tags = pairs(data['tags']);
+  const tags = toPairs(data['tags']);
   const name = text(info['run_name']) || (tags.find(({ key }) => key === 'mlflow.runName')?.value ?? '');
   const isDeleted = info['lifecycle_stage'] === 'deleted';
   const record: RunRecord = {
@@ -197,7 +149,7 @@ function toRun(found: Json): SourceRun {
     startMs: number(info['start_time']),
     ...(number(info['end_time']) > 0 && { endMs: number(info['end_time']) }),
     lifecycle: isDeleted ? 'deleted' : 'active',
-    params: pairs(data['params']),
+    params: toPairs(data['params']),
     tags: withNameTag(name, tags),
     datasets: list(inputs['dataset_inputs']).map((input) => {
       const dataset = object(input['dataset']);
@@ -208,7 +160,7 @@ function toRun(found: Json): SourceRun {
         source: text(dataset['source']),
         ...(typeof dataset['schema'] === 'string' && { schema: dataset['schema'] }),
         ...(typeof dataset['profile'] === 'string' && { profile: dataset['profile'] }),
-        tags: pairs(input['tags']),
+        tags: toPairs(input['tags']),
       };
     }),
     modelInputs: list(inputs['model_inputs']).map((input) => text(input['model_id'])),
@@ -240,8 +192,8 @@ function toLoggedModel(found: Json): SourceModel {
       statusMessage: text(info['status_message']),
       createdMs: number(info['creation_timestamp_ms']),
       updatedMs: number(info['last_updated_timestamp_ms']),
-      params: pairs(data['params']),
-      tags: pairs(info['tags']),
+      params: toPairs(data['params']),
+      tags: toPairs(info['tags']),
       metrics: list(data['metrics']).map((metric) => ({
         key: text(metric['key']),
         runId: text(metric['run_id']),
@@ -253,54 +205,5 @@ function toLoggedModel(found: Json): SourceModel {
       })),
     },
     artifactUri: text(info['artifact_uri']),
-  };
-}
-
-/** Where the bytes of a version are when its source is an indirect address. */
-async function storageOf(rest: MlflowRest, version: Json): Promise<string> {
-  const source = text(version['source']);
-  if (!/^(?:models|runs):/.test(source)) return source;
-  const found = await rest.get('/model-versions/get-download-uri', {
-    name: text(version['name']),
-    version: text(version['version']),
-  });
-  return text(found['artifact_uri']);
-}
-
-async function toVersion(rest: MlflowRest, version: Json): Promise<VersionRecord> {
-  const source = text(version['source']);
-  const storageLocation = await storageOf(rest, version);
-  const owner =
-    text(version['model_id']) || /^models:\/+(m-[0-9a-f]{32})/.exec(source)?.[1] || ownerOfUri(storageLocation)?.id;
-  const runId = text(version['run_id']);
-  return {
-    version: number(version['version']),
-    source,
-    storageLocation,
-    ...(runId !== '' && { trackingRunId: runId }),
-    ...(owner?.startsWith('m-') === true && { loggedModelId: owner }),
-    runLink: text(version['run_link']),
-    description: text(version['description']),
-    stage: stages.find((stage) => stage === version['current_stage']) ?? 'None',
-    user: text(version['user_id']),
-    createdMs: number(version['creation_timestamp']),
-    updatedMs: number(version['last_updated_timestamp']),
-    tags: pairs(version['tags']),
-    files: [],
-  };
-}
-
-/** A search does not fill aliases in on every server: the model itself is asked. */
-async function toModel(rest: MlflowRest, model: Json, versions: VersionRecord[]): Promise<ModelRecord> {
-  const name = text(model['name']);
-  const whole = object((await rest.get('/registered-models/get', { name }))['registered_model']);
-  return {
-    name,
-    description: text(whole['description']),
-    createdMs: number(whole['creation_timestamp']),
-    updatedMs: number(whole['last_updated_timestamp']),
-    tags: pairs(whole['tags']),
-    aliases: list(whole['aliases']).map(({ alias, version }) => ({ alias: text(alias), version: number(version) })),
-    versions,
   };
 }

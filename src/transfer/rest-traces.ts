@@ -1,5 +1,6 @@
 import type { SpanRecord } from '#contracts/trace-transfer';
-import { type Json, type MlflowRest, mlflow3 } from './mlflow-rest.ts';
+import { type Json, list, text } from './json.ts';
+import { type MlflowRest, mlflow3 } from './mlflow-rest.ts';
 import { toSpanRecord } from './mlflow-spans.ts';
 import type { Source, SourceTrace } from './source.ts';
 import { toSourceTrace } from './trace-json.ts';
@@ -8,9 +9,6 @@ import { spansLocationTag } from './trace-words.ts';
 const tracesAtOnce = 100;
 /** Of traces whose spans are asked for. */
 const idsAtOnce = 10;
-
-const list = (value: unknown): readonly Json[] => (Array.isArray(value) ? (value as readonly Json[]) : []);
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /** Traces of a server: of 3 by its newer call, of 2.14 and later by the older one, which has no assessments. */
 export function createRestTraces(rest: MlflowRest): Pick<Source, 'traces' | 'spans'> {

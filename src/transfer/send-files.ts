@@ -30,11 +30,13 @@ export interface FilesOfOwner {
   readonly lines: string[];
 }
 
-interface Hashed extends FileToSend {
+interface Hashed {
+  readonly path: string;
   readonly sha256: string;
   readonly sizeBytes: number;
-  /** Where the bytes lie on this machine now. */
-  readonly local: string;
+  open(): Promise<Readable>;
+  /** A copy of bytes of another machine, to be removed. */
+  readonly copy?: string;
 }
 
 export const digestOfLines = (lines: readonly string[]): string =>
@@ -44,7 +46,7 @@ export const digestOfLines = (lines: readonly string[]): string =>
 
 /**
  * Sends files by digest: each batch is hashed, what the project lacks is uploaded, and all are named in its tree. Bytes
- * of another machine pass through a temporary folder, since their digest is known after they are read only.
+ * of another machine whose digest is known after they are read only pass through a temporary folder.
  */
 export async function sendFiles(
   api: TidemillApi,
@@ -58,26 +60,12 @@ export async function sendFiles(
 
   async function flush(): Promise<void> {
     if (batch.length === 0) return;
-    const digests = [...new Set(batch.map(({ sha256 }) => sha256))];
-    const missing = new Set((await api.call(findMissingArtifacts, { body: { digests } })).missing);
-    const uploads = [...new Map(batch.map((file) => [file.sha256, file])).values()].filter(({ sha256 }) =>
-      missing.has(sha256),
-    );
-    await inParallel(uploads, uploadsAtOnce, async (file) => {
-      await upload(api, file, signal);
-      progress.sentBytes += file.sizeBytes;
-    });
+    progress.sentBytes += await sendMissing(api, batch, signal);
     await api.call(importFiles, {
-      body: {
-        files: batch.map(({ folder: at, file, sha256, sizeBytes }) => ({
-          path: `${at}/${file.path}`,
-          sha256,
-          sizeBytes,
-        })),
-      },
+      body: { files: batch.map(({ path, sha256, sizeBytes }) => ({ path, sha256, sizeBytes })) },
     });
     progress.files += batch.length;
-    for (const { file, local } of batch) if (file.local === undefined) await rm(local, { force: true });
+    for (const { copy } of batch) if (copy !== undefined) await rm(copy, { force: true });
     [batch, bytes] = [[], 0];
   }
 
@@ -102,32 +90,52 @@ export async function sendFiles(
   return found;
 }
 
-/** Reads a file to its end; what is not on this machine is kept in `folder` on the way. */
-async function hash(wish: FileToSend, folder: string): Promise<Hashed> {
+/** Reads a file to its end, unless its digest is known; what is not on this machine is kept in `folder` on the way. */
+async function hash({ folder: at, file }: FileToSend, folder: string): Promise<Hashed> {
+  const path = `${at}/${file.path}`;
+  const { sha256, sizeBytes } = file;
+  if (sha256 !== undefined) return { path, sha256, sizeBytes, open: () => file.open() };
   const digest = createHash('sha256');
-  let sizeBytes = 0;
+  let read = 0;
   const count = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) {
       digest.update(chunk);
-      sizeBytes += chunk.length;
+      read += chunk.length;
       yield chunk;
     }
   };
-  const local = wish.file.local ?? join(folder, randomUUID());
-  const bytes = await wish.file.open();
-  if (wish.file.local === undefined) await pipeline(bytes, count, createWriteStream(local));
+  const local = file.local ?? join(folder, randomUUID());
+  const bytes = await file.open();
+  if (file.local === undefined) await pipeline(bytes, count, createWriteStream(local));
   else for await (const _ of count(bytes as AsyncIterable<Buffer>)) continue;
-  return { ...wish, sha256: digest.digest('hex'), sizeBytes, local };
+  return {
+    path,
+    sha256: digest.digest('hex'),
+    sizeBytes: read,
+    open: async () => createReadStream(local),
+    ...(file.local === undefined && { copy: local }),
+  };
 }
 
-async function upload(api: TidemillApi, { sha256, local, sizeBytes }: Hashed, signal: AbortSignal): Promise<void> {
-  await api.request(`/api/v1/artifacts/${sha256}`, {
-    method: 'PUT',
-    headers: { 'content-type': 'application/octet-stream', 'content-length': String(sizeBytes) },
-    body: Readable.toWeb(createReadStream(local)) as unknown as ReadableStream,
-    duplex: 'half',
-    signal,
+/** Uploads those of which the project has no bytes; returns how many bytes that were. The server checks each digest. */
+export async function sendMissing(
+  api: TidemillApi,
+  files: readonly Pick<Hashed, 'sha256' | 'sizeBytes' | 'open'>[],
+  signal: AbortSignal,
+): Promise<number> {
+  const byDigest = new Map(files.map((file) => [file.sha256, file]));
+  const missing = new Set((await api.call(findMissingArtifacts, { body: { digests: [...byDigest.keys()] } })).missing);
+  const uploads = [...byDigest.values()].filter(({ sha256 }) => missing.has(sha256));
+  await inParallel(uploads, uploadsAtOnce, async ({ sha256, sizeBytes, open }) => {
+    await api.request(`/api/v1/artifacts/${sha256}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/octet-stream', 'content-length': String(sizeBytes) },
+      body: Readable.toWeb(await open()) as unknown as ReadableStream,
+      duplex: 'half',
+      signal,
+    });
   });
+  return uploads.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
 export async function inParallel<Item>(

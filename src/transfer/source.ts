@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { SpanRecord, TraceRecord } from '#contracts/trace-transfer';
 import type { ExperimentRecord, HistoryRecord, LoggedModelRecord, ModelRecord, RunRecord } from '#contracts/transfer';
+import { TransferError } from './transfer-error.ts';
 
 /*
  * What a store holds, in the records of the bulk API. Ids of experiments are the store's own; where bytes lie is told
@@ -69,11 +70,24 @@ export interface Source {
   traces(experimentId: string): AsyncIterable<readonly SourceTrace[]>;
   /** Spans of traces of one page, by trace; those in a file of a trace are not among them. */
   spans(traces: readonly SourceTrace[]): Promise<ReadonlyMap<string, readonly SpanRecord[]>>;
-  /** Sources and locations as the store has them, without files. */
+  /** Sources and locations as the store has them; with files where they have no folder of a run or logged model. */
   models(): AsyncIterable<ModelRecord>;
-  artifacts(uri: string): Promise<ArtifactFolder>;
+  /** What lies under an address of a run, logged model or trace, by its id. */
+  artifacts(uri: string, owner: string): Promise<ArtifactFolder>;
+  /** Bytes by digest, where the source keeps them so: those of versions that say which files they have. */
+  bytes?(sha256: string): Promise<Readable>;
   leftBehind(): Promise<readonly LeftBehind[]>;
   close(): Promise<void>;
+}
+
+/** An id is part of paths, here and there: one that is none of MLflow's forms ends the transfer. */
+export function requireId(noun: 'run' | 'logged model' | 'trace' | 'assessment' | 'experiment', id: string): string {
+  if (/^[\w-]{1,256}$/.test(id)) return id;
+  throw new TransferError(
+    'SOURCE_UNREADABLE',
+    'invalid',
+    `${JSON.stringify(id)} is no id (${noun}): the store was not written by MLflow, or is damaged`,
+  );
 }
 
 /** Points of one metric that travel together. */

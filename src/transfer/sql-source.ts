@@ -1,8 +1,7 @@
 import { toMetricNumber } from '#contracts/metric-number';
-import type { HistoryRecord, ModelRecord, VersionRecord } from '#contracts/transfer';
+import type { HistoryRecord } from '#contracts/transfer';
 import {
   type LeftBehind,
-  ownerOfUri,
   pointsOfHistory,
   type Source,
   type SourceModel,
@@ -10,7 +9,9 @@ import {
   withNameTag,
 } from './source.ts';
 import { openArtifacts } from './source-artifacts.ts';
+import { createLeftLinks } from './source-links.ts';
 import type { Row, SqlConnection } from './sql-connection.ts';
+import { createSqlRegistry } from './sql-registry.ts';
 import { createSqlTables, groupBy, isDeleted, isTrue, number, optional, text, toPairs } from './sql-tables.ts';
 import { createSqlTraces } from './sql-traces.ts';
 import { TransferError } from './transfer-error.ts';
@@ -26,7 +27,6 @@ const modelStatuses = [
   'LOGGED_MODEL_READY',
   'LOGGED_MODEL_UPLOAD_FAILED',
 ] as const;
-const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
 const statuses = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const;
 
 /** Tables of MLflow that have no counterpart here yet, in words. */
@@ -59,9 +59,11 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
       `${connection.label} is no database of MLflow: it has no table "runs"`,
     );
   }
+  const links = createLeftLinks();
   const workspace = options.workspace ?? 'default';
-  const { select, rows, rowsOf, ofWorkspace, workspaceValue } = createSqlTables(connection, tables, workspace);
-  const traces = createSqlTraces(connection, tables, { select, rows, rowsOf });
+  const sql = createSqlTables(connection, tables, workspace);
+  const { select, rows, rowsOf, ofWorkspace, workspaceValue } = sql;
+  const traces = createSqlTraces(connection, tables, sql);
 
   async function datasetsOf(runIds: readonly string[]) {
     const list = connection.inList('i.destination_id', runIds);
@@ -218,30 +220,6 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
     });
   }
 
-  async function versionsOf(name: string): Promise<VersionRecord[]> {
-    const scope = workspaceValue('model_versions');
-    const columns = [
-      'version', 'creation_time', 'last_updated_time', 'description', 'user_id', 'current_stage', 'source', 'run_id',
-      'run_link', 'storage_location',
-    ]; // biome-ignore format: a list of columns
-    const found = await rows(
-      select('model_versions', columns, `where t.name = ?${ofWorkspace('model_versions')} order by t.version`),
-      [name, ...scope],
-    );
-    const tags = await rows(
-      select(
-        'model_version_tags',
-        ['version', 'key', 'value'],
-        `where t.name = ?${ofWorkspace('model_version_tags')} order by t.key`,
-      ),
-      [name, ...workspaceValue('model_version_tags')],
-    );
-    // a deleted version keeps its row, without a source to speak of
-    return found
-      .filter((row) => row['current_stage'] !== 'Deleted_Internal')
-      .map((row) => toVersionRecord(row, toPairs(tags.filter((tag) => tag['version'] === row['version']))));
-  }
-
   return {
     label: connection.label,
 
@@ -325,44 +303,9 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
 
     ...traces,
 
-    async *models() {
-      const columns = ['name', 'creation_time', 'last_updated_time', 'description'];
-      const found = await rows(
-        select('registered_models', columns, `where 1 = 1${ofWorkspace('registered_models')} order by t.name`),
-        workspaceValue('registered_models'),
-      );
-      for (const row of found) {
-        const name = text(row['name']);
-        const tags = await rows(
-          select(
-            'registered_model_tags',
-            ['key', 'value'],
-            `where t.name = ?${ofWorkspace('registered_model_tags')} order by t.key`,
-          ),
-          [name, ...workspaceValue('registered_model_tags')],
-        );
-        const aliases = await rows(
-          select(
-            'registered_model_aliases',
-            ['alias', 'version'],
-            `where t.name = ?${ofWorkspace('registered_model_aliases')} order by t.alias`,
-          ),
-          [name, ...workspaceValue('registered_model_aliases')],
-        );
-        const record: ModelRecord = {
-          name,
-          description: text(row['description']),
-          createdMs: number(row['creation_time']),
-          updatedMs: number(row['last_updated_time'] ?? row['creation_time']),
-          tags: toPairs(tags),
-          aliases: aliases.map((alias) => ({ alias: text(alias['alias']), version: number(alias['version']) })),
-          versions: await versionsOf(name),
-        };
-        yield record;
-      }
-    },
+    ...createSqlRegistry(sql),
 
-    artifacts: (uri) => openArtifacts(uri, { proxied: options.artifactFolder }),
+    artifacts: (uri, owner) => openArtifacts(uri, { owner, links, proxied: options.artifactFolder }),
 
     async leftBehind() {
       const left: LeftBehind[] = [];
@@ -382,7 +325,7 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
             count: number(row['found']),
           });
       }
-      return left;
+      return [...left, ...links.leftBehind()];
     },
 
     close: () => connection.close(),
@@ -393,24 +336,4 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
 function unclamp(value: number): number {
   if (value >= 1.797693134862315e308) return Number.POSITIVE_INFINITY;
   return value <= -1.797693134862315e308 ? Number.NEGATIVE_INFINITY : value;
-}
-
-function toVersionRecord(row: Row, tags: VersionRecord['tags']): VersionRecord {
-  const [source, storage, runId] = [text(row['source']), text(row['storage_location']), optional(row['run_id'])];
-  const owner = /^models:\/+(m-[0-9a-f]{32})/.exec(source)?.[1] ?? ownerOfUri(storage)?.id;
-  return {
-    version: number(row['version']),
-    source,
-    storageLocation: storage,
-    ...(runId !== undefined && { trackingRunId: runId }),
-    ...(owner?.startsWith('m-') === true && { loggedModelId: owner }),
-    runLink: text(row['run_link']),
-    description: text(row['description']),
-    stage: stages.find((stage) => stage === row['current_stage']) ?? 'None',
-    user: text(row['user_id']),
-    createdMs: number(row['creation_time']),
-    updatedMs: number(row['last_updated_time'] ?? row['creation_time']),
-    tags,
-    files: [],
-  };
 }

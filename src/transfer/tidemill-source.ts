@@ -41,15 +41,12 @@ export function createTidemillSource(api: TidemillApi, label: string): Source {
   async function* filesBelow(folder: string): AsyncGenerator<SourceFile> {
     for await (const page of pagesOf((cursor) => api.call(exportFiles, { query: { ...cursor, folder } })))
       for (const { path, sha256, sizeBytes } of page)
-        yield {
-          path: path.slice(folder.length + 1),
-          sizeBytes,
-          sha256,
-          async open() {
-            const { body } = await api.request(`/api/v1/artifacts/${sha256}`);
-            return Readable.fromWeb((body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>);
-          },
-        };
+        yield { path: path.slice(folder.length + 1), sizeBytes, sha256, open: () => bytes(sha256) };
+  }
+
+  async function bytes(sha256: string): Promise<Readable> {
+    const { body } = await api.request(`/api/v1/artifacts/${sha256}`);
+    return Readable.fromWeb((body ?? new Blob([]).stream()) as ReadableStream<Uint8Array>);
   }
 
   /** Spans come with their traces. */
@@ -115,6 +112,7 @@ export function createTidemillSource(api: TidemillApi, label: string): Source {
       return { files: filesBelow(uri.slice(ours.length)) };
     },
 
+    bytes,
     leftBehind: async () => [],
     close: async () => undefined,
   };

@@ -1,15 +1,9 @@
 import type { AssessmentRecord, TraceRecord } from '#contracts/trace-transfer';
+import { type Json, list, object, text } from './json.ts';
 import type { SourceTrace } from './source.ts';
 import { artifactLocationTag, parseOr, toAssessmentError, toTexts, traceState } from './trace-words.ts';
 
 /* Traces as MLflow 3 writes them in JSON and in the YAML of its file store; its files of 2.x have older names. */
-
-type Json = Readonly<Record<string, unknown>>;
-
-const object = (value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : {});
-const list = (value: unknown): readonly Json[] => (Array.isArray(value) ? (value as readonly Json[]) : []);
-const text = (value: unknown): string =>
-  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 
 /** RFC 3339, or milliseconds. */
 function toMs(value: unknown): number {

@@ -1,4 +1,5 @@
-import type { AssessmentRecord, TraceRecord } from '#contracts/trace-transfer';
+import type { AssessmentRecord, FoundTrace, TraceRecord } from '#contracts/trace-transfer';
+import type { SourceTrace } from './source.ts';
 
 /** The names under which MLflow keeps what a trace is about. */
 export const artifactLocationTag = 'mlflow.artifactLocation';
@@ -45,4 +46,21 @@ export function toAssessmentError(value: unknown): AssessmentRecord['error'] | u
     ...(error_message !== undefined && { message: error_message }),
     ...(stack_trace !== undefined && { stackTrace: stack_trace }),
   };
+}
+
+/** What is known of a trace where it goes to. */
+export type KnownTrace = Pick<FoundTrace, 'state' | 'spans' | 'tags'> & {
+  readonly assessments: readonly Pick<AssessmentRecord, 'id' | 'updatedMs'>[];
+};
+
+/** Whether everything that can change of a trace after it has ended is there as it is at the source. */
+export function isTraceThere({ record, spans }: SourceTrace, there: KnownTrace | undefined): boolean {
+  if (there === undefined || there.state !== record.state || record.state === 'IN_PROGRESS') return false;
+  if (spans !== undefined && there.spans < spans) return false;
+  const tags = new Map(there.tags.map(({ key, value }) => [key, value]));
+  const said = new Map(there.assessments.map(({ id, updatedMs }) => [id, updatedMs]));
+  return (
+    record.tags.every(({ key, value }) => key === spansLocationTag || tags.get(key) === value) &&
+    record.assessments.every(({ id, updatedMs }) => said.get(id) === updatedMs)
+  );
 }

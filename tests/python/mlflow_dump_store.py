@@ -45,7 +45,7 @@ def run(client, found):
             for key in data.metrics
         },
         "datasets": [[d.dataset.name, d.dataset.digest, d.dataset.source_type, {t.key: t.value for t in d.tags}] for d in (found.inputs.dataset_inputs if found.inputs else [])],
-        "outputs": sorted(o.model_id for o in getattr(found.outputs, "model_outputs", None) or []),
+        "outputs": sorted(o.model_id for o in getattr(getattr(found, "outputs", None), "model_outputs", None) or []),
         "files": files(info.artifact_uri),
     }
 
@@ -79,10 +79,11 @@ def dump_of(uri):
             token = page.token
             if not token:
                 break
-        if experiment.lifecycle_stage == "active":
+        if experiment.lifecycle_stage == "active" and mlflow.__version__ > "3":
             for model in client.search_logged_models([experiment.experiment_id]):
                 tags = {key: value for key, value in model.tags.items()}
-                dump["logged"][model.model_id] = [model.name, str(model.status), model.source_run_id, tags, dict(model.params), files(model.artifact_location), model.creation_timestamp]
+                metrics = sorted([m.key, str(plain(m.value)), m.step, m.timestamp, m.run_id, m.dataset_name, m.dataset_digest] for m in model.metrics or [])
+                dump["logged"][model.model_id] = [model.name, str(model.status), model.source_run_id, tags, dict(model.params), files(model.artifact_location), model.creation_timestamp, metrics]
             for found in client.search_traces([experiment.experiment_id]):
                 dump["traces"][found.info.trace_id] = trace(found)
     is_prompt = "tags.`mlflow.prompt.is_prompt` = 'true'"
@@ -91,7 +92,7 @@ def dump_of(uri):
             name, versions = model.name, {}
             for version in client.search_model_versions(" AND ".join([f"name='{name}'", *([kind] if kind else [])])):
                 own = {} if kind else files(client.get_model_version_download_uri(name, version.version))
-                versions[str(version.version)] = [version.current_stage, version.run_id, dict(version.tags), version.description or "", version.creation_timestamp, own]
+                versions[str(version.version)] = [version.current_stage, version.run_id or None, dict(version.tags), version.description or "", version.creation_timestamp, own]
             # the client reads a model, not a prompt, by its name
             aliases = {} if kind else client.get_registered_model(name).aliases
             dump["models"][name] = [model.description or "", dict(model.tags), {alias: str(at) for alias, at in aliases.items()}, versions]

@@ -6,10 +6,11 @@ from mlflow.entities import Metric, Param, RunTag
 
 runs_wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 6
 history = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
+suffix = sys.argv[3] if len(sys.argv) > 3 else ""
 client = MlflowClient()
-e = client.create_experiment("Überwachung 模型")
+e = client.create_experiment(f"Überwachung 模型{suffix}")
 client.set_experiment_tag(e, "team", "ops ✓")
-gone = client.create_experiment("gone")
+gone = client.create_experiment(f"gone{suffix}")
 mlflow.set_experiment(experiment_id=e)
 ids = []
 for n in range(runs_wanted):
@@ -31,6 +32,7 @@ ids.append(long.info.run_id)
 client.delete_run(ids[1])
 g = client.create_run(gone); client.log_metric(g.info.run_id, "m", 1.5); client.delete_experiment(gone)
 ids.append(g.info.run_id)
+model = f"spät-modell{suffix}"
 class M(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
         return [1] * len(model_input)
@@ -42,21 +44,35 @@ with mlflow.start_run(run_name="model") as run:
     except Exception as error:
         print("no data set:", error, file=sys.stderr)
     kw = {"name": "model"} if int(mlflow.__version__.split(".")[0]) >= 3 else {"artifact_path": "model"}
-    mlflow.pyfunc.log_model(python_model=M(), registered_model_name="spät-modell", pip_requirements=[], **kw)
-    mlflow.pyfunc.log_model(python_model=M(), registered_model_name="spät-modell", pip_requirements=[], **kw)
+    mlflow.pyfunc.log_model(python_model=M(), registered_model_name=model, pip_requirements=[], **kw)
+    mlflow.pyfunc.log_model(python_model=M(), registered_model_name=model, pip_requirements=[], **kw)
     mlflow.log_metric("auc", 0.75)
-client.set_registered_model_alias("spät-modell", "champion", "2")
-client.set_registered_model_tag("spät-modell", "owner", "ann")
-client.update_registered_model("spät-modell", "predicts delays")
-client.set_model_version_tag("spät-modell", "1", "checked", "yes")
+    if int(mlflow.__version__.split(".")[0]) >= 3:
+        model_id = mlflow.last_logged_model().model_id
+        # step 0: whatever it is, MLflow's file store reads that of a metric with a data set as 0
+        client.log_metric(run.info.run_id, "fit", math.inf, timestamp=1_700_000_000_000, step=0, model_id=model_id, dataset_name="rows", dataset_digest="abc")
+client.set_registered_model_alias(model, "champion", "2")
+client.set_registered_model_tag(model, "owner", "ann")
+client.update_registered_model(model, "predicts delays")
+client.set_model_version_tag(model, "1", "checked", "yes")
 try:
-    client.transition_model_version_stage("spät-modell", "1", "Staging")
+    client.transition_model_version_stage(model, "1", "Staging")
 except Exception as error:
     print("no stages:", error, file=sys.stderr)
+if mlflow.__version__.startswith("2.22"):
+    @mlflow.trace(span_type="TOOL", attributes={"weight": 0.25, "words": ["ä", "b"]})
+    def before(x): return {"sum": x + 1}
+    @mlflow.trace(name="Anfrage ✓")
+    def asked(x): return before(x)
+    asked(1)
+    asked(2)
+    mlflow.flush_trace_async_logging()
+    for trace in client.search_traces([e]):
+        client.set_trace_tag(trace.info.request_id, "topic", "größe")
 if int(mlflow.__version__.split(".")[0]) >= 3:
     from mlflow.entities import AssessmentSource
     try:
-        mlflow.genai.register_prompt(name="greeting", template="Hello {{name}}", commit_message="first")
+        mlflow.genai.register_prompt(name=f"greeting{suffix}", template="Hello {{name}}", commit_message="first")
         @mlflow.trace(span_type="TOOL", attributes={"weight": 0.25, "words": ["ä", "b"]})
         def inner(x): return {"sum": x + 1}
         @mlflow.trace(name="Anfrage ✓")

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import type { ExportReport } from '../../transfer/export-folder.ts';
+import type { ExportReport } from '../../transfer/export-report.ts';
 import { type CliEnvironment, createContext } from '../context.ts';
 import { addExamples } from '../help-examples.ts';
 import { megabytes, withProgress } from '../transfer-progress.ts';

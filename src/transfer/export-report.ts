@@ -1,0 +1,16 @@
+import type { Progress } from './progress.ts';
+
+export interface ExportReport {
+  readonly to: string;
+  readonly progress: Progress;
+  /** What MLflow cannot keep there, in words. */
+  readonly left: string[];
+}
+
+export interface ExportOptions {
+  /** Names; all of them without. */
+  readonly experiments?: readonly string[] | undefined;
+  readonly signal: AbortSignal;
+  /** Hears of each step forward; the object is the same all the time. */
+  onProgress(progress: Progress): void;
+}

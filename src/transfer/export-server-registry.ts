@@ -1,0 +1,85 @@
+import type { ModelRecord, VersionRecord } from '#contracts/transfer';
+import { type ServerTarget, sourceTag } from './export-server-target.ts';
+import { type Json, object, text, toPairs, valueOf } from './json.ts';
+import { itemsOf } from './mlflow-pages.ts';
+import { isMlflowError } from './mlflow-rest.ts';
+import { ownerOfUri } from './source.ts';
+
+/** Writes a registered model: its versions in their order, since a server numbers them itself, and its aliases. */
+export async function exportRegistered(target: ServerTarget, model: ModelRecord): Promise<void> {
+  const { rest, left, progress, step } = target;
+  const { name, tags, description } = model;
+  try {
+    await rest.post('/registered-models/create', { name, tags, description });
+  } catch (error) {
+    if (!isMlflowError(error, 'RESOURCE_ALREADY_EXISTS')) throw error;
+  }
+  const known = await knownVersions(target, name);
+  const numbers = new Map<number, string>();
+  for (const version of model.versions.toSorted((a, b) => a.version - b.version)) {
+    const there = known.get(String(version.version)) ?? (await makeVersion(target, name, version));
+    if (there === undefined) continue;
+    const number = text(there['version']);
+    numbers.set(version.version, number);
+    if (number !== String(version.version))
+      left.push(`the number of version ${version.version} of model "${name}", which is ${number} there`);
+    const { stage } = version;
+    if (stage !== (text(there['current_stage']) || 'None'))
+      await rest.post('/model-versions/transition-stage', {
+        name,
+        version: number,
+        stage,
+        archive_existing_versions: false,
+      });
+  }
+  for (const { alias, version } of model.aliases) {
+    const number = numbers.get(version);
+    if (number !== undefined) await rest.post('/registered-models/alias', { name, alias, version: number });
+  }
+  progress.models += 1;
+  step();
+}
+
+/** Versions that came before, by their former number; a search for prompts alone finds those of prompts. */
+async function knownVersions({ rest }: ServerTarget, name: string): Promise<ReadonlyMap<string, Json>> {
+  const known = new Map<string, Json>();
+  const quote = name.includes("'") ? '"' : "'";
+  for (const kind of ['', " AND tags.`mlflow.prompt.is_prompt` = 'true'"]) {
+    const query = { filter: `name=${quote}${name}${quote}${kind}`, max_results: 1000 };
+    for await (const version of itemsOf(rest, '/model-versions/search', 'model_versions', query)) {
+      const former = valueOf(toPairs(version['tags']), sourceTag);
+      if (former !== undefined) known.set(former, version);
+    }
+  }
+  return known;
+}
+
+/** A source that the server does not take (a path of another machine) is told, and the rest goes on. */
+async function makeVersion(
+  { rest, left, places }: ServerTarget,
+  name: string,
+  version: VersionRecord,
+): Promise<Json | undefined> {
+  const owner = ownerOfUri(version.storageLocation);
+  const place = owner && places.get(owner.id);
+  const runId = version.trackingRunId === undefined ? undefined : places.get(version.trackingRunId)?.id;
+  const body = {
+    name,
+    source: owner === undefined || place === undefined ? version.source : toIndirect(place.id, owner.path),
+    ...(place?.id.startsWith('m-') === true && { model_id: place.id }),
+    ...(runId !== undefined && { run_id: runId }),
+    description: version.description,
+    tags: [...version.tags, { key: sourceTag, value: String(version.version) }],
+  };
+  try {
+    return object((await rest.post('/model-versions/create', body))['model_version']);
+  } catch (error) {
+    if (!isMlflowError(error, 'INVALID_PARAMETER_VALUE')) throw error;
+    left.push(`version ${version.version} of model "${name}": ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+/** `models:/m-…` and `runs:/…`: servers refuse the plain address of a folder. */
+const toIndirect = (id: string, path: string): string =>
+  `${id.startsWith('m-') ? 'models' : 'runs'}:/${id}${path === '' ? '' : `/${path}`}`;

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ensureProject } from '../src/cli/workspace/send.ts';
+import { exportFiles, exportModels, exportRuns, importModel, type ModelRecord } from '../src/contracts/transfer.ts';
+import { runTidemill } from './support/command-line.ts';
+import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
+import { importInto } from './support/mlflow-stores.ts';
+
+const [runId, otherId] = ['a'.repeat(32), 'b'.repeat(32)];
+
+async function write(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}
+
+/** A folder of MLflow with one run; what it says of it is a stranger's word. */
+async function aFolder(run: { readonly id: string; readonly folder?: string; readonly artifactUri: string }) {
+  const root = join(await temporaryFolder(), 'mlruns');
+  const own = join(root, '3', run.folder ?? run.id);
+  await write(join(root, '3', 'meta.yaml'), 'experiment_id: "3"\nname: three\nlifecycle_stage: active\n');
+  await write(join(own, 'meta.yaml'), `run_id: ${run.id}\nrun_name: one\nartifact_uri: ${run.artifactUri}\n`);
+  return { root, own };
+}
+
+test('what a store of a stranger names outside of itself stays where it is, and is told', async () => {
+  const secrets = await temporaryFolder();
+  await write(join(secrets, 'key'), 'secret');
+  const { client, url } = await startControlPlane();
+  await ensureProject(client, 'moved');
+  const project = client.inProject('moved');
+
+  const { root } = await aFolder({ id: runId, artifactUri: `file://${secrets}` });
+  const named = await importInto(url, 'moved', ['mlflow', root]);
+  expect(named.kept).toMatchObject([
+    { count: 1, example: `file://${secrets}`, why: expect.stringContaining(runId) as string },
+  ]);
+  const linked = await aFolder({ id: otherId, artifactUri: 'elsewhere' });
+  await write(join(linked.own, 'artifacts', 'own'), 'its own');
+  await symlink(join(secrets, 'key'), join(linked.own, 'artifacts', 'key'));
+  const told = await importInto(url, 'moved', ['mlflow', linked.root]);
+  expect(told.leftBehind).toMatchObject([{ count: 1, what: expect.stringContaining('artifacts/key') as string }]);
+
+  const [run] = (await project.call(exportRuns, { query: { experimentId: '3' } })).items;
+  expect(run?.artifactUri).toBe(`file://${secrets}`);
+  const { items } = await project.call(exportFiles, { query: { folder: `3/${otherId}/artifacts` } });
+  expect(items).toMatchObject([{ path: `3/${otherId}/artifacts/own` }]);
+
+  const hostile = await aFolder({ id: '../../../elsewhere', folder: runId, artifactUri: secrets });
+  const refused = await runTidemill(['import', 'mlflow', hostile.root, '--url', url, '--project', 'moved']);
+  expect(refused).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('"../../../elsewhere" is no id (run)') as string,
+  });
+}, 60_000);
+
+test('versions whose files lie in no folder of a run go on to another Tidemill with their bytes', async () => {
+  const [from, to] = [await startControlPlane({ auth: 'on' }), await startControlPlane()];
+  await ensureProject(from.client, 'old');
+  await ensureProject(to.client, 'new');
+  const bytes = 'a model of a pipeline';
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const version = { version: 1, source: '', storageLocation: '', runLink: '', description: '', user: 'ann' };
+  const model: ModelRecord = {
+    name: 'delays',
+    description: '',
+    createdMs: 1,
+    updatedMs: 1,
+    tags: [],
+    aliases: [{ alias: 'champion', version: 1 }],
+    versions: [
+      {
+        ...version,
+        stage: 'None',
+        createdMs: 1,
+        updatedMs: 1,
+        tags: [],
+        files: [{ path: 'model.bin', sha256, sizeBytes: bytes.length }],
+      },
+    ],
+  };
+  const old = from.client.inProject('old');
+  await old.request(`/api/v1/artifacts/${sha256}`, { method: 'PUT', body: bytes });
+  await old.call(importModel, { body: model });
+
+  const source = `${from.url}/projects/old`;
+  const args = ['import', 'tidemill', source, '--url', to.url, '--project', 'new'];
+  expect(await runTidemill(args)).toMatchObject({
+    status: 4,
+    stderr: expect.stringContaining('TIDEMILL_SOURCE_TOKEN'),
+  });
+  const token = (await readFile(join(from.home, 'admin-token'), 'utf8')).trim();
+  const first = await importInto(to.url, 'new', ['tidemill', source], { TIDEMILL_SOURCE_TOKEN: token });
+  expect(first).toMatchObject({ sentBytes: bytes.length, differences: [], left: [] });
+  const fresh = to.client.inProject('new');
+  expect((await fresh.call(exportModels, { query: {} })).items).toEqual([model]);
+  expect(await (await fresh.request(`/api/v1/artifacts/${sha256}`)).text()).toBe(bytes);
+  const again = await importInto(to.url, 'new', ['tidemill', source], { TIDEMILL_SOURCE_TOKEN: token });
+  expect(again).toMatchObject({ sentBytes: 0, differences: [], left: [] });
+}, 60_000);
