@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '#platform/testing/database';
 import { createMlflowTestServer, type MlflowTestServer } from '../src/protocols/mlflow/mlflow-test-server.ts';
-import { ensurePython, exampleRequirements, pythonSetUpMs, runMlflowScript } from './support/mlflow-script.ts';
+import {
+  clientRequirements,
+  ensurePython,
+  exampleRequirements,
+  pythonSetUpMs,
+  runMlflowScript,
+} from './support/mlflow-script.ts';
 
 const scriptMs = 240_000;
 
@@ -135,9 +141,7 @@ for (const version of ['2.22', '3.1'])
   test(
     `a client of MLflow ${version}, which uploads its spans as a file, finds them again and deletes them with the trace`,
     async () => {
-      expect(
-        await runScript('mlflow_old_traces.py', `old-${version}`, `tests/python/mlflow-${version}-requirements.txt`),
-      ).toEqual({
+      expect(await runScript('mlflow_old_traces.py', `old-${version}`, clientRequirements(version))).toEqual({
         spans: ['outer', 'inner'],
         outputs: 42,
         names: ['breaks', 'outer'],

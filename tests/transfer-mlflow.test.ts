@@ -16,10 +16,8 @@ const testMs = 420_000;
 const pythons = new Map<string, string>();
 
 beforeAll(async () => {
-  for (const version of ['3.17', '2.9'])
+  for (const version of ['3.17', '2.22', '2.9'])
     pythons.set(version, (await ensurePython(clientRequirements(version))).pythonPath);
-  // with a library under which its traces work
-  pythons.set('2.22', (await ensurePython('tests/python/mlflow-2.22-requirements.txt')).pythonPath);
 }, setUpMs);
 
 const pythonOf = (version: string): string => pythons.get(version) ?? '';
