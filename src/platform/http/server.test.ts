@@ -393,9 +393,11 @@ test('an upload that is refused before its end gets its answer, and its connecti
   expect((await send('GET', '/health/live', ''))[0]).toBe(200);
 });
 
+/** The beginning of a request whose body follows. */
+const head = (path: string, length: string) =>
+  `PUT ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${editor.authorization}\r\nContent-Type: application/json\r\n${length}\r\n\r\n`;
+
 describe('a JSON body that is too large', () => {
-  const head = (path: string, length: string) =>
-    `PUT ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${editor.authorization}\r\nContent-Type: application/json\r\n${length}\r\n\r\n`;
   const refused = { status: 413, body: expect.stringContaining('BODY_TOO_LARGE') };
 
   test('is answered, and its connection goes on when little of it is left', async () => {

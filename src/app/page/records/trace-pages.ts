@@ -108,13 +108,14 @@ const saidOf = ({ name, kind, value, error, sourceType, sourceId, rationale }: A
   value: [error?.message ?? error?.code ?? JSON.stringify(value), rationale].filter((text) => text).join(': '),
 });
 
+function pairCard(title: string, of: Readonly<Record<string, string>>): Html | false {
+  const list = Object.entries(of).map(([key, value]) => ({ key, value }));
+  return list.length > 0 && card(title, pairTable(title, list));
+}
+
 /** One trace: what was asked and answered, span by span, and what was said of it. */
 export function tracePage(paths: Paths, { info, spans }: Trace, experiment: Experiment | undefined): string {
   const shown = inTree(spans.slice(0, spansAtOnce));
-  const pairs = (title: string, of: Readonly<Record<string, string>>) => {
-    const list = Object.entries(of).map(([key, value]) => ({ key, value }));
-    return list.length > 0 && card(title, pairTable(title, list));
-  };
   const body = html`<div class="headline"><h1>${info.name ?? info.traceId}</h1>${badge(info.state)}</div>
     ${facts([
       ['trace', info.traceId],
@@ -131,7 +132,7 @@ export function tracePage(paths: Paths, { info, spans }: Trace, experiment: Expe
           ${spans.length > shown.length && html`<p class="hint">${spans.length - shown.length} more are not shown.</p>`}`,
     )}
     ${info.assessments.length > 0 && card('Assessments', pairTable('Assessments', info.assessments.map(saidOf)))}
-    ${pairs('Metadata', info.metadata)}${pairs('Tags', info.tags)}`;
+    ${pairCard('Metadata', info.metadata)}${pairCard('Tags', info.tags)}`;
   const above = crumbsOf(paths, experiment ?? { experimentId: info.experimentId, name: info.experimentId });
   return layout(
     paths,
