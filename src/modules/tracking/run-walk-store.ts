@@ -20,18 +20,22 @@ import type { Lifecycle, TrackingTables } from './tracking-tables.ts';
 
 /*
  * Runs in the order of an index, which ends as soon as a page is full. An index has the order of one experiment, so each
- * experiment is walked for itself and the parts are merged: on SQLite one statement after the other, on PostgreSQL by a
- * lateral join in one. What is in no list is sorted and merged within the same statement: a run that is listed meanwhile
+ * experiment is walked for itself and the parts are merged: on SQLite one statement after the other, no further than the
+ * page that is found so far reaches, on PostgreSQL by a lateral join in one. What is in no list is sorted and merged within the same statement: a run that is listed meanwhile
  * is seen once.
  */
 
 /** Stands for the experiment that is walked. */
 const experimentSlot = { slot: 'experiment' };
 const lifecycleSlot = { slot: 'lifecycle' };
+/** And for what is last of a page that is full already: what comes after it need not be looked at. */
+const lastSlot = { slot: 'last' };
 
 interface Part {
   readonly experiment: RawBuilder<unknown>;
   readonly lifecycle: RawBuilder<unknown>;
+  /** A start or a value of the metric, as the walk sorts them; none where the parts are walked at once. */
+  readonly last?: RawBuilder<unknown>;
 }
 
 export async function walkRuns(reader: Reader, search: RunSearch, walk: Walk): Promise<readonly FoundRow[]> {
@@ -65,17 +69,33 @@ async function walkParts(
       order by ${orderOf(reader, search.terms)} limit ${search.limit}`.execute(query);
     return rows;
   }
-  const template = body({ experiment: sql`${experimentSlot}`, lifecycle: sql`${lifecycleSlot}` }).compile(query);
-  const found: FoundRow[] = [];
+  const slots = [experimentSlot, lifecycleSlot, lastSlot] as const;
+  const [experiment, lifecycle, last] = slots.map((slot) => sql`${slot}`) as [Slot, Slot, Slot];
+  const template = body({ experiment, lifecycle, last }).compile(query);
+  const farthest = search.terms[0]?.descending === true ? -Infinity : Infinity;
+  let found: readonly FoundRow[] = [];
   for (const key of search.keys)
-    for (const lifecycle of lifecycles) {
-      const parameters = template.parameters.map((value) =>
-        value === experimentSlot ? key : value === lifecycleSlot ? lifecycle : value,
-      );
-      found.push(...(await query.executeQuery<FoundRow>({ ...template, parameters })).rows);
+    for (const state of lifecycles) {
+      const values = new Map<unknown, unknown>([
+        [experimentSlot, key],
+        [lifecycleSlot, state],
+        [lastSlot, lastOf(found, search) ?? farthest],
+      ]);
+      const parameters = template.parameters.map((value) => (values.has(value) ? values.get(value) : value));
+      const { rows } = await query.executeQuery<FoundRow>({ ...template, parameters });
+      const merged =
+        found.length === 0 ? rows : [...found, ...rows].toSorted((a, b) => compareRows(search.terms, a, b));
+      found = merged.slice(0, search.limit);
     }
-  if (search.keys.length * lifecycles.length === 1) return found;
-  return found.toSorted((a, b) => compareRows(search.terms, a, b)).slice(0, search.limit);
+  return found;
+}
+
+type Slot = RawBuilder<unknown>;
+
+/** What a page that is full is sorted by at its end, when it is a number. */
+function lastOf(found: readonly FoundRow[], { limit }: RunSearch): number | undefined {
+  const row = found.length === limit ? found.at(-1) : undefined;
+  return row?.['z0'] === 0 && typeof row['v0'] === 'number' ? row['v0'] : undefined;
 }
 
 /** As the statements order them; only for what is walked: numbers, and ids, which are ASCII. */
@@ -105,6 +125,7 @@ function alongStart(reader: Reader, search: RunSearch, part: Part, descending: b
         : [
             sql`${startMs} >= ${start.value} and (${startMs} > ${start.value} or ${runIdByBytes(reader)} > ${id.value})`,
           ]),
+    ...(part.last === undefined ? [] : [sql`${startMs} ${sql.raw(descending ? '>=' : '<=')} ${part.last}`]),
     compileFilter(reader, runSchema, search.comparisons),
   ];
   return sql<FoundRow>`select tracking_runs.run_id, 0 as z0, tracking_runs.start_ms as v0, 0 as z1, tracking_runs.run_id as v1
@@ -187,7 +208,11 @@ function ofValues(
       : walk.descending
         ? [sql`walk.falling >= ${falling} and (walk.falling > ${falling} or ${ties})`]
         : [sql`walk.falling <= ${falling} and (walk.falling < ${falling} or ${ties})`];
-  const conditions = [...later, ...own.map((comparison) => compareFalling(reader, 'walk.falling', comparison))];
+  const conditions = [
+    ...later,
+    ...(part.last === undefined ? [] : [sql`walk.falling ${sql.raw(walk.descending ? '<=' : '>=')} -${part.last}`]),
+    ...own.map((comparison) => compareFalling(reader, 'walk.falling', comparison)),
+  ];
   return sql`${fromListed(reader, search, part, walk, 0, others, conditions)}
     order by walk.falling ${sql.raw(walk.descending ? 'asc' : 'desc')}, walk.before_ms, walk.run_id limit ${search.limit}`;
 }
