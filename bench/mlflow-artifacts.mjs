@@ -57,7 +57,9 @@ function memoryMb(group) {
 /** Asks for something small until the answer is called, which says how long that took. */
 function startPings(base) {
   if (!values.pings) return async () => undefined;
-  const child = fork(join(support, 'pings.mjs'), [`${base}/api/2.0/mlflow/experiments/get?experiment_id=0`]);
+  const child = fork(new URL('./support/pings.mjs', import.meta.url), [
+    `${base}/api/2.0/mlflow/experiments/get?experiment_id=0`,
+  ]);
   return () =>
     new Promise((resolve, reject) => {
       child.once('message', resolve);

@@ -66,7 +66,7 @@ export async function sizeOfParts(reader: Reader, uploadId: string): Promise<num
     .select((of) => of.fn.sum<number | null>('artifact_upload_parts.size_bytes').as('bytes'))
     .where('artifact_upload_parts.upload_id', '=', uploadId)
     .executeTakeFirst();
-  return Number(row?.bytes ?? 0); // a sum is a text in PostgreSQL
+  return row?.bytes ?? 0;
 }
 
 export async function findPart(reader: Reader, uploadId: string, number: number): Promise<Piece | undefined> {

@@ -13,7 +13,13 @@ async function putFiles(database: TestDatabase, project: string, paths: readonly
     await putFolders(unit, project, 'o', [...new Set(paths.flatMap(foldersAbove))]);
     for (let at = 0; at < paths.length; at += 1_000) {
       const rows = paths.slice(at, at + 1_000).map((path) => ({
-        ...{ project, ...splitPath(path), is_folder: 0, owner: 'o', sha256, size_bytes: 1, updated_ms: 0 },
+        project,
+        ...splitPath(path),
+        is_folder: 0,
+        owner: 'o',
+        sha256,
+        size_bytes: 1,
+        updated_ms: 0,
       }));
       await unit.query<TrackingTables>().insertInto('tracking_artifacts').values(rows).execute();
     }

@@ -30,20 +30,26 @@ export function createFileSink(
   const keep = (error: unknown): void => void (failure ??= error);
 
   async function writeWaiting(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting;
-      const batchAt = position;
-      unsyncedBytes += waitingBytes;
-      position += waitingBytes;
-      [waiting, waitingBytes] = [[], 0];
-      await writeAll(file, batch, batchAt);
-      if (durable && unsyncedBytes >= syncEveryBytes && syncing === undefined) {
-        unsyncedBytes = 0;
-        syncing = file
-          .datasync()
-          .catch(keep)
-          .finally(() => (syncing = undefined));
+    try {
+      while (waiting.length > 0) {
+        const batch = waiting;
+        const batchAt = position;
+        unsyncedBytes += waitingBytes;
+        position += waitingBytes;
+        [waiting, waitingBytes] = [[], 0];
+        await writeAll(file, batch, batchAt);
+        if (durable && unsyncedBytes >= syncEveryBytes && syncing === undefined) {
+          unsyncedBytes = 0;
+          syncing = file
+            .datasync()
+            .catch(keep)
+            .finally(() => (syncing = undefined));
+        }
       }
+    } catch (error) {
+      keep(error);
+    } finally {
+      writing = undefined; // in the same turn in which nothing more waits: what comes next begins anew
     }
   }
 
@@ -61,9 +67,7 @@ export function createFileSink(
       throwFailure();
       waiting.push(chunk);
       waitingBytes += chunk.byteLength;
-      writing ??= writeWaiting()
-        .catch(keep)
-        .finally(() => (writing = undefined));
+      writing ??= writeWaiting();
       if (waitingBytes >= mostWaitingBytes) await writing;
     },
     async end() {

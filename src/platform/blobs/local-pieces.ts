@@ -75,7 +75,7 @@ export function createLocalPieces(
       }
     },
     async drop(group, piece) {
-      await (await groupOf(group)).drop(piece);
+      await (await groups.get(group))?.drop(piece); // a group that nothing was put to is not in use
     },
     async remove(group) {
       const path = folderOf(group);

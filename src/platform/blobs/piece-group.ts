@@ -12,6 +12,8 @@ import { createRunningHash, type RunningHash } from './running-hash.ts';
 
 /** No file system of today has larger files: what would lie beyond lies apart. */
 const mostWholeBytes = 2 ** 43;
+/** A part is answered when no more is left to be hashed of those that lie in a row. */
+const mostBehindBytes = 256 * 1024 * 1024;
 
 const wholePattern = /^whole-(\d{1,15})$/;
 const placedPattern = /^(\d{1,6})-([0-9a-f]{8}-[0-9a-f]{16})@(\d{1,15})$/;
@@ -109,7 +111,7 @@ export async function openPieceGroup(folder: string): Promise<PieceGroup> {
         await markPlaced(piece);
         sync.wrote(piece.sizeBytes);
         hash.advance();
-        await hash.keepPace();
+        await hash.keepPace(Math.floor(mostBehindBytes / sizeBytes));
         return piece;
       } finally {
         await file.close();

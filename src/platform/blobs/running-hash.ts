@@ -4,14 +4,14 @@ import type { Piece } from './blob-store.ts';
 export interface RunningHash {
   /** Goes on, behind the caller's back, with what lies in place next to what was heard. */
   advance(): void;
-  /** Resolves when little of what lies in place is left to be heard, so that the end does not wait for all of it. */
-  keepPace(): Promise<void>;
+  /** Waits a while for what lies in place to be heard but for so many, so that the end does not wait for all of it. */
+  keepPace(mostBehind: number): Promise<void>;
   /** The digest of exactly these, from the beginning when other versions of them were heard. */
   finish(pieces: readonly Piece[]): Promise<string>;
 }
 
-/** So much waits to be heard before a sender has to. */
-const mostBehindPieces = 16;
+/** A sender waits no longer: what stands between may give it up, and after a restart much has to be heard again. */
+const mostWaitMs = 10_000;
 
 /** The SHA-256 of pieces in their order, heard as they become contiguous, whatever order they come in. */
 export function createRunningHash(source: {
@@ -42,23 +42,29 @@ export function createRunningHash(source: {
   }
 
   async function followPlaced(): Promise<void> {
-    for (;;) {
-      const piece = finishing ? undefined : source.next(heard.length + 1);
-      if (piece === undefined) return;
-      await (step = hear(piece));
+    try {
+      for (;;) {
+        const piece = finishing ? undefined : source.next(heard.length + 1);
+        if (piece === undefined) return;
+        await (step = hear(piece));
+      }
+    } catch {
+      // whoever asks for the digest meets it again
+    } finally {
+      running = undefined; // in the same turn in which nothing more was found
     }
   }
 
   return {
     advance() {
-      if (finishing) return;
-      running ??= followPlaced()
-        .catch(() => undefined) // whoever asks for the digest meets it again
-        .finally(() => (running = undefined));
+      if (!finishing && running === undefined && source.next(heard.length + 1) !== undefined) running = followPlaced();
     },
-    async keepPace() {
-      while (running !== undefined && source.next(heard.length + mostBehindPieces) !== undefined)
+    async keepPace(mostBehind) {
+      const untilMs = performance.now() + mostWaitMs;
+      while (running !== undefined && source.next(heard.length + 1 + mostBehind) !== undefined) {
+        if (performance.now() >= untilMs) return;
         await step.catch(() => undefined);
+      }
     },
     async finish(pieces) {
       finishing = true;

@@ -39,7 +39,7 @@ async function setUp(bounds: { uploadLimitBytes?: number; uploadIdleMs?: number 
       fetch(`${url}${artifacts}/${path}`, { method: 'PUT', body, headers }),
     get: (path: string) => fetch(`${url}${artifacts}/${path}`),
     /** URLs of the parts of a new upload. */
-    async begin(path: string, partCount: number): Promise<readonly string[]> {
+    begin: async (path: string, partCount: number): Promise<readonly string[]> => {
       const created = await fetch(`${url}/api/2.0/mlflow-artifacts/mpu/create/${path.replace(/\/[^/]+$/, '')}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -253,7 +253,7 @@ describe('the edge of the artifact routes', () => {
           else sender.send(`bb8\r\n${bytes}\r\n${half === 'second' ? '0\r\n\r\n' : ''}`);
         }
       const statuses = await Promise.all(senders.map(async (sender) => (await sender.answer()).status));
-      expect(statuses.toSorted()).toEqual([200, 413]);
+      expect(statuses.toSorted((a, b) => a - b)).toEqual([200, 413]);
     }
   });
 
