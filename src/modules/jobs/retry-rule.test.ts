@@ -15,10 +15,12 @@ describe('another attempt', () => {
     expect(retryDelayMs({ attempt: 1, retries }, 'succeeded')).toBeUndefined();
   });
 
-  test('follows a lost one twice without being asked for, the first time at once', () => {
-    expect([1, 2, 3].map((attempt) => retryDelayMs({ attempt, retries: undefined }, 'lost'))).toEqual([
+  test('follows a lost one a few times without being asked for, the first time at once', () => {
+    expect([1, 2, 3, 4, 5].map((attempt) => retryDelayMs({ attempt, retries: undefined }, 'lost'))).toEqual([
       0,
       2000,
+      4000,
+      8000,
       undefined,
     ]);
   });

@@ -2,8 +2,11 @@ import type { AttemptOutcome, Job } from './job-types.ts';
 
 const defaultBackoffMs = 1_000;
 const longestBackoffMs = 5 * 60_000;
-/** An attempt that vanished says nothing about the work itself: it is tried again even when no retries were asked for. */
-const freeLostRetries = 2;
+/**
+ * An attempt that vanished says nothing about the work itself: it is tried again even when no retries were asked for. Not for
+ * ever, since it may be what brings its process down.
+ */
+const freeLostRetries = 4;
 
 /** Milliseconds to wait before the next attempt; undefined when there is none. Back-off doubles from attempt to attempt. */
 export function retryDelayMs(
