@@ -17,6 +17,7 @@ afterEach(() => client.end());
 const names = async () =>
   (await client.query<{ name: string }>('select items.name from items order by 1')).rows.map(({ name }) => name);
 const insert = (name: string) => CompiledQuery.raw('insert into items (name) values ($1)', [name]);
+const isOpen = () => true;
 const look = CompiledQuery.raw('select items.name from items');
 
 test('what follows a transaction that did not begin changes nothing, and tells why', async () => {
@@ -24,7 +25,7 @@ test('what follows a transaction that did not begin changes nothing, and tells w
     [insert('a'), insert('b')],
     [look, insert('c')],
   ]) {
-    const connection = createPostgresConnection(client, client.query('begin isolation level none'));
+    const connection = createPostgresConnection(client, client.query('begin isolation level none'), isOpen);
     const outcomes = await Promise.allSettled(queries.map((query) => connection.executeQuery(query)));
     for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: '42601' } });
     expect(await names()).toEqual([]);
@@ -32,7 +33,7 @@ test('what follows a transaction that did not begin changes nothing, and tells w
 });
 
 test('queries that leave in one go are run in their order, and the first that fails is the one that is told', async () => {
-  const connection = createPostgresConnection(client, client.query('begin'));
+  const connection = createPostgresConnection(client, client.query('begin'), isOpen);
   const queries = [look, insert('a'), insert('a'), insert('b')];
   await expect(Promise.all(queries.map((query) => connection.executeQuery(query)))).rejects.toMatchObject({
     code: '23505',

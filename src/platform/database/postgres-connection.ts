@@ -61,9 +61,14 @@ export function createPostgresPoolConnection(pool: Pool): DatabaseConnection {
 /**
  * One client behind Kysely's interface, whose transaction is being begun: queries that a unit starts side by side leave
  * in one go (the pool's clients are in pipeline mode), and so does its first with the `begin`. Were that to fail, what
- * came after would run outside any transaction, so only a query that changes nothing goes ahead of its answer.
+ * came after would run outside any transaction, so only a query that changes nothing goes ahead of its answer. The same
+ * holds for one that waits for that answer while its unit fails for another reason: `isOpen` is asked again.
  */
-export function createPostgresConnection(client: ClientBase, begun: Promise<unknown>): DatabaseConnection {
+export function createPostgresConnection(
+  client: ClientBase,
+  begun: Promise<unknown>,
+  isOpen: () => boolean,
+): DatabaseConnection {
   let [first, inside] = [true, false];
   const entered = begun.then(() => void (inside = true));
   entered.catch(() => undefined); // whoever began hears of it
@@ -72,6 +77,7 @@ export function createPostgresConnection(client: ClientBase, begun: Promise<unkn
     const ahead = first && /^\s*select\s/i.test(query.text);
     first = false;
     if (!ahead) await entered;
+    if (!isOpen()) throw databaseErrors.UNIT_CLOSED();
     const [answer] = await Promise.all([client.query(query), entered]);
     return answer;
   });

@@ -15,7 +15,7 @@ import {
 } from './postgres-connection.ts';
 import { acquirePostgresLock } from './postgres-lock.ts';
 import type { Database, Reader, Unit, WriteContext } from './types.ts';
-import { doWork, openUnit, type UnitParts } from './unit-handle.ts';
+import { doWork, type OpenUnit, openUnit, type UnitParts } from './unit-handle.ts';
 
 /** Connections for units and for reads, apart so that reads never queue behind writes. */
 const writers = 10;
@@ -84,7 +84,11 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
     });
     let broken: Error | undefined;
     const begun = client.query('begin isolation level serializable');
-    const opened = openUnit(parts, context, createPostgresConnection(client, begun));
+    const opened: OpenUnit = openUnit(
+      parts,
+      context,
+      createPostgresConnection(client, begun, () => opened.isOpen()),
+    );
     let value: T;
     try {
       value = await doWork(opened.unit, work);

@@ -20,6 +20,7 @@ export interface OpenUnit {
   readonly unit: Unit;
   readonly events: readonly TidemillEvent[];
   readonly hints: readonly (() => void)[];
+  isOpen(): boolean;
   /** From now on every use of the unit is an error. */
   end(): void;
 }
@@ -70,6 +71,7 @@ export function openUnit(parts: UnitParts, context: WriteContext, connection: Da
     unit: withContext(context),
     events,
     hints,
+    isOpen: () => open,
     end() {
       open = false;
     },

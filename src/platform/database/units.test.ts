@@ -74,6 +74,15 @@ describeDatabases('units of work', (open) => {
     expect(await namesOf(database.read)).toEqual(escaped.toSorted());
   });
 
+  test('a write that a unit which failed had begun beside others changes nothing', async () => {
+    const failing = database.write(someone, (unit) =>
+      Promise.all([put(unit, 'a'), put(unit, 'b'), Promise.reject(new Error('no'))]),
+    );
+    await expect(failing).rejects.toThrow('no');
+    await database.write(someone, (unit) => put(unit, 'c'));
+    expect(await namesOf(database.read)).toEqual(['c']);
+  });
+
   test('a unit that throws takes back only its own writes', async () => {
     const outcomes = await Promise.allSettled([
       database.write(someone, (unit) => put(unit, 'a')),
