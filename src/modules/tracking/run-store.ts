@@ -86,7 +86,7 @@ export function listChildRows(
     .execute();
 }
 
-/** Only what every write asks first: is it there, may it be written. */
+/** Only what every write asks first: is it there, may it be written. Not of an experiment that is being purged, as above. */
 export async function findRunLifecycle(
   reader: Reader,
   project: string,
@@ -100,9 +100,11 @@ const selectLifecycle = prepareQuery<RunLifecycle, { project: string; runId: str
   reader
     .query<TrackingTables>()
     .selectFrom('tracking_runs')
+    .innerJoin('tracking_experiments', 'tracking_experiments.experiment_key', 'tracking_runs.experiment_key')
     .select(['tracking_runs.lifecycle', 'tracking_runs.experiment_key', 'tracking_runs.listing'])
     .where('tracking_runs.run_id', '=', runId)
-    .where('tracking_runs.project', '=', project),
+    .where('tracking_runs.project', '=', project)
+    .where('tracking_experiments.project', '=', project),
 );
 
 export async function listRunRows(reader: Reader, runIds: readonly string[]): Promise<RunWithExperiment[]> {

@@ -205,6 +205,10 @@ describeDatabases('purging', (open) => {
     expect(await api.experiment(database.read, project, experimentId)).toBeUndefined();
     expect(await api.run(database.read, project, runs[0] ?? '')).toBeUndefined();
     expect(await api.loggedModel(database.read, project, modelId)).toBeUndefined();
+    const gone = { code: 'TRACKING_RUN_NOT_FOUND' };
+    const late = { project, runId: runs[0] ?? '', params: [{ key: 'late', value: '1' }] };
+    await expect(write((unit) => api.log(unit, late))).rejects.toMatchObject(gone);
+    await expect(api.metricHistory(database.read, { ...late, key: 'loss' })).rejects.toMatchObject(gone);
     expect(await newExperiment('mine')).toBe(String(Number(experimentId) + 1));
     await expect(write((unit) => api.restoreExperiment(unit, { project, experimentId }))).rejects.toMatchObject({
       code: 'EXPERIMENT_NOT_FOUND',
