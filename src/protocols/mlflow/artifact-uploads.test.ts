@@ -75,7 +75,7 @@ describeDatabases("MLflow's multipart uploads and signed URLs", (open) => {
     const path = '0/run/artifacts/again.bin';
     for (let round = 0; round < 5; round++) {
       const { upload_id, credentials } = await create(path, 2);
-      const parts = [];
+      const parts: object[] = [];
       for (const { url, part_number } of credentials)
         parts.push({ part_number, etag: (await put(url, Buffer.alloc(1_000, part_number + round))).etag });
       const complete = () => end('complete', path, { upload_id, parts });
