@@ -93,7 +93,7 @@ test('another process knows which version of a part lies in its place', async ()
 });
 
 test('what a power cut took of a part is found by a new process, and the part can be put again', async () => {
-  const { open, inGroup } = setUp();
+  const { open, inGroup, names } = setUp();
   const parts = [randomBytes(3_000), randomBytes(3_000)];
   const put: Piece[] = [];
   for (const [index, bytes] of parts.entries())
@@ -103,6 +103,9 @@ test('what a power cut took of a part is found by a new process, and the part ca
   const { pieces } = open();
   await expect(pieces.join(group, put)).rejects.toMatchObject({ code: 'BLOB_PIECE_LOST', message: /^part 1 / });
   const again = await pieces.put(group, 1, chunks(parts[0]!), announced(parts[0]!, 2));
+  expect(names()).toEqual([`1-${again.etag}@3000`, `2-${put[1]!.etag}@3000`, 'whole-3000']);
+  // who still asks for what was lost takes nothing from what came instead
+  await expect(pieces.join(group, put)).rejects.toMatchObject({ code: 'BLOB_PIECE_LOST' });
   expect((await pieces.join(group, [again, put[1]!])).sha256).toBe(sha256(Buffer.concat(parts)));
 });
 

@@ -7,7 +7,16 @@ import { createBackgroundSync } from './background-sync.ts';
 import { blobErrors, checkPieceSize } from './blob-errors.ts';
 import type { ByteSource, Piece, PieceExpectation } from './blob-store.ts';
 import { writeWhole } from './file-sink.ts';
-import { entries, hasCode, readFileRange, readThrough, type Writing, writeFrom, writeNewFile } from './local-files.ts';
+import {
+  entries,
+  fileOrNothing,
+  hasCode,
+  readFileRange,
+  readThrough,
+  type Writing,
+  writeFrom,
+  writeNewFile,
+} from './local-files.ts';
 import { createRunningHash, type RunningHash } from './running-hash.ts';
 
 /** No file system of today has larger files: what would lie beyond lies apart. */
@@ -92,6 +101,13 @@ export async function openPieceGroup(folder: string): Promise<PieceGroup> {
     seen.add(piece.etag);
   }
 
+  /** Its place is free again. */
+  async function forgetPlaced(piece: Piece): Promise<void> {
+    if (!isPlaced(piece)) return;
+    placed.delete(piece.number);
+    await rm(markerPath(piece), { force: true });
+  }
+
   /** Undefined when it has no place, or another has it; nothing was read then. */
   async function putInPlace(
     number: number,
@@ -153,8 +169,9 @@ export async function openPieceGroup(folder: string): Promise<PieceGroup> {
     if (size !== sizeBytes || toHex(sum) !== etag.slice(0, 8)) throw blobErrors.BLOB_PIECE_LOST(number);
   }
 
-  /** Of a piece in its place. Its sum is looked at when it may have lain there through a power cut. */
-  async function hear({ number, etag, sizeBytes }: Piece, tell: (chunk: Uint8Array) => void): Promise<void> {
+  /** Of a piece in its place. Its sum is looked at when it may have lain there through a power cut; what one took is sent again. */
+  async function hear(piece: Piece, tell: (chunk: Uint8Array) => void): Promise<void> {
+    const { number, etag, sizeBytes } = piece;
     const start = placeOf(number);
     const known = seen.has(etag);
     let sum = 0;
@@ -164,14 +181,16 @@ export async function openPieceGroup(folder: string): Promise<PieceGroup> {
     }).catch((error: unknown) => {
       throw lostWhenMissing(error, number);
     });
-    if (size !== sizeBytes || (!known && toHex(sum) !== etag.slice(0, 8))) throw blobErrors.BLOB_PIECE_LOST(number);
+    if (size === sizeBytes && (known || toHex(sum) === etag.slice(0, 8))) return;
+    await forgetPlaced(piece);
+    throw blobErrors.BLOB_PIECE_LOST(number);
   }
 
   /** Copies a piece that lies apart to its place, over the version there, which no one asks for any more. */
   async function takeIn(file: FileHandle, piece: Piece): Promise<void> {
+    if ((await fileOrNothing(apartPath(piece))) === undefined) throw blobErrors.BLOB_PIECE_LOST(piece.number);
     const former = placed.get(piece.number);
-    placed.delete(piece.number);
-    if (former !== undefined) await rm(markerPath(former), { force: true });
+    if (former !== undefined) await forgetPlaced(former);
     let at = placeOf(piece.number);
     for await (const chunk of read(piece)) {
       await writeWhole(file, chunk, at);
@@ -197,7 +216,7 @@ export async function openPieceGroup(folder: string): Promise<PieceGroup> {
     async gather(pieces) {
       const fitting = ({ number, sizeBytes }: Piece, index: number) =>
         number === index + 1 && hasPlace(number, sizeBytes, pieces.length);
-      if (!pieces.every(fitting)) return undefined;
+      if (pieces.length === 0 || !pieces.every(fitting)) return undefined;
       sync.check();
       const apart = pieces.filter((piece) => !isPlaced(piece));
       // a sender whose place was taken over by another may still write there

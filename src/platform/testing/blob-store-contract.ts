@@ -151,6 +151,11 @@ export function blobStoreContract(label: string, open: () => Promise<BlobStore>)
       expect(await store.stat(info.sha256)).toEqual({ sizeBytes: bytes.length });
     });
 
+    test('nothing joined is the blob of no bytes', async () => {
+      const { pieces } = await open();
+      expect(await pieces.join('upload-1', [])).toEqual({ sha256: sha256(Buffer.alloc(0)), sizeBytes: 0 });
+    });
+
     test('joins pieces that were announced; one that brings more or less is not kept', async () => {
       const { pieces } = await open();
       const count = { pieceCount: 3 };
