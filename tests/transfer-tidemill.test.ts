@@ -55,6 +55,25 @@ test('what a store of a stranger names outside of itself stays where it is, and 
   });
 }, 60_000);
 
+test('a folder that is exported to again has the bytes of today, also where they are as many as before', async () => {
+  const { client, url } = await startControlPlane();
+  await ensureProject(client, 'again');
+  const { root, own } = await aFolder({ id: runId, artifactUri: 'elsewhere' });
+  await write(join(own, 'artifacts', 'scores.json'), '{"auc": 0.91}');
+  await importInto(url, 'again', ['mlflow', root]);
+  const out = join(await temporaryFolder(), 'out');
+  const path = `3/${runId}/artifacts/scores.json`;
+  const exported = async (): Promise<string> => {
+    const args = ['export', 'mlflow', '--to', out, '--url', url, '--project', 'again'];
+    expect(await runTidemill(args)).toMatchObject({ status: 0 });
+    return await readFile(join(out, path), 'utf8');
+  };
+  expect(await exported()).toBe('{"auc": 0.91}');
+  const place = `/api/2.0/mlflow-artifacts/artifacts/${path}`;
+  await client.inProject('again').request(place, { method: 'PUT', body: '{"auc": 0.92}' });
+  expect(await exported()).toBe('{"auc": 0.92}');
+}, 60_000);
+
 test('versions whose files lie in no folder of a run go on to another Tidemill with their bytes', async () => {
   const [from, to] = [await startControlPlane({ auth: 'on' }), await startControlPlane()];
   await ensureProject(from.client, 'old');

@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pathToFileURL } from 'node:url';
 import type { RunRecord } from '#contracts/transfer';
 import type { ExportOptions } from './export-report.ts';
 import { noProgress, type Progress } from './progress.ts';
 import { toPythonYaml } from './python-yaml.ts';
-import type { Source } from './source.ts';
+import type { Source, SourceFile } from './source.ts';
 
 /** A folder on the way to have everything of a source. */
 export interface FolderTarget {
@@ -64,8 +63,7 @@ export function createFolderTarget(source: Source, root: string, options: Export
       if (!path.startsWith(into + sep)) throw new Error(`the file ${file.path} would leave ${into}`);
       progress.files += 1;
       progress.fileBytes += file.sizeBytes;
-      // bytes do not change under an equal size but by a rewrite of the same length, which a digest would tell: this is a copy
-      if ((await stat(path).catch(() => undefined))?.size === file.sizeBytes && file.sizeBytes > 0) continue;
+      if (await isThere(file, path)) continue;
       await mkdir(dirname(path), { recursive: true });
       await copyChecked(file, path);
       progress.sentBytes += file.sizeBytes;
@@ -84,11 +82,16 @@ export async function writeMeta(path: string, meta: object): Promise<void> {
   await rename(draft, join(path, 'meta.yaml'));
 }
 
+/** Whether a former export has brought these very bytes. */
+async function isThere(file: Pick<SourceFile, 'sha256' | 'sizeBytes'>, path: string): Promise<boolean> {
+  if (file.sha256 === undefined || (await stat(path).catch(() => undefined))?.size !== file.sizeBytes) return false;
+  const digest = createHash('sha256');
+  await pipeline(createReadStream(path), digest);
+  return digest.digest('hex') === file.sha256;
+}
+
 /** Copies bytes and compares their digest; a copy that broke off leaves a draft. */
-async function copyChecked(
-  file: { readonly path: string; readonly sha256?: string; open(): Promise<Readable> },
-  path: string,
-): Promise<void> {
+async function copyChecked(file: SourceFile, path: string): Promise<void> {
   const digest = createHash('sha256');
   const draft = `${path}.part`;
   await pipeline(
