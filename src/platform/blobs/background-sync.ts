@@ -6,15 +6,15 @@ const syncEveryBytes = 64 * 1024 * 1024;
 export interface BackgroundSync {
   /** So much more was written: the disk begins with it when it is much, and the caller does not wait. */
   wrote(sizeBytes: number): void;
-  /** Throws what a sync failed with: the system tells that once, and a later sync would know nothing of it. */
-  check(): void;
+  /** Whether one failed: the system tells that once, and a later sync would know nothing of it. */
+  hasFailed(): boolean;
 }
 
 /** Has a file that grows written out on the way, so that the sync at the end finds little left to do. */
 export function createBackgroundSync(path: () => string): BackgroundSync {
   let unsyncedBytes = 0;
   let syncing = false;
-  let failure: unknown;
+  let failed = false;
 
   async function sync(): Promise<void> {
     const file = await open(path(), constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -32,11 +32,9 @@ export function createBackgroundSync(path: () => string): BackgroundSync {
       unsyncedBytes = 0;
       syncing = true;
       sync()
-        .catch((error: unknown) => (failure ??= error))
+        .catch(() => (failed = true))
         .finally(() => (syncing = false));
     },
-    check() {
-      if (failure !== undefined) throw failure;
-    },
+    hasFailed: () => failed,
   };
 }

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Piece } from './blob-store.ts';
 import { createLocalBlobStore } from './local-blob-store.ts';
+import { createLocalPieces } from './local-pieces.ts';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const group = 'upload-1';
@@ -107,6 +108,30 @@ test('what a power cut took of a part is found by a new process, and the part ca
   // who still asks for what was lost takes nothing from what came instead
   await expect(pieces.join(group, put)).rejects.toMatchObject({ code: 'BLOB_PIECE_LOST' });
   expect((await pieces.join(group, [again, put[1]!])).sha256).toBe(sha256(Buffer.concat(parts)));
+});
+
+test('a file that the disk has refused is not asked about again: its parts are written anew', async () => {
+  const { open, inGroup } = setUp();
+  const { putStream } = open();
+  let asked = 0;
+  const pieces = createLocalPieces(inGroup('..'), {
+    putStream,
+    // what a sync says once, and not again
+    async adopt() {
+      asked += 1;
+      if (asked === 1) throw Object.assign(new Error('i/o error'), { code: 'EIO' });
+      return true;
+    },
+    explain: (error) => error,
+  });
+  const parts = [randomBytes(3_000), randomBytes(3_000)];
+  const put: Piece[] = [];
+  for (const [index, bytes] of parts.entries())
+    put.push(await pieces.put(group, index + 1, chunks(bytes), announced(bytes, 2)));
+  await expect(pieces.join(group, put)).rejects.toMatchObject({ code: 'EIO' });
+  const { sha256: digest } = await pieces.join(group, put);
+  expect(digest).toBe(sha256(Buffer.concat(parts)));
+  expect(await open().stat(digest)).toEqual({ sizeBytes: 6_000 });
 });
 
 test('a part that is put again after the whole was joined changes no byte of the blob', async () => {

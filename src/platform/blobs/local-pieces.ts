@@ -52,8 +52,11 @@ export function createLocalPieces(
     const whole = await group.gather(pieces);
     if (whole !== undefined) {
       const sha256 = await group.hash.finish(pieces);
-      if (await blobs.adopt(whole, sha256))
-        return { sha256, sizeBytes: pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+      const adopted = await blobs.adopt(whole, sha256).catch((error: unknown) => {
+        group.distrust();
+        throw error;
+      });
+      if (adopted) return { sha256, sizeBytes: pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
     }
     return await blobs.putStream(readAll(group, pieces));
   }

@@ -32,6 +32,8 @@ export interface PieceGroup {
   put(number: number, source: ByteSource, expected: PieceExpectation): Promise<Piece>;
   /** The file of all these, each in its place; undefined when they do not make one: then they are read one by one. */
   gather(pieces: readonly Piece[]): Promise<string | undefined>;
+  /** The disk may not have taken the file: from now on its pieces are read and written anew, each held against its sum. */
+  distrust(): void;
   read(piece: Piece): AsyncIterable<Uint8Array>;
   drop(piece: Piece): Promise<void>;
   readonly hash: RunningHash;
@@ -71,6 +73,7 @@ export async function openPieceGroup(folder: string): Promise<PieceGroup> {
 
   const hash = createRunningHash({ next: (number) => placed.get(number), read: hear });
   const sync = createBackgroundSync(wholePath);
+  let isDistrusted = false;
 
   /** Undefined when it is the file of a blob already, which must not change. */
   async function openWhole(flags: number): Promise<FileHandle | undefined> {
@@ -217,7 +220,7 @@ export async function openPieceGroup(folder: string): Promise<PieceGroup> {
       const fitting = ({ number, sizeBytes }: Piece, index: number) =>
         number === index + 1 && hasPlace(number, sizeBytes, pieces.length);
       if (pieces.length === 0 || !pieces.every(fitting)) return undefined;
-      sync.check();
+      if (isDistrusted || sync.hasFailed()) return undefined;
       const apart = pieces.filter((piece) => !isPlaced(piece));
       // a sender whose place was taken over by another may still write there
       if (apart.some(({ number }) => writing.has(number))) return undefined;
@@ -235,6 +238,10 @@ export async function openPieceGroup(folder: string): Promise<PieceGroup> {
         for (const { number } of apart) writing.delete(number);
       }
       return wholePath();
+    },
+
+    distrust() {
+      isDistrusted = true;
     },
 
     async drop(piece) {
