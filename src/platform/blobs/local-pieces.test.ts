@@ -112,10 +112,10 @@ test('what a power cut took of a part is found by a new process, and the part ca
 
 test('a file that the disk has refused is not asked about again: its parts are written anew', async () => {
   const { open, inGroup } = setUp();
-  const { putStream } = open();
+  const blobs = open();
   let asked = 0;
   const pieces = createLocalPieces(inGroup('..'), {
-    putStream,
+    putStream: (source) => blobs.putStream(source),
     // what a sync says once, and not again
     async adopt() {
       asked += 1;
