@@ -176,7 +176,18 @@ test('a trace shows its spans below each other as text, and its experiment lists
     headers: { 'content-type': 'application/json', 'x-mlflow-experiment-id': '0', host: 'localhost' },
     payload: {
       resourceSpans: [
-        { scopeSpans: [{ spans: [span(1, undefined, hostile), span(2, 1, 'child'), span(3, 2, 'grand')] }] },
+        {
+          scopeSpans: [
+            {
+              spans: [
+                span(1, undefined, hostile),
+                span(2, 1, 'child'),
+                span(3, 2, 'grand'),
+                ...[span(4, 5, 'hen'), span(5, 4, 'egg'), span(6, 6, 'itself')],
+              ],
+            },
+          ],
+        },
       ],
     },
   });
@@ -202,7 +213,7 @@ test('a trace shows its spans below each other as text, and its experiment lists
   const { body, headers } = await app.inject(`/ui/traces/${id}`);
   expect(headers['content-security-policy']).toContain("default-src 'none'");
   expect(body).not.toContain('<img src=x');
-  expect(body).toMatch(/· child[^]*· · grand/);
+  expect(body).toMatch(/· child[^]*· · grand[^]*hen[^]*· egg[^]*itself/); // also those that no root leads to
   expect(body).toContain('feedback good by HUMAN');
   const list = (await app.inject('/ui/experiments/0/traces')).body;
   expect(list).toContain(`/ui/traces/${id}`);

@@ -77,7 +77,10 @@ export async function tracesPage(
   return layout(paths, [...crumbsOf(paths, experiment), { text: 'traces' }], body);
 }
 
-/** Spans below each other, each with how deep it is: the root first, children by start; one whose parent is not there stands at the top. */
+/**
+ * Spans below each other, each with how deep it is: the root first, children by start. One whose parent is not there stands
+ * at the top, and so does the first of a ring of parents.
+ */
 function inTree(spans: readonly Span[]): readonly { readonly span: Span; readonly depth: number }[] {
   const ids = new Set(spans.map(({ spanId }) => spanId));
   const below = new Map<string | undefined, Span[]>();
@@ -85,14 +88,17 @@ function inTree(spans: readonly Span[]): readonly { readonly span: Span; readonl
     const parent = span.parentSpanId !== undefined && ids.has(span.parentSpanId) ? span.parentSpanId : undefined;
     below.set(parent, [...(below.get(parent) ?? []), span]);
   }
-  const found: { readonly span: Span; readonly depth: number }[] = [];
-  const waiting = (below.get(undefined) ?? []).map((span) => ({ span, depth: 0 })).toReversed();
-  for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
-    found.push(one);
-    const depth = Math.min(deepest, one.depth + 1);
-    waiting.push(...(below.get(one.span.spanId) ?? []).map((span) => ({ span, depth })).toReversed());
+  const found = new Map<Span, number>();
+  for (const top of [...(below.get(undefined) ?? []), ...spans]) {
+    const waiting = [{ span: top, depth: 0 }];
+    for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
+      if (found.has(one.span)) continue;
+      found.set(one.span, one.depth);
+      const depth = Math.min(deepest, one.depth + 1);
+      waiting.push(...(below.get(one.span.spanId) ?? []).map((span) => ({ span, depth })).toReversed());
+    }
   }
-  return found;
+  return [...found].map(([span, depth]) => ({ span, depth }));
 }
 
 function spanRow({ span, depth }: ReturnType<typeof inTree>[number]): Html {
