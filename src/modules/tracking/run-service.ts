@@ -270,6 +270,7 @@ export function createRunService({
 
     async finishRun(unit, { project, runId, status }) {
       // else it has ended before, or was purged by whom it belongs to: a step's end does not depend on it
+      if ((await findRunLifecycle(unit, project, runId)) === undefined) return;
       if (await endRun(unit, { project, runId, status })) await recordEnd(unit, project, runId, status);
     },
 

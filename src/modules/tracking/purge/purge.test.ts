@@ -194,17 +194,22 @@ describeDatabases('purging', (open) => {
     const before = await census();
     const experimentId = await newExperiment('mine');
     const runs = [await fullRun(experimentId, 3), await fullRun(experimentId, 4)];
+    const running = await write((unit) => api.createRun(unit, { project, experimentId }));
     const modelId = await fullModel(experimentId, runs[0] ?? '', 5);
     await write((unit) =>
       api.putArtifact(unit, { project, path: `${experimentId}/traces/t/x.json`, sha256: digest(6), sizeBytes: 1 }),
     );
     const preview = await api.previewPurge(database.read, { project, kind: 'experiment', id: experimentId });
-    expect(preview).toMatchObject({ name: 'mine', experiments: 1, runs: 2, loggedModels: 1, files: 8, points: 142 });
+    expect(preview).toMatchObject({ name: 'mine', experiments: 1, runs: 3, loggedModels: 1, files: 8, points: 142 });
 
     const { purgeId } = await purge({ kind: 'experiment', id: experimentId }, true);
     expect(await api.experiment(database.read, project, experimentId)).toBeUndefined();
     expect(await api.run(database.read, project, runs[0] ?? '')).toBeUndefined();
     expect(await api.loggedModel(database.read, project, modelId)).toBeUndefined();
+    await write((unit) => api.finishRun(unit, { project, runId: running.info.runId, status: 'KILLED' }));
+    const finished = sql<object>`select id from events where type = 'tracking-run.finished'
+      and subject = ${`tracking-run:${running.info.runId}`}`;
+    expect((await finished.execute(database.read.query())).rows).toEqual([]);
     const gone = { code: 'TRACKING_RUN_NOT_FOUND' };
     const late = { project, runId: runs[0] ?? '', params: [{ key: 'late', value: '1' }] };
     await expect(write((unit) => api.log(unit, late))).rejects.toMatchObject(gone);
@@ -221,7 +226,7 @@ describeDatabases('purging', (open) => {
     expect(await census()).toEqual(before);
     expect(await api.purgeById(database.read, project, purgeId)).toMatchObject({
       state: 'done',
-      removed: { experiments: 1, runs: 2, loggedModels: 1, points: preview.points, files: 8 },
+      removed: { experiments: 1, runs: 3, loggedModels: 1, points: preview.points, files: 8 },
     });
     const all = await api.searchExperiments(database.read, { project, limit: 10 });
     expect(all.items.map(({ name }) => name)).toEqual(['mine', 'Default']);
