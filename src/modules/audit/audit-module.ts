@@ -55,10 +55,11 @@ export function createAuditModule(deps: AuditDeps): AuditModule {
 
   const api: AuditApi = {
     recordDenied: denials.record,
-    recordRead: ({ principal, project, subject, operation, requestId }) =>
-      database.write({ actor: principal, cause: requestId }, (unit) =>
-        unit.emit({ type: 'request.read', project, subject, data: { operation, requestId } }),
-      ),
+    recordRead: ({ principal, project, subjects, operation, requestId }) =>
+      database.write({ actor: principal, cause: requestId }, async (unit) => {
+        for (const subject of subjects)
+          await unit.emit({ type: 'request.read', project, subject, data: { operation, requestId } });
+      }),
     seal,
     verify: (anchor) => verifyChain({ read: database.read, log }, anchor),
   };

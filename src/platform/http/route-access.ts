@@ -23,7 +23,8 @@ export interface RouteAccess {
 export interface SensitiveRead {
   readonly principal: string;
   readonly project: string;
-  readonly subject: string;
+  /** One, or as many as the request names. */
+  readonly subjects: readonly string[];
   readonly operation: string;
   readonly requestId: string;
 }
@@ -86,9 +87,9 @@ export function recordSensitive(operation: string, kind: Sensitive | undefined) 
       const { principal, project } = contextOf(request);
       const { onSensitive } = request.tidemill;
       if (onSensitive === undefined) return;
-      const read = { principal: principal.id, project, operation, requestId: request.id };
       const subjects = subjectsOf(request, kind, project);
-      const recorded = Promise.all(subjects.map((subject) => onSensitive({ ...read, subject }))).then(() => undefined);
+      if (subjects.length === 0) return;
+      const recorded = onSensitive({ principal: principal.id, project, subjects, operation, requestId: request.id });
       recorded.catch(() => undefined); // heard of below, after the handler
       request.tidemill.recorded = recorded;
     },

@@ -312,7 +312,7 @@ describe('a sensitive operation', () => {
     const written = new EventEmitter();
     const { app } = await open({
       onSensitive: (read) => {
-        order.push(`${read.principal} ${read.operation} ${read.project} ${read.subject}`);
+        order.push(`${read.principal} ${read.operation} ${read.project} ${read.subjects.join()}`);
         return once(written, 'done').then(() => void order.push('recorded'));
       },
     });
@@ -332,6 +332,21 @@ describe('a sensitive operation', () => {
     // a refused one is told as a denial
     expect((await app.inject('/api/v1/predictions/p1')).statusCode).toBe(401);
     expect(order).toHaveLength(4);
+  });
+
+  test('of many things is written down in one go, and of none not at all', async () => {
+    const reads: (readonly string[])[] = [];
+    const { app } = await open({ onSensitive: async ({ subjects }) => void reads.push(subjects) });
+    registerRawRoute(app, {
+      method: 'GET',
+      path: '/many',
+      permission: 'read',
+      sensitive: ({ query }) => [(query as { readonly id?: string[] }).id ?? []].flat(),
+      handle: async () => 'seen',
+    });
+    expect((await app.inject({ url: '/many?id=a&id=b', headers: editor })).statusCode).toBe(200);
+    expect((await app.inject({ url: '/many', headers: editor })).statusCode).toBe(200);
+    expect(reads).toEqual([['a', 'b']]);
   });
 
   test('is not answered when it cannot be written down', async () => {

@@ -36,7 +36,8 @@ export function useMlflow(open: () => Promise<TestDatabase>) {
       clock: state.database.clock,
       ids: state.database.ids,
       authenticate: async () => state.principal,
-      onSensitive: async ({ operation, subject }) => void state.reads.push([operation, subject]),
+      onSensitive: async ({ operation, subjects }) =>
+        void state.reads.push(...subjects.map((subject) => [operation, subject] as const)),
     });
   });
   const makeProject = (name: string) =>
