@@ -78,3 +78,10 @@ function meetingOf(count: number): () => Promise<void> {
       if (waiting.length === count) for (const go of waiting) go();
     });
 }
+
+test('no query is compiled, and units read by index', async () => {
+  const settings = sql<object>`select current_setting('jit') as jit, current_setting('enable_seqscan') as seqscan`;
+  expect((await settings.execute(database.read.query())).rows).toEqual([{ jit: 'off', seqscan: 'on' }]);
+  const ofUnits = await database.write(someone, (unit) => settings.execute(unit.query()));
+  expect(ofUnits.rows).toEqual([{ jit: 'off', seqscan: 'off' }]);
+});

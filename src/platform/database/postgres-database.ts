@@ -42,17 +42,27 @@ const maxUniqueAttempts = 3;
  * every other that writes to it; one that reads by an index conflicts over the pages that it saw alone.
  */
 const readByIndex = '-c enable_seqscan=off';
+/**
+ * A server that can compiles what its planner takes for costly: before PostgreSQL 18 whatever must read a table from end to
+ * end where that is off, and searches by estimate. It takes longer than any query here.
+ */
+const neverCompile = '-c jit=off';
 
 /** PostgreSQL: a unit is one serializable transaction. One control plane at a time, for now. */
 export async function openPostgresDatabase(options: DatabaseOptions): Promise<Database> {
   const types = createPostgresTypes();
   const base = { connectionString: options.url, types, application_name: 'tidemill' };
-  const settings = options.durability === 'off' ? `${readByIndex} -c synchronous_commit=off` : readByIndex;
+  const durability = options.durability === 'off' ? '-c synchronous_commit=off' : '';
   const lock = await acquirePostgresLock(base).catch((error: unknown) => {
     throw asUnavailable(error);
   });
-  const writePool = new Pool({ ...base, max: writers, options: settings, pipeline: true });
-  const readPool = new Pool({ ...base, max: readers, options: '-c default_transaction_read_only=on' });
+  const writePool = new Pool({
+    ...base,
+    max: writers,
+    options: `${readByIndex} ${neverCompile} ${durability}`,
+    pipeline: true,
+  });
+  const readPool = new Pool({ ...base, max: readers, options: `-c default_transaction_read_only=on ${neverCompile}` });
   // An idle connection that breaks is replaced at the next use, which reports its own error when the server is gone.
   for (const pool of [writePool, readPool]) pool.on('error', () => undefined);
   const inFlight = new Set<Promise<unknown>>();
