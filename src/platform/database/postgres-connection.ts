@@ -15,6 +15,8 @@ const int8 = 20;
 const numeric = 1700;
 /** SQLSTATE read_only_sql_transaction. */
 const readOnlyTransaction = '25006';
+/** SQLSTATE in_failed_sql_transaction. */
+const abortedTransaction = '25P02';
 /** character_not_in_repertoire, untranslatable_character: of JavaScript's texts PostgreSQL refuses those with U+0000. */
 const refusedTexts: ReadonlySet<string> = new Set(['22021', '22P05']);
 /** invalid_text_representation: of the JSON that we write, PostgreSQL refuses halves of surrogate pairs alone. */
@@ -72,13 +74,22 @@ export function createPostgresConnection(
   let [first, inside] = [true, false];
   const entered = begun.then(() => void (inside = true));
   entered.catch(() => undefined); // whoever began hears of it
+
+  let failure: unknown;
+  /** What fails because a query before it did is told as that one: it says what happened, and whether to run again. */
+  const send = (query: QueryConfig<unknown[]>) =>
+    client.query(query).catch((error: unknown) => {
+      if (error instanceof DatabaseError && error.code === abortedTransaction) throw failure ?? error;
+      throw (failure ??= error);
+    });
+
   return createConnection(async (query) => {
-    if (inside) return await client.query(query);
+    if (inside) return await send(query);
     const ahead = first && /^\s*select\s/i.test(query.text);
     first = false;
     if (!ahead) await entered;
     if (!isOpen()) throw databaseErrors.UNIT_CLOSED();
-    const [answer] = await Promise.all([client.query(query), entered]);
+    const [answer] = await Promise.all([send(query), entered]);
     return answer;
   });
 }
