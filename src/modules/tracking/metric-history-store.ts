@@ -116,7 +116,8 @@ export async function printHistory(
   const [found] = rows;
   if (found === undefined || found.points === null) return { pieces: [], size: 0 };
   const { size } = found;
-  const text = { pieces: [Buffer.from(begin), Buffer.from(found.points), Buffer.from(end)], size };
+  const printed = typeof found.points === 'string' ? Buffer.from(found.points) : found.points; // not copied: megabytes
+  const text = { pieces: [Buffer.from(begin), printed, Buffer.from(end)], size };
   if (limit === undefined || size < limit) return text;
   const [last, following] = await readPoints(reader, runId, key, { limit: 2, after, offset: limit - 1 });
   if (last === undefined || following === undefined) return text;
