@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ensureProject } from '../src/cli/workspace/send.ts';
-import { exportRuns } from '../src/contracts/transfer.ts';
+import { exportExperiments, exportRuns } from '../src/contracts/transfer.ts';
 import { newPostgresUrl } from '../src/platform/testing/database.ts';
 import { collect, runTidemill, startTidemill } from './support/command-line.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
@@ -64,6 +64,9 @@ describe('what the real client has tracked', () => {
       ]);
       expect(Object.keys(there.runs)).toHaveLength(9);
       expect(Object.keys(there.traces)).toHaveLength(traces);
+      // as after an evaluation: two runs have read a logged model
+      const read = Object.values(there.runs).flatMap(({ inputs }: { readonly inputs: readonly string[] }) => inputs);
+      expect(read).toHaveLength(models);
       expect(here).toEqual(there);
       expect(further).toEqual(there);
       expect(outThere).toEqual(there);
@@ -155,6 +158,8 @@ test(
     const refused = await runTidemill(['import', 'mlflow', file, '--url', url, '--project', 'other', '--json']);
     expect(refused.status).toBe(5);
     expect(refused.stderr).toContain('IMPORT_ELSEWHERE');
+    const { items: made } = await client.inProject('other').call(exportExperiments, { query: {} });
+    expect(made.filter(({ name }) => name !== 'Default')).toEqual([]);
   },
   testMs,
 );

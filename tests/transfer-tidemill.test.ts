@@ -118,3 +118,32 @@ test('versions whose files lie in no folder of a run go on to another Tidemill w
   const again = await importInto(to.url, 'new', ['tidemill', source], { TIDEMILL_SOURCE_TOKEN: token });
   expect(again).toMatchObject({ sentBytes: 0, differences: [], left: [] });
 }, 60_000);
+
+test('evaluation datasets stay where they are and are told; what is wholly there is said to be passed by', async () => {
+  const [from, to] = [await startControlPlane(), await startControlPlane()];
+  for (const name of ['old', 'new', 'out']) await ensureProject((name === 'old' ? from : to).client, name);
+  const { root } = await aFolder({ id: runId, artifactUri: 'elsewhere' });
+  await importInto(from.url, 'old', ['mlflow', root]);
+  for (const name of ['questions', 'answers'])
+    await from.client.inProject('old').request('/api/3.0/mlflow/datasets/create', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name }),
+    });
+  const told = await importInto(to.url, 'new', ['tidemill', `${from.url}/projects/old`]);
+  expect(told.leftBehind).toEqual([{ what: 'evaluation datasets', count: 2 }]);
+
+  const exportTo = async (place: string): Promise<string> => {
+    const args = ['export', 'mlflow', '--to', place, '--url', from.url, '--project', 'old'];
+    const { status, stdout } = await runTidemill(args);
+    expect(status).toBe(0);
+    expect(stdout).toContain('Not written: 2 evaluation datasets.');
+    return stdout;
+  };
+  await exportTo(join(await temporaryFolder(), 'out'));
+  const server = `${to.url}/projects/out`; // it speaks as MLflow's does
+  const first = await exportTo(server);
+  expect(first).toContain('1 runs, 0 logged models, 0 traces');
+  expect(first).not.toContain('Passed by');
+  expect(await exportTo(server)).toContain('Passed by, since they were wholly there: 1 runs.');
+}, 60_000);

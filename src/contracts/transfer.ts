@@ -244,6 +244,9 @@ export const checkImported = defineOperation({
         Type.Object({
           id: Type.String(),
           mark: Type.Optional(Mark),
+          elsewhere: Type.Optional(
+            Type.Boolean({ description: 'true: another project of the server has it, so it cannot come in' }),
+          ),
           found: Type.Optional(
             Type.Object({
               points: Type.Integer(),

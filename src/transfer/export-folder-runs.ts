@@ -44,29 +44,27 @@ async function writeHistories(target: FolderTarget, runs: readonly SourceRun[]):
   }
 }
 
+/**
+ * What a run has read and put out, in the words of the file store (those of MLflow's database differ) and in folders of the
+ * names that MLflow gives them: what its client logs again there stays one.
+ */
 async function writeInputs(own: string, base: string, record: RunRecord): Promise<void> {
-  for (const { tags, ...dataset } of record.datasets) {
-    const id = createHash('md5')
-      .update(JSON.stringify([dataset.name, dataset.digest]))
-      .digest('hex');
-    const { sourceType, ...fields } = dataset;
-    await writeMeta(join(base, 'datasets', id), { ...fields, source_type: sourceType });
-    await writeMeta(join(own, 'inputs', id), {
-      source_type: 'DATASET',
+  // those of a former export
+  for (const name of ['inputs', 'outputs']) await rm(join(own, name), { recursive: true, force: true });
+  const toInput = (kind: 'DATASET' | 'MODEL', id: string, tags: RunRecord['tags'] = []) =>
+    writeMeta(join(own, 'inputs', md5Of(id, record.id)), {
+      source_type: kind,
       source_id: id,
       destination_type: 'RUN',
       destination_id: record.id,
       tags: Object.fromEntries(tags.map(({ key, value }) => [key, value])),
     });
+  for (const { tags, sourceType, ...dataset } of record.datasets) {
+    const id = md5Of(dataset.name, dataset.digest);
+    await writeMeta(join(base, 'datasets', id), { ...dataset, source_type: sourceType });
+    await toInput('DATASET', id, tags);
   }
-  for (const id of record.modelInputs)
-    await writeMeta(join(own, 'inputs', requireId('logged model', id)), {
-      source_type: 'RUN_INPUT',
-      source_id: record.id,
-      destination_type: 'MODEL_INPUT',
-      destination_id: id,
-      tags: {},
-    });
+  for (const id of record.modelInputs) await toInput('MODEL', requireId('logged model', id));
   for (const { modelId, step: at } of record.modelOutputs)
     await writeMeta(join(own, 'outputs', requireId('logged model', modelId)), {
       source_type: 'RUN_OUTPUT',
@@ -77,6 +75,8 @@ async function writeInputs(own: string, base: string, record: RunRecord): Promis
       tags: {},
     });
 }
+
+const md5Of = (first: string, second: string): string => createHash('md5').update(first).update(second).digest('hex');
 
 const toRunMeta = (record: RunRecord, artifactUri: string) => ({
   artifact_uri: artifactUri,

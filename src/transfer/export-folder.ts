@@ -5,7 +5,7 @@ import { writeLoggedModel, writeRegistered } from './export-folder-models.ts';
 import { writeRuns } from './export-folder-runs.ts';
 import { createFolderTarget, uriOf, writeMeta } from './export-folder-target.ts';
 import { writeTraces } from './export-folder-traces.ts';
-import type { ExportOptions, ExportReport } from './export-report.ts';
+import { type ExportOptions, type ExportReport, leftIn } from './export-report.ts';
 import { requireId, type Source, type SourceExperiment } from './source.ts';
 
 /** Writes a project as MLflow's file store (mlruns-source.ts has its layout), with all ids; it may come again. */
@@ -28,7 +28,7 @@ export async function exportToFolder(source: Source, folder: string, options: Ex
   }
   await mkdir(join(folder, 'models'), { recursive: true });
   for await (const model of source.models()) await writeRegistered(target, model);
-  return { to: folder, progress, left };
+  return { to: folder, progress, left: [...left, ...(await leftIn(source))] };
 }
 
 const toExperimentMeta = ({ record, artifactUri }: SourceExperiment, here: string) => ({

@@ -1,4 +1,5 @@
 import type { Progress } from './progress.ts';
+import type { Source } from './source.ts';
 
 export interface ExportReport {
   readonly to: string;
@@ -14,3 +15,7 @@ export interface ExportOptions {
   /** Hears of each step forward; the object is the same all the time. */
   onProgress(progress: Progress): void;
 }
+
+/** What a source has and does not give away, in words. */
+export const leftIn = async (source: Source): Promise<string[]> =>
+  (await source.leftBehind()).map(({ what, count }) => (count > 0 ? `${count} ${what}` : what));

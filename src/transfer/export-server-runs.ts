@@ -121,7 +121,7 @@ async function writeRun(target: ServerTarget, { record, artifactUri }: SourceRun
 
 /** Says what each run has read and put out, whose child it is, and how it ended. */
 export async function endRuns(target: ServerTarget, runs: readonly OpenRun[]): Promise<void> {
-  const { rest, places, progress, step } = target;
+  const { rest, left, places, progress, step } = target;
   const newIdOf = (former: string) => places.get(former)?.id;
   for (const { record, outputs: told } of runs) {
     const runId = newIdOf(record.id) ?? '';
@@ -130,6 +130,9 @@ export async function endRuns(target: ServerTarget, runs: readonly OpenRun[]): P
       .filter(({ model_id }) => model_id !== '' && !told.has(model_id));
     if (outputs.length > 0) await rest.post('/runs/outputs', { run_id: runId, models: outputs });
     const inputs = record.modelInputs.flatMap((id) => newIdOf(id) ?? []);
+    for (const id of record.modelInputs)
+      if (newIdOf(id) === undefined)
+        left.push(`logged model ${id} as an input of run ${record.id}: the model is not there (yet)`);
     if (inputs.length > 0)
       await rest.post('/runs/log-inputs', { run_id: runId, models: inputs.map((id) => ({ model_id: id })) });
     const parent = newIdOf(valueOf(record.tags, parentTag) ?? '');

@@ -19,7 +19,8 @@ export async function sendTraces(target: ServerTarget, from: string, to: string)
     const spans = await source.spans(page);
     for (const trace of page) {
       const { id } = trace.record;
-      if (!isTraceThere(trace, known.get(id)) && !(await sendTrace(target, trace, spans.get(id) ?? [], to))) {
+      if (isTraceThere(trace, known.get(id))) progress.tracesPassedBy += 1;
+      else if (!(await sendTrace(target, trace, spans.get(id) ?? [], to))) {
         left.push('traces: the server is older than MLflow 3');
         return;
       }

@@ -1,5 +1,5 @@
 import { chosenExperiments } from './chosen-experiments.ts';
-import type { ExportOptions, ExportReport } from './export-report.ts';
+import { type ExportOptions, type ExportReport, leftIn } from './export-report.ts';
 import { exportLoggedModels } from './export-server-models.ts';
 import { exportRegistered } from './export-server-registry.ts';
 import { endRuns, exportRuns } from './export-server-runs.ts';
@@ -36,7 +36,7 @@ export async function exportToServer(
   }
   for await (const model of source.models()) await exportRegistered(target, model);
   for (const id of deleted) await rest.post('/experiments/delete', { experiment_id: id });
-  return { to: rest.label, progress, left };
+  return { to: rest.label, progress, left: [...left, ...(await leftIn(source))] };
 }
 
 /** Makes an experiment, or finds the one of its name and makes it one that can be written to. */

@@ -72,6 +72,7 @@ export async function importTracesOf(
     for (const trace of page) if (!open.includes(trace)) found.spans += here.get(trace.record.id)?.spans ?? 0;
     found.traces += page.length;
     progress.traces += page.length;
+    progress.tracesPassedBy += page.length - open.length;
     step();
   }
 

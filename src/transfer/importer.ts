@@ -1,4 +1,4 @@
-import { importExperiments, importLoggedModels, importRuns } from '#contracts/transfer';
+import { checkImported, importExperiments, importLoggedModels, importRuns } from '#contracts/transfer';
 import { batchesOf } from './batches.ts';
 import { chosenExperiments } from './chosen-experiments.ts';
 import { sendHistories } from './import-histories.ts';
@@ -7,11 +7,13 @@ import { importRegistry } from './import-registry.ts';
 import type { ImportReport } from './import-report.ts';
 import { createImportState, type ImportOptions, type ImportState } from './import-state.ts';
 import { type ImportedTraces, importTracesOf } from './import-traces.ts';
-import type { Source, SourceExperiment, SourceModel, SourceRun } from './source.ts';
+import { requireId, type Source, type SourceExperiment, type SourceModel, type SourceRun } from './source.ts';
 import type { TidemillApi } from './target-api.ts';
+import { TransferError } from './transfer-error.ts';
 import { verifyImport } from './verify-import.ts';
 
 const recordsAtOnce = 500;
+const idsAtOnce = 500;
 
 /**
  * Brings everything of a source into a project: experiments, then runs page by page (records, points, bytes, and last the
@@ -23,6 +25,7 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
   const { progress, expected, step } = state;
   const experiments = await chosenExperiments(source, options.experiments);
   progress.experimentsInAll = experiments.length;
+  await requireOwn(state, experiments);
   const idOf = await importExperimentsOf(state, experiments);
   const traces = new Map<string, ImportedTraces>();
   for (const experiment of experiments) {
@@ -48,6 +51,26 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
     notes: state.notes,
     progress,
   };
+}
+
+/**
+ * Looks at the first runs before anything is written: a store that another project of the server has would leave nothing
+ * but empty experiments here. Whatever else is another project's is refused when it comes.
+ */
+async function requireOwn({ source, api }: ImportState, experiments: readonly SourceExperiment[]): Promise<void> {
+  for (const { record } of experiments)
+    for await (const page of source.runs(record.id)) {
+      const ids = page.slice(0, idsAtOnce).map((run) => requireId('run', run.record.id));
+      const { items } = await api.call(checkImported, { body: { ids, count: false } });
+      const taken = items.find(({ elsewhere }) => elsewhere === true);
+      if (taken !== undefined)
+        throw new TransferError(
+          'IMPORT_ELSEWHERE',
+          'conflict',
+          `"${taken.id}" is in another project of this server already, and an id names one thing: import into that project, or take it away there first; nothing was written`,
+        );
+      if (ids.length > 0) return;
+    }
 }
 
 /** The ids that experiments have here, by those that they have at the source. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -61,8 +61,41 @@ describe('a folder of MLflow from a stranger', () => {
     const { root } = await aStore();
     const input = { source_type: 'DATASET', source_id: '../../../outside' };
     await write(join(root, '3', runId, 'inputs', 'one', 'meta.yaml'), toYaml(input));
-    const { runs } = await runsOf(root);
+    const { source, runs } = await runsOf(root);
     expect(runs[0]?.record.datasets).toEqual([]);
+    expect(await source.leftBehind()).toMatchObject([
+      { count: 1, what: expect.stringContaining('inputs/one') as string },
+    ]);
+  });
+
+  test('has as inputs and outputs those that the file store knows, and tells of others', async () => {
+    const { root } = await aStore();
+    const own = join(root, '3', runId);
+    const [model, made] = [`m-${'1'.repeat(32)}`, `m-${'2'.repeat(32)}`];
+    // MLflow 3 names the source as the destination too
+    const input = { source_type: 'MODEL', source_id: model, destination_type: 'RUN', destination_id: model };
+    const output = {
+      source_type: 'RUN_OUTPUT',
+      source_id: made,
+      destination_type: 'MODEL_OUTPUT',
+      destination_id: made,
+    };
+    await write(join(own, 'inputs', 'f'.repeat(32), 'meta.yaml'), toYaml(input));
+    await write(join(own, 'outputs', made, 'meta.yaml'), `${toYaml(output)}step: 7\n`);
+    // the words of MLflow's database, where a run is the source
+    const foreign = {
+      source_type: 'RUN_INPUT',
+      source_id: runId,
+      destination_type: 'MODEL_INPUT',
+      destination_id: model,
+    };
+    await write(join(own, 'inputs', model, 'meta.yaml'), toYaml(foreign));
+    await write(join(own, 'outputs', 'other', 'meta.yaml'), toYaml({ ...output, destination_type: 'PROMPT' }));
+    const { source, runs } = await runsOf(root);
+    expect(runs[0]?.record).toMatchObject({ modelInputs: [model], modelOutputs: [{ modelId: made, step: 7 }] });
+    expect(await source.leftBehind()).toMatchObject([
+      { count: 2, what: expect.stringContaining(`inputs/${model}/meta.yaml`) as string },
+    ]);
   });
 
   test('cannot name a run so that an export writes outside of its folder', async () => {
@@ -77,10 +110,20 @@ describe('a folder of MLflow from a stranger', () => {
   test('goes out as it came in', async () => {
     const { folder, root } = await aStore();
     await write(join(root, '3', runId, 'metrics', 'loss'), '1 0.5 0\n2 nan 1\n3 -inf 2\n');
+    const model = `m-${'1'.repeat(32)}`;
+    const input = { source_type: 'MODEL', source_id: model, destination_type: 'RUN', destination_id: runId };
+    await write(join(root, '3', runId, 'inputs', 'one', 'meta.yaml'), toYaml(input));
     const { source } = await runsOf(root);
-    await exportToFolder(source, join(folder, 'out'), options);
+    const old = join(folder, 'out', '3', runId, 'inputs', model, 'meta.yaml');
+    await write(old, toYaml({ source_type: 'RUN_INPUT' })); // of a former export
+    expect(await exportToFolder(source, join(folder, 'out'), options)).toMatchObject({ left: [] });
     const [before, after] = [await runsOf(root), await runsOf(join(folder, 'out'))];
     expect(after.runs.map(({ record }) => record)).toEqual(before.runs.map(({ record }) => record));
+    expect(after.runs[0]?.record.modelInputs).toEqual([model]);
+    const [name = ''] = await readdir(join(folder, 'out', '3', runId, 'inputs'));
+    expect(await readFile(join(folder, 'out', '3', runId, 'inputs', name, 'meta.yaml'), 'utf8')).toContain(
+      'source_type: "MODEL"',
+    );
     const histories = [];
     for await (const history of after.source.histories(after.runs)) histories.push(history);
     expect(histories).toMatchObject([{ key: 'loss', atMs: [1, 2, 3], values: [0.5, 'NaN', '-Infinity'] }]);

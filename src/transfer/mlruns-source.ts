@@ -3,9 +3,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { toMetricNumber } from '#contracts/metric-number';
-import type { HistoryRecord, RunRecord } from '#contracts/transfer';
+import type { HistoryRecord } from '#contracts/transfer';
 import { number, text } from './json.ts';
 import { createMlrunsFiles, isDeleted, isPlainName, type Meta, type MlrunsFiles } from './mlruns-files.ts';
+import { createMlrunsInputs } from './mlruns-inputs.ts';
 import { readModel } from './mlruns-registry.ts';
 import { tracesIn } from './mlruns-traces.ts';
 import { pointsOfHistory, type Source, type SourceModel, type SourceRun, withNameTag } from './source.ts';
@@ -68,6 +69,7 @@ export async function createMlrunsSource(root: string): Promise<Source> {
   const links = createLeftLinks();
   const files = createMlrunsFiles(links);
   const { readMeta, foldersOf, keysOf, pairsOf } = files;
+  const inputs = createMlrunsInputs(files);
   const experimentFolders = new Map<string, string>();
   const runFolders = new Map<string, string>();
   for (const base of [root, join(root, '.trash')])
@@ -107,7 +109,7 @@ export async function createMlrunsSource(root: string): Promise<Source> {
         ...(isDeleted(meta) && number(meta['deleted_time']) > 0 && { deletedMs: number(meta['deleted_time']) }),
         params: await pairsOf(join(folder, 'params')),
         tags: withNameTag(name, tags),
-        ...(await inputsOf(files, folder, datasets)),
+        ...(await inputs.of(folder, datasets)),
       },
       artifactUri: text(meta['artifact_uri']),
       points: sizes.length === 0 ? 0 : undefined,
@@ -193,7 +195,7 @@ export async function createMlrunsSource(root: string): Promise<Source> {
       return openArtifacts(uri, { owner, links, root, moved });
     },
 
-    leftBehind: async () => links.leftBehind(),
+    leftBehind: async () => [...inputs.leftBehind(), ...links.leftBehind()],
     close: async () => undefined,
   };
 }
@@ -215,43 +217,6 @@ async function* historiesOf(runId: string, key: string, file: string): AsyncGene
     open.values.push(toMetricNumber(value));
   }
   if (open.values.length > 0) yield open;
-}
-
-async function inputsOf(
-  files: MlrunsFiles,
-  run: string,
-  datasetOf: (id: string) => Promise<Meta | undefined>,
-): Promise<Pick<RunRecord, 'datasets' | 'modelInputs' | 'modelOutputs'>> {
-  const found: Pick<RunRecord, 'datasets' | 'modelInputs' | 'modelOutputs'> = {
-    datasets: [],
-    modelInputs: [],
-    modelOutputs: [],
-  };
-  for (const name of await files.foldersOf(join(run, 'inputs'))) {
-    const input = (await files.readMeta(join(run, 'inputs', name))) ?? {};
-    const id = text(input['source_id']);
-    if (input['source_type'] !== 'DATASET') {
-      found.modelInputs.push(id);
-      continue;
-    }
-    const dataset = await datasetOf(id);
-    if (dataset === undefined) continue;
-    const tags = Object.entries((input['tags'] ?? {}) as Meta).map(([key, value]) => ({ key, value: text(value) }));
-    found.datasets.push({
-      name: text(dataset['name']),
-      digest: text(dataset['digest']),
-      sourceType: text(dataset['source_type']),
-      source: text(dataset['source']),
-      ...(typeof dataset['schema'] === 'string' && { schema: dataset['schema'] }),
-      ...(typeof dataset['profile'] === 'string' && { profile: dataset['profile'] }),
-      tags,
-    });
-  }
-  for (const modelId of await files.foldersOf(join(run, 'outputs'))) {
-    const output = (await files.readMeta(join(run, 'outputs', modelId))) ?? {};
-    found.modelOutputs.push({ modelId, step: number(output['step']) });
-  }
-  return found;
 }
 
 async function toLoggedModel(

@@ -8,6 +8,8 @@ export interface Progress {
   points: number;
   loggedModels: number;
   traces: number;
+  /** Of these, traces that were wholly there before. */
+  tracesPassedBy: number;
   models: number;
   files: number;
   fileBytes: number;
@@ -23,6 +25,7 @@ export const noProgress = (): Progress => ({
   points: 0,
   loggedModels: 0,
   traces: 0,
+  tracesPassedBy: 0,
   models: 0,
   files: 0,
   fileBytes: 0,

@@ -5,6 +5,7 @@ import { itemsOf, pagesOf } from './mlflow-pages.ts';
 import type { MlflowRest } from './mlflow-rest.ts';
 import { createRestRegistry } from './rest-registry.ts';
 import { createRestTraces } from './rest-traces.ts';
+import { inParallel } from './send-files.ts';
 import {
   type LeftBehind,
   pointsOfHistory,
@@ -16,6 +17,9 @@ import {
 } from './source.ts';
 import { openArtifacts } from './source-artifacts.ts';
 import { createLeftLinks } from './source-links.ts';
+
+/** Runs that are asked for one by one. */
+const runsAtOnce = 8;
 
 const statuses = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const;
 const modelStatuses = ['LOGGED_MODEL_PENDING', 'LOGGED_MODEL_READY', 'LOGGED_MODEL_UPLOAD_FAILED'] as const;
@@ -50,6 +54,16 @@ export function createRestSource(rest: MlflowRest): Source {
       open.values.push(metricValue(point['value']));
     }
     if (open.values.length > 0) yield open;
+  }
+
+  /** A search of MLflow's database leaves out which logged models a run has read: only the run itself tells. */
+  async function withInputs(page: readonly Json[]): Promise<readonly Json[]> {
+    const inputs = new Map<Json, unknown>();
+    await inParallel(page, runsAtOnce, async (run) => {
+      const whole = await rest.get('/runs/get', { run_id: text(object(run['info'])['run_id']) });
+      inputs.set(run, object(whole['run'])['inputs']);
+    });
+    return page.map((run) => ({ ...run, inputs: inputs.get(run) }));
   }
 
   async function* filesBelow(root: string, below: string): AsyncGenerator<SourceFile> {
@@ -88,9 +102,11 @@ export function createRestSource(rest: MlflowRest): Source {
     },
 
     async *runs(experimentId) {
+      const ofModels = { experiment_ids: [experimentId], max_results: 1 };
+      const knowsModels = (await rest.tryPost('/logged-models/search', ofModels)) !== undefined;
       const query = { experiment_ids: [experimentId], run_view_type: 'ALL', max_results: 500 };
       for await (const page of pagesOf(rest, '/runs/search', 'runs', query))
-        yield page.map((found) => {
+        yield (knowsModels ? await withInputs(page) : page).map((found) => {
           const run = toRun(found);
           metricKeys.set(
             run.record.id,

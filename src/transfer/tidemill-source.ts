@@ -9,6 +9,8 @@ import {
   exportModels,
   exportRuns,
 } from '#contracts/transfer';
+import { type Json, list, text } from './json.ts';
+import { mlflow3 } from './mlflow-rest.ts';
 import type { Source, SourceFile } from './source.ts';
 import type { TidemillApi } from './target-api.ts';
 
@@ -34,6 +36,23 @@ function withoutPlace<Given extends { keptAt?: string }>(given: Given): Omit<Giv
   const { keptAt, ...record } = given;
   void keptAt;
   return record;
+}
+
+/** They are no part of the bulk API: counted by MLflow's own, which an older server may not have. */
+async function countEvaluationDatasets(api: TidemillApi): Promise<number> {
+  let count = 0;
+  for (let token = ''; ; ) {
+    const query = new URLSearchParams({ max_results: '1000', ...(token !== '' && { page_token: token }) });
+    const answer = await api.request(`${mlflow3}/datasets/search?${query.toString()}`).catch((error: unknown) => {
+      if (error instanceof Error && 'status' in error && error.status === 404) return undefined;
+      throw error;
+    });
+    if (answer === undefined) return count;
+    const page = (await answer.json()) as Json;
+    count += list(page['datasets']).length;
+    token = text(page['next_page_token']);
+    if (token === '') return count;
+  }
 }
 
 /** A project of a Tidemill, by its bulk API. */
@@ -113,7 +132,10 @@ export function createTidemillSource(api: TidemillApi, label: string): Source {
     },
 
     bytes,
-    leftBehind: async () => [],
+    async leftBehind() {
+      const count = await countEvaluationDatasets(api);
+      return count === 0 ? [] : [{ what: 'evaluation datasets', count }];
+    },
     close: async () => undefined,
   };
 }

@@ -45,6 +45,7 @@ def run(client, found):
             for key in data.metrics
         },
         "datasets": [[d.dataset.name, d.dataset.digest, d.dataset.source_type, {t.key: t.value for t in d.tags}] for d in (found.inputs.dataset_inputs if found.inputs else [])],
+        "inputs": sorted(m.model_id for m in getattr(found.inputs, "model_inputs", None) or []),
         "outputs": sorted(o.model_id for o in getattr(getattr(found, "outputs", None), "model_outputs", None) or []),
         "files": files(info.artifact_uri),
     }

@@ -50,6 +50,10 @@ with mlflow.start_run(run_name="model") as run:
     if int(mlflow.__version__.split(".")[0]) >= 3:
         model_id = mlflow.last_logged_model().model_id
         # step 0: whatever it is, MLflow's file store reads that of a metric with a data set as 0
+        from mlflow.entities import LoggedModelInput
+        # as an evaluation of a logged model does
+        for reader in (ids[0], run.info.run_id):
+            client.log_inputs(reader, models=[LoggedModelInput(model_id=model_id)])
         client.log_metric(run.info.run_id, "fit", math.inf, timestamp=1_700_000_000_000, step=0, model_id=model_id, dataset_name="rows", dataset_digest="abc")
 client.set_registered_model_alias(model, "champion", "2")
 client.set_registered_model_tag(model, "owner", "ann")

@@ -42,10 +42,18 @@ export function createExportCommand(world: CliEnvironment): Command {
   return command;
 }
 
+/** What is there now, and what of it was written this time: an export passes by what is wholly there. */
 function formatReport({ to, progress, left }: ExportReport): string {
-  const { experiments, runs, points, loggedModels, models, files, fileBytes } = progress;
+  const { experiments, runs, passedBy, points, loggedModels, traces, tracesPassedBy, models } = progress;
+  const { files, fileBytes, sentBytes } = progress;
+  const passed = [
+    ...(passedBy > 0 ? [`${passedBy} runs`] : []),
+    ...(tracesPassedBy > 0 ? [`${tracesPassedBy} traces`] : []),
+  ].join(' and ');
   return [
-    `Wrote ${experiments} experiments, ${runs} runs with ${points} points, ${loggedModels} logged models, ${models} registered models and ${files} files (${megabytes(fileBytes)}) to ${to}.`,
+    `Now in ${to}: ${experiments} experiments, ${runs} runs, ${loggedModels} logged models, ${traces} traces and ${models} registered models.`,
+    `Written this time: ${points} points and ${files} files (${megabytes(fileBytes)}, of which ${megabytes(sentBytes)} were not there).`,
+    ...(passed === '' ? [] : [`Passed by, since they were wholly there: ${passed}.`]),
     ...left.map((what) => `Not written: ${what}.`),
   ].join('\n');
 }

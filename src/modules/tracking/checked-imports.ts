@@ -15,6 +15,7 @@ import {
 interface CheckedImport {
   readonly id: string;
   readonly mark?: ImportMark;
+  readonly elsewhere?: true;
   readonly found?: {
     readonly points: number;
     readonly params: number;
@@ -43,12 +44,14 @@ export async function checkImported(
 ): Promise<CheckedImport[]> {
   const marks = await listMarks(reader, project, wanted);
   // what was purged since is not here any more, whatever its mark says
-  const here = new Set([
-    ...(await listRunsAnywhere(reader, wanted)).filter((row) => row.project === project).map((row) => row.run_id),
-    ...(await listModelsAnywhere(reader, wanted)).filter((row) => row.project === project).map((row) => row.model_id),
+  const projects = new Map([
+    ...(await listRunsAnywhere(reader, wanted)).map((row) => [row.run_id, row.project] as const),
+    ...(await listModelsAnywhere(reader, wanted)).map((row) => [row.model_id, row.project] as const),
   ]);
+  const here = new Set(wanted.filter((id) => projects.get(id) === project));
   const items = wanted.map((id): CheckedImport => {
     const row = marks.get(id);
+    if (projects.has(id) && !here.has(id)) return { id, elsewhere: true };
     if (row === undefined || !here.has(id)) return { id };
     const { print, points, files, file_bytes, files_digest } = row;
     return { id, mark: { id, print, points, files, fileBytes: file_bytes, filesDigest: files_digest } };
