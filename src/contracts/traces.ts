@@ -68,13 +68,13 @@ export const listTraces = defineOperation({
   id: 'traces.list',
   method: 'GET',
   path: '/api/v1/traces',
-  summary: 'List the traces of an experiment, newest first, or those that a filter finds.',
+  summary: 'List the traces of a project, newest first, or those that a filter finds.',
   permission: 'read',
   query: Type.Object(
     {
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50 })),
       cursor: Type.Optional(Type.String()),
-      experiment: Type.Optional(Type.String({ description: 'its id; default: 0' })),
+      experiment: Type.Optional(Type.String({ description: 'the id of one; default: all of the project' })),
       filter: Type.Optional(Type.String({ description: "status = 'ERROR' AND span.type = 'LLM'" })),
     },
     { additionalProperties: false },

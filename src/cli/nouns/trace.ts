@@ -3,10 +3,37 @@ import { type NounOperations, nounOf } from '../noun-command.ts';
 
 type Span = TraceWithSpans['spans'][number];
 
+const oneLine = (text: string): string => text.replaceAll(/[\r\n\t]+/g, ' ');
+
 function lineOf(span: Span, depth: number): string {
   const time = span.durationMs === undefined ? 'not ended' : `${Math.round(span.durationMs * 10) / 10} ms`;
   const state = span.status === 'ERROR' ? `  ERROR ${span.message ?? ''}` : '';
-  return `${'  '.repeat(depth + 1)}${span.name}  ${span.type}  ${time}${state}`.trimEnd();
+  return `${'  '.repeat(depth + 1)}${span.name}  ${span.type}  ${time}${oneLine(state)}`.trimEnd();
+}
+
+type SpanEvent = Span['events'][number];
+
+/** Exceptions as OpenTelemetry records them: one that passes through several spans is an event of each. */
+const exceptionsOf = ({ events }: Span): readonly SpanEvent[] => events.filter(({ name }) => name === 'exception');
+const textOf = ({ attributes }: SpanEvent, name: string): string => {
+  const value = attributes[`exception.${name}`];
+  return typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value);
+};
+const whatOf = (event: SpanEvent): string =>
+  [textOf(event, 'type'), textOf(event, 'message')].filter((text) => text !== '').join(': ') || 'exception';
+
+const mostStackLines = 60;
+
+/** Where the trouble began, with its stack. */
+function originOf(spans: readonly Span[]): readonly string[] {
+  const all = spans.flatMap((span) => exceptionsOf(span).map((event) => ({ span, event })));
+  const [earliest] = all.map(({ event }) => event.at).toSorted();
+  // of the same millisecond the innermost, which began last
+  const first = all.findLast(({ event }) => event.at === earliest);
+  if (first === undefined) return [];
+  const stack = textOf(first.event, 'stacktrace').trimEnd().split('\n').slice(-mostStackLines);
+  const lines = stack.join('') === '' ? [whatOf(first.event)] : stack;
+  return ['', `exception in ${first.span.name}`, ...lines.map((line) => `  ${line}`)];
 }
 
 /** Each span below its parent; one whose parent is not there stands alone. Without recursion: traces are deep. */
@@ -22,6 +49,9 @@ function treeOf(spans: readonly Span[]): readonly string[] {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { span, depth } = next;
     lines.push(lineOf(span, depth));
+    for (const event of exceptionsOf(span))
+      // the status mostly says the same
+      if (span.message !== whatOf(event)) lines.push(`${'  '.repeat(depth + 2)}${oneLine(whatOf(event))}`);
     const below = children.get(span.id) ?? [];
     children.delete(span.id); // a client may send a circle
     open.push(...below.toReversed().map((child) => ({ span: child, depth: depth + 1 })));
@@ -51,7 +81,7 @@ function viewOf(trace: TraceWithSpans): string {
     ...(said.length > 0 ? ['', 'assessments', ...said] : []),
     '',
     ...(trace.spans.length > 0
-      ? ['spans', ...treeOf(trace.spans)]
+      ? ['spans', ...treeOf(trace.spans), ...originOf(trace.spans)]
       : ['No spans here yet: they are under way, or its client uploaded them among its artifacts as traces.json.']),
   ].join('\n');
 }
@@ -60,11 +90,12 @@ const listed = nounOf({
   sample: 'tr-3f2b9c0d4e5f60718293a4b5c6d7e8f9',
   list: listTraces,
   empty:
-    'There is no such trace in this experiment: set MLFLOW_TRACKING_URI and put @mlflow.trace above a function, or send spans to /v1/traces.',
+    'No trace matches: leave --filter and --experiment out, or make one: set MLFLOW_TRACKING_URI and put @mlflow.trace above a function, or send spans to /v1/traces.',
   columns: [
     { title: 'id', value: (row) => row.id },
     { title: 'name', value: (row) => row.name },
     { title: 'state', value: (row) => row.state },
+    { title: 'experiment', value: (row) => row.experimentId },
     { title: 'started', value: (row) => row.startedAt },
     { title: 'ms', value: (row) => row.durationMs },
     { title: 'tokens', value: (row) => row.tokens },

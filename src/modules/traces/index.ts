@@ -1,4 +1,5 @@
 export { type ResourceSpans, toTraceBatches } from './span-batch.ts';
+export { attributesOf, factsOf } from './span-facts.ts';
 export { type SpanAttribute, type SpanValue, toDouble, toInteger, toText } from './span-value.ts';
 export type { Aggregation, MetricView } from './trace-metrics-read-model.ts';
 export { isNewestFirst } from './trace-search-read-model.ts';
@@ -8,6 +9,7 @@ export type {
   AssessmentError,
   NewAssessment,
   Span,
+  SpanEvent,
   SpanStatus,
   Trace,
   TraceInfo,

@@ -22,6 +22,7 @@ describeDatabases('traces of what is purged', (open) => {
       tracking: {
         experiment: async (_reader, _project, experimentId) =>
           ({ experimentId, lifecycle: 'active', artifactLocation: `mlflow-artifacts:/${experimentId}` }) as Experiment,
+        activeExperimentIds: async () => ['7', '8'],
         runInfo: async () => undefined,
         artifactsAt: async () => [],
         deleteArtifact: async () => false,

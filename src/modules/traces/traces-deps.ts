@@ -9,6 +9,7 @@ export interface TracesDeps {
   readonly ids: Ids;
   readonly tracking: {
     experiment(reader: Reader, project: string, experimentId: string): Promise<Experiment | undefined>;
+    activeExperimentIds(reader: Reader, project: string): Promise<readonly string[]>;
     runInfo(reader: Reader, project: string, runId: string): Promise<object | undefined>;
     artifactsAt(reader: Reader, project: string, paths: readonly string[]): Promise<readonly string[]>;
     /** Files of traces lie among the experiment's artifacts. */

@@ -90,7 +90,7 @@ export function createTracesModule(deps: TracesDeps): TracesModule {
     api,
     consumers: createPurgedConsumers({ ...deps, ...api }),
     routes(app) {
-      registerTracesRoutes(app, deps.database, api);
+      registerTracesRoutes(app, deps, api);
       registerTransferRoutes(app, deps.database, api);
     },
   };

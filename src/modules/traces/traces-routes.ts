@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { toRfc3339 } from '#contracts/rfc3339';
 import { getTrace, listTraces, type TraceView, type TraceWithSpans } from '#contracts/traces';
-import type { Database } from '#platform/database';
 import { registerOperation } from '#platform/http';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import { attributesOf, factsOf } from './span-facts.ts';
 import { toPlainMap } from './span-value.ts';
 import { metadataKeys } from './trace-keys.ts';
+import type { TracesDeps } from './traces-deps.ts';
 import { tracesErrors } from './traces-errors.ts';
 import type { TracesApi } from './traces-module.ts';
 import type { Assessment, Span, TraceInfo } from './traces-types.ts';
@@ -81,11 +81,19 @@ function toAfter(cursor: string | undefined) {
   return typeof requestMs === 'number' && typeof traceId === 'string' ? { requestMs, traceId } : undefined;
 }
 
-export function registerTracesRoutes(app: FastifyInstance, database: Database, api: TracesApi): void {
+export function registerTracesRoutes(
+  app: FastifyInstance,
+  { database, tracking }: Pick<TracesDeps, 'database' | 'tracking'>,
+  api: TracesApi,
+): void {
   registerOperation(app, listTraces, async ({ query, context }, answer) => {
+    const { project } = context;
     const { items, more } = await api.searchTraces(database.read, {
-      project: context.project,
-      experimentIds: [query.experiment ?? '0'],
+      project,
+      experimentIds:
+        query.experiment === undefined
+          ? await tracking.activeExperimentIds(database.read, project)
+          : [query.experiment],
       filter: query.filter,
       limit: query.limit ?? 50,
       after: toAfter(query.cursor),

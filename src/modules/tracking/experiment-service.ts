@@ -4,6 +4,7 @@ import {
   findExperimentRow,
   findExperimentRowByName,
   insertExperiment,
+  listActiveExperimentIds,
   listExperimentRows,
   nextExperimentNumbers,
   toExperiments,
@@ -89,6 +90,8 @@ export interface ExperimentService {
     project: string,
     experimentIds: readonly string[],
   ): Promise<ReadonlyMap<string, Lifecycle>>;
+  /** Ids of a project's active experiments; 0 is among them unless it was deleted. */
+  activeExperimentIds(reader: Reader, project: string): Promise<readonly string[]>;
   experimentByName(reader: Reader, project: string, name: string): Promise<Experiment | undefined>;
   renameExperiment(unit: Unit, input: ExperimentName & { readonly name: string }): Promise<void>;
   deleteExperiment(unit: Unit, input: ExperimentName): Promise<void>;
@@ -170,6 +173,15 @@ export function createExperimentService(): ExperimentService {
           return lifecycle === undefined ? [] : [[id, lifecycle] as const];
         }),
       );
+    },
+
+    async activeExperimentIds(reader, project) {
+      const ids = await listActiveExperimentIds(reader, project);
+      const [unwritten] = ids.includes(defaultExperimentId)
+        ? []
+        : await listExperimentRows(reader, project, [defaultExperimentId]);
+      const isThere = unwritten === undefined && !ids.includes(defaultExperimentId);
+      return [...(isThere ? [defaultExperimentId] : []), ...ids].map(String);
     },
 
     async experimentByName(reader, project, name) {

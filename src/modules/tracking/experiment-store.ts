@@ -116,6 +116,17 @@ export async function listActiveExperimentKeys(reader: Reader, project: string):
   return rows.map((row) => row.experiment_key);
 }
 
+export async function listActiveExperimentIds(reader: Reader, project: string): Promise<number[]> {
+  const rows = await reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_experiments')
+    .select('tracking_experiments.experiment_id')
+    .where('tracking_experiments.project', '=', project)
+    .where('tracking_experiments.lifecycle', '=', 'active')
+    .execute();
+  return rows.map((row) => row.experiment_id);
+}
+
 /** The numbers that the next experiment of a project takes: none twice, also when the one that had it was purged. */
 export async function nextExperimentNumbers(
   unit: Unit,

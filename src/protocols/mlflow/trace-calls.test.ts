@@ -313,6 +313,28 @@ describeDatabases("MLflow's traces", (open) => {
     expect((await get(`/${traceId(1)}`)).body.trace.trace_info.tags['mlflow.traceName']).toBe('here');
   });
 
+  test('our own list has the traces of all experiments that are not deleted, or of one', async () => {
+    const create = (name: string) =>
+      send({ method: 'POST', url: '/api/2.0/mlflow/experiments/create', payload: { name } });
+    const experiment = (await create('other')).body.experiment_id;
+    await spans(1, [{ id: 1 }]);
+    await spans(2, [{ id: 1, error: true, attributes: { 'mlflow.spanType': { stringValue: 'LLM' } } }], {
+      'x-mlflow-experiment-id': experiment,
+    });
+    const listed = async (query: Record<string, string> = {}): Promise<string[]> =>
+      (await send({ method: 'GET', url: '/api/v1/traces', query })).body.items.map(({ id }: { id: string }) => id);
+    expect((await listed()).toSorted()).toEqual([traceId(1), traceId(2)]);
+    expect(await listed({ experiment })).toEqual([traceId(2)]);
+    expect(await listed({ filter: "status = 'ERROR' AND span.type = 'LLM'" })).toEqual([traceId(2)]);
+    expect(await listed({ experiment: '0', filter: "status = 'ERROR'" })).toEqual([]);
+    await send({
+      method: 'POST',
+      url: '/api/2.0/mlflow/experiments/delete',
+      payload: { experiment_id: experiment },
+    });
+    expect(await listed()).toEqual([traceId(1)]);
+  });
+
   test('every call that the table names has been answered', async () => {
     await tell(1);
     await call('PATCH', `/${traceId(1)}/tags`, { key: 'a', value: 'b' });
