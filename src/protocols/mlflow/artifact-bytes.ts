@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { viewTypeOf } from '#contracts/viewable-files';
 import { parseByteRange } from '#modules/artifacts';
 import { type RequestContext, receiveBody, registerRawRoute } from '#platform/http';
 import { artifactProxy, createArtifactReader, requireSoundPath, type StoredFile } from './artifact-calls.ts';
@@ -9,6 +10,9 @@ import { invalidParameter, renderMlflowError, sendMlflowError } from './mlflow-e
 /** Extensions that a browser must not run: they always go out as plain text. */
 const textLike =
   /(?:\.(?:txt|log|err|cfg|conf|cnf|cf|ini|properties|prop|hocon|toml|yaml|yml|xml|json|js|py|py3|csv|tsv|md|rst|jsonnet|html?)|MLmodel|MLproject)$/i;
+
+/** What is shown runs nothing and belongs to nobody; a browser's own page around a picture has styles in line. */
+const viewPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'";
 
 function pathOf(request: FastifyRequest): string {
   const { '*': path = '' } = request.params as { '*'?: string };
@@ -30,13 +34,17 @@ export function createArtifactBytes({ database, blobs, tracking, artifacts, ...d
       reply: FastifyReply,
       file: StoredFile | undefined,
       path: string,
+      /** To be looked at in the browser's window, where that is safe. */
+      view = false,
     ): Promise<FastifyReply> {
       if (file === undefined) return sendMlflowError(reply, 'RESOURCE_DOES_NOT_EXIST', `No such artifact: ${path}`);
       const { sha256, sizeBytes } = file;
       const name = encodeURIComponent(path.split('/').at(-1) ?? '');
+      const shownAs = view ? viewTypeOf(path) : undefined;
       void reply.headers({
-        'content-type': textLike.test(path) ? 'text/plain; charset=utf-8' : 'application/octet-stream',
-        'content-disposition': `attachment; filename*=UTF-8''${name}`,
+        'content-type': shownAs ?? (textLike.test(path) ? 'text/plain; charset=utf-8' : 'application/octet-stream'),
+        'content-disposition': `${shownAs === undefined ? 'attachment' : 'inline'}; filename*=UTF-8''${name}`,
+        ...(shownAs !== undefined && { 'content-security-policy': viewPolicy }),
         'x-content-type-options': 'nosniff',
         'accept-ranges': 'bytes',
         etag: `"${sha256}"`,
@@ -119,11 +127,11 @@ export function registerArtifactBytes(app: FastifyInstance, deps: MlflowDeps): v
     sensitive: 'project',
     renderError: renderMlflowError,
     handle: async (request, reply, { project }) => {
-      const { run_id: runId, run_uuid: oldId } = request.query as Record<string, string | undefined>;
+      const { run_id: runId, run_uuid: oldId, view } = request.query as Record<string, string | undefined>;
       const id = runId ?? oldId ?? queryOf(request, 'run_id');
       const path = queryOf(request, 'path');
       const place = await placeOf(deps, project, { runId: id, modelId: undefined }, path);
-      return bytes.send(request, reply, await reader.find(project, place), path);
+      return bytes.send(request, reply, await reader.find(project, place), path, view === 'yes');
     },
   });
   registerRawRoute(app, {

@@ -29,6 +29,18 @@ describeDatabases("MLflow's artifacts", (open) => {
       'content-disposition': expect.stringContaining('attachment'),
       'x-content-type-options': 'nosniff',
     });
+    const viewed = await inject({ method: 'GET', url: `${page}&view=yes` });
+    expect(viewed.headers).toMatchObject({
+      'content-type': 'text/plain; charset=utf-8',
+      'content-disposition': expect.stringContaining('inline'),
+      'content-security-policy': expect.stringContaining('sandbox'),
+      'x-content-type-options': 'nosniff',
+    });
+    for (const name of ['page.html', 'drawing.svg', 'no-extension']) {
+      await send({ method: 'PUT', url: `${proxy}/0/${run_id}/artifacts/plots/${name}`, payload: Buffer.from('x') });
+      const kept = await inject({ method: 'GET', url: `/get-artifact?run_id=${run_id}&path=plots/${name}&view=yes` });
+      expect([kept.statusCode, kept.headers['content-disposition']]).toEqual([200, expect.stringContaining('attachment')]);
+    }
     for (const path of ['../x', '%2e%2e/x', '%252e%252e/x', '/etc/passwd', 'a%00b', 'a/%2e%2e/%2e%2e/x', '..%5cx'])
       expect(
         (await send({ method: 'PUT', url: `${proxy}/${path}`, payload: Buffer.from('x') })).status,
