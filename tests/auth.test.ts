@@ -154,6 +154,7 @@ test(
     const none = await runTidemill(['dataset', 'list', ...far]);
     expect(none.status).toBe(4);
     expect(none.stdout + none.stderr).toContain('TOKEN_MISSING');
+    expect(none.stdout + none.stderr).toContain('--token-file or TIDEMILL_TOKEN_FILE');
     const wrong = await runTidemill(['dataset', 'list', ...far], { environment: { TIDEMILL_TOKEN: 'tmu_no' } });
     expect(wrong.status).toBe(4);
     const unreadable = await runTidemill(['dataset', 'list', ...far, '--token-file', 'nowhere']);

@@ -1,12 +1,12 @@
 import type { ImportReport } from '../transfer/import-report.ts';
 import type { ImportPlan } from '../transfer/plan-import.ts';
 import { formatTable } from './output.ts';
-import { megabytes } from './transfer-progress.ts';
+import { bytesText, plural } from './words.ts';
 
 export const formatPlan = (plan: ImportPlan): string =>
   [
     formatTable(plan.experiments, planColumns, 'There is nothing to bring in.'),
-    `${plan.models} registered models with ${plan.versions} versions.`,
+    `${plural(plan.models, 'registered model')} with ${plural(plan.versions, 'version')}.`,
     ...leftLines(plan.leftBehind),
   ].join('\n');
 
@@ -118,7 +118,7 @@ const reportColumns = [
   { title: 'models', value: (row: Totals) => row.loggedModels },
   { title: 'traces', value: (row: Totals) => row.traces },
   { title: 'files', value: (row: Totals) => row.files },
-  { title: 'bytes', value: (row: Totals) => megabytes(row.fileBytes) },
+  { title: 'bytes', value: (row: Totals) => bytesText(row.fileBytes) },
   { title: 'verified', value: (row: Totals) => row.verified },
 ];
 
@@ -126,7 +126,7 @@ export function formatReport(report: ImportReport): string {
   const { registry, kept, notes, differences, progress, leftBehind } = report;
   return [
     formatTable(totalsOf(report), reportColumns, 'There was no experiment to bring in.'),
-    `${registry.records.length} registered models with ${registry.versions} versions; ${progress.passedBy} runs and logged models were here unchanged; ${megabytes(progress.sentBytes)} of files were sent.`,
+    `${plural(registry.records.length, 'registered model')} with ${plural(registry.versions, 'version')}; ${plural(progress.passedBy, 'run or logged model was', 'runs and logged models were')} here unchanged; ${bytesText(progress.sentBytes)} of files were sent.`,
     ...kept.map(
       ({ count, scheme, why, example }) =>
         `Files of ${count} runs or models stay in ${scheme} (${why}), such as ${example || 'none'}.`,

@@ -11,7 +11,7 @@ export function createProgram(version = ''): Command {
     .option('--home <folder>', 'Tidemill’s folder (default: TIDEMILL_HOME, else .tidemill)')
     .option(
       '--token-file <path>',
-      'file that holds the token (default: TIDEMILL_TOKEN_FILE, else TIDEMILL_TOKEN, else the admin-token of the home)',
+      'file that holds the token (default: TIDEMILL_TOKEN_FILE, else TIDEMILL_TOKEN, else the admin-token of the home; with --url or TIDEMILL_URL the last is not sent, for the server may be another’s)',
     )
     .option('--json', 'print the result as JSON')
     .option('-q, --quiet', 'print names alone, and no talk');

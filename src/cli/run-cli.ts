@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { kindTable } from '#contracts/error-kinds';
 import { nearestName } from '#contracts/nearest-name';
-import { isTidemillError } from '../sdk/errors.ts';
+import { isTidemillError, type TidemillError } from '../sdk/errors.ts';
 import { type CommandEntry, commands } from './command-list.ts';
 import { type CliEnvironment, CliError, createContext } from './context.ts';
 import { exitCodeOf } from './exit-code.ts';
@@ -91,10 +91,10 @@ function report(error: unknown, program: Command, argv: readonly string[], world
     return error.exit;
   }
   if (isTidemillError(error)) {
-    const { code, message, kind, details, requestId } = error;
+    const { code, message, kind, details } = error;
     output.fail({
       code,
-      message: kind === 'internal' && requestId !== undefined ? `${message} (request ${requestId})` : message,
+      message: `${message}${wayOut(error)}`,
       ...(details !== undefined && { details }),
     });
     // a wrong argument found by the server is no wrong usage of the command line
@@ -107,6 +107,14 @@ function report(error: unknown, program: Command, argv: readonly string[], world
   const shown = error instanceof Error ? (error.stack ?? error.message) : String(error);
   output.fail({ code: 'INTERNAL', message: `this is a mistake in Tidemill itself: ${shown}` });
   return kindTable.internal.exit;
+}
+
+/** What the command line adds to a server's words. */
+function wayOut({ code, kind, requestId }: TidemillError): string {
+  if (kind === 'internal' && requestId !== undefined) return ` (request ${requestId})`;
+  return kind === 'unauthenticated' && code.startsWith('TOKEN_')
+    ? ' (the file that holds it is named by --token-file or TIDEMILL_TOKEN_FILE)'
+    : '';
 }
 
 interface CodedError {

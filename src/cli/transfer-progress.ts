@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Progress } from '../transfer/progress.ts';
 import type { CliContext } from './context.ts';
 import { createProgressLine } from './progress-line.ts';
+import { bytesText, plural } from './words.ts';
 
 /** Work with a line of how far it is. */
 export async function withProgress<T>(
@@ -19,15 +20,13 @@ export async function withProgress<T>(
   }
 }
 
-export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
-
 function formatProgress(progress: Progress, seconds: number): string {
   const { experiments, experimentsInAll, runs, passedBy, points, files, fileBytes } = progress;
   const rate = (count: number) => Math.round(count / Math.max(seconds, 0.001));
   return [
-    `${experiments}/${experimentsInAll} experiments`,
-    `${runs} runs${passedBy > 0 ? ` (${passedBy} unchanged)` : ''}`,
-    `${points} points (${rate(points)}/s)`,
-    `${files} files, ${megabytes(fileBytes)}`,
+    `${experiments}/${plural(experimentsInAll, 'experiment')}`,
+    `${plural(runs, 'run')}${passedBy > 0 ? ` (${passedBy} unchanged)` : ''}`,
+    `${plural(points, 'point')} (${rate(points)}/s)`,
+    `${plural(files, 'file')}, ${bytesText(fileBytes)}`,
   ].join(' · ');
 }

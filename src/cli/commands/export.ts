@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import type { ExportReport } from '../../transfer/export-report.ts';
 import { type CliEnvironment, createContext } from '../context.ts';
 import { addExamples } from '../help-examples.ts';
-import { megabytes, withProgress } from '../transfer-progress.ts';
+import { withProgress } from '../transfer-progress.ts';
+import { bytesText, plural } from '../words.ts';
 
 interface ExportFlags {
   readonly to: string;
@@ -47,12 +48,12 @@ function formatReport({ to, progress, left }: ExportReport): string {
   const { experiments, runs, passedBy, points, loggedModels, traces, tracesPassedBy, models } = progress;
   const { files, fileBytes, sentBytes } = progress;
   const passed = [
-    ...(passedBy > 0 ? [`${passedBy} runs`] : []),
-    ...(tracesPassedBy > 0 ? [`${tracesPassedBy} traces`] : []),
+    ...(passedBy > 0 ? [plural(passedBy, 'run')] : []),
+    ...(tracesPassedBy > 0 ? [plural(tracesPassedBy, 'trace')] : []),
   ].join(' and ');
   return [
-    `Now in ${to}: ${experiments} experiments, ${runs} runs, ${loggedModels} logged models, ${traces} traces and ${models} registered models.`,
-    `Written this time: ${points} points and ${files} files (${megabytes(fileBytes)}, of which ${megabytes(sentBytes)} were not there).`,
+    `Now in ${to}: ${plural(experiments, 'experiment')}, ${plural(runs, 'run')}, ${plural(loggedModels, 'logged model')}, ${plural(traces, 'trace')} and ${plural(models, 'registered model')}.`,
+    `Written this time: ${plural(points, 'point')} and ${plural(files, 'file')} (${bytesText(fileBytes)}, of which ${bytesText(sentBytes)} were not there).`,
     ...(passed === '' ? [] : [`Passed by, since they were wholly there: ${passed}.`]),
     ...left.map((what) => `Not written: ${what}.`),
   ].join('\n');

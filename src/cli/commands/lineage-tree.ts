@@ -1,3 +1,5 @@
+import { plural } from '../words.ts';
+
 export interface TreeEdge {
   readonly from: string;
   readonly to: string;
@@ -131,4 +133,3 @@ function labelOf({ nodes, kind }: Line): string {
 }
 
 const number = (value: number): string => value.toLocaleString('en-US');
-const plural = (count: number, what: string): string => `${number(count)} ${what}${count === 1 ? '' : 's'}`;

@@ -15,6 +15,7 @@ import {
 import type { Client } from '../../sdk/index.ts';
 import { type CliContext, type CliEnvironment, CliError, createContext } from '../context.ts';
 import { addExamples } from '../help-examples.ts';
+import { bytesText, plural } from '../words.ts';
 
 interface PurgeOptions {
   readonly yes?: boolean;
@@ -158,21 +159,14 @@ const endText = (purge: PurgeView): string =>
 
 function countsText(counts: PurgeCounts, pointsAtLeast = false): string {
   const parts = [
-    plural(counts.experiments, 'experiment'),
-    plural(counts.runs, 'run'),
-    plural(counts.loggedModels, 'logged model'),
-    plural(counts.points, 'metric point', pointsAtLeast ? 'more than ' : ''),
+    some(counts.experiments, 'experiment'),
+    some(counts.runs, 'run'),
+    some(counts.loggedModels, 'logged model'),
+    some(counts.points, 'metric point', pointsAtLeast ? 'more than ' : ''),
     counts.files === 0 ? '' : `${plural(counts.files, 'file')} (${bytesText(counts.sizeBytes)})`,
   ];
   return parts.filter((part) => part !== '').join(', ');
 }
 
-const plural = (count: number, what: string, before = ''): string =>
-  count === 0 ? '' : `${before}${count.toLocaleString('en-US')} ${what}${count === 1 ? '' : 's'}`;
-
-function bytesText(bytes: number): string {
-  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
-  const at = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
-  const value = bytes / 1000 ** at;
-  return `${at === 0 ? String(value) : value.toFixed(1)} ${units[at]}`;
-}
+const some = (count: number, what: string, before = ''): string =>
+  count === 0 ? '' : `${before}${plural(count, what)}`;
