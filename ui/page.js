@@ -6,6 +6,7 @@ import { ask, follow, project as projects, Refused, setToken } from './live.js';
 const board = document.querySelector('#board');
 const live = document.querySelector('#live');
 const tabs = document.querySelector('#projects');
+const rooms = document.querySelectorAll('.rooms a');
 const updated = document.querySelector('#updated');
 /** Events come in bursts; the board is read again at most so often. */
 const refreshEveryMs = 2_000;
@@ -42,6 +43,8 @@ async function start() {
       ),
     ),
   );
+  for (const link of rooms)
+    link.setAttribute('href', `${projects.prefix(shown)}${/\/ui\/\w+$/.exec(link.getAttribute('href'))?.[0] ?? ''}`);
   document.title = `${shown} · Tidemill`;
   await refresh();
   void follow(shown, { onEvent: refreshSoon, onReset: refreshSoon, onState: setState, signal: stop.signal });

@@ -1,5 +1,6 @@
 import type { Reader } from '#platform/database';
 import type { ArtifactService } from './artifact-service.ts';
+import type { commonKeys } from './common-keys-read-model.ts';
 import type { ExperimentDeletion } from './experiment-deletion.ts';
 import type { ExperimentService } from './experiment-service.ts';
 import type { HistoryService } from './history-service.ts';
@@ -28,6 +29,8 @@ export interface TrackingApi
   searchRuns(reader: Reader, query: RunPageQuery & { readonly fields?: RunFields }): Promise<FoundRuns<Run>>;
   /** The same with what was logged as a JSON text, the shape of `toRunDocument`. */
   searchRunDocuments(reader: Reader, query: RunPageQuery): Promise<FoundRuns<RunWithDocument>>;
+  /** The metrics and params that most of some runs have. */
+  commonKeys: typeof commonKeys;
   countRuns(reader: Reader, query: RunQuery): Promise<number>;
   searchExperiments(
     reader: Reader,

@@ -60,6 +60,15 @@ describeDatabases('tracking', (open) => {
     (await write((unit) => api.createRun(unit, { project, tags }))).info.runId;
   const logPoints = (runId: string, metrics: ReturnType<typeof wide>) =>
     write((unit) => api.log(unit, { project, runId, metrics }));
+  const logKeys = (runId: string, metrics: readonly string[], params: readonly string[] = []) =>
+    write((unit) =>
+      api.log(unit, {
+        project,
+        runId,
+        metrics: metrics.map((key) => ({ key, value: 1, step: 0, timestampMs: 1 })),
+        params: params.map((key) => ({ key, value: 'x' })),
+      }),
+    );
   const historyOf = (runId: string, key: string, page: { limit?: number; offset?: number } = {}) =>
     api.metricHistory(database.read, { project, runId, key, ...page });
   const waiting = async (runId: string) =>
@@ -69,6 +78,16 @@ describeDatabases('tracking', (open) => {
     ).rows[0]?.points ?? 0;
   const latest = async (runId: string, key: string) =>
     (await api.run(database.read, project, runId))?.metrics.find((metric) => metric.key === key);
+
+  test('the common keys of runs are those that most have, by name, the machine\'s only for want of others', async () => {
+    const runs = [await newRun(), await newRun(), await newRun()];
+    for (const run of runs.slice(0, 2)) await logKeys(run, ['loss', 'auc', 'system/cpu'], ['lr', 'Depth']);
+    await logKeys(runs[2] ?? '', ['odd', 'system/cpu'], ['only']);
+    const most = (metrics: number, params: number) => api.commonKeys(database.read, runs, { metrics, params });
+    expect(await most(2, 2)).toEqual({ metrics: ['auc', 'loss'], params: ['Depth', 'lr'] });
+    expect(await most(4, 3)).toEqual({ metrics: ['auc', 'loss', 'odd', 'system/cpu'], params: ['Depth', 'lr', 'only'] });
+    expect(await api.commonKeys(database.read, [], { metrics: 2, params: 2 })).toEqual({ metrics: [], params: [] });
+  });
 
   test('experiment 0 is there before anybody wrote to it, and ids are counted per project', async () => {
     expect(await api.experiment(database.read, project, '0')).toMatchObject({ name: 'Default', lifecycle: 'active' });

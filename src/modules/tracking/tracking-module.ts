@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Consumer } from '#platform/events';
 import { createArtifactService } from './artifact-service.ts';
 import { createBatchOrdering } from './batch-ordering.ts';
+import { commonKeys } from './common-keys-read-model.ts';
 import { createExperimentDeletion } from './experiment-deletion.ts';
 import { createExperimentService } from './experiment-service.ts';
 import { createHistoryService } from './history-service.ts';
@@ -59,6 +60,7 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
     searchRuns,
     searchRunDocuments,
     countRuns,
+    commonKeys,
     searchExperiments,
     searchLoggedModels,
     datasetSummaries,

@@ -31,7 +31,7 @@ interface Columns {
   readonly params: readonly string[];
 }
 
-/** The runs of an experiment, as a filter and an order want them, with the first metrics and params of what is shown. */
+/** The runs of an experiment, as a filter and an order want them, with the metrics and params that most of those shown have. */
 export async function experimentPage(deps: Deps, experiment: Experiment, query: ExperimentQuery): Promise<string> {
   const { paths } = deps;
   const self = paths.experiment(experiment.experimentId);
@@ -83,8 +83,9 @@ async function findRuns({ reader, tracking, paths }: Deps, { experimentId }: Exp
     const after = query.after === undefined ? undefined : toPosition(decodeCursor(query.after));
     const bare = { metrics: [], params: [], tags: [], inputs: false };
     const { items } = await tracking.searchRuns(reader, { ...common, after, fields: bare });
-    const sample = await findSample({ reader, tracking, paths }, items);
-    const columns = columnsOf(sample, query.order);
+    const runIds = items.map(({ info }) => info.runId);
+    const keys = await tracking.commonKeys(reader, runIds, { metrics: metricColumns, params: paramColumns });
+    const columns = columnsOf(keys, query.order);
     const found = await tracking.searchRuns(reader, {
       ...common,
       after,
@@ -99,33 +100,11 @@ async function findRuns({ reader, tracking, paths }: Deps, { experimentId }: Exp
   }
 }
 
-/** The first of some runs of a page that has metrics: runs of one experiment log alike. */
-async function findSample({ reader, tracking, paths }: Deps, runs: readonly Run[]): Promise<Run | undefined> {
-  let sample: Run | undefined;
-  for (const at of [0, 1, 2, Math.floor(runs.length / 2), runs.length - 1]) {
-    const run = runs[at];
-    if (run === undefined || (sample?.metrics.length ?? 0) > 0) continue;
-    const found = await tracking.run(reader, paths.project, run.info.runId);
-    if (found !== undefined && (sample === undefined || found.metrics.length > 0)) sample = found;
-  }
-  return sample;
-}
-
-/** Of the run, not of the machine that it ran on. */
-const isOwn = (key: string): boolean => !key.startsWith('system/');
-
-/** Those of a run like the others, its machine's own last, and the one that orders the list. */
-function columnsOf(sample: Run | undefined, order: string | undefined): Columns {
-  const keys = sample?.metrics.map(({ key }) => key) ?? [];
+/** The metric that orders the list is a column too: in its place, or the first when it is not among the common ones. */
+function columnsOf(common: Columns, order: string | undefined): Columns {
   const ordered = /^metrics?\.`?(.+?)`?(?: (?:asc|desc))?$/i.exec(order ?? '')?.[1];
-  const metrics = [
-    ...(ordered === undefined ? [] : [ordered]),
-    ...[...keys.filter(isOwn), ...keys.filter((key) => !isOwn(key))].filter((key) => key !== ordered),
-  ];
-  return {
-    metrics: metrics.slice(0, metricColumns),
-    params: (sample?.params ?? []).map(({ key }) => key).slice(0, paramColumns),
-  };
+  if (ordered === undefined || common.metrics.includes(ordered)) return common;
+  return { metrics: [ordered, ...common.metrics].slice(0, metricColumns), params: common.params };
 }
 
 type Kept = Readonly<Record<string, string | undefined>>;

@@ -28,6 +28,13 @@ export function layout(paths: Paths, crumbs: readonly Crumb[], body: Html): stri
       <nav class="crumbs" aria-label="Where you are">
         <ol>${[{ text: paths.project, href: paths.home }, ...crumbs].map(({ text, href }, at) => crumb(text, at === crumbs.length ? undefined : href))}</ol>
       </nav>
+      <nav class="rooms" aria-label="Records">
+        <ul>
+          <li><a href="${paths.experiments}">Experiments</a></li>
+          <li><a href="${paths.models}">Models</a></li>
+          <li><a href="${paths.allTraces}">Traces</a></li>
+        </ul>
+      </nav>
     </header>
     <main id="record" tabindex="-1">${body}</main>
   </body>
@@ -43,30 +50,39 @@ export const card = (title: string, body: Html, id?: string): Html =>
 
 export const none = (text: string): Html => html`<p class="none">${text}</p>`;
 
-export const instant = (ms: number | undefined): Html =>
+export const instant = (ms: number | undefined): Html => timeOf(ms, 'YYYY-MM-DD hh:mm:ss'.length);
+
+/** With milliseconds, for what happens many times a second. */
+export const moment = (ms: number | undefined): Html => timeOf(ms, 'YYYY-MM-DD hh:mm:ss.mmm'.length);
+
+const timeOf = (ms: number | undefined, length: number): Html =>
   ms === undefined || !Number.isFinite(ms) || Math.abs(ms) > 8.64e15
     ? html`<span class="none">–</span>`
-    : html`<time datetime="${toRfc3339(ms)}">${toRfc3339(ms).slice(0, 19).replace('T', ' ')} UTC</time>`;
+    : html`<time datetime="${toRfc3339(ms)}">${toRfc3339(ms).slice(0, length).replace('T', ' ')} UTC</time>`;
 
 const tones: Readonly<Record<string, string>> = {
   FINISHED: 'good',
   LOGGED_MODEL_READY: 'good',
   READY: 'good',
+  OK: 'good',
   RUNNING: 'busy',
+  IN_PROGRESS: 'busy',
   SCHEDULED: 'busy',
   LOGGED_MODEL_PENDING: 'busy',
   FAILED: 'bad',
+  ERROR: 'bad',
   LOGGED_MODEL_UPLOAD_FAILED: 'bad',
   KILLED: 'warn',
   deleted: 'bad',
 };
 
 export const badge = (text: string): Html =>
-  html`<span class="badge ${tones[text] ?? ''}">${text.replace(/^LOGGED_MODEL_/, '').toLowerCase()}</span>`;
+  html`<span class="badge ${tones[text] ?? ''}">${text.replace(/^LOGGED_MODEL_/, '').replaceAll('_', ' ').toLowerCase()}</span>`;
 
 /** What is longer is cut: a page is for looking, the API has the whole. */
 const longest = 500;
-export const shorten = (text: string): string => (text.length > longest ? `${text.slice(0, longest)}…` : text);
+export const shorten = (text: string): string => cut(text, longest);
+export const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most)}…` : text);
 
 export function numberText(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : '−∞';

@@ -6,6 +6,8 @@ export interface Paths {
   readonly home: string;
   readonly experiments: string;
   readonly models: string;
+  /** Of all experiments. */
+  readonly allTraces: string;
   experiment(id: string): string;
   run(experimentId: string, runId: string): string;
   loggedModel(experimentId: string, modelId: string): string;
@@ -15,6 +17,8 @@ export interface Paths {
   version(name: string, version: string | number): string;
   /** Bytes of a run's file. */
   artifact(runId: string, path: string): string;
+  /** The same in the browser's window, for what viewable-files.ts knows. */
+  view(runId: string, path: string): string;
   /** Bytes by their path under the project's `mlflow-artifacts:/`. */
   bytes(path: string): string;
   /** The page of what a reference names, where there is one. */
@@ -30,6 +34,7 @@ export function pathsOf(project: string): Paths {
     home: root === '' ? '/' : root,
     experiments: `${root}/ui/experiments`,
     models: `${root}/ui/models`,
+    allTraces: `${root}/ui/traces`,
     experiment: (id) => `${root}/ui/experiments/${part(id)}`,
     run: (experimentId, runId) => `${root}/ui/experiments/${part(experimentId)}/runs/${part(runId)}`,
     loggedModel: (experimentId, modelId) => `${root}/ui/experiments/${part(experimentId)}/models/${part(modelId)}`,
@@ -38,6 +43,7 @@ export function pathsOf(project: string): Paths {
     model: (name) => `${root}/ui/models/${part(name)}`,
     version: (name, version) => `${root}/ui/models/${part(name)}/versions/${part(String(version))}`,
     artifact: (runId, path) => `${root}/get-artifact?run_id=${part(runId)}&path=${part(path)}`,
+    view: (runId, path) => `${paths.artifact(runId, path)}&view=yes`,
     bytes: (path) => `${root}/api/2.0/mlflow-artifacts/artifacts/${path.split('/').map(part).join('/')}`,
     reference(reference) {
       const { kind, name = '', at } = parseReference(reference) ?? {};

@@ -122,7 +122,11 @@ export function registerRecords(
     const { paths, params, query } = asked;
     const experiment = await tracking.experiment(reader, paths.project, params['experimentId'] ?? '');
     const choice = { filter: textIn(query['filter']), after: textIn(query['after']) };
-    return experiment && tracesPage({ reader, traces, paths }, experiment, choice);
+    return experiment && tracesPage({ reader, traces, tracking, paths }, experiment, choice);
+  });
+  page('/traces', '', async ({ paths, query }) => {
+    const choice = { filter: textIn(query['filter']), after: textIn(query['after']) };
+    return tracesPage({ reader, traces, tracking, paths }, undefined, choice);
   });
   const showTrace: Handle = async ({ paths, params }) => {
     const [trace] = await traces.traces(reader, paths.project, [params['traceId'] ?? '']);
@@ -174,10 +178,15 @@ const problemPage = (paths: Paths, title: string, text: string): string =>
       <p><a href="${paths.experiments}">Experiments of ${paths.project}</a> · <a href="${paths.models}">Models</a></p></div>`,
   );
 
+const asksForToken = new Set(['TOKEN_MISSING', 'TOKEN_INVALID', 'AUTHORIZATION_MALFORMED']);
+
 function sendProblem(error: AppError, request: FastifyRequest, reply: FastifyReply): string {
   if (error.kind === 'unauthenticated')
     void reply.header('www-authenticate', 'Basic realm="Tidemill", charset="UTF-8"');
   dress(reply);
   const project = /^\/projects\/([^/?]+)/.exec(request.originalUrl)?.[1];
-  return problemPage(pathsOf(project ?? 'default'), 'This cannot be shown', error.message);
+  const way = asksForToken.has(error.code)
+    ? 'A browser asks for a name and a password: any name will do, the token is the password.'
+    : '';
+  return problemPage(pathsOf(project ?? 'default'), 'This cannot be shown', way === '' ? error.message : `${error.message}. ${way}`);
 }

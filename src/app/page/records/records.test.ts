@@ -56,12 +56,13 @@ test('a run shows what was logged, as text, under a policy that runs nothing', a
     const dataset = { name: hostile, digest: 'd', sourceType: 's', source: hostile, tags: [] };
     await tracking.logInputs(unit, { project: 'flights', runId, datasets: [dataset] });
     const sha256 = 'a'.repeat(64);
-    await tracking.putArtifact(unit, {
-      project: 'flights',
-      path: `0/${runId}/artifacts/plots/a b.png`,
-      sha256,
-      sizeBytes: 2048,
-    });
+    for (const name of ['a b.png', 'x.html'])
+      await tracking.putArtifact(unit, {
+        project: 'flights',
+        path: `0/${runId}/artifacts/plots/${name}`,
+        sha256,
+        sizeBytes: 2048,
+      });
     await tracking.createRun(unit, { project: 'flights', name: 'below', parentRunId: runId });
     return run;
   });
@@ -75,6 +76,11 @@ test('a run shows what was logged, as text, under a policy that runs nothing', a
     expect(page.body).toContain(shown);
   const folder = await app.inject(`${path}?path=plots`);
   expect(folder.body).toContain(`/projects/flights/get-artifact?run_id=${info.runId}&amp;path=plots%2Fa%20b.png`);
+  // a picture is shown, a page that somebody logged is not
+  const view = (name: string) => `/projects/flights/get-artifact?run_id=${info.runId}&amp;path=plots%2F${name}&amp;view=yes`;
+  expect(folder.body).toContain(`<img src="${view('a%20b.png')}"`);
+  expect(folder.body).toContain('path=plots%2Fx.html"');
+  expect(folder.body).not.toContain(view('x.html'));
   expect((await app.inject(`${path}?path=..%2F..`)).statusCode).toBe(200);
   expect((await app.inject(`${path}?metrics=1e99&params=-1&find=%00`)).statusCode).toBe(200);
   // of another project it is not there
@@ -136,6 +142,34 @@ test('an experiment lists its runs page by page, filtered and ordered, and says 
   expect((await app.inject('/ui/experiments')).body).toContain('href="/ui/experiments/0"');
 });
 
+test('the columns of an experiment are what most runs logged, wherever the list is ordered by', async () => {
+  const { app, tracking, write } = await openServer();
+  await write(actor, async (unit) => {
+    for (let n = 0; n < 6; n += 1) {
+      const { info } = await tracking.createRun(unit, { project: 'default', name: `run-${n}`, startMs: n });
+      const keys = n === 5 ? ['odd'] : ['auc', 'loss', 'rmse', 'f1'];
+      await tracking.log(unit, {
+        project: 'default',
+        runId: info.runId,
+        metrics: keys.map((key) => ({ key, value: n, step: 0, timestampMs: 1 })),
+        params: [{ key: n === 5 ? 'odd_param' : 'depth', value: '3' }],
+      });
+    }
+  });
+  const columns = (body: string) => [...body.matchAll(/class="number"><a [^>]*>(\w+)</g)].map(([, name]) => name);
+  const { body } = await app.inject('/ui/experiments/0');
+  expect(columns(body)).toEqual(['auc', 'f1', 'loss', 'rmse']);
+  expect(body).toContain('>depth</a>');
+  expect(columns((await app.inject('/ui/experiments/0?order=metrics.loss%20DESC')).body)).toEqual(columns(body));
+  const byOdd = (await app.inject('/ui/experiments/0?order=metrics.odd%20DESC')).body;
+  expect(columns(byOdd)).toEqual(['odd', 'auc', 'f1', 'loss']);
+  // every page leads to the others
+  for (const path of ['experiments', 'models', 'traces']) {
+    expect(body).toContain(`<a href="/ui/${path}">`);
+    expect((await app.inject(`/ui/${path}`)).statusCode).toBe(200);
+  }
+});
+
 test('models and versions have pages; with auth a browser is asked for a token, which any user name comes with', async () => {
   const { app, registry, write } = await openServer();
   await write(actor, async (unit) => {
@@ -156,6 +190,7 @@ test('models and versions have pages; with auth a browser is asked for a token, 
   const refused = await locked.app.inject('/ui/models');
   expect([refused.statusCode, refused.headers['www-authenticate']]).toEqual([401, expect.stringContaining('Basic')]);
   expect(refused.headers['content-type']).toContain('text/html');
+  expect(refused.body).toContain('any name will do, the token is the password');
 });
 
 test('a trace shows its spans below each other as text, and its experiment lists it', async () => {
@@ -220,10 +255,60 @@ test('a trace shows its spans below each other as text, and its experiment lists
   const list = (await app.inject('/ui/experiments/0/traces')).body;
   expect(list).toContain(`/ui/traces/${id}`);
   expect(list).not.toContain('<img src=x');
-  expect((await app.inject("/ui/experiments/0/traces?filter=status%20%3D%20'ERROR'")).body).toContain('No traces.');
+  expect((await app.inject("/ui/experiments/0/traces?filter=status%20%3D%20'ERROR'")).body).toContain(
+    'No trace is as the filter wants it.',
+  );
   expect((await app.inject('/ui/experiments/0/traces?filter=nonsense')).body).toContain('role="alert"');
   for (const missing of ['/ui/traces/tr-none', '/ui/experiments/77/traces'])
     expect((await app.inject(missing)).statusCode).toBe(404);
+});
+
+test('what was raised in a trace is told with its stack, open where it began; and what went in and out', async () => {
+  const { app } = await openServer();
+  const text = (key: string, value: string) => ({ key, value: { stringValue: value } });
+  const raised = (atMs: number) => ({
+    name: 'exception',
+    timeUnixNano: `${atMs}000000`,
+    attributes: [
+      text('exception.type', 'ValueError'),
+      text('exception.message', hostile),
+      text('exception.stacktrace', `Traceback at ${atMs}`),
+    ],
+  });
+  const span = (id: number, parent: number | undefined, atMs: number) => ({
+    traceId: 'b'.repeat(32),
+    spanId: String(id).padStart(16, '0'),
+    ...(parent !== undefined && { parentSpanId: String(parent).padStart(16, '0') }),
+    name: `span ${id}`,
+    startTimeUnixNano: `${1_000 + id}000000`,
+    endTimeUnixNano: '2000000000',
+    status: { code: 2, message: `ValueError: ${hostile}` },
+    attributes: [text('mlflow.spanType', 'LLM'), text('mlflow.spanInputs', '{"q":"grass"}'), text('temperature', '0')],
+    events: [raised(atMs)],
+  });
+  await app.inject({
+    method: 'POST',
+    url: '/v1/traces',
+    headers: { 'content-type': 'application/json', 'x-mlflow-experiment-id': '0', host: 'localhost' },
+    payload: { resourceSpans: [{ scopeSpans: [{ spans: [span(1, undefined, 1600), span(2, 1, 1500)] }] }] },
+  });
+  const { body } = await app.inject(`/ui/traces/tr-${'b'.repeat(32)}`);
+  expect(body).toContain('<span class="badge bad">error</span>');
+  expect(body).toContain('<td>LLM</td>');
+  expect(body).toContain('{&quot;q&quot;:&quot;grass&quot;}');
+  expect(body).toContain('1 attribute<');
+  expect(body).not.toContain('<img src=x');
+  // once for each span: its status says the same as its exception
+  expect(body.match(/ValueError: &lt;img/g)).toHaveLength(2);
+  expect([...body.matchAll(/<details( open)?><summary>stack trace<\/summary><pre>([^<]*)</g)].map((m) => m.slice(1))).toEqual(
+    [
+      [undefined, 'Traceback at 1600'],
+      [' open', 'Traceback at 1500'],
+    ],
+  );
+  const list = (await app.inject('/ui/traces')).body;
+  expect(list).toMatch(/1970-01-01 00:00:01\.001 UTC/);
+  expect(list).toContain('<a href="/ui/experiments/0">0</a>');
 });
 
 test("links of MLflow's page open the page here", async () => {

@@ -1,22 +1,23 @@
-import { type Assessment, type Span, type Trace, type TraceInfo, type TracesApi, toText } from '#modules/traces';
-import type { Experiment } from '#modules/tracking';
+import type { Assessment, Trace, TraceInfo, TracesApi } from '#modules/traces';
+import type { Experiment, TrackingApi } from '#modules/tracking';
 import type { Reader } from '#platform/database';
 import { isAppError } from '#platform/errors';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import { type Html, html } from './html.ts';
-import { badge, card, durationText, facts, instant, layout, none, pairTable, shorten } from './parts.ts';
+import { badge, card, durationText, facts, layout, moment, none, pairTable, shorten } from './parts.ts';
 import { type Paths, withQuery } from './paths.ts';
+import { spanRows } from './span-rows.ts';
 
 interface Deps {
   readonly reader: Reader;
   readonly traces: TracesApi;
+  readonly tracking: TrackingApi;
   readonly paths: Paths;
 }
 
 const tracesAtOnce = 50;
 /** A trace with more is for a program. */
 const spansAtOnce = 500;
-const deepest = 20;
 
 const crumbsOf = (paths: Paths, { experimentId, name }: Pick<Experiment, 'experimentId' | 'name'>) => [
   { text: 'experiments', href: paths.experiments },
@@ -24,18 +25,21 @@ const crumbsOf = (paths: Paths, { experimentId, name }: Pick<Experiment, 'experi
 ];
 const took = (ms: number | undefined) => (ms === undefined ? undefined : durationText(ms));
 
-/** The traces of an experiment, the newest first, as a filter wants them. */
+/** The traces of an experiment or of all of them, the newest first, as a filter wants them. */
 export async function tracesPage(
-  { reader, traces, paths }: Deps,
-  experiment: Experiment,
+  { reader, traces, tracking, paths }: Deps,
+  experiment: Experiment | undefined,
   query: { readonly filter: string | undefined; readonly after: string | undefined },
 ): Promise<string> {
-  const self = paths.traces(experiment.experimentId);
+  const self = experiment === undefined ? paths.allTraces : paths.traces(experiment.experimentId);
   const find = async () => {
     const [requestMs, traceId] = query.after === undefined ? [] : decodeCursor(query.after);
     const after = typeof requestMs === 'number' && typeof traceId === 'string' ? { requestMs, traceId } : undefined;
     const { project } = paths;
-    const experimentIds = [experiment.experimentId];
+    const experimentIds =
+      experiment === undefined
+        ? await tracking.activeExperimentIds(reader, project)
+        : [experiment.experimentId];
     return await traces.searchTraces(reader, {
       project,
       experimentIds,
@@ -57,9 +61,10 @@ export async function tracesPage(
   const row = (
     info: TraceInfo,
   ) => html`<tr><th scope="row"><a href="${paths.trace(info.traceId)}">${info.name ?? info.traceId}</a></th>
-    <td>${badge(info.state)}</td><td>${instant(info.requestMs)}</td><td class="number">${took(info.durationMs)}</td>
+    ${experiment === undefined && html`<td><a href="${paths.experiment(info.experimentId)}">${info.experimentId}</a></td>`}
+    <td>${badge(info.state)}</td><td>${moment(info.requestMs)}</td><td class="number">${took(info.durationMs)}</td>
     <td>${shorten(info.requestPreview ?? '')}</td><td>${shorten(info.responsePreview ?? '')}</td></tr>`;
-  const body = html`<div class="headline"><h1>Traces of ${experiment.name}</h1></div>${card(
+  const body = html`<div class="headline"><h1>${experiment === undefined ? 'Traces' : `Traces of ${experiment.name}`}</h1></div>${card(
     'Traces',
     html`<form class="find" method="get" action="${self}">
         <div class="field"><label for="filter">Filter</label>
@@ -68,45 +73,14 @@ export async function tracesPage(
       ${problem !== undefined && html`<p class="error" role="alert">${problem}</p>`}
       ${
         items.length === 0
-          ? none('No traces.')
-          : html`<div class="scroll"><table><thead><tr><th>trace</th><th>state</th><th>began</th><th>took</th><th>request</th><th>response</th></tr></thead>
+          ? none(query.filter === undefined ? 'No traces.' : 'No trace is as the filter wants it.')
+          : html`<div class="scroll"><table><thead><tr><th>trace</th>${experiment === undefined && html`<th>experiment</th>`}<th>state</th><th>began</th><th>took</th><th>request</th><th>response</th></tr></thead>
               <tbody>${items.map(row)}</tbody></table></div>`
       }
       ${next !== undefined && html`<p class="pager"><a rel="next" href="${withQuery(self, { filter: query.filter, after: next })}">next →</a></p>`}`,
   )}`;
-  return layout(paths, [...crumbsOf(paths, experiment), { text: 'traces' }], body);
-}
-
-/**
- * Spans below each other, each with how deep it is: the root first, children by start. One whose parent is not there stands
- * at the top, and so does the first of a ring of parents.
- */
-function inTree(spans: readonly Span[]): readonly { readonly span: Span; readonly depth: number }[] {
-  const ids = new Set(spans.map(({ spanId }) => spanId));
-  const below = new Map<string | undefined, Span[]>();
-  for (const span of spans) {
-    const parent = span.parentSpanId !== undefined && ids.has(span.parentSpanId) ? span.parentSpanId : undefined;
-    below.set(parent, [...(below.get(parent) ?? []), span]);
-  }
-  const found = new Map<Span, number>();
-  for (const top of [...(below.get(undefined) ?? []), ...spans]) {
-    const waiting = [{ span: top, depth: 0 }];
-    for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
-      if (found.has(one.span)) continue;
-      found.set(one.span, one.depth);
-      const depth = Math.min(deepest, one.depth + 1);
-      waiting.push(...(below.get(one.span.spanId) ?? []).map((span) => ({ span, depth })).toReversed());
-    }
-  }
-  return [...found].map(([span, depth]) => ({ span, depth }));
-}
-
-function spanRow({ span, depth }: ReturnType<typeof inTree>[number]): Html {
-  const pairs = span.attributes.map(([key, value]) => ({ key, value: toText(value) }));
-  const ms = span.endNs === 0n ? undefined : Math.round(Number((span.endNs - span.startNs) / 1000n) / 1000);
-  const { code, message } = span.status;
-  return html`<tr><th scope="row">${'· '.repeat(depth)}${span.name}</th><td>${code !== 'UNSET' && badge(code)}${message !== '' && html` ${shorten(message)}`}</td>
-    <td class="number">${took(ms)}</td><td>${pairs.length > 0 && html`<details><summary>${pairs.length} attributes</summary>${pairTable('Attributes', pairs)}</details>`}</td></tr>`;
+  const above = experiment === undefined ? [] : crumbsOf(paths, experiment);
+  return layout(paths, [...above, { text: 'traces' }], body);
 }
 
 const saidOf = ({ name, kind, value, error, sourceType, sourceId, rationale }: Assessment) => ({
@@ -121,11 +95,11 @@ function pairCard(title: string, of: Readonly<Record<string, string>>): Html | f
 
 /** One trace: what was asked and answered, span by span, and what was said of it. */
 export function tracePage(paths: Paths, { info, spans }: Trace, experiment: Experiment | undefined): string {
-  const shown = inTree(spans.slice(0, spansAtOnce));
+  const shown = spans.slice(0, spansAtOnce);
   const body = html`<div class="headline"><h1>${info.name ?? info.traceId}</h1>${badge(info.state)}</div>
     ${facts([
       ['trace', info.traceId],
-      ['began', instant(info.requestMs)],
+      ['began', moment(info.requestMs)],
       ['took', took(info.durationMs)],
       ['request', shorten(info.requestPreview ?? '')],
       ['response', shorten(info.responsePreview ?? '')],
@@ -134,7 +108,9 @@ export function tracePage(paths: Paths, { info, spans }: Trace, experiment: Expe
       `Spans (${spans.length.toLocaleString('en-US')})`,
       shown.length === 0
         ? none('No spans have arrived.')
-        : html`<div class="scroll"><table><caption class="skip">Spans</caption><tbody>${shown.map(spanRow)}</tbody></table></div>
+        : html`<div class="scroll"><table class="spans"><caption class="skip">Spans</caption>
+            <thead><tr><th scope="col">span</th><th scope="col">type</th><th scope="col">status</th><th scope="col" class="number">took</th></tr></thead>
+            <tbody>${spanRows(shown)}</tbody></table></div>
           ${spans.length > shown.length && html`<p class="hint">${spans.length - shown.length} more are not shown.</p>`}`,
     )}
     ${info.assessments.length > 0 && card('Assessments', pairTable('Assessments', info.assessments.map(saidOf)))}
