@@ -49,8 +49,8 @@ function treeOf(spans: readonly Span[]): readonly string[] {
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { span, depth } = next;
     lines.push(lineOf(span, depth));
+    // the status mostly says the same
     for (const event of exceptionsOf(span))
-      // the status mostly says the same
       if (span.message !== whatOf(event)) lines.push(`${'  '.repeat(depth + 2)}${oneLine(whatOf(event))}`);
     const below = children.get(span.id) ?? [];
     children.delete(span.id); // a client may send a circle

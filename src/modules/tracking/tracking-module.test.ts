@@ -79,13 +79,16 @@ describeDatabases('tracking', (open) => {
   const latest = async (runId: string, key: string) =>
     (await api.run(database.read, project, runId))?.metrics.find((metric) => metric.key === key);
 
-  test('the common keys of runs are those that most have, by name, the machine\'s only for want of others', async () => {
+  test("the common keys of runs are those that most have, by name, the machine's only for want of others", async () => {
     const runs = [await newRun(), await newRun(), await newRun()];
     for (const run of runs.slice(0, 2)) await logKeys(run, ['loss', 'auc', 'system/cpu'], ['lr', 'Depth']);
     await logKeys(runs[2] ?? '', ['odd', 'system/cpu'], ['only']);
     const most = (metrics: number, params: number) => api.commonKeys(database.read, runs, { metrics, params });
     expect(await most(2, 2)).toEqual({ metrics: ['auc', 'loss'], params: ['Depth', 'lr'] });
-    expect(await most(4, 3)).toEqual({ metrics: ['auc', 'loss', 'odd', 'system/cpu'], params: ['Depth', 'lr', 'only'] });
+    expect(await most(4, 3)).toEqual({
+      metrics: ['auc', 'loss', 'odd', 'system/cpu'],
+      params: ['Depth', 'lr', 'only'],
+    });
     expect(await api.commonKeys(database.read, [], { metrics: 2, params: 2 })).toEqual({ metrics: [], params: [] });
   });
 

@@ -39,7 +39,10 @@ describeDatabases("MLflow's artifacts", (open) => {
     for (const name of ['page.html', 'drawing.svg', 'no-extension']) {
       await send({ method: 'PUT', url: `${proxy}/0/${run_id}/artifacts/plots/${name}`, payload: Buffer.from('x') });
       const kept = await inject({ method: 'GET', url: `/get-artifact?run_id=${run_id}&path=plots/${name}&view=yes` });
-      expect([kept.statusCode, kept.headers['content-disposition']]).toEqual([200, expect.stringContaining('attachment')]);
+      expect([kept.statusCode, kept.headers['content-disposition']]).toEqual([
+        200,
+        expect.stringContaining('attachment'),
+      ]);
     }
     for (const path of ['../x', '%2e%2e/x', '%252e%252e/x', '/etc/passwd', 'a%00b', 'a/%2e%2e/%2e%2e/x', '..%5cx'])
       expect(

@@ -77,7 +77,10 @@ const tones: Readonly<Record<string, string>> = {
 };
 
 export const badge = (text: string): Html =>
-  html`<span class="badge ${tones[text] ?? ''}">${text.replace(/^LOGGED_MODEL_/, '').replaceAll('_', ' ').toLowerCase()}</span>`;
+  html`<span class="badge ${tones[text] ?? ''}">${text
+    .replace(/^LOGGED_MODEL_/, '')
+    .replaceAll('_', ' ')
+    .toLowerCase()}</span>`;
 
 /** What is longer is cut: a page is for looking, the API has the whole. */
 const longest = 500;

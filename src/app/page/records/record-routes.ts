@@ -188,5 +188,9 @@ function sendProblem(error: AppError, request: FastifyRequest, reply: FastifyRep
   const way = asksForToken.has(error.code)
     ? 'A browser asks for a name and a password: any name will do, the token is the password.'
     : '';
-  return problemPage(pathsOf(project ?? 'default'), 'This cannot be shown', way === '' ? error.message : `${error.message}. ${way}`);
+  return problemPage(
+    pathsOf(project ?? 'default'),
+    'This cannot be shown',
+    way === '' ? error.message : `${error.message}. ${way}`,
+  );
 }

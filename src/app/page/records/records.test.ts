@@ -77,7 +77,8 @@ test('a run shows what was logged, as text, under a policy that runs nothing', a
   const folder = await app.inject(`${path}?path=plots`);
   expect(folder.body).toContain(`/projects/flights/get-artifact?run_id=${info.runId}&amp;path=plots%2Fa%20b.png`);
   // a picture is shown, a page that somebody logged is not
-  const view = (name: string) => `/projects/flights/get-artifact?run_id=${info.runId}&amp;path=plots%2F${name}&amp;view=yes`;
+  const view = (name: string) =>
+    `/projects/flights/get-artifact?run_id=${info.runId}&amp;path=plots%2F${name}&amp;view=yes`;
   expect(folder.body).toContain(`<img src="${view('a%20b.png')}"`);
   expect(folder.body).toContain('path=plots%2Fx.html"');
   expect(folder.body).not.toContain(view('x.html'));
@@ -300,15 +301,15 @@ test('what was raised in a trace is told with its stack, open where it began; an
   expect(body).not.toContain('<img src=x');
   // once for each span: its status says the same as its exception
   expect(body.match(/ValueError: &lt;img/g)).toHaveLength(2);
-  expect([...body.matchAll(/<details( open)?><summary>stack trace<\/summary><pre>([^<]*)</g)].map((m) => m.slice(1))).toEqual(
-    [
-      [undefined, 'Traceback at 1600'],
-      [' open', 'Traceback at 1500'],
-    ],
-  );
+  expect(
+    [...body.matchAll(/<details( open)?><summary>stack trace<\/summary><pre>([^<]*)</g)].map((m) => m.slice(1)),
+  ).toEqual([
+    [undefined, 'Traceback at 1600'],
+    [' open', 'Traceback at 1500'],
+  ]);
   const list = (await app.inject('/ui/traces')).body;
   expect(list).toMatch(/1970-01-01 00:00:01\.001 UTC/);
-  expect(list).toContain('<a href="/ui/experiments/0">0</a>');
+  expect(list).toContain('<a href="/ui/experiments/0">Default</a>');
 });
 
 test("links of MLflow's page open the page here", async () => {

@@ -115,7 +115,8 @@ export async function runPage(deps: RunPageDeps, run: Run, query: RunQuery): Pro
 type Kept = Readonly<Record<string, string | number | undefined>>;
 
 async function metricsCard(deps: RunPageDeps, run: Run, self: string, query: RunQuery, kept: Kept): Promise<Html> {
-  if (run.metrics.length === 0) return card('Metrics', none(run.info.endMs === undefined ? 'No metrics yet.' : 'No metrics.'), 'metrics');
+  if (run.metrics.length === 0)
+    return card('Metrics', none(run.info.endMs === undefined ? 'No metrics yet.' : 'No metrics.'), 'metrics');
   const wanted = query.find?.toLowerCase();
   const found =
     wanted === undefined ? run.metrics : run.metrics.filter(({ key }) => key.toLowerCase().includes(wanted));

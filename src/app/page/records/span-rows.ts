@@ -90,9 +90,7 @@ function troubleOf(span: Span, origin: SpanEvent | undefined): readonly Html[] {
   // the status of a span that raised mostly repeats what its exception says
   const isTold = exceptions.some(({ what, message: told }) => message === what || message === told);
   return [
-    ...(code === 'ERROR' && message !== '' && !isTold
-      ? [html`<p class="error">${cut(message, longestSaid)}</p>`]
-      : []),
+    ...(code === 'ERROR' && message !== '' && !isTold ? [html`<p class="error">${cut(message, longestSaid)}</p>`] : []),
     ...exceptions.map(({ what, event, texts }) => {
       const stack = texts.get('exception.stacktrace') ?? '';
       return html`<p class="error">${cut(what, longestSaid)}</p>

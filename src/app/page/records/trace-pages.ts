@@ -37,9 +37,7 @@ export async function tracesPage(
     const after = typeof requestMs === 'number' && typeof traceId === 'string' ? { requestMs, traceId } : undefined;
     const { project } = paths;
     const experimentIds =
-      experiment === undefined
-        ? await tracking.activeExperimentIds(reader, project)
-        : [experiment.experimentId];
+      experiment === undefined ? await tracking.activeExperimentIds(reader, project) : [experiment.experimentId];
     return await traces.searchTraces(reader, {
       project,
       experimentIds,
@@ -58,10 +56,13 @@ export async function tracesPage(
   );
   const last = items.at(-1);
   const next = more && last !== undefined ? encodeCursor([last.requestMs, last.traceId]) : undefined;
+  const names = new Map<string, string>();
+  for (const id of experiment === undefined ? new Set(items.map((info) => info.experimentId)) : [])
+    names.set(id, (await tracking.experiment(reader, paths.project, id))?.name ?? id);
   const row = (
     info: TraceInfo,
   ) => html`<tr><th scope="row"><a href="${paths.trace(info.traceId)}">${info.name ?? info.traceId}</a></th>
-    ${experiment === undefined && html`<td><a href="${paths.experiment(info.experimentId)}">${info.experimentId}</a></td>`}
+    ${experiment === undefined && html`<td><a href="${paths.experiment(info.experimentId)}">${names.get(info.experimentId)}</a></td>`}
     <td>${badge(info.state)}</td><td>${moment(info.requestMs)}</td><td class="number">${took(info.durationMs)}</td>
     <td>${shorten(info.requestPreview ?? '')}</td><td>${shorten(info.responsePreview ?? '')}</td></tr>`;
   const body = html`<div class="headline"><h1>${experiment === undefined ? 'Traces' : `Traces of ${experiment.name}`}</h1></div>${card(
