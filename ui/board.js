@@ -10,6 +10,7 @@ import {
 } from './cards.js';
 import { element } from './dom.js';
 import { figure, metricName, plural } from './format.js';
+import { project as projects } from './live.js';
 import { command, tones } from './words.js';
 
 /** The whole board of one project. */
@@ -45,6 +46,13 @@ function drawEmpty({ project }) {
     command('./bin/tidemill demo'),
     element('p', {}, 'Or declare a loop of your own; the example is one to copy:'),
     command('./bin/tidemill apply -f examples/flights/tidemill.yaml --wait'),
+    element(
+      'p',
+      {},
+      'What MLflow clients log here is under ',
+      element('a', { href: `${projects.prefix(project)}/ui/experiments` }, 'Experiments'),
+      '.',
+    ),
   );
 }
 
