@@ -29,6 +29,8 @@ async function openServer(flags: Record<string, string> = {}) {
 
 const actor = { actor: 'user:test' };
 const rows = (body: string) => [...body.matchAll(/<th scope="row">(m\d+)</g)].map(([, name]) => name);
+const columns = (body: string) => [...body.matchAll(/class="number"><a [^>]*>(\w+)</g)].map(([, name]) => name);
+const text = (key: string, value: string) => ({ key, value: { stringValue: value } });
 const names = (body: string) => [...body.matchAll(/>(run-\d+|gone)<\/a>/g)].map(([, name]) => name);
 const hostile = `<img src=x onerror="alert('1')"> & \`co\``;
 
@@ -157,7 +159,6 @@ test('the columns of an experiment are what most runs logged, wherever the list 
       });
     }
   });
-  const columns = (body: string) => [...body.matchAll(/class="number"><a [^>]*>(\w+)</g)].map(([, name]) => name);
   const { body } = await app.inject('/ui/experiments/0');
   expect(columns(body)).toEqual(['auc', 'f1', 'loss', 'rmse']);
   expect(body).toContain('>depth</a>');
@@ -264,34 +265,35 @@ test('a trace shows its spans below each other as text, and its experiment lists
     expect((await app.inject(missing)).statusCode).toBe(404);
 });
 
+const raised = (atMs: number) => ({
+  name: 'exception',
+  timeUnixNano: `${atMs}000000`,
+  attributes: [
+    text('exception.type', 'ValueError'),
+    text('exception.message', hostile),
+    text('exception.stacktrace', `Traceback at ${atMs}`),
+  ],
+});
+
+const failedSpan = (id: number, parent: number | undefined, atMs: number) => ({
+  traceId: 'b'.repeat(32),
+  spanId: String(id).padStart(16, '0'),
+  ...(parent !== undefined && { parentSpanId: String(parent).padStart(16, '0') }),
+  name: `span ${id}`,
+  startTimeUnixNano: `${1_000 + id}000000`,
+  endTimeUnixNano: '2000000000',
+  status: { code: 2, message: `ValueError: ${hostile}` },
+  attributes: [text('mlflow.spanType', 'LLM'), text('mlflow.spanInputs', '{"q":"grass"}'), text('temperature', '0')],
+  events: [raised(atMs)],
+});
+
 test('what was raised in a trace is told with its stack, open where it began; and what went in and out', async () => {
   const { app } = await openServer();
-  const text = (key: string, value: string) => ({ key, value: { stringValue: value } });
-  const raised = (atMs: number) => ({
-    name: 'exception',
-    timeUnixNano: `${atMs}000000`,
-    attributes: [
-      text('exception.type', 'ValueError'),
-      text('exception.message', hostile),
-      text('exception.stacktrace', `Traceback at ${atMs}`),
-    ],
-  });
-  const span = (id: number, parent: number | undefined, atMs: number) => ({
-    traceId: 'b'.repeat(32),
-    spanId: String(id).padStart(16, '0'),
-    ...(parent !== undefined && { parentSpanId: String(parent).padStart(16, '0') }),
-    name: `span ${id}`,
-    startTimeUnixNano: `${1_000 + id}000000`,
-    endTimeUnixNano: '2000000000',
-    status: { code: 2, message: `ValueError: ${hostile}` },
-    attributes: [text('mlflow.spanType', 'LLM'), text('mlflow.spanInputs', '{"q":"grass"}'), text('temperature', '0')],
-    events: [raised(atMs)],
-  });
   await app.inject({
     method: 'POST',
     url: '/v1/traces',
     headers: { 'content-type': 'application/json', 'x-mlflow-experiment-id': '0', host: 'localhost' },
-    payload: { resourceSpans: [{ scopeSpans: [{ spans: [span(1, undefined, 1600), span(2, 1, 1500)] }] }] },
+    payload: { resourceSpans: [{ scopeSpans: [{ spans: [failedSpan(1, undefined, 1600), failedSpan(2, 1, 1500)] }] }] },
   });
   const { body } = await app.inject(`/ui/traces/tr-${'b'.repeat(32)}`);
   expect(body).toContain('<span class="badge bad">error</span>');
