@@ -143,7 +143,7 @@ test('evaluation datasets stay where they are and are told; what is wholly there
   await exportTo(join(await temporaryFolder(), 'out'));
   const server = `${to.url}/projects/out`; // it speaks as MLflow's does
   const first = await exportTo(server);
-  expect(first).toContain('1 runs, 0 logged models, 0 traces');
+  expect(first).toContain('1 run, 0 logged models, 0 traces');
   expect(first).not.toContain('Passed by');
-  expect(await exportTo(server)).toContain('Passed by, since they were wholly there: 1 runs.');
+  expect(await exportTo(server)).toContain('Passed by, since they were wholly there: 1 run.');
 }, 60_000);
