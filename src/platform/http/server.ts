@@ -131,6 +131,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     // a connection that may be used again would hold the stop up for as long as it is kept alive
     if (closing.signal.aborted) void reply.header('connection', 'close');
   });
+  app.addHook('onResponse', async () => {
+    // nor may one whose answer had begun before the stop, and is idle from now on
+    if (closing.signal.aborted) setImmediate(() => app.server.closeIdleConnections());
+  });
   if (metrics !== undefined)
     app.addHook('onResponse', async (request, reply) => {
       const operation = request.routeOptions.config.access?.id ?? 'none';
