@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { RunRecord } from '#contracts/transfer';
 import { number, text } from './json.ts';
+import { toDataset } from './mlflow-dataset.ts';
 import type { Meta, MlrunsFiles } from './mlruns-files.ts';
 import type { LeftBehind } from './source.ts';
 
@@ -29,7 +30,7 @@ export function createMlrunsInputs(files: MlrunsFiles): MlrunsInputs {
       for await (const { path, meta } of metasIn(join(run, 'inputs'))) {
         const [kind, id] = [text(meta['source_type']), text(meta['source_id'])];
         const dataset = kind === 'DATASET' ? await datasetOf(id) : undefined;
-        if (dataset !== undefined) found.datasets.push(toDataset(dataset, meta));
+        if (dataset !== undefined) found.datasets.push(toDataset(dataset, tagsOf(meta)));
         else if (kind === 'MODEL' && id !== '') found.modelInputs.push(id);
         else (kind === 'DATASET' ? undescribed : unknown).add(path);
       }
@@ -53,12 +54,5 @@ function told(paths: ReadonlySet<string>, what: string): LeftBehind[] {
   return first === undefined ? [] : [{ what: `${what}, such as ${first}`, count: paths.size }];
 }
 
-const toDataset = (dataset: Meta, input: Meta): RunRecord['datasets'][number] => ({
-  name: text(dataset['name']),
-  digest: text(dataset['digest']),
-  sourceType: text(dataset['source_type']),
-  source: text(dataset['source']),
-  ...(typeof dataset['schema'] === 'string' && { schema: dataset['schema'] }),
-  ...(typeof dataset['profile'] === 'string' && { profile: dataset['profile'] }),
-  tags: Object.entries((input['tags'] ?? {}) as Meta).map(([key, value]) => ({ key, value: text(value) })),
-});
+const tagsOf = (input: Meta) =>
+  Object.entries((input['tags'] ?? {}) as Meta).map(([key, value]) => ({ key, value: text(value) }));

@@ -1,6 +1,7 @@
 import { toMetricNumber } from '#contracts/metric-number';
 import type { HistoryRecord, RunRecord } from '#contracts/transfer';
 import { type Json, list, number, object, text, toPairs } from './json.ts';
+import { toDataset } from './mlflow-dataset.ts';
 import { itemsOf, pagesOf } from './mlflow-pages.ts';
 import type { MlflowRest } from './mlflow-rest.ts';
 import { createRestRegistry } from './rest-registry.ts';
@@ -167,18 +168,9 @@ function toRun(found: Json): SourceRun {
     lifecycle: isDeleted ? 'deleted' : 'active',
     params: toPairs(data['params']),
     tags: withNameTag(name, tags),
-    datasets: list(inputs['dataset_inputs']).map((input) => {
-      const dataset = object(input['dataset']);
-      return {
-        name: text(dataset['name']),
-        digest: text(dataset['digest']),
-        sourceType: text(dataset['source_type']),
-        source: text(dataset['source']),
-        ...(typeof dataset['schema'] === 'string' && { schema: dataset['schema'] }),
-        ...(typeof dataset['profile'] === 'string' && { profile: dataset['profile'] }),
-        tags: toPairs(input['tags']),
-      };
-    }),
+    datasets: list(inputs['dataset_inputs']).map((input) =>
+      toDataset(object(input['dataset']), toPairs(input['tags'])),
+    ),
     modelInputs: list(inputs['model_inputs']).map((input) => text(input['model_id'])),
     modelOutputs: list(outputs['model_outputs']).map((output) => ({
       modelId: text(output['model_id']),

@@ -46,16 +46,20 @@ export async function findUpload(reader: Reader, project: string, uploadId: stri
   );
 }
 
-/** In the order of their numbers. */
-export async function listParts(reader: Reader, uploadId: string): Promise<readonly Piece[]> {
-  const rows = await reader
+const partsOf = (reader: Reader, uploadId: string) =>
+  reader
     .query<ArtifactsTables>()
     .selectFrom('artifact_upload_parts')
-    .select(['artifact_upload_parts.part', 'artifact_upload_parts.etag', 'artifact_upload_parts.size_bytes'])
-    .where('artifact_upload_parts.upload_id', '=', uploadId)
-    .orderBy('artifact_upload_parts.part')
-    .execute();
-  return rows.map((row) => ({ number: row.part, etag: row.etag, sizeBytes: row.size_bytes }));
+    .select([
+      'artifact_upload_parts.part as number',
+      'artifact_upload_parts.etag',
+      'artifact_upload_parts.size_bytes as sizeBytes',
+    ])
+    .where('artifact_upload_parts.upload_id', '=', uploadId);
+
+/** In the order of their numbers. */
+export async function listParts(reader: Reader, uploadId: string): Promise<readonly Piece[]> {
+  return await partsOf(reader, uploadId).orderBy('artifact_upload_parts.part').execute();
 }
 
 /** What has arrived of an upload, in bytes. */
@@ -70,14 +74,7 @@ export async function sizeOfParts(reader: Reader, uploadId: string): Promise<num
 }
 
 export async function findPart(reader: Reader, uploadId: string, number: number): Promise<Piece | undefined> {
-  const row = await reader
-    .query<ArtifactsTables>()
-    .selectFrom('artifact_upload_parts')
-    .select(['artifact_upload_parts.part', 'artifact_upload_parts.etag', 'artifact_upload_parts.size_bytes'])
-    .where('artifact_upload_parts.upload_id', '=', uploadId)
-    .where('artifact_upload_parts.part', '=', number)
-    .executeTakeFirst();
-  return row && { number: row.part, etag: row.etag, sizeBytes: row.size_bytes };
+  return await partsOf(reader, uploadId).where('artifact_upload_parts.part', '=', number).executeTakeFirst();
 }
 
 /** Marks an open upload as in use now; false when it is not open. */

@@ -177,11 +177,9 @@ export function createExperimentService(): ExperimentService {
 
     async activeExperimentIds(reader, project) {
       const ids = await listActiveExperimentIds(reader, project);
-      const [unwritten] = ids.includes(defaultExperimentId)
-        ? []
-        : await listExperimentRows(reader, project, [defaultExperimentId]);
-      const isThere = unwritten === undefined && !ids.includes(defaultExperimentId);
-      return [...(isThere ? [defaultExperimentId] : []), ...ids].map(String);
+      if (ids.includes(defaultExperimentId)) return ids.map(String);
+      const [row] = await listExperimentRows(reader, project, [defaultExperimentId]);
+      return (row === undefined ? [defaultExperimentId, ...ids] : ids).map(String); // without a row it is there
     },
 
     async experimentByName(reader, project, name) {
