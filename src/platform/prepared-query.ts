@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { CompiledQuery, Kysely, QueryResult } from 'kysely';
-import type { Reader } from './database/types.ts';
+import { type CompiledQuery, type Expression, type Kysely, type QueryResult, sql } from 'kysely';
+import type { Assumption, Reader } from './database/types.ts';
 
 type Value = string | number | null;
 
@@ -43,4 +43,20 @@ export function prepareQuery<Row = never, Parameters extends Readonly<Record<str
     const filled = template.parameters.map((value) => (value instanceof Placeholder ? parameters[value.name] : value));
     return query.executeQuery({ ...template, parameters: filled });
   };
+}
+
+/** A query as an assumption: that it has a row (`Unit.assume`). */
+export function prepareAssumption<Parameters extends Readonly<Record<string, Value>>>(
+  build: (reader: Reader, parameters: Parameters) => Expression<unknown>,
+): (parameters: Parameters) => Assumption {
+  const ask = prepareQuery<{ held: number }, Parameters>(
+    (reader, parameters) => sql`select count(*) as held from ${build(reader, parameters)} as assumed`,
+  );
+  const insist = prepareQuery<never, Parameters>(
+    (reader, parameters) => sql`select 1 / count(*) as held from ${build(reader, parameters)} as assumed`,
+  );
+  return (parameters) => ({
+    ask: async (reader) => (await ask(reader, parameters)).rows[0]?.held !== 0,
+    insist: (reader) => insist(reader, parameters),
+  });
 }

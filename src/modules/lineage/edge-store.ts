@@ -21,22 +21,25 @@ const rowsPerStatement = 500;
 
 /** What is there already stays as it was first written. */
 export async function insertEdges(unit: Unit, project: string, edges: readonly NewEdge[]): Promise<void> {
-  for (let at = 0; at < edges.length; at += rowsPerStatement) {
-    const rows = edges.slice(at, at + rowsPerStatement).map(({ from, to, kind }) => ({
-      project,
-      from_ref: from,
-      to_ref: to,
-      kind,
-      actor: unit.context.actor,
-      created_ms: unit.nowMs,
-    }));
-    await unit
+  const rows = edges.map(({ from, to, kind }) => ({
+    project,
+    from_ref: from,
+    to_ref: to,
+    kind,
+    actor: unit.context.actor,
+    created_ms: unit.nowMs,
+  }));
+  const insert = (some: typeof rows) =>
+    unit
       .query<LineageTables>()
       .insertInto('lineage_edges')
-      .values(rows)
+      .values(some)
       .onConflict((conflict) => conflict.columns(['project', 'from_ref', 'to_ref', 'kind']).doNothing())
       .execute();
-  }
+  const inserts: Promise<unknown>[] = [];
+  for (let at = 0; at < rows.length; at += rowsPerStatement)
+    inserts.push(insert(rows.slice(at, at + rowsPerStatement)));
+  await Promise.all(inserts);
 }
 
 /** The edges that enter (`up`) or leave (`down`) any of these nodes, in a stable order. */

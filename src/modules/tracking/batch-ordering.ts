@@ -35,12 +35,15 @@ export function createBatchOrdering({ database, logger }: Pick<TrackingDeps, 'da
     return false;
   }
 
+  const order = (runId: string, options?: { readonly distinct: boolean }) =>
+    database.write({ actor: 'system:tracking' }, (unit) => orderBatches(unit, runId, options));
+
   async function orderDue(): Promise<void> {
     for (const runId of due) {
       if (stopped) return;
       due.delete(runId);
-      await database
-        .write({ actor: 'system:tracking' }, (unit) => orderBatches(unit, runId))
+      await order(runId, { distinct: true })
+        .catch(() => order(runId))
         .catch((err: unknown) => logger.error({ err, runId }, 'waiting points of a run could not be put in order'));
     }
   }

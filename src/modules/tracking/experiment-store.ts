@@ -1,5 +1,5 @@
 import type { Reader, Unit } from '#platform/database';
-import { prepareQuery } from '#platform/prepared-query';
+import { prepareAssumption, prepareQuery } from '#platform/prepared-query';
 import { inList } from '#platform/sql';
 import { keyValueTables, listKeyValues } from './key-value-store.ts';
 import type { ExperimentRow, TrackingTables } from './tracking-tables.ts';
@@ -52,6 +52,21 @@ const selectExperiment = prepareQuery<ExperimentRow, { project: string; id: numb
     .select(experimentColumns)
     .where('tracking_experiments.project', '=', project)
     .where('tracking_experiments.experiment_id', '=', id),
+);
+
+/** The experiment is active and what a run takes from it is as in this row. */
+export const isActiveExperiment = prepareAssumption<{ [Column in keyof ExperimentRow]: string | number }>(
+  (reader, row) =>
+    reader
+      .query<{ tracking_experiments: { [Column in keyof ExperimentRow]: string | number } }>()
+      .selectFrom('tracking_experiments')
+      .select('tracking_experiments.experiment_key')
+      .where('tracking_experiments.experiment_key', '=', row.experiment_key)
+      .where('tracking_experiments.project', '=', row.project)
+      .where('tracking_experiments.experiment_id', '=', row.experiment_id)
+      .where('tracking_experiments.name', '=', row.name)
+      .where('tracking_experiments.artifact_location', '=', row.artifact_location)
+      .where('tracking_experiments.lifecycle', '=', 'active'),
 );
 
 export function findExperimentRowByName(

@@ -6,7 +6,7 @@ import { insertMetrics } from './metric-store.ts';
 import { putRunInputs } from './run-inputs.ts';
 import { unlistRun } from './run-listing-store.ts';
 import { parentRunTag, runNameTag, toParentEdge } from './run-service.ts';
-import { findRunLifecycle, updateRun } from './run-store.ts';
+import { findRunLifecycle, isOpenRun, updateRun } from './run-store.ts';
 import type { TrackingDeps } from './tracking-deps.ts';
 import { trackingErrors } from './tracking-errors.ts';
 import { requireMetric, toParam, toRunTag } from './tracking-limits.ts';
@@ -95,15 +95,17 @@ async function logModelMetrics(unit: Unit, { project, runId }: RunName, metrics:
 }
 
 /** Answers the parent that the tags name, if any. */
-async function logTags(unit: Unit, runId: string, tags: readonly Tag[]): Promise<string | undefined> {
-  await putKeyValues(unit, keyValueTables.runTags, runId, tags);
+function logTags(unit: Unit, runId: string, tags: readonly Tag[]): string | undefined {
+  unit.withCommit(putKeyValues(unit, keyValueTables.runTags, runId, tags));
   const name = tags.findLast(({ key }) => key === runNameTag)?.value;
   const parent = tags.findLast(({ key }) => key === parentRunTag)?.value;
   if (name !== undefined || parent !== undefined)
-    await updateRun(unit, runId, {
-      ...(name !== undefined && { name }),
-      ...(parent !== undefined && { parent_run_id: parent }),
-    });
+    unit.withCommit(
+      updateRun(unit, runId, {
+        ...(name !== undefined && { name }),
+        ...(parent !== undefined && { parent_run_id: parent }),
+      }),
+    );
   return parent;
 }
 
@@ -113,19 +115,28 @@ export function createLoggingService({
   touched,
   ordering,
 }: TrackingDeps & { readonly touched: Touched; readonly ordering: BatchOrdering }): LoggingService {
+  function logMetrics(unit: Unit, runId: string, metrics: readonly NewMetric[]): void {
+    const { written, waiting } = insertMetrics(unit, runId, metrics);
+    unit.withCommit(written);
+    ordering.handedIn(unit, runId, waiting);
+  }
+
   return {
     async log(unit, input) {
       const { runId, metrics = [] } = input;
       metrics.forEach((metric, index) => requireMetric(metric, nameOf('metrics', metrics, index)));
       const params = (input.params ?? []).map((param, index, all) => toParam(param, nameOf('params', all, index)));
       const tags = (input.tags ?? []).map((tag, index, all) => toRunTag(tag, nameOf('tags', all, index)));
-      await takeRun(unit, input, touched);
+      touched(runId);
+      await unit.assume(isOpenRun({ project: input.project, runId }), async () => {
+        await takeRun(unit, input, touched);
+      });
       if (params.length > 0) await logParams(unit, runId, params);
-      if (metrics.length > 0) ordering.handedIn(unit, runId, await insertMetrics(unit, runId, metrics));
+      if (metrics.length > 0) logMetrics(unit, runId, metrics);
       const ofModels = metrics.filter((metric) => metric.modelId);
       if (ofModels.length > 0) await logModelMetrics(unit, input, ofModels);
-      const parent = tags.length > 0 ? await logTags(unit, runId, tags) : undefined;
-      if (parent !== undefined) await lineage.record(unit, input.project, toParentEdge(runId, parent));
+      const parent = tags.length > 0 ? logTags(unit, runId, tags) : undefined;
+      if (parent !== undefined) unit.withCommit(lineage.record(unit, input.project, toParentEdge(runId, parent)));
     },
 
     async noteModel(unit, input) {

@@ -16,18 +16,22 @@ const rowToMetric = (row: MetricRow): Metric => ({
   step: row.step,
 });
 
-/** Adds points to a run's history (exact duplicates once) and moves its latest points on; answers how many of them wait. */
-export async function insertMetrics(unit: Unit, runId: string, metrics: readonly Metric[]): Promise<number> {
+/** Adds points to a run's history (exact duplicates once) and moves its latest points on. */
+export function insertMetrics(
+  unit: Unit,
+  runId: string,
+  metrics: readonly Metric[],
+): { readonly written: Promise<unknown> /** How many of the points wait. */; readonly waiting: number } {
   const groups = groupPoints(metrics);
   const [wide, narrow] = [groups.filter(isWide), groups.filter((group) => !isWide(group))];
   // One row a key: PostgreSQL refuses to update a row twice in one statement.
   const latest = groups.length === 1 ? groups : groupPoints(latestByKey(metrics));
-  await Promise.all([
+  const written = Promise.all([
     wide.length > 0 && insertBatches(unit, runId, wide),
     narrow.length > 0 && insertPoints(unit, { runId, groupsJson: toGroupsJson(narrow) }),
     moveLatest(unit, { runId, groupsJson: toGroupsJson(latest) }),
   ]);
-  return wide.reduce((sum, { size }) => sum + size, 0);
+  return { written, waiting: wide.reduce((sum, { size }) => sum + size, 0) };
 }
 
 /** Adds points of several runs, each metric's in a row, straight to their histories (exact duplicates once). */

@@ -1,7 +1,7 @@
 import { formatReference } from '#contracts/references';
 import type { Reader, Unit } from '#platform/database';
 import { findAnyExperimentRow, requireActive, takeExperimentRow } from './experiment-service.ts';
-import { findExperimentRowByName } from './experiment-store.ts';
+import { findExperimentRowByName, isActiveExperiment } from './experiment-store.ts';
 import { keyValueTables, putKeyValues, putKeyValuesOf } from './key-value-store.ts';
 import { orderBatches } from './metric-batch-store.ts';
 import { unlistRun } from './run-listing-store.ts';
@@ -79,6 +79,9 @@ export interface RunService {
   restoreRun(unit: Unit, input: RunName): Promise<void>;
 }
 
+/** Experiments that are remembered, a few hundred bytes each. */
+const mostSeen = 1000;
+
 async function getRunRow(reader: Reader, project: string, runId: string): Promise<RunWithExperiment> {
   const row = await findRunRow(reader, project, runId);
   if (row === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
@@ -146,6 +149,8 @@ export function createRunService({
     input: { readonly project: string; readonly name: string },
   ) => Promise<string>;
 }): RunService {
+  const seen = new Map<string, ExperimentRow>();
+
   async function experimentOf(unit: Unit, input: CommonOfRuns): Promise<ExperimentRow> {
     const { project, experimentId, experimentName } = input;
     if (experimentId !== undefined || experimentName === undefined)
@@ -161,10 +166,27 @@ export function createRunService({
     return made;
   }
 
+  /** What was seen last of the experiment counts until it turns out to have changed: they hardly ever do. */
+  async function activeExperimentOf(unit: Unit, input: CommonOfRuns): Promise<ExperimentRow> {
+    const name = JSON.stringify([input.project, input.experimentId, input.experimentName]);
+    const look = async () => {
+      const experiment = await experimentOf(unit, input);
+      requireActive(experiment);
+      if (seen.size >= mostSeen) seen.clear();
+      seen.set(name, experiment);
+      return experiment;
+    };
+    let experiment = seen.get(name);
+    if (experiment === undefined) return await look();
+    await unit.assume(isActiveExperiment({ ...experiment }), async () => {
+      experiment = await look();
+    });
+    return experiment;
+  }
+
   async function createRuns(unit: Unit, common: CommonOfRuns, wanted: readonly OneOfRuns[]): Promise<readonly Run[]> {
     const { project } = common;
-    const experiment = await experimentOf(unit, common);
-    requireActive(experiment);
+    const experiment = await activeExperimentOf(unit, common);
     const made = wanted.map((input) => {
       const runId = ids.hex32();
       touched(runId);
@@ -194,10 +216,8 @@ export function createRunService({
       return { row, tags: [...pairs].map(([key, value]) => ({ key, value })) };
     });
     const rows = made.map(({ row }) => row);
-    const inserted = insertRuns(unit, rows);
-    if (rows.length > 1) await inserted; // in several statements, and tags refer to their runs
-    await Promise.all([
-      inserted,
+    unit.withCommit(
+      insertRuns(unit, rows),
       putKeyValuesOf(
         unit,
         keyValueTables.runTags,
@@ -216,7 +236,7 @@ export function createRunService({
           data: { runId: run_id, experimentId: String(experiment.experiment_id) },
         }),
       ),
-    ]);
+    );
     return made.map(({ row, tags }) => ({
       info: rowToRunInfo({ ...row, experiment_id: experiment.experiment_id }),
       metrics: [],

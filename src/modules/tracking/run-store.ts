@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
-import { prepareQuery } from '#platform/prepared-query';
+import { prepareAssumption, prepareQuery } from '#platform/prepared-query';
 import { listInputs, listRunModels } from './input-store.ts';
 import { inJsonList } from './json-rows-store.ts';
 import { keyValueTables, listKeyValues } from './key-value-store.ts';
@@ -95,6 +95,20 @@ export async function findRunLifecycle(
   return (await selectLifecycle(reader, { project, runId })).rows[0];
 }
 
+/** The run may be written to, and no list has it: nothing but the write is to be done. */
+export const isOpenRun = prepareAssumption<{ project: string; runId: string }>((reader, { project, runId }) =>
+  reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_runs')
+    .innerJoin('tracking_experiments', 'tracking_experiments.experiment_key', 'tracking_runs.experiment_key')
+    .select('tracking_runs.run_id')
+    .where('tracking_runs.run_id', '=', runId)
+    .where('tracking_runs.project', '=', project)
+    .where('tracking_runs.lifecycle', '=', 'active')
+    .where('tracking_runs.listing', '<>', 'listed')
+    .where('tracking_experiments.project', '=', project),
+);
+
 type RunLifecycle = Pick<RunRow, 'lifecycle' | 'experiment_key'> & { readonly listing: RunListingState };
 const selectLifecycle = prepareQuery<RunLifecycle, { project: string; runId: string }>((reader, { project, runId }) =>
   reader
@@ -179,12 +193,16 @@ export async function insertRuns(unit: Unit, rows: readonly RunRow[]): Promise<v
     await insertRun(unit, { ...only });
     return;
   }
+  const inserts: Promise<unknown>[] = [];
   for (let at = 0; at < rows.length; at += rowsAtOnce)
-    await unit
-      .query<TrackingTables>()
-      .insertInto('tracking_runs')
-      .values(rows.slice(at, at + rowsAtOnce))
-      .execute();
+    inserts.push(
+      unit
+        .query<TrackingTables>()
+        .insertInto('tracking_runs')
+        .values(rows.slice(at, at + rowsAtOnce))
+        .execute(),
+    );
+  await Promise.all(inserts);
 }
 
 /** Ends an active run; false when there is none, or it has ended. */

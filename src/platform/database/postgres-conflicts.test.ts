@@ -69,6 +69,16 @@ test("half of a surrogate pair in JSON is the caller's mistake, and other malfor
   await expect(json('[')).rejects.toMatchObject({ code: '22P02' });
 });
 
+test("a division by zero of the unit's own is told as it is, after one run", async () => {
+  let runs = 0;
+  const outcome = database.write(someone, async (unit) => {
+    runs += 1;
+    await sql`select 1 / (${runs} - ${runs}::int) as nothing`.execute(unit.query());
+  });
+  await expect(outcome).rejects.toMatchObject({ code: '22012' });
+  expect(runs).toBe(1);
+});
+
 /** Resolves for all once so many wait. */
 function meetingOf(count: number): () => Promise<void> {
   const waiting: (() => void)[] = [];

@@ -1,15 +1,9 @@
 import type { DatabaseConnection, QueryResult } from 'kysely';
-import {
-  type ClientBase,
-  DatabaseError,
-  type Pool,
-  type QueryResult as PostgresResult,
-  type QueryConfig,
-  TypeOverrides,
-} from 'pg';
+import { type CustomTypesConfig, DatabaseError, type Pool, TypeOverrides } from 'pg';
 import { withCause } from '../errors.ts';
 import type { NamedQuery } from '../prepared-query.ts';
 import { databaseErrors } from './database-errors.ts';
+import type { SendQuery } from './postgres-flight.ts';
 
 const int8 = 20;
 const numeric = 1700;
@@ -30,7 +24,7 @@ function parseInteger(text: string): number {
 }
 
 /** pg's parsers, with integers as numbers; for one pool, since pg's own table is the whole process's. */
-export function createPostgresTypes(): TypeOverrides {
+export function createPostgresTypes(): CustomTypesConfig {
   const overrides = new TypeOverrides();
   overrides.setTypeParser(int8, parseInteger);
   overrides.setTypeParser(numeric, parseInteger);
@@ -55,50 +49,31 @@ const connectionTexts = /^(Connection terminated|Client has encountered a connec
 
 /** The pool behind Kysely's interface: each query takes a client of its own. */
 export function createPostgresPoolConnection(pool: Pool): DatabaseConnection {
-  return createConnection((query) =>
-    pool.ending ? Promise.reject(databaseErrors.DATABASE_CLOSED()) : pool.query(query),
-  );
-}
-
-/**
- * One client behind Kysely's interface, whose transaction is being begun: queries that a unit starts side by side leave
- * in one go (the pool's clients are in pipeline mode), and so does its first with the `begin`. Were that to fail, what
- * came after would run outside any transaction, so only a query that changes nothing goes ahead of its answer. The same
- * holds for one that waits for that answer while its unit fails for another reason: `isOpen` is asked again.
- */
-export function createPostgresConnection(
-  client: ClientBase,
-  begun: Promise<unknown>,
-  isOpen: () => boolean,
-): DatabaseConnection {
-  let [first, inside] = [true, false];
-  const entered = begun.then(() => void (inside = true));
-  entered.catch(() => undefined); // whoever began hears of it
-
-  let failure: unknown;
-  /** What fails because a query before it did is told as that one: it says what happened, and whether to run again. */
-  const send = (query: QueryConfig<unknown[]>) =>
-    client.query(query).catch((error: unknown) => {
-      if (error instanceof DatabaseError && error.code === abortedTransaction) throw failure ?? error;
-      throw (failure ??= error);
-    });
-
   return createConnection(async (query) => {
-    if (inside) return await send(query);
-    const ahead = first && /^\s*select\s/i.test(query.text);
-    first = false;
-    if (!ahead) await entered;
-    if (!isOpen()) throw databaseErrors.UNIT_CLOSED();
-    const [answer] = await Promise.all([send(query), entered]);
-    return answer;
+    if (pool.ending) throw databaseErrors.DATABASE_CLOSED();
+    const { rows, command, rowCount } = await pool.query<Record<string, unknown>>(query);
+    return { rows, command, rowCount: rowCount ?? undefined };
   });
 }
 
-function createConnection(query: (config: QueryConfig<unknown[]>) => Promise<PostgresResult>): DatabaseConnection {
+/** One client in a transaction behind Kysely's interface. */
+export function createPostgresConnection(sendQuery: SendQuery): DatabaseConnection {
+  let failure: unknown;
+  /** What fails because a query before it did is told as that one: it says what happened, and whether to run again. */
+  return createConnection((query) =>
+    sendQuery(query).catch((error: unknown) => {
+      if (error instanceof DatabaseError && error.code === abortedTransaction) throw failure ?? error;
+      failure ??= error;
+      throw error;
+    }),
+  );
+}
+
+function createConnection(send: SendQuery): DatabaseConnection {
   return {
     async executeQuery<R>({ sql, parameters, name }: NamedQuery): Promise<QueryResult<R>> {
       const config = { text: sql, values: [...parameters], ...(name !== undefined && { name }) };
-      const { rows, rowCount, command } = await query(config).catch((error: unknown) => {
+      const { rows, rowCount, command } = await send(config).catch((error: unknown) => {
         if (error instanceof DatabaseError && error.code === readOnlyTransaction) throw databaseErrors.READER_WRITES();
         if (error instanceof DatabaseError && refusedTexts.has(error.code ?? ''))
           throw withCause(databaseErrors.TEXT_HAS_NUL(), error);
@@ -106,7 +81,7 @@ function createConnection(query: (config: QueryConfig<unknown[]>) => Promise<Pos
           throw withCause(databaseErrors.TEXT_HAS_HALF_PAIR(), error);
         throw asUnavailable(error);
       });
-      return command === 'SELECT' || rowCount === null
+      return command === 'SELECT' || rowCount === undefined
         ? { rows: rows as R[] }
         : { rows: rows as R[], numAffectedRows: BigInt(rowCount) };
     },

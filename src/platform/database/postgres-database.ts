@@ -13,9 +13,10 @@ import {
   createPostgresPoolConnection,
   createPostgresTypes,
 } from './postgres-connection.ts';
+import { createFlights } from './postgres-flight.ts';
 import { acquirePostgresLock } from './postgres-lock.ts';
 import type { Database, Reader, Unit, WriteContext } from './types.ts';
-import { doWork, type OpenUnit, openUnit, type UnitParts } from './unit-handle.ts';
+import { doWork, openUnit, type UnitParts } from './unit-handle.ts';
 
 /** Connections for units and for reads, apart so that reads never queue behind writes. */
 const writers = 10;
@@ -48,6 +49,9 @@ const readByIndex = '-c enable_seqscan=off';
  */
 const neverCompile = '-c jit=off';
 
+/** What a unit comes to that insisted on what does not hold. */
+const assumedWrongly = Symbol('assumed wrongly');
+
 /** PostgreSQL: a unit is one serializable transaction. One control plane at a time, for now. */
 export async function openPostgresDatabase(options: DatabaseOptions): Promise<Database> {
   const types = createPostgresTypes();
@@ -60,7 +64,6 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
     ...base,
     max: writers,
     options: `${readByIndex} ${neverCompile} ${durability}`,
-    pipeline: true,
   });
   const readPool = new Pool({ ...base, max: readers, options: `-c default_transaction_read_only=on ${neverCompile}` });
   // An idle connection that breaks is replaced at the next use, which reports its own error when the server is gone.
@@ -88,28 +91,35 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   const reads = kysely((use) => use(readConnection));
   const read: Reader = { dialect: 'postgres', query: <Tables>() => reads as unknown as Kysely<Tables> };
 
-  async function attempt<T>(context: WriteContext, work: (unit: Unit) => Promise<T>): Promise<T> {
+  async function attempt<T>(
+    context: WriteContext,
+    work: (unit: Unit) => Promise<T>,
+    manner: { readonly insists: boolean },
+  ): Promise<T | typeof assumedWrongly> {
     const client = await writePool.connect().catch((error: unknown) => {
       throw asUnavailable(error);
     });
+    const sendQuery = createFlights(client, types);
+    const opened = openUnit(parts, context, createPostgresConnection(sendQuery), manner);
+    const begun = sendQuery({ name: 'begin', text: 'begin isolation level serializable' });
+    begun.catch(() => undefined);
     let broken: Error | undefined;
-    const begun = client.query('begin isolation level serializable');
-    const opened: OpenUnit = openUnit(
-      parts,
-      context,
-      createPostgresConnection(client, begun, () => opened.isOpen()),
-    );
     let value: T;
     try {
       value = await doWork(opened.unit, work);
-      await begun;
+      await opened.nothingFailed();
       opened.end();
-      await client.query('commit');
+      const [{ command }] = await Promise.all([
+        sendQuery({ name: 'commit', text: 'commit' }),
+        ...opened.writesWithCommit,
+      ]);
+      if (command !== 'COMMIT') throw new Error('the unit went on after a query that failed: nothing is committed');
     } catch (error) {
       opened.end();
-      await client.query('rollback').catch((failure: unknown) => {
+      await sendQuery({ text: 'rollback' }).catch((failure: unknown) => {
         broken = failure instanceof Error ? failure : new Error(String(failure));
       });
+      if (opened.assumedWrongly()) return assumedWrongly;
       throw asUnavailable(error);
     } finally {
       client.release(broken);
@@ -120,10 +130,13 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   }
 
   async function attemptUntilDone<T>(context: WriteContext, work: (unit: Unit) => Promise<T>): Promise<T> {
+    let insists = true;
     for (let count = 1; ; count++) {
       lock.check();
       try {
-        return await attempt(context, work);
+        const value = await attempt(context, work, { insists });
+        if (value !== assumedWrongly) return value;
+        insists = false;
       } catch (error) {
         const state = findState(error, passing);
         if (state === undefined || (state === uniqueViolation && count >= maxUniqueAttempts)) throw error;

@@ -115,6 +115,7 @@ export function createSqliteWriter(
     });
     try {
       const value = await Promise.race([doWork(opened.unit, job.work), foreignIo]);
+      await Promise.race([Promise.all(opened.writesWithCommit), foreignIo]);
       opened.end();
       release.run();
       done.push({ job, opened, value });

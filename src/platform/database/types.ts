@@ -24,6 +24,12 @@ export interface Reader {
   query<Tables>(): Kysely<Tables>;
 }
 
+/** That a query has a row: asked, or insisted on by a query that fails where there is none (PostgreSQL). */
+export interface Assumption {
+  ask(reader: Reader): Promise<boolean>;
+  insist(reader: Reader): Promise<unknown>;
+}
+
 /**
  * One unit of work: everything in it is committed together, or nothing. It awaits its own handle and nothing else, and
  * it may be run again (PostgreSQL resolves conflicts so), so it changes nothing outside the database.
@@ -40,6 +46,16 @@ export interface Unit extends Reader {
     readonly subject: string;
     readonly data: EventData<T>;
   }): Promise<void>;
+  /**
+   * Goes on as if `assumption` held, and does `otherwise` when it does not. For what nearly always holds: on PostgreSQL
+   * the question leaves together with what follows it, and a unit for which it does not hold is run again and asks first.
+   */
+  assume(assumption: Assumption, otherwise: () => Promise<void>): Promise<void>;
+  /**
+   * For the last writes of a unit, in the place of awaiting them: the unit fails when one of them does. On PostgreSQL they
+   * leave together with the commit, so each is one statement, sent when it is called.
+   */
+  withCommit(...writes: readonly Promise<unknown>[]): void;
   /** This unit, with another origin for what is written through it: of work that was begun in an earlier unit. */
   becauseOf(origin: Origin): Unit;
   /** Runs after the commit, for wake-ups only: a crash in between loses it, so never for effects that must happen. */

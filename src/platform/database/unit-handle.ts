@@ -20,10 +20,18 @@ export interface OpenUnit {
   readonly unit: Unit;
   readonly events: readonly TidemillEvent[];
   readonly hints: readonly (() => void)[];
-  isOpen(): boolean;
+  /** Those that the work did not wait for. */
+  readonly writesWithCommit: readonly Promise<unknown>[];
+  /** Resolves when everything that could be sent has been; rejects if a write with the commit has failed by then. */
+  nothingFailed(): Promise<void>;
+  /** It must be run again, without insisting. */
+  assumedWrongly(): boolean;
   /** From now on every use of the unit is an error. */
   end(): void;
 }
+
+/** SQLSTATE with which an assumption fails that was insisted on. */
+const divisionByZero = '22012';
 
 /** Does the work of a unit, then what its context wants done alongside. */
 export async function doWork<T>(unit: Unit, work: (unit: Unit) => Promise<T>): Promise<T> {
@@ -32,17 +40,34 @@ export async function doWork<T>(unit: Unit, work: (unit: Unit) => Promise<T>): P
   return value;
 }
 
-/** Opens the handle of one unit over a connection whose transaction or savepoint has begun. */
-export function openUnit(parts: UnitParts, context: WriteContext, connection: DatabaseConnection): OpenUnit {
+/**
+ * Opens the handle of one unit over a connection whose transaction or savepoint has begun. With `insists` it does not wait
+ * for what it assumes.
+ */
+export function openUnit(
+  parts: UnitParts,
+  context: WriteContext,
+  connection: DatabaseConnection,
+  { insists = false } = {},
+): OpenUnit {
   const events: TidemillEvent[] = [];
   const hints: (() => void)[] = [];
+  const writesWithCommit: Promise<unknown>[] = [];
+  const failures: unknown[] = [];
   const nowMs = parts.clock.nowMs();
   let open = true;
+  let assumedWrongly = false;
   let handle: Kysely<unknown> | undefined;
 
   const provideConnection = async <T>(use: (connection: DatabaseConnection) => Promise<T>): Promise<T> => {
     if (!open) throw databaseErrors.UNIT_CLOSED();
     return await use(connection);
+  };
+
+  const withCommit = (...writes: readonly Promise<unknown>[]): void => {
+    if (!open) throw databaseErrors.UNIT_CLOSED();
+    writesWithCommit.push(...writes);
+    for (const write of writes) write.catch((error: unknown) => failures.push(error));
   };
 
   const withContext = (its: WriteContext): Unit => ({
@@ -60,6 +85,18 @@ export function openUnit(parts: UnitParts, context: WriteContext, connection: Da
       const { dataText: _, depth: __, ...fields } = prepared;
       events.push({ position, ...fields } as TidemillEvent);
     },
+    async assume(assumption, otherwise) {
+      if (!insists) {
+        if (!(await assumption.ask(this))) await otherwise();
+        return;
+      }
+      const insisted = assumption.insist(this).catch((error: unknown) => {
+        assumedWrongly ||= error instanceof Error && 'code' in error && error.code === divisionByZero;
+        throw error;
+      });
+      withCommit(insisted);
+    },
+    withCommit,
     becauseOf: ({ cause, causeDepth }) => withContext({ actor: its.actor, cause, causeDepth }),
     afterCommit(hint) {
       if (!open) throw databaseErrors.UNIT_CLOSED();
@@ -71,7 +108,13 @@ export function openUnit(parts: UnitParts, context: WriteContext, connection: Da
     unit: withContext(context),
     events,
     hints,
-    isOpen: () => open,
+    writesWithCommit,
+    assumedWrongly: () => assumedWrongly,
+    async nothingFailed() {
+      if (writesWithCommit.length === 0) return;
+      await new Promise((resolve) => process.nextTick(resolve));
+      if (failures.length > 0) throw failures[0];
+    },
     end() {
       open = false;
     },

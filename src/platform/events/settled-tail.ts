@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TidemillEvent } from '#contracts/event-types';
 import type { Database } from '../database/types.ts';
 import { selectEvents, selectHead } from './events-table.ts';
 
-/** How soon to look again for events that are committed but not settled yet. */
-const unsettledWaitMs = 4;
+/**
+ * How long after a look the next one may come: the first event of a while is heard at once, of a stream many are read
+ * together, and what is committed but not settled yet is looked for again.
+ */
+const paceMs = 20;
 const brokenWaitMs = 1000;
 const pageSize = 256;
 
@@ -20,6 +24,7 @@ export function tailSettled(database: Database, listener: (events: readonly Tide
   let start: string | undefined;
   let last = '';
   let early: TidemillEvent[] = [];
+  let nextLookMs = 0;
 
   const deliver = (events: readonly TidemillEvent[]) => {
     if (!stopping.signal.aborted && events.length > 0) listener(events);
@@ -27,10 +32,12 @@ export function tailSettled(database: Database, listener: (events: readonly Tide
 
   async function readOn(): Promise<void> {
     while (!stopping.signal.aborted && last < wanted) {
+      const waitMs = nextLookMs - performance.now();
+      if (waitMs > 0) await sleep(waitMs);
+      nextLookMs = performance.now() + paceMs;
       const page = await selectEvents(database.read, { afterPosition: last, limit: pageSize });
       last = page.at(-1)?.event.position ?? last;
       deliver(page.map(({ event }) => event));
-      if (page.length === 0) await new Promise((resolve) => setTimeout(resolve, unsettledWaitMs));
     }
   }
 

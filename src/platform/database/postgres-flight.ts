@@ -1,0 +1,181 @@
+import type { Duplex } from 'node:stream';
+import type { ClientBase, CustomTypesConfig, QueryConfig } from 'pg';
+import utils from 'pg/lib/utils.js';
+
+/** What PostgreSQL answers to one query. */
+export interface PostgresAnswer {
+  readonly rows: readonly Record<string, unknown>[];
+  readonly command: string;
+  /** Rows that were read or changed; undefined for commands without. */
+  readonly rowCount: number | undefined;
+}
+
+/** Sends queries over one client. */
+export type SendQuery = (query: QueryConfig<unknown[]>) => Promise<PostgresAnswer>;
+
+/** One column of an answer, and what makes a value of its text. */
+interface Column {
+  readonly name: string;
+  readonly parse: (text: string) => unknown;
+}
+
+interface FieldDescription {
+  readonly name: string;
+  readonly dataTypeID: Parameters<CustomTypesConfig['getTypeParser']>[0];
+}
+
+/** The part of pg's connection that a query of one's own sends its messages with. */
+interface Wire {
+  readonly stream: Duplex;
+  parse(message: { readonly name: string; readonly text: string }): void;
+  bind(message: { readonly statement: string; readonly values: readonly (string | Buffer | null)[] }): void;
+  describe(message: { readonly type: 'P' }): void;
+  execute(message: Record<string, never>): void;
+  close(message: { readonly type: 'S'; readonly name: string }): void;
+  sync(): void;
+}
+
+/** A query on its way. */
+interface Passenger {
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly (string | Buffer | null)[];
+  readonly resolve: (answer: PostgresAnswer) => void;
+  readonly reject: (error: unknown) => void;
+  readonly rows: Record<string, unknown>[];
+  columns: readonly Column[] | undefined;
+  /** An answer that could not be read. */
+  failure?: unknown;
+}
+
+/** What a client's server knows by name. */
+interface Statements {
+  /** Those that were answered, with the columns of their answers. */
+  readonly known: Map<string, readonly Column[]>;
+  /** Those that failed, before or after they were parsed. */
+  readonly unsure: Set<string>;
+}
+const statementsOf = new WeakMap<ClientBase, Statements>();
+
+function takeStatements(client: ClientBase): Statements {
+  const statements = statementsOf.get(client) ?? { known: new Map(), unsure: new Set() };
+  statementsOf.set(client, statements);
+  return statements;
+}
+
+/**
+ * Queries that are sent in one turn of the event loop leave in one message and are answered in one: a packet, a wake-up
+ * and a flush for all of them, where pg's own queries have one each, also in its pipeline mode. The server runs them in
+ * their order and after a failure none of the rest (one Sync ends them all): so `begin` may leave with what follows it,
+ * and `commit` with what goes before it. A query that is skipped fails with the error of the one that failed.
+ *
+ * PostgreSQL documentation, "Message Flow", extended query and pipelining.
+ */
+export function createFlights(client: ClientBase, types: CustomTypesConfig): SendQuery {
+  const statements = takeStatements(client);
+  let waiting: Passenger[] = [];
+
+  function leave(): void {
+    const passengers = waiting;
+    waiting = [];
+    client.query(createFlight(passengers, statements, types));
+  }
+
+  return ({ name = '', text, values = [] }) =>
+    new Promise((resolve, reject) => {
+      const passenger = {
+        name,
+        text,
+        values: values.map((value) => utils.prepareValue(value)),
+        resolve,
+        reject,
+        rows: [],
+        columns: undefined,
+      };
+      if (waiting.length === 0) setImmediate(leave);
+      waiting.push(passenger);
+    });
+}
+
+/** What pg's client asks of a query that is not its own, as of a cursor. */
+function createFlight(passengers: readonly Passenger[], { known, unsure }: Statements, types: CustomTypesConfig) {
+  let answered = 0;
+  const current = (): Passenger => {
+    const passenger = passengers[answered];
+    if (passenger === undefined) throw new Error('PostgreSQL answered more queries than were sent');
+    return passenger;
+  };
+
+  function sendOne(wire: Wire, passenger: Passenger, parsed: Set<string>): void {
+    const { name, text, values } = passenger;
+    passenger.columns = known.get(name);
+    if (passenger.columns === undefined && !parsed.has(name)) {
+      if (unsure.has(name)) wire.close({ type: 'S', name });
+      wire.parse({ name, text });
+      if (name !== '') parsed.add(name);
+    }
+    wire.bind({ statement: name, values });
+    if (passenger.columns === undefined) wire.describe({ type: 'P' });
+    wire.execute({});
+  }
+
+  return {
+    submit(connection: unknown): void {
+      const wire = connection as Wire;
+      const parsed = new Set<string>();
+      wire.stream.cork();
+      for (const passenger of passengers) sendOne(wire, passenger, parsed);
+      wire.sync();
+      wire.stream.uncork();
+    },
+    handleRowDescription({ fields }: { readonly fields: readonly FieldDescription[] }): void {
+      current().columns = fields.map(({ name, dataTypeID }) => ({
+        name,
+        parse: types.getTypeParser(dataTypeID, 'text'),
+      }));
+    },
+    handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
+      const passenger = current();
+      try {
+        passenger.rows.push(parseRow(passenger.columns ?? [], fields));
+      } catch (error) {
+        passenger.failure ??= error;
+      }
+    },
+    handleCommandComplete({ text }: { readonly text: string }): void {
+      const { name, columns = [], rows, failure, resolve, reject } = current();
+      if (name !== '') known.set(name, columns);
+      unsure.delete(name);
+      answered += 1;
+      if (failure === undefined) resolve({ rows, ...parseCommand(text) });
+      else reject(failure);
+    },
+    handleReadyForQuery(): void {
+      // by now every query has been answered or has failed
+    },
+    handleError(error: Error): void {
+      const failed = passengers.slice(answered);
+      for (const { name } of failed.slice(0, 1)) {
+        known.delete(name);
+        if (name !== '') unsure.add(name);
+      }
+      for (const { reject } of failed) reject(error);
+    },
+  };
+}
+
+function parseRow(columns: readonly Column[], texts: readonly (string | null)[]): Record<string, unknown> {
+  const row: Record<string, unknown> = {};
+  for (const [index, { name, parse }] of columns.entries()) {
+    const text = texts[index];
+    row[name] = text === null || text === undefined ? null : parse(text);
+  }
+  return row;
+}
+
+/** `INSERT 0 5`, `UPDATE 3`, `SELECT 2`, `BEGIN`. */
+function parseCommand(text: string): { readonly command: string; readonly rowCount: number | undefined } {
+  const [command = '', ...counts] = text.split(' ');
+  const last = Number(counts.at(-1) ?? Number.NaN);
+  return { command, rowCount: Number.isNaN(last) ? undefined : last };
+}
