@@ -1,4 +1,4 @@
-import { randomBytes, randomFillSync } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 
 /** Where ids come from. They are made by the application, never by a database. */
 export interface Ids {
@@ -22,6 +22,16 @@ function createSystemIds(): Ids {
   const pool = Buffer.alloc(8 * 128);
   let used = pool.length;
 
+  /** So many random bytes, as hexadecimal digits. */
+  function random(bytes: 8 | 16): string {
+    if (used + bytes > pool.length) {
+      randomFillSync(pool);
+      used = 0;
+    }
+    used += bytes;
+    return pool.toString('hex', used - bytes, used);
+  }
+
   return {
     next() {
       const now = Date.now();
@@ -34,17 +44,12 @@ function createSystemIds(): Ids {
       } else {
         sequence += 1;
       }
-      if (used === pool.length) {
-        randomFillSync(pool);
-        used = 0;
-      }
       const time = lastMs.toString(16).padStart(12, '0');
-      const variant = (0x8 | ((pool[used] ?? 0) & 0x3)).toString(16);
-      const tail = pool.toString('hex', used, used + 8);
-      used += 8;
+      const tail = random(8);
+      const variant = (0x8 | (Number.parseInt(tail.charAt(0), 16) & 0x3)).toString(16);
       return `${time.slice(0, 8)}-${time.slice(8)}-7${sequence.toString(16).padStart(3, '0')}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
     },
-    hex32: () => randomBytes(16).toString('hex'),
+    hex32: () => random(16),
   };
 }
 

@@ -8,6 +8,7 @@ import { sealNewEvents } from './audit-sealer.ts';
 import type { AuditApi } from './audit-service.ts';
 import { createDenialRecorder } from './denial-recorder.ts';
 import { registerEventRoutes } from './event-routes.ts';
+import { findLastSeal } from './seal-store.ts';
 import { verifyChain } from './verify-chain.ts';
 
 export interface AuditDeps {
@@ -46,10 +47,19 @@ export function createAuditModule(deps: AuditDeps): AuditModule {
     return sealing;
   }
 
+  /** The newest event that this process was told of. */
+  let heard = '0';
+
+  async function sealRound(): Promise<void> {
+    timer = undefined;
+    await seal();
+    // some may not be settled yet (PostgreSQL), or came meanwhile
+    if (((await findLastSeal(database.read))?.position ?? '0') < heard) sealSoon();
+  }
+
   function sealSoon(): void {
     timer ??= setTimeout(() => {
-      timer = undefined;
-      seal().catch((error: unknown) => logger.error({ err: error }, 'the audit log could not be sealed'));
+      sealRound().catch((error: unknown) => logger.error({ err: error }, 'the audit log could not be sealed'));
     }, sealDelayMs).unref();
   }
 
@@ -73,7 +83,10 @@ export function createAuditModule(deps: AuditDeps): AuditModule {
       registerEventRoutes(app, deps);
     },
     async start() {
-      stopHearing = log.tail(sealSoon);
+      stopHearing = log.tail((events) => {
+        for (const { position } of events) if (position > heard) heard = position;
+        sealSoon();
+      });
       sealSoon(); // what a crash left unsealed
     },
     async stop() {

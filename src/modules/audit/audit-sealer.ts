@@ -30,5 +30,7 @@ export async function sealNewEvents({
     });
     if (!taken) return sealed;
     sealed += events.length;
+    // what came meanwhile waits for the next round, or a stream of events would be sealed one by one
+    if (events.length < batchSize) return sealed;
   }
 }

@@ -2,7 +2,6 @@ import type { TidemillEvent } from '#contracts/event-types';
 import type { StoredEvent } from '#contracts/events';
 import type { Database } from '../database/types.ts';
 import { type EventFilter, selectEvents, selectHead } from './events-table.ts';
-import { tailSettled } from './settled-tail.ts';
 
 /** The log of everything that happened, in the order of commits. */
 export interface EventLog {
@@ -10,8 +9,9 @@ export interface EventLog {
   /** Position of the newest event; '0' when there is none. */
   head(): Promise<string>;
   /**
-   * Hears new events after their commit, in order of position. Ephemeral: nothing is kept for a listener that is away;
-   * it lists from its last position when it comes back. Returns the way to stop.
+   * Hears new events of this process after their commit: a hint to look. On PostgreSQL units commit in another order than
+   * that of their positions, so a listener that keeps a position of its own lists from there, which shows an event once
+   * nothing can appear before it any more. Returns the way to stop.
    */
   tail(listener: (events: readonly TidemillEvent[]) => void): () => void;
 }
@@ -20,9 +20,6 @@ export function createEventLog(database: Database): EventLog {
   return {
     list: async (filter) => (await selectEvents(database.read, filter)).map(({ event }) => event),
     head: () => selectHead(database.read),
-    tail: (listener) =>
-      database.dialect === 'sqlite'
-        ? database.onEvents(listener) // one writer: commits are heard in the order of positions
-        : tailSettled(database, listener),
+    tail: (listener) => database.onEvents(listener),
   };
 }
