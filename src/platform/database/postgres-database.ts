@@ -157,6 +157,7 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   return {
     dialect: 'postgres',
     read,
+    longRead: read, // the server reads
     write<T>(context: WriteContext, work: (unit: Unit) => Promise<T>): Promise<T> {
       if (closed !== undefined) return Promise.reject(databaseErrors.DATABASE_CLOSED());
       const answer = attemptUntilDone(context, work);

@@ -13,7 +13,6 @@ export interface SqliteConnection extends DatabaseConnection {
 
 interface Prepared {
   readonly statement: Sqlite.Statement;
-  /** It takes rows out of a JSON text, whose escapes become characters then. */
   readonly readsJson: boolean;
 }
 
@@ -24,7 +23,7 @@ export function createSqliteConnection(raw: Sqlite.Database): SqliteConnection {
   function prepare(text: string): Prepared {
     const known = statements.get(text);
     if (known !== undefined) return known;
-    const made = { statement: raw.prepare(text), readsJson: text.includes('json_each(') };
+    const made = { statement: raw.prepare(text), readsJson: readsJson(text) };
     // The oldest goes first: a plain queue is enough, since what is used often comes back at once.
     if (statements.size === statementLimit) {
       const oldest = statements.keys().next().value;
@@ -60,7 +59,10 @@ export function createSqliteConnection(raw: Sqlite.Database): SqliteConnection {
   };
 }
 
-function hasHugeNumber(row: unknown): boolean {
+/** Whether a statement takes rows out of a JSON text, whose escapes become characters then. */
+export const readsJson = (text: string): boolean => text.includes('json_each(');
+
+export function hasHugeNumber(row: unknown): boolean {
   for (const value of Object.values(row as object))
     if (typeof value === 'number' && (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER)) return true;
   return false;

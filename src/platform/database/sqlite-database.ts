@@ -12,6 +12,7 @@ import { migrateSqlite } from './migrate-sqlite.ts';
 import type { DatabaseOptions } from './open-database.ts';
 import { backUpSqlite } from './sqlite-backup.ts';
 import { createSqliteConnection } from './sqlite-connection.ts';
+import { createSqliteThreads } from './sqlite-threads.ts';
 import { createSqliteWriter } from './sqlite-writer.ts';
 import type { Database, Reader } from './types.ts';
 
@@ -26,7 +27,7 @@ const mappedBytes = 2 ** 30;
 
 /**
  * SQLite in WAL mode: one connection writes, behind the writer queue; another, read-only, reads the last commit and
- * never waits for the writer. The file belongs to one process at a time, which a lock file beside it names.
+ * never waits for the writer; threads with a connection each read what takes long. The file belongs to one process at a time, which a lock file beside it names.
  */
 export async function openSqliteDatabase(options: DatabaseOptions): Promise<Database> {
   const file = resolve(options.url);
@@ -61,15 +62,22 @@ export async function openSqliteDatabase(options: DatabaseOptions): Promise<Data
     const readConnection = createSqliteConnection(rawReader);
     const reads = kysely((use) => use(readConnection));
     const read: Reader = { dialect: 'sqlite', query: <Tables>() => reads as unknown as Kysely<Tables> };
+    const threads = createSqliteThreads({ file, timeoutMs: busyTimeoutMs, mappedBytes }, readConnection);
+    const longReads = kysely((use) => use(threads.connection));
+    const longRead: Reader = { dialect: 'sqlite', query: <Tables>() => longReads as unknown as Kysely<Tables> };
 
     return {
       dialect: 'sqlite',
       read,
+      longRead,
       write: (context, work) => writer.write(context, work),
       onEvents: (listener) => listeners.add(listener),
       backupTo: (path) => backUpSqlite(file, path),
       close() {
-        closing ??= writer.close().then(letGo);
+        closing ??= writer
+          .close()
+          .then(() => threads.close())
+          .then(letGo);
         return closing;
       },
     };

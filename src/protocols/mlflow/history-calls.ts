@@ -47,7 +47,7 @@ export function historyCalls({ database, tracking }: MlflowDeps): readonly Mlflo
         const [timestampMs = 0, step = 0, value = 0, special = 0] = place ?? [];
         if (![timestampMs, step, special].every(Number.isSafeInteger))
           throw invalidParameter('Invalid page token, could not base64-decode');
-        const { pieces, size, next } = await tracking.metricHistoryText(database.read, {
+        const { pieces, size, next } = await tracking.metricHistoryText(database.longRead, {
           project,
           runId,
           key,
@@ -73,7 +73,7 @@ export function historyCalls({ database, tracking }: MlflowDeps): readonly Mlflo
         for (const runId of new Set(runIds)) {
           if (left <= 0) break;
           const of = { project, runId, key, limit: left, more: { run_id: runId } };
-          const { pieces, size } = await tracking.metricHistoryText(database.read, of);
+          const { pieces, size } = await tracking.metricHistoryText(database.longRead, of);
           if (size > 0 && histories.length > 0) histories.push(',');
           histories.push(...pieces);
           left -= size;
@@ -94,7 +94,7 @@ export function historyCalls({ database, tracking }: MlflowDeps): readonly Mlflo
         const steps = stepsOf(fields.integer('start_step'), fields.integer('end_step'));
         const metrics: object[] = [];
         for (const runId of runIds) {
-          const points = await tracking.sampleMetric(database.read, { project, runId, key, count, steps });
+          const points = await tracking.sampleMetric(database.longRead, { project, runId, key, count, steps });
           metrics.push(...points.map((point: Metric) => ({ ...toWireMetric(point), run_id: runId })));
         }
         return list('metrics', metrics);
