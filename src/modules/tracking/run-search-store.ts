@@ -204,23 +204,28 @@ const mostEstimates = 1000;
 const estimates = new WeakMap<Reader, Map<string, { readonly runs: number; uses: number }>>();
 
 /**
- * About how many runs there are in some experiments: what takes as long as a search is done once for many. It decides
- * only which way is taken to the same runs.
+ * About how many runs there are in some experiments: what takes as long as a search is done once for many, and no search
+ * waits for it again. It decides only which way is taken to the same runs.
  */
 export async function estimateRuns(reader: Reader, keys: readonly number[]): Promise<number> {
   const known = estimates.get(reader) ?? new Map<string, { readonly runs: number; uses: number }>();
   estimates.set(reader, known);
   const name = keys.join();
+  const count = async () => {
+    const { rows } = await sql<{ size: number }>`select count(*) as size from (
+      select 1 from tracking_runs where ${inExperiments(reader, keys)} limit ${mostCounted}) as found`.execute(
+      reader.query<TrackingTables>(),
+    );
+    const runs = rows[0]?.size ?? 0;
+    if (known.size >= mostEstimates) known.clear();
+    known.set(name, { runs, uses: 0 });
+    return runs;
+  };
   const estimate = known.get(name);
-  if (estimate !== undefined && (estimate.uses += 1) < usesOfEstimate) return estimate.runs;
-  const { rows } = await sql<{ size: number }>`select count(*) as size from (
-    select 1 from tracking_runs where ${inExperiments(reader, keys)} limit ${mostCounted}) as found`.execute(
-    reader.query<TrackingTables>(),
-  );
-  const runs = rows[0]?.size ?? 0;
-  if (known.size >= mostEstimates) known.clear();
-  known.set(name, { runs, uses: 0 });
-  return runs;
+  if (estimate === undefined) return await count();
+  estimate.uses += 1;
+  if (estimate.uses === usesOfEstimate) void count().catch(() => known.delete(name));
+  return estimate.runs;
 }
 
 /** Runs that are in no list: those under way, and the few that are too wide for one. */

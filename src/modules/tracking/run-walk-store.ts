@@ -20,9 +20,9 @@ import type { Lifecycle, TrackingTables } from './tracking-tables.ts';
 
 /*
  * Runs in the order of an index, which ends as soon as a page is full. An index has the order of one experiment, so each
- * experiment is walked for itself and the parts are merged: on SQLite one statement after the other, no further than the
- * page that is found so far reaches, on PostgreSQL by a lateral join in one. What is in no list is sorted and merged within the same statement: a run that is listed meanwhile
- * is seen once.
+ * experiment is walked for itself and the parts are merged: on SQLite a statement each, no further than the page that is
+ * found so far reaches, on PostgreSQL by a lateral join in one. What is in no list is sorted and merged within the same
+ * statement: a run that is listed meanwhile is seen once.
  */
 
 /** Stands for the experiment that is walked. */
@@ -30,6 +30,9 @@ const experimentSlot = { slot: 'experiment' };
 const lifecycleSlot = { slot: 'lifecycle' };
 /** And for what is last of a page that is full already: what comes after it need not be looked at. */
 const lastSlot = { slot: 'last' };
+
+/** Experiments that are walked at once on SQLite, at most. */
+const mostAtOnce = 8;
 
 interface Part {
   readonly experiment: RawBuilder<unknown>;
@@ -73,20 +76,23 @@ async function walkParts(
   const [experiment, lifecycle, last] = slots.map((slot) => sql`${slot}`) as [Slot, Slot, Slot];
   const template = body({ experiment, lifecycle, last }).compile(query);
   const farthest = search.terms[0]?.descending === true ? -Infinity : Infinity;
+  const walkOne = async ({ key, state, last }: { key: number; state: Lifecycle; last: number }) => {
+    const values = new Map<unknown, unknown>([
+      [experimentSlot, key],
+      [lifecycleSlot, state],
+      [lastSlot, last],
+    ]);
+    const parameters = template.parameters.map((value) => (values.has(value) ? values.get(value) : value));
+    return (await query.executeQuery<FoundRow>({ ...template, parameters })).rows;
+  };
+  const parts = search.keys.flatMap((key) => lifecycles.map((state) => ({ key, state })));
   let found: readonly FoundRow[] = [];
-  for (const key of search.keys)
-    for (const state of lifecycles) {
-      const values = new Map<unknown, unknown>([
-        [experimentSlot, key],
-        [lifecycleSlot, state],
-        [lastSlot, lastOf(found, search) ?? farthest],
-      ]);
-      const parameters = template.parameters.map((value) => (values.has(value) ? values.get(value) : value));
-      const { rows } = await query.executeQuery<FoundRow>({ ...template, parameters });
-      const merged =
-        found.length === 0 ? rows : [...found, ...rows].toSorted((a, b) => compareRows(search.terms, a, b));
-      found = merged.slice(0, search.limit);
-    }
+  // the first say how far the others need to look, and each time costs a way to the reader
+  for (let at = 0, size = 1; at < parts.length; at += size, size = Math.min(mostAtOnce, 2 * size)) {
+    const last = lastOf(found, search) ?? farthest;
+    const walked = await Promise.all(parts.slice(at, at + size).map((part) => walkOne({ ...part, last })));
+    found = [...found, ...walked.flat()].toSorted((a, b) => compareRows(search.terms, a, b)).slice(0, search.limit);
+  }
   return found;
 }
 

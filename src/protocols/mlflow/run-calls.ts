@@ -89,7 +89,7 @@ export function runCalls({ database, tracking }: MlflowDeps): readonly MlflowCal
       path: `${prefix}/search`,
       permission: 'read',
       handle: async ({ fields, project, reply }) => {
-        const { items, next } = await tracking.searchRunDocuments(database.read, {
+        const { items, next } = await tracking.searchRunDocuments(database.longRead, {
           project,
           experimentIds: fields.texts('experiment_ids'),
           filter: fields.text('filter'),
