@@ -64,7 +64,7 @@ interface SearchFields {
 
 export function registerTrackingRoutes(app: FastifyInstance, database: Database, api: TrackingApi): void {
   async function search(project: string, experimentIds: readonly string[] | undefined, query: SearchFields) {
-    const { items, next } = await api.searchRuns(database.read, {
+    const { items, next } = await api.searchRuns(database.longRead, {
       project,
       experimentIds,
       lifecycle: 'active',
@@ -106,7 +106,7 @@ export function registerTrackingRoutes(app: FastifyInstance, database: Database,
   );
 
   registerOperation(app, countTrackingRuns, async ({ query, context }, answer) => {
-    const count = await api.countRuns(database.read, {
+    const count = await api.countRuns(database.longRead, {
       project: context.project,
       experimentIds: parseIds(query.experiments),
       filter: query.filter,
