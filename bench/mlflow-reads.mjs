@@ -1,7 +1,8 @@
 // Reads of MLflow's API: requests a second, latency and processor time of Tidemill beside a real `mlflow server`, both with
-// their default settings on SQLite and the same rows, which are written by SQL (bench/support/seed-runs.mjs).
+// their default settings, on SQLite or PostgreSQL, and the same rows, which are written by SQL (bench/support/seed-runs.mjs).
 //   MLFLOW_VENV=<folder of a venv with mlflow> npm run build && node bench/mlflow-reads.mjs
 //     [--cases search10k,history10k] [--seconds 5] [--rounds 3] [--connections 8,1] [--json]
+//     [--postgres <postgresql://user@host:port, a server where databases may be made>]
 // Goals: search of 10,000 runs and a history of 10,000 points at 30 times MLflow's requests a second; 100,000 runs, the
 // shape of FastTrackML's benchmark and a million points sampled to 320: p99 under 100 ms. Cases whose name ends in `only`
 // are of Tidemill alone: MLflow takes minutes for some. MLflow's 40 ms stall on connections that are kept alive is hidden
@@ -12,10 +13,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import Sqlite from 'better-sqlite3';
 import { call } from './support/http.mjs';
 import { alternate, loadOptions, printRow, runLoad } from './support/load.mjs';
+import { createDatabases } from './support/postgres.mjs';
 import { seedHistory, seedMlflow, seedTidemill } from './support/seed-runs.mjs';
+import { openTarget } from './support/seed-target.mjs';
 import { startMlflow, startTidemill } from './support/servers.mjs';
 
 const self = fileURLToPath(import.meta.url);
@@ -88,12 +90,12 @@ async function ask({ base, name, ...options }) {
 }
 
 /** Waits until Tidemill has listed every run, which it does in its own time. */
-async function untilListed(file) {
+async function untilListed(place) {
   for (;;) {
-    const database = new Sqlite(file, { readonly: true });
-    const { n } = database.prepare("select count(*) as n from tracking_runs where listing = 'waiting'").get();
-    database.close();
-    if (n === 0) return;
+    const database = await openTarget(place);
+    const [{ n }] = await database.query("select count(*) as n from tracking_runs where listing = 'waiting'");
+    await database.close();
+    if (Number(n) === 0) return;
     await delay(1000);
   }
 }
@@ -105,6 +107,7 @@ async function compare() {
       seconds: { type: 'string', default: '5' },
       rounds: { type: 'string', default: '3' },
       connections: { type: 'string', default: '8,1' },
+      postgres: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   });
@@ -115,10 +118,11 @@ async function compare() {
   const folder = mkdtempSync(join(tmpdir(), 'tidemill-bench-'));
   const venv = names.some((name) => !cases[name].ours) ? process.env.MLFLOW_VENV : undefined;
   const servers = [];
+  const databases = values.postgres && (await createDatabases(values.postgres, ['tidemill_bench', 'mlflow_bench']));
   try {
     const shapes = new Set(names.map((name) => cases[name].shape));
     const histories = names.some((name) => cases[name].history);
-    servers.push(...(await seeded({ folder, venv, shapes, histories })));
+    servers.push(...(await seeded({ folder, venv, shapes, histories, urls: databases?.urls ?? [] })));
     const rows = [];
     for (const name of names)
       for (const connections of values.connections.split(',').map(Number))
@@ -135,30 +139,33 @@ async function compare() {
     if (values.json) console.log(JSON.stringify({ rows, cpus: cpus().length }, null, 2));
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
+    await databases?.drop();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
 /** Both servers with their rows: each makes its tables, is stopped, gets the rows by SQL and is started again. */
-async function seeded({ folder, venv, shapes, histories }) {
+async function seeded({ folder, venv, shapes, histories, urls: [ours, theirs] }) {
   const firstOf = new Map([
     [small, 0],
     [large, 1],
     [fast, 2],
   ]);
-  const fill = (server, file, seed) => {
-    for (const shape of shapes) seed(file, shape, { firstExperiment: firstOf.get(shape) });
+  const fill = async (server, place, seed) => {
+    for (const shape of shapes) await seed(place, shape, { firstExperiment: firstOf.get(shape) });
     if (!histories) return;
-    seedHistory(file, server, idOf('a', 0), 1_000_000);
-    seedHistory(file, server, idOf('a', 1), 10_000);
+    await seedHistory(place, server, idOf('a', 0), 1_000_000);
+    await seedHistory(place, server, idOf('a', 1), 10_000);
   };
-  await (await startTidemill({ folder })).stop();
-  const file = join(folder, 'home/tidemill.db');
-  fill('tidemill', file, seedTidemill);
-  const ours = await startTidemill({ folder });
-  await untilListed(file);
-  if (venv === undefined) return [ours];
-  await (await startMlflow({ folder, venv })).stop();
-  fill('mlflow', join(folder, 'mlflow.db'), seedMlflow);
-  return [ours, await startMlflow({ folder, venv })];
+  const tidemill = () => startTidemill({ folder, args: ours ? ['--database-url', ours] : [] });
+  const mlflow = () => startMlflow({ folder, venv, ...(theirs && { store: theirs }) });
+  await (await tidemill()).stop();
+  const place = ours ?? join(folder, 'home/tidemill.db');
+  await fill('tidemill', place, seedTidemill);
+  const started = await tidemill();
+  await untilListed(place);
+  if (venv === undefined) return [started];
+  await (await mlflow()).stop();
+  await fill('mlflow', theirs ?? join(folder, 'mlflow.db'), seedMlflow);
+  return [started, await mlflow()];
 }

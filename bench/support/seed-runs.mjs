@@ -1,5 +1,5 @@
 // Fills the databases of both servers with the same runs by SQL: through the API, MLflow would take the better part of an hour.
-import Sqlite from 'better-sqlite3';
+import { openTarget } from './seed-target.mjs';
 
 const startMs = Date.UTC(2026, 0, 1);
 
@@ -35,114 +35,130 @@ export function* runsOf({ experiments, runs, metrics, params, tags, prefix = 'a'
     }
 }
 
-function fill(file, work) {
-  const database = new Sqlite(file);
-  database.pragma('journal_mode = wal');
-  database.pragma('synchronous = off');
-  database.pragma('foreign_keys = off');
-  database.transaction(() => work(database))();
-  database.close();
+async function fill(place, work) {
+  const target = await openTarget(place);
+  await work(target);
+  await target.close();
 }
 
-/** Into Tidemill's database while no server has it open; `experimentIds` are made as needed, 0 is there. */
-export function seedTidemill(file, shape, { firstExperiment = 0 } = {}) {
-  fill(file, (database) => {
-    const key = (n) =>
-      database
-        .prepare('select experiment_key as k from tracking_experiments where project = ? and experiment_id = ?')
-        .get('default', n)?.k;
-    const keys = [];
-    for (let n = 0; n < shape.experiments; n += 1) {
-      const id = firstExperiment + n;
-      if (key(id) === undefined)
-        database
-          .prepare(
-            `insert into tracking_experiments (experiment_key, project, experiment_id, name, artifact_location, lifecycle, created_ms, updated_ms)
-             values ((select max(experiment_key) + 1 from tracking_experiments), 'default', ?, ?, ?, 'active', 1, 1)`,
-          )
-          .run(id, `experiment ${id}`, `mlflow-artifacts:/${id}`);
-      keys.push(key(id));
+/** Into Tidemill's database while no server has it open; experiments are made as needed, 0 is there. */
+export async function seedTidemill(place, shape, { firstExperiment = 0 } = {}) {
+  await fill(place, async ({ query, insert }) => {
+    const known = await query('select experiment_key as key, experiment_id as id from tracking_experiments');
+    const keyOf = new Map(known.map(({ id, key }) => [Number(id), Number(key)]));
+    for (let n = firstExperiment; n < firstExperiment + shape.experiments; n += 1) {
+      if (keyOf.has(n)) continue;
+      const key = Math.max(...keyOf.values()) + 1;
+      keyOf.set(n, key);
+      await insert('tracking_experiments', {
+        experiment_key: key,
+        project: 'default',
+        experiment_id: n,
+        name: `experiment ${n}`,
+        artifact_location: `mlflow-artifacts:/${n}`,
+        lifecycle: 'active',
+        created_ms: 1,
+        updated_ms: 1,
+      });
     }
-    const run = database.prepare(
-      `insert into tracking_runs (run_id, project, experiment_key, name, status, user_id, start_ms, end_ms, lifecycle, artifact_uri, created_by)
-       values (?, 'default', ?, ?, ?, 'ann', ?, ?, 'active', ?, 'user:local')`,
-    );
-    const metric = database.prepare('insert into tracking_latest_metrics values (?, ?, ?, ?, ?, 0)');
-    const point = database.prepare('insert into tracking_metrics values (?, ?, ?, ?, ?, 0)');
-    const param = database.prepare('insert into tracking_params values (?, ?, ?)');
-    const tag = database.prepare('insert into tracking_run_tags values (?, ?, ?)');
     for (const one of runsOf(shape)) {
-      run.run(one.id, keys[one.experiment], one.name, one.status, one.startMs, one.startMs + 1000, `x/${one.id}`);
+      await insert('tracking_runs', {
+        run_id: one.id,
+        project: 'default',
+        experiment_key: keyOf.get(firstExperiment + one.experiment),
+        name: one.name,
+        status: one.status,
+        user_id: 'ann',
+        start_ms: one.startMs,
+        end_ms: one.startMs + 1000,
+        lifecycle: 'active',
+        artifact_uri: `x/${one.id}`,
+        created_by: 'user:local',
+      });
       for (const [name, value] of one.metrics) {
-        metric.run(one.id, name, one.startMs, 1, value);
-        if (shape.history) point.run(one.id, name, one.startMs, 1, value);
+        const point = tidemillPoint(one.id, name, one.startMs, 1, value);
+        await insert('tracking_latest_metrics', point);
+        if (shape.history) await insert('tracking_metrics', point);
       }
-      for (const [name, value] of one.params) param.run(one.id, name, value);
-      for (const [name, value] of [['mlflow.runName', one.name], ...one.tags]) tag.run(one.id, name, value);
+      for (const [name, value] of one.params)
+        await insert('tracking_params', { run_id: one.id, param_key: name, param_value: value });
+      for (const [name, value] of [['mlflow.runName', one.name], ...one.tags])
+        await insert('tracking_run_tags', { run_id: one.id, tag_key: name, tag_value: value });
     }
   });
 }
 
+const tidemillPoint = (run_id, metric_key, timestamp_ms, step, value) => ({
+  run_id,
+  metric_key,
+  timestamp_ms,
+  step,
+  value,
+  special: 0,
+});
+
+const falseIn = (place) => (/^postgres/.test(place) ? false : 0);
+
 /** Into MLflow's database of the newest version. */
-export function seedMlflow(file, shape, { firstExperiment = 0 } = {}) {
-  fill(file, (database) => {
-    for (let n = 0; n < shape.experiments; n += 1)
-      database
-        .prepare(
-          `insert or ignore into experiments (experiment_id, name, artifact_location, lifecycle_stage, creation_time, last_update_time, workspace)
-           values (?, ?, ?, 'active', 1, 1, 'default')`,
-        )
-        .run(firstExperiment + n, `experiment ${firstExperiment + n}`, `mlflow-artifacts:/${firstExperiment + n}`);
-    const run = database.prepare(
-      `insert into runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, end_time, source_version, lifecycle_stage, artifact_uri, experiment_id)
-       values (?, ?, 'UNKNOWN', '', '', 'ann', ?, ?, ?, '', 'active', ?, ?)`,
-    );
-    const metric = database.prepare(
-      'insert into latest_metrics (key, value, timestamp, step, is_nan, run_uuid) values (?, ?, ?, 1, 0, ?)',
-    );
-    const point = database.prepare(
-      'insert into metrics (key, value, timestamp, run_uuid, step, is_nan) values (?, ?, ?, ?, 1, 0)',
-    );
-    const param = database.prepare('insert into params (key, value, run_uuid) values (?, ?, ?)');
-    const tag = database.prepare('insert into tags (key, value, run_uuid) values (?, ?, ?)');
+export async function seedMlflow(place, shape, { firstExperiment = 0 } = {}) {
+  const no = falseIn(place);
+  await fill(place, async ({ query, insert }) => {
+    const known = new Set((await query('select experiment_id as id from experiments')).map(({ id }) => Number(id)));
+    for (let n = firstExperiment; n < firstExperiment + shape.experiments; n += 1)
+      if (!known.has(n))
+        await insert('experiments', {
+          experiment_id: n,
+          name: `experiment ${n}`,
+          artifact_location: `mlflow-artifacts:/${n}`,
+          lifecycle_stage: 'active',
+          creation_time: 1,
+          last_update_time: 1,
+          workspace: 'default',
+        });
     for (const one of runsOf(shape)) {
-      run.run(
-        one.id,
-        one.name,
-        one.status,
-        one.startMs,
-        one.startMs + 1000,
-        `mlflow-artifacts:/x/${one.id}`,
-        firstExperiment + one.experiment,
-      );
-      for (const [name, value] of one.metrics) {
-        metric.run(name, value, one.startMs, one.id);
-        point.run(name, value, one.startMs, one.id);
+      await insert('runs', {
+        run_uuid: one.id,
+        name: one.name,
+        source_type: 'UNKNOWN',
+        source_name: '',
+        entry_point_name: '',
+        user_id: 'ann',
+        status: one.status,
+        start_time: one.startMs,
+        end_time: one.startMs + 1000,
+        source_version: '',
+        lifecycle_stage: 'active',
+        artifact_uri: `mlflow-artifacts:/x/${one.id}`,
+        experiment_id: firstExperiment + one.experiment,
+      });
+      for (const [key, value] of one.metrics) {
+        const point = { key, value, timestamp: one.startMs, step: 1, is_nan: no, run_uuid: one.id };
+        await insert('latest_metrics', point);
+        await insert('metrics', point);
       }
-      for (const [name, value] of one.params) param.run(name, value, one.id);
-      for (const [name, value] of [['mlflow.runName', one.name], ...one.tags]) tag.run(name, value, one.id);
+      for (const [key, value] of one.params) await insert('params', { key, value, run_uuid: one.id });
+      for (const [key, value] of [['mlflow.runName', one.name], ...one.tags])
+        await insert('tags', { key, value, run_uuid: one.id });
     }
   });
 }
 
 /** The points of one metric `h` of a run: value and step by step, a second apart. */
-export function seedHistory(file, server, runId, points) {
-  fill(file, (database) => {
-    const insert =
-      server === 'tidemill'
-        ? database.prepare("insert into tracking_metrics values (?, 'h', ?, ?, ?, 0)")
-        : database.prepare(
-            "insert into metrics (run_uuid, key, timestamp, step, value, is_nan) values (?, 'h', ?, ?, ?, 0)",
-          );
-    for (let step = 0; step < points; step += 1) insert.run(runId, startMs + step * 1000, step, chance(step, 9));
-    const last = [runId, startMs + (points - 1) * 1000, points - 1, chance(points - 1, 9)];
-    if (server === 'tidemill')
-      database.prepare("insert into tracking_latest_metrics values (?, 'h', ?, ?, ?, 0)").run(...last);
-    else
-      database
-        .prepare(
-          "insert into latest_metrics (run_uuid, key, timestamp, step, value, is_nan) values (?, 'h', ?, ?, ?, 0)",
-        )
-        .run(...last);
+export async function seedHistory(place, server, runId, points) {
+  const no = falseIn(place);
+  await fill(place, async ({ insert }) => {
+    for (let step = 0; step < points; step += 1) {
+      const [at, value] = [startMs + step * 1000, chance(step, 9)];
+      const isLast = step === points - 1;
+      if (server === 'tidemill') {
+        const point = tidemillPoint(runId, 'h', at, step, value);
+        await insert('tracking_metrics', point);
+        if (isLast) await insert('tracking_latest_metrics', point);
+      } else {
+        const point = { run_uuid: runId, key: 'h', timestamp: at, step, value, is_nan: no };
+        await insert('metrics', point);
+        if (isLast) await insert('latest_metrics', point);
+      }
+    }
   });
 }
