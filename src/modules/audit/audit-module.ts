@@ -49,6 +49,7 @@ export function createAuditModule(deps: AuditDeps): AuditModule {
 
   /** The newest event that this process was told of. */
   let heard = '0';
+  let stopped = false;
 
   async function sealRound(): Promise<void> {
     timer = undefined;
@@ -58,6 +59,7 @@ export function createAuditModule(deps: AuditDeps): AuditModule {
   }
 
   function sealSoon(): void {
+    if (stopped) return;
     timer ??= setTimeout(() => {
       sealRound().catch((error: unknown) => logger.error({ err: error }, 'the audit log could not be sealed'));
     }, sealDelayMs).unref();
@@ -83,6 +85,7 @@ export function createAuditModule(deps: AuditDeps): AuditModule {
       registerEventRoutes(app, deps);
     },
     async start() {
+      stopped = false;
       stopHearing = log.tail((events) => {
         for (const { position } of events) if (position > heard) heard = position;
         sealSoon();
@@ -90,6 +93,7 @@ export function createAuditModule(deps: AuditDeps): AuditModule {
       sealSoon(); // what a crash left unsealed
     },
     async stop() {
+      stopped = true;
       stopHearing?.();
       await denials.flush();
       clearTimeout(timer);

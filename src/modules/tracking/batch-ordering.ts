@@ -13,6 +13,9 @@ export interface BatchOrdering {
   stop(): Promise<void>;
 }
 
+/** SQLSTATE unique_violation: of a point that was logged twice. */
+const isThere = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === '23505';
+
 /**
  * Puts the waiting points of runs in order, one run after the other and in units of their own: nobody's log call waits
  * for it, and on PostgreSQL two of them would conflict. It counts what this process was handed, since a look at the table
@@ -42,8 +45,11 @@ export function createBatchOrdering({ database, logger }: Pick<TrackingDeps, 'da
     for (const runId of due) {
       if (stopped) return;
       due.delete(runId);
-      await order(runId, { distinct: true })
-        .catch(() => order(runId))
+      await order(runId, { distinct: database.dialect === 'postgres' })
+        .catch((error: unknown) => {
+          if (!isThere(error)) throw error;
+          return order(runId);
+        })
         .catch((err: unknown) => logger.error({ err, runId }, 'waiting points of a run could not be put in order'));
     }
   }

@@ -127,7 +127,7 @@ export function createLoggingService({
       metrics.forEach((metric, index) => requireMetric(metric, nameOf('metrics', metrics, index)));
       const params = (input.params ?? []).map((param, index, all) => toParam(param, nameOf('params', all, index)));
       const tags = (input.tags ?? []).map((tag, index, all) => toRunTag(tag, nameOf('tags', all, index)));
-      touched(runId);
+      unit.afterCommit(() => touched(runId));
       await unit.assume(isOpenRun({ project: input.project, runId }), async () => {
         await takeRun(unit, input, touched);
       });

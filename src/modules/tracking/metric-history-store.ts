@@ -17,6 +17,8 @@ export interface HistoryPosition {
 export interface HistoryPage {
   readonly limit?: number | undefined;
   readonly after?: HistoryPosition | undefined;
+  /** The last place of a page. */
+  readonly upTo?: HistoryPosition | undefined;
   readonly offset?: number | undefined;
 }
 
@@ -37,13 +39,14 @@ function selectPoints(
   reader: Reader,
   runId: string,
   key: string,
-  { limit = Number.MAX_SAFE_INTEGER, after, offset = 0 }: HistoryPage,
+  { limit = Number.MAX_SAFE_INTEGER, after, upTo, offset = 0 }: HistoryPage,
   waits = true,
 ): RawBuilder<Point> {
-  const later = () =>
-    after === undefined
+  const compare = (operator: '>' | '<=', place: HistoryPosition | undefined) =>
+    place === undefined
       ? sql`1 = 1`
-      : sql`(${columns}) > (${after.timestampMs}, ${after.step}, ${after.value}, ${after.special})`;
+      : sql`(${columns}) ${sql.raw(operator)} (${place.timestampMs}, ${place.step}, ${place.value}, ${place.special})`;
+  const later = () => sql`${compare('>', after)} and ${compare('<=', upTo)}`;
   const inOrder = sql`order by timestamp_ms, step, value, special limit ${limit} offset ${offset}`;
   const ordered = sql<Point>`select ${columns} from tracking_metrics
     where tracking_metrics.run_id = ${runId} and tracking_metrics.metric_key = ${key} and ${later()}`;
@@ -105,7 +108,15 @@ export async function printHistory(
   const { limit, after } = page;
   const members = JSON.stringify(more).slice(1, -1);
   const [begin, end] = [`{"key":${JSON.stringify(key)},"value":`, members === '' ? '}' : `,${members}}`];
-  const points = selectPoints(reader, runId, key, { limit, after }, await anyWaits(reader, runId));
+  // before the points, and these up to there, however many: one that is logged meanwhile must not move the page's end
+  const next = limit === undefined ? undefined : await findPageEnd(reader, runId, key, { limit, after });
+  const points = selectPoints(
+    reader,
+    runId,
+    key,
+    { limit: next === undefined ? limit : undefined, after, upTo: next },
+    await anyWaits(reader, runId),
+  );
   const between = `${end},${begin}`;
   const all =
     reader.dialect === 'sqlite'
@@ -118,14 +129,19 @@ export async function printHistory(
   if (found === undefined || found.points === null) return { pieces: [], size: 0 };
   const { size } = found;
   const printed = reader.dialect === 'sqlite' ? found.points : printPoints(found.points, between);
-  const text = { pieces: [Buffer.from(begin), printed, Buffer.from(end)], size };
-  if (limit === undefined || size < limit) return text;
+  return { pieces: [Buffer.from(begin), printed, Buffer.from(end)], size, ...(next !== undefined && { next }) };
+}
+
+/** The last place of a page that others follow. */
+async function findPageEnd(
+  reader: Reader,
+  runId: string,
+  key: string,
+  { limit, after }: { readonly limit: number; readonly after: HistoryPosition | undefined },
+): Promise<HistoryPosition | undefined> {
   const [last, following] = await readPoints(reader, runId, key, { limit: 2, after, offset: limit - 1 });
-  if (last === undefined || following === undefined) return text;
-  return {
-    ...text,
-    next: { timestampMs: last.timestamp_ms, step: last.step, value: last.value, special: last.special },
-  };
+  if (last === undefined || following === undefined) return undefined;
+  return { timestampMs: last.timestamp_ms, step: last.step, value: last.value, special: last.special };
 }
 
 /** Points as PostgreSQL packs them (value, timestamp, step and special, in network byte order), printed as SQLite does. */

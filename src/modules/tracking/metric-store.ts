@@ -16,12 +16,14 @@ const rowToMetric = (row: MetricRow): Metric => ({
   step: row.step,
 });
 
+interface InsertedMetrics {
+  readonly written: Promise<unknown>;
+  /** How many of the points wait. */
+  readonly waiting: number;
+}
+
 /** Adds points to a run's history (exact duplicates once) and moves its latest points on. */
-export function insertMetrics(
-  unit: Unit,
-  runId: string,
-  metrics: readonly Metric[],
-): { readonly written: Promise<unknown> /** How many of the points wait. */; readonly waiting: number } {
+export function insertMetrics(unit: Unit, runId: string, metrics: readonly Metric[]): InsertedMetrics {
   const groups = groupPoints(metrics);
   const [wide, narrow] = [groups.filter(isWide), groups.filter((group) => !isWide(group))];
   // One row a key: PostgreSQL refuses to update a row twice in one statement.

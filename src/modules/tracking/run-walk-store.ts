@@ -27,7 +27,6 @@ import type { Lifecycle, TrackingTables } from './tracking-tables.ts';
 
 /** Stands for the experiment that is walked. */
 const experimentSlot = { slot: 'experiment' };
-const lifecycleSlot = { slot: 'lifecycle' };
 /** And for what is last of a page that is full already: what comes after it need not be looked at. */
 const lastSlot = { slot: 'last' };
 
@@ -45,7 +44,7 @@ export async function walkRuns(reader: Reader, search: RunSearch, walk: Walk): P
   if (walk.along === 'start')
     return walkParts(reader, search, (part) => alongStart(reader, search, part, walk.descending));
   // Runs without the metric come last: they are looked for only when those with it do not fill the page, all over again,
-  // so that all of a page is read at one instant.
+  // so that a run that gets or loses it meanwhile is seen once.
   if (search.after?.[0]?.zone !== 2) {
     const rows = await walkParts(reader, search, (part) => alongMetric(reader, search, part, walk, false));
     const filled = rows.length === search.limit && rows.at(-1)?.['z0'] !== 2;
@@ -72,25 +71,24 @@ async function walkParts(
       order by ${orderOf(reader, search.terms)} limit ${search.limit}`.execute(query);
     return rows;
   }
-  const slots = [experimentSlot, lifecycleSlot, lastSlot] as const;
-  const [experiment, lifecycle, last] = slots.map((slot) => sql`${slot}`) as [Slot, Slot, Slot];
-  const template = body({ experiment, lifecycle, last }).compile(query);
+  const [experiment, last] = [experimentSlot, lastSlot].map((slot) => sql`${slot}`) as [Slot, Slot];
+  // both in one statement: a run that is deleted or restored meanwhile is seen once
+  const bodies = lifecycles.map((lifecycle) => body({ experiment, lifecycle: sql`${lifecycle}`, last }));
+  const template = (bodies.length === 1 && bodies[0] ? bodies[0] : merged(bodies, reader, search)).compile(query);
   const farthest = search.terms[0]?.descending === true ? -Infinity : Infinity;
-  const walkOne = async ({ key, state, last }: { key: number; state: Lifecycle; last: number }) => {
+  const walkOne = async (key: number, farthestYet: number) => {
     const values = new Map<unknown, unknown>([
       [experimentSlot, key],
-      [lifecycleSlot, state],
-      [lastSlot, last],
+      [lastSlot, farthestYet],
     ]);
     const parameters = template.parameters.map((value) => (values.has(value) ? values.get(value) : value));
     return (await query.executeQuery<FoundRow>({ ...template, parameters })).rows;
   };
-  const parts = search.keys.flatMap((key) => lifecycles.map((state) => ({ key, state })));
   let found: readonly FoundRow[] = [];
   // the first say how far the others need to look, and each time costs a way to the reader
-  for (let at = 0, size = 1; at < parts.length; at += size, size = Math.min(mostAtOnce, 2 * size)) {
-    const last = lastOf(found, search) ?? farthest;
-    const walked = await Promise.all(parts.slice(at, at + size).map((part) => walkOne({ ...part, last })));
+  for (let at = 0, size = 1; at < search.keys.length; at += size, size = Math.min(mostAtOnce, 2 * size)) {
+    const farthestYet = lastOf(found, search) ?? farthest;
+    const walked = await Promise.all(search.keys.slice(at, at + size).map((key) => walkOne(key, farthestYet)));
     found = [...found, ...walked.flat()].toSorted((a, b) => compareRows(search.terms, a, b)).slice(0, search.limit);
   }
   return found;
@@ -161,11 +159,15 @@ function alongMetric(
     ...(withMissing && own.length === 0 ? [ofMissing(reader, search, part, walk, others)] : []),
     selectSorted(reader, search, sql`tracking_runs.experiment_key = ${part.experiment} and ${isWaitingOrWide}`),
   ];
-  return sql<FoundRow>`select * from (${sql.join(
+  return merged(parts, reader, search);
+}
+
+/** What several statements find, in the order of the search. */
+const merged = (parts: readonly RawBuilder<unknown>[], reader: Reader, search: RunSearch): RawBuilder<FoundRow> =>
+  sql<FoundRow>`select * from (${sql.join(
     parts.map((one, index) => sql`select * from (${one}) as ${sql.ref(`p${index}`)}`),
     sql` union all `,
   )}) as found order by ${orderOf(reader, search.terms)} limit ${search.limit}`;
-}
 
 const listedColumns = (zone: number) => sql`walk.run_id, ${sql.lit(zone)} as z0, -walk.falling as v0, 0 as z1,
   -walk.before_ms as v1, 0 as z2, walk.run_id as v2`;

@@ -20,7 +20,7 @@ const names = async () =>
 const insert = (name: string) => CompiledQuery.raw('insert into items (name) values ($1)', [name]);
 const look = CompiledQuery.raw('select items.name from items');
 
-const connect = () => createPostgresConnection(createFlights(client, createPostgresTypes()));
+const connect = () => createPostgresConnection(createFlights(client, createPostgresTypes()).send);
 const named = (name: string, sql: string, ...parameters: unknown[]) => ({
   ...CompiledQuery.raw(sql, parameters),
   name,
@@ -68,9 +68,10 @@ test('a named query is parsed once for a client, also when it failed before or s
     { rows: [{ name: 'b' }], numAffectedRows: 1n },
   ]);
   await expect(connection.executeQuery(put('a'))).rejects.toMatchObject({ code: '23505' });
-  await expect(connection.executeQuery(named('bad', 'select nothing'))).rejects.toMatchObject({ code: '42703' });
+  await expect(connect().executeQuery(named('bad', 'select nothing'))).rejects.toMatchObject({ code: '42703' });
   // the message that would close it is skipped with all that follows a failure
-  const skipped = [insert('a'), put('d')].map((query) => connection.executeQuery(query));
+  const again = connect();
+  const skipped = [insert('a'), put('d')].map((query) => again.executeQuery(query));
   for (const outcome of await Promise.allSettled(skipped)) expect(outcome.status).toBe('rejected');
   expect((await connect().executeQuery(put('d'))).rows).toEqual([{ name: 'd' }]);
   expect((await connect().executeQuery(named('bad', 'select 1 as one'))).rows).toEqual([{ one: 1 }]);
@@ -85,6 +86,9 @@ test('values come as they went, and one that would lose digits is refused', asyn
   expect(rows).toEqual([
     { t: 'é', i: 2 ** 53 - 1, f: 0.1, b: true, y: Buffer.from([0, 255]), n: null, l: ['a"', 'b'] },
   ]);
+  expect(await connection.executeQuery(CompiledQuery.raw('-- nothing'))).toEqual({ rows: [] });
+  const copy = CompiledQuery.raw('copy items from stdin');
+  await expect(connect().executeQuery(copy)).rejects.toMatchObject({ code: '57014' });
   const unsafe = CompiledQuery.raw('select 9007199254740993::bigint as i');
   await expect(connection.executeQuery(unsafe)).rejects.toMatchObject({ code: 'INTEGER_UNSAFE' });
 });

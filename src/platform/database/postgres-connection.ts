@@ -9,8 +9,6 @@ const int8 = 20;
 const numeric = 1700;
 /** SQLSTATE read_only_sql_transaction. */
 const readOnlyTransaction = '25006';
-/** SQLSTATE in_failed_sql_transaction. */
-const abortedTransaction = '25P02';
 /** character_not_in_repertoire, untranslatable_character: of JavaScript's texts PostgreSQL refuses those with U+0000. */
 const refusedTexts: ReadonlySet<string> = new Set(['22021', '22P05']);
 /** invalid_text_representation: of the JSON that we write, PostgreSQL refuses halves of surrogate pairs alone. */
@@ -49,27 +47,15 @@ const connectionTexts = /^(Connection terminated|Client has encountered a connec
 
 /** The pool behind Kysely's interface: each query takes a client of its own. */
 export function createPostgresPoolConnection(pool: Pool): DatabaseConnection {
-  return createConnection(async (query) => {
+  return createPostgresConnection(async (query) => {
     if (pool.ending) throw databaseErrors.DATABASE_CLOSED();
     const { rows, command, rowCount } = await pool.query<Record<string, unknown>>(query);
     return { rows, command, rowCount: rowCount ?? undefined };
   });
 }
 
-/** One client in a transaction behind Kysely's interface. */
-export function createPostgresConnection(sendQuery: SendQuery): DatabaseConnection {
-  let failure: unknown;
-  /** What fails because a query before it did is told as that one: it says what happened, and whether to run again. */
-  return createConnection((query) =>
-    sendQuery(query).catch((error: unknown) => {
-      if (error instanceof DatabaseError && error.code === abortedTransaction) throw failure ?? error;
-      failure ??= error;
-      throw error;
-    }),
-  );
-}
-
-function createConnection(send: SendQuery): DatabaseConnection {
+/** What sends queries behind Kysely's interface. */
+export function createPostgresConnection(send: SendQuery): DatabaseConnection {
   return {
     async executeQuery<R>({ sql, parameters, name }: NamedQuery): Promise<QueryResult<R>> {
       const config = { text: sql, values: [...parameters], ...(name !== undefined && { name }) };

@@ -13,7 +13,7 @@ import {
   createPostgresPoolConnection,
   createPostgresTypes,
 } from './postgres-connection.ts';
-import { createFlights } from './postgres-flight.ts';
+import { createFlights, type SendQuery } from './postgres-flight.ts';
 import { acquirePostgresLock } from './postgres-lock.ts';
 import type { Database, Reader, Unit, WriteContext } from './types.ts';
 import { doWork, openUnit, type UnitParts } from './unit-handle.ts';
@@ -67,7 +67,11 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   });
   const readPool = new Pool({ ...base, max: readers, options: `-c default_transaction_read_only=on ${neverCompile}` });
   // An idle connection that breaks is replaced at the next use, which reports its own error when the server is gone.
-  for (const pool of [writePool, readPool]) pool.on('error', () => undefined);
+  // One that breaks inside a unit fails its queries; the event besides would end the process.
+  for (const pool of [writePool, readPool]) {
+    pool.on('error', () => undefined);
+    pool.on('connect', (client) => client.on('error', () => undefined));
+  }
   const inFlight = new Set<Promise<unknown>>();
   let closed: Promise<void> | undefined;
 
@@ -99,24 +103,21 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
     const client = await writePool.connect().catch((error: unknown) => {
       throw asUnavailable(error);
     });
-    const sendQuery = createFlights(client, types);
-    const opened = openUnit(parts, context, createPostgresConnection(sendQuery), manner);
-    const begun = sendQuery({ name: 'begin', text: 'begin isolation level serializable' });
-    begun.catch(() => undefined);
+    const flights = createFlights(client, types);
+    const opened = openUnit(parts, context, createPostgresConnection(flights.send), manner);
+    const begun = flights.send({ name: 'begin', text: 'begin isolation level serializable' });
+    begun.catch(() => undefined); // then nothing else leaves, and whatever was sent hears of it
     let broken: Error | undefined;
     let value: T;
     try {
       value = await doWork(opened.unit, work);
       await opened.nothingFailed();
       opened.end();
-      const [{ command }] = await Promise.all([
-        sendQuery({ name: 'commit', text: 'commit' }),
-        ...opened.writesWithCommit,
-      ]);
-      if (command !== 'COMMIT') throw new Error('the unit went on after a query that failed: nothing is committed');
+      await commit(flights.send, opened.writesWithCommit);
     } catch (error) {
       opened.end();
-      await sendQuery({ text: 'rollback' }).catch((failure: unknown) => {
+      flights.ground(error instanceof Error ? error : new Error(String(error)));
+      await client.query('rollback').catch((failure: unknown) => {
         broken = failure instanceof Error ? failure : new Error(String(failure));
       });
       if (opened.assumedWrongly()) return assumedWrongly;
@@ -176,6 +177,23 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
       return closed;
     },
   };
+}
+
+/** Ends a transaction; a write that failed is told before the commit that was skipped because of it. */
+async function commit(send: SendQuery, writes: readonly Promise<unknown>[]): Promise<void> {
+  const committed = send({ name: 'commit', text: 'commit' });
+  committed.catch(() => undefined);
+  const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected');
+  if (failed === undefined) return void (await committed);
+  const { reason } = failed as PromiseRejectedResult;
+  await committed.then(
+    () => {
+      throw new Error('the unit is committed, but not all of a write that was to go with it', { cause: reason });
+    },
+    () => {
+      throw reason;
+    },
+  );
 }
 
 /** The first SQLSTATE among these, also when a store has put its own error around it. */

@@ -33,6 +33,7 @@ interface Wire {
   execute(message: Record<string, never>): void;
   close(message: { readonly type: 'S'; readonly name: string }): void;
   sync(): void;
+  sendCopyFail(reason: string): void;
 }
 
 /** A query on its way. */
@@ -45,7 +46,7 @@ interface Passenger {
   readonly rows: Record<string, unknown>[];
   columns: readonly Column[] | undefined;
   /** An answer that could not be read. */
-  failure?: unknown;
+  failure?: Error;
 }
 
 /** What a client's server knows by name. */
@@ -63,42 +64,58 @@ function takeStatements(client: ClientBase): Statements {
   return statements;
 }
 
+/** What one client is sent in one transaction. */
+export interface Flights {
+  readonly send: SendQuery;
+  /** From now on nothing leaves: what waits, and what would come, fails with this error, as after a query that failed. */
+  ground(error: Error): void;
+}
+
+/** The first failure of a transaction: after it nothing may leave, or it would run outside. */
+interface Ground {
+  failure?: Error;
+}
+
 /**
  * Queries that are sent in one turn of the event loop leave in one message and are answered in one: a packet, a wake-up
  * and a flush for all of them, where pg's own queries have one each, also in its pipeline mode. The server runs them in
  * their order and after a failure none of the rest (one Sync ends them all): so `begin` may leave with what follows it,
- * and `commit` with what goes before it. A query that is skipped fails with the error of the one that failed.
+ * and `commit` with what goes before it. A query that is skipped, or comes later, fails with the error of the one that failed.
  *
  * PostgreSQL documentation, "Message Flow", extended query and pipelining.
  */
-export function createFlights(client: ClientBase, types: CustomTypesConfig): SendQuery {
+export function createFlights(client: ClientBase, types: CustomTypesConfig): Flights {
   const statements = takeStatements(client);
+  const ground: Ground = {};
   let waiting: Passenger[] = [];
 
   function leave(): void {
     const passengers = waiting;
     waiting = [];
-    client.query(createFlight(passengers, statements, types));
+    client.query(createFlight(passengers, statements, types, ground));
   }
 
-  return ({ name = '', text, values = [] }) =>
-    new Promise((resolve, reject) => {
-      const passenger = {
-        name,
-        text,
-        values: values.map((value) => utils.prepareValue(value)),
-        resolve,
-        reject,
-        rows: [],
-        columns: undefined,
-      };
-      if (waiting.length === 0) setImmediate(leave);
-      waiting.push(passenger);
-    });
+  return {
+    send: ({ name = '', text, values = [] }) =>
+      new Promise((resolve, reject) => {
+        const prepared = values.map((value) => utils.prepareValue(value));
+        if (waiting.length === 0) setImmediate(leave);
+        waiting.push({ name, text, values: prepared, resolve, reject, rows: [], columns: undefined });
+      }),
+    ground(error) {
+      ground.failure ??= error;
+    },
+  };
 }
 
 /** What pg's client asks of a query that is not its own, as of a cursor. */
-function createFlight(passengers: readonly Passenger[], { known, unsure }: Statements, types: CustomTypesConfig) {
+function createFlight(
+  passengers: readonly Passenger[],
+  { known, unsure }: Statements,
+  types: CustomTypesConfig,
+  ground: Ground,
+) {
+  let left = false;
   let answered = 0;
   const current = (): Passenger => {
     const passenger = passengers[answered];
@@ -120,13 +137,20 @@ function createFlight(passengers: readonly Passenger[], { known, unsure }: State
   }
 
   return {
-    submit(connection: unknown): void {
+    /** An error that is returned comes to `handleError`. */
+    submit(connection: unknown): Error | undefined {
+      if (ground.failure !== undefined) return ground.failure;
+      left = true;
       const wire = connection as Wire;
       const parsed = new Set<string>();
       wire.stream.cork();
-      for (const passenger of passengers) sendOne(wire, passenger, parsed);
-      wire.sync();
-      wire.stream.uncork();
+      try {
+        for (const passenger of passengers) sendOne(wire, passenger, parsed);
+        wire.sync();
+      } finally {
+        wire.stream.uncork();
+      }
+      return undefined;
     },
     handleRowDescription({ fields }: { readonly fields: readonly FieldDescription[] }): void {
       current().columns = fields.map(({ name, dataTypeID }) => ({
@@ -139,7 +163,7 @@ function createFlight(passengers: readonly Passenger[], { known, unsure }: State
       try {
         passenger.rows.push(parseRow(passenger.columns ?? [], fields));
       } catch (error) {
-        passenger.failure ??= error;
+        passenger.failure ??= error instanceof Error ? error : new Error(String(error));
       }
     },
     handleCommandComplete({ text }: { readonly text: string }): void {
@@ -147,17 +171,34 @@ function createFlight(passengers: readonly Passenger[], { known, unsure }: State
       if (name !== '') known.set(name, columns);
       unsure.delete(name);
       answered += 1;
-      if (failure === undefined) resolve({ rows, ...parseCommand(text) });
-      else reject(failure);
+      if (failure === undefined) return resolve({ rows, ...parseCommand(text) });
+      ground.failure ??= failure;
+      reject(failure);
+    },
+    handleEmptyQuery(): void {
+      const { resolve } = current();
+      answered += 1;
+      resolve({ rows: [], command: '', rowCount: undefined });
+    },
+    /** `copy … from stdin`: nobody has anything to give. */
+    handleCopyInResponse(connection: unknown): void {
+      const wire = connection as Wire;
+      wire.sendCopyFail('units do not copy');
+      wire.sync(); // the one that is under way was overread
+    },
+    handleCopyData(): void {
+      // `copy … to stdout`: nobody listens
     },
     handleReadyForQuery(): void {
       // by now every query has been answered or has failed
     },
     handleError(error: Error): void {
+      ground.failure ??= error;
       const failed = passengers.slice(answered);
-      for (const { name } of failed.slice(0, 1)) {
-        known.delete(name);
-        if (name !== '') unsure.add(name);
+      const [first] = failed;
+      if (left && first !== undefined && first.name !== '') {
+        known.delete(first.name);
+        unsure.add(first.name);
       }
       for (const { reject } of failed) reject(error);
     },

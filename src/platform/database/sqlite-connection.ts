@@ -62,7 +62,7 @@ export function createSqliteConnection(raw: Sqlite.Database): SqliteConnection {
 /** Whether a statement takes rows out of a JSON text, whose escapes become characters then. */
 export const readsJson = (text: string): boolean => text.includes('json_each(');
 
-export function hasHugeNumber(row: unknown): boolean {
+function hasHugeNumber(row: unknown): boolean {
   for (const value of Object.values(row as object))
     if (typeof value === 'number' && (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER)) return true;
   return false;

@@ -25,6 +25,9 @@ const busyTimeoutMs = 5000;
  */
 const mappedBytes = 2 ** 30;
 
+/** What of the log is kept between two uses of it. */
+const mostLogBytes = 64 * 2 ** 20;
+
 /**
  * SQLite in WAL mode: one connection writes, behind the writer queue; another, read-only, reads the last commit and
  * never waits for the writer; threads with a connection each read what takes long. The file belongs to one process at a time, which a lock file beside it names.
@@ -46,6 +49,7 @@ export async function openSqliteDatabase(options: DatabaseOptions): Promise<Data
     raw.pragma(`synchronous = ${options.durability === 'off' ? 'off' : 'full'}`);
     raw.pragma('foreign_keys = on');
     raw.pragma('temp_store = memory');
+    raw.pragma(`journal_size_limit = ${mostLogBytes}`);
     migrateSqlite(raw, { file, folder: options.migrations, nowMs: options.clock.nowMs() });
 
     const rawReader = new Sqlite(file, { timeout: busyTimeoutMs, readonly: true, fileMustExist: true });
@@ -62,7 +66,9 @@ export async function openSqliteDatabase(options: DatabaseOptions): Promise<Data
     const readConnection = createSqliteConnection(rawReader);
     const reads = kysely((use) => use(readConnection));
     const read: Reader = { dialect: 'sqlite', query: <Tables>() => reads as unknown as Kysely<Tables> };
-    const threads = createSqliteThreads({ file, timeoutMs: busyTimeoutMs, mappedBytes }, readConnection);
+    const threads = createSqliteThreads({ file, timeoutMs: busyTimeoutMs, mappedBytes }, readConnection, () => {
+      if (!raw.inTransaction) raw.pragma('wal_checkpoint(passive)');
+    });
     const longReads = kysely((use) => use(threads.connection));
     const longRead: Reader = { dialect: 'sqlite', query: <Tables>() => longReads as unknown as Kysely<Tables> };
 

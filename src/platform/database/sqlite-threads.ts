@@ -3,10 +3,10 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
 import { databaseErrors } from './database-errors.ts';
-import { hasHugeNumber, readsJson } from './sqlite-connection.ts';
+import { readsJson } from './sqlite-connection.ts';
 import { refuseNul } from './storable-text.ts';
 
-/** One core is left to the thread that answers requests. */
+/** Each takes some megabytes once it was needed. */
 const mostThreads = Math.max(1, Math.min(4, availableParallelism()));
 
 /**
@@ -24,9 +24,20 @@ const program = `
     if (!statements.has(text)) statements.set(text, database.prepare(text));
     return statements.get(text);
   }
+  const isHuge = (value) => typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER;
+  const isUnsafe = (value) => typeof value === 'bigint' && !Number.isSafeInteger(Number(value));
+  const some = (rows, is) => rows.some((row) => Object.values(row).some(is));
+  // a number that large may be a sound double, or an integer that has lost digits
+  function losesDigits(statement, parameters) {
+    const exact = statement.safeIntegers(true).all(parameters);
+    statement.safeIntegers(false);
+    return some(exact, isUnsafe);
+  }
   parentPort.on('message', ({ id, sql, parameters }) => {
     try {
-      const rows = prepare(sql).all(parameters);
+      const statement = prepare(sql);
+      const rows = statement.all(parameters);
+      if (some(rows, isHuge) && losesDigits(statement, parameters)) throw new Error('told by the other reader');
       // bytes change hands: a copy of a megabyte costs more than all the rest of its way
       const bytes = rows.flatMap((row) => Object.values(row).filter(Buffer.isBuffer));
       parentPort.postMessage({ id, rows }, bytes.map(({ buffer }) => buffer));
@@ -35,6 +46,9 @@ const program = `
     }
   });
 `;
+
+/** How often readers pause, for the time of a checkpoint. */
+const pauseEveryMs = 1000;
 
 interface ThreadOptions {
   readonly file: string;
@@ -60,9 +74,30 @@ export interface SqliteThreads {
  * Read-only connections in threads of their own, behind Kysely's interface: for reads that take milliseconds, which would
  * hold up whatever else the process does. A thread starts when the others are busy, and keeps no process alive.
  */
-export function createSqliteThreads(options: ThreadOptions, fallback: DatabaseConnection): SqliteThreads {
+export function createSqliteThreads(
+  options: ThreadOptions,
+  fallback: DatabaseConnection,
+  checkpoint: () => void,
+): SqliteThreads {
   let threads: readonly Thread[] = [];
   let closed = false;
+  const isClosed = () => closed;
+  const reading = new Set<Promise<unknown>>();
+  let nextPauseMs = performance.now() + pauseEveryMs;
+  let pause: Promise<unknown> = Promise.resolve();
+
+  /** From time to time all wait until none reads: as long as one does, the log of the writer cannot begin anew, and grows. */
+  function pauseIfDue(): Promise<unknown> {
+    const nowMs = performance.now();
+    if (nowMs >= nextPauseMs) {
+      nextPauseMs = nowMs + pauseEveryMs;
+      pause = Promise.all(reading)
+        .then(() => new Promise((resolve) => setImmediate(resolve))) // no unit is under way then
+        .then(checkpoint)
+        .catch(() => undefined); // closed meanwhile
+    }
+    return pause;
+  }
 
   function takeThread(): Thread {
     const [idlest] = threads.toSorted((a, b) => a.waiting - b.waiting);
@@ -77,11 +112,15 @@ export function createSqliteThreads(options: ThreadOptions, fallback: DatabaseCo
   return {
     connection: {
       async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-        if (closed) throw databaseErrors.DATABASE_CLOSED();
+        if (isClosed()) throw databaseErrors.DATABASE_CLOSED();
+        await pauseIfDue();
         refuseNul(query.parameters, readsJson(query.sql));
-        const rows = await takeThread().ask(query.sql, query.parameters);
-        if (rows === undefined || rows.some(hasHugeNumber)) return await fallback.executeQuery<R>(query);
-        return { rows: rows as unknown as R[] };
+        const asked = takeThread().ask(query.sql, query.parameters);
+        reading.add(asked);
+        const rows = await asked.finally(() => reading.delete(asked));
+        if (rows !== undefined) return { rows: rows as unknown as R[] };
+        if (isClosed()) throw databaseErrors.DATABASE_CLOSED();
+        return await fallback.executeQuery<R>(query);
       },
       streamQuery: (...args) => fallback.streamQuery(...args),
     },
@@ -118,7 +157,10 @@ function startThread(options: ThreadOptions, onEnd: () => void): Thread {
     if (waiting.size === 0) worker.unref();
     answer?.(rows);
   });
-  worker.on('error', end);
+  worker.on('error', (error) => {
+    process.emitWarning(error);
+    end();
+  });
   worker.on('exit', end);
 
   return {

@@ -5,7 +5,7 @@ import { type AppendEvent, prepareEvent } from '../events/append-event.ts';
 import type { Ids } from '../ids.ts';
 import { databaseErrors } from './database-errors.ts';
 import type { createKyselyFactory } from './kysely-handle.ts';
-import type { Database, Unit, WriteContext } from './types.ts';
+import type { Assumption, Database, Reader, Unit, WriteContext } from './types.ts';
 
 /** What both databases need to make units. */
 export interface UnitParts {
@@ -65,37 +65,43 @@ export function openUnit(
   };
 
   const withCommit = (...writes: readonly Promise<unknown>[]): void => {
+    for (const write of writes) write.catch((error: unknown) => failures.push(error));
     if (!open) throw databaseErrors.UNIT_CLOSED();
     writesWithCommit.push(...writes);
-    for (const write of writes) write.catch((error: unknown) => failures.push(error));
   };
 
-  const withContext = (its: WriteContext): Unit => ({
+  const reader: Reader = {
     dialect: parts.dialect,
-    context: its,
-    nowMs,
-    newId: () => parts.ids.next(),
     query<Tables>() {
       handle ??= parts.kysely(provideConnection);
       return handle as unknown as Kysely<Tables>;
     },
+  };
+
+  async function assume(assumption: Assumption, otherwise: () => Promise<void>): Promise<void> {
+    if (!insists) {
+      if (!(await assumption.ask(reader))) await otherwise();
+      return;
+    }
+    const insisted = assumption.insist(reader).catch((error: unknown) => {
+      assumedWrongly ||= error instanceof Error && 'code' in error && error.code === divisionByZero;
+      throw error;
+    });
+    withCommit(insisted);
+  }
+
+  const withContext = (its: WriteContext): Unit => ({
+    ...reader,
+    context: its,
+    nowMs,
+    newId: () => parts.ids.next(),
     async emit(event) {
       const prepared = prepareEvent(event, its, parts.ids.next(), nowMs);
       const position = await provideConnection((one) => parts.appendEvent(one, prepared));
       const { dataText: _, depth: __, ...fields } = prepared;
       events.push({ position, ...fields } as TidemillEvent);
     },
-    async assume(assumption, otherwise) {
-      if (!insists) {
-        if (!(await assumption.ask(this))) await otherwise();
-        return;
-      }
-      const insisted = assumption.insist(this).catch((error: unknown) => {
-        assumedWrongly ||= error instanceof Error && 'code' in error && error.code === divisionByZero;
-        throw error;
-      });
-      withCommit(insisted);
-    },
+    assume,
     withCommit,
     becauseOf: ({ cause, causeDepth }) => withContext({ actor: its.actor, cause, causeDepth }),
     afterCommit(hint) {
