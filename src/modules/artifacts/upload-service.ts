@@ -22,6 +22,12 @@ const mostParts = 10_000;
 const idleMs = 24 * 3_600_000;
 const groupsAtOnce = 500;
 
+/** A part as whoever completes an upload names it. */
+export interface NamedPart {
+  readonly number: number;
+  readonly etag: string | undefined;
+}
+
 /**
  * Files that arrive in parts, each part on its own and in any order:
  *
@@ -53,10 +59,7 @@ export interface UploadsApi {
     source: AsyncIterable<Uint8Array>,
   ): Promise<Piece>;
   /** The whole as a blob, which nothing holds yet; those that ask at once wait for one. UPLOAD_PARTS_WRONG. */
-  join(
-    upload: Upload,
-    named: readonly { readonly number: number; readonly etag: string | undefined }[],
-  ): Promise<BlobInfo>;
+  join(upload: Upload, named: readonly NamedPart[]): Promise<BlobInfo>;
   /** Once the blob is held. UPLOAD_NOT_FOUND when it was ended meanwhile. */
   complete(unit: Unit, uploadId: string): Promise<void>;
   /** Forgets an upload that is open; another is left alone. */
@@ -173,11 +176,7 @@ async function* counting(source: AsyncIterable<Uint8Array>, room: PartRoom): Asy
 const sizeOf = (parts: readonly Piece[]): number => parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 
 /** Every announced part is there, and is the one that the client means. */
-function requireAll(
-  upload: Upload,
-  parts: readonly Piece[],
-  named: readonly { readonly number: number; readonly etag: string | undefined }[],
-): void {
+function requireAll(upload: Upload, parts: readonly Piece[], named: readonly NamedPart[]): void {
   const wrong = artifactErrors.UPLOAD_PARTS_WRONG;
   const arrived = new Map(parts.map((part) => [part.number, part]));
   if (named.length !== upload.partCount)

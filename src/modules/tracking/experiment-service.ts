@@ -4,7 +4,7 @@ import {
   findExperimentRow,
   findExperimentRowByName,
   insertExperiment,
-  listActiveExperimentIds,
+  listActiveExperiments,
   listExperimentRows,
   nextExperimentNumbers,
   toExperiments,
@@ -176,7 +176,7 @@ export function createExperimentService(): ExperimentService {
     },
 
     async activeExperimentIds(reader, project) {
-      const ids = await listActiveExperimentIds(reader, project);
+      const ids = (await listActiveExperiments(reader, project)).map((row) => row.experiment_id);
       if (ids.includes(defaultExperimentId)) return ids.map(String);
       const [row] = await listExperimentRows(reader, project, [defaultExperimentId]);
       return (row === undefined ? [defaultExperimentId, ...ids] : ids).map(String); // without a row it is there

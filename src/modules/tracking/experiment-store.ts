@@ -120,26 +120,18 @@ export async function leaveProject(unit: Unit, experimentKey: number): Promise<v
     .execute();
 }
 
-export async function listActiveExperimentKeys(reader: Reader, project: string): Promise<number[]> {
-  const rows = await reader
+/** Of a project's active experiments the keys and ids. */
+export function listActiveExperiments(
+  reader: Reader,
+  project: string,
+): Promise<Pick<ExperimentRow, 'experiment_key' | 'experiment_id'>[]> {
+  return reader
     .query<TrackingTables>()
     .selectFrom('tracking_experiments')
-    .select('tracking_experiments.experiment_key')
+    .select(['tracking_experiments.experiment_key', 'tracking_experiments.experiment_id'])
     .where('tracking_experiments.project', '=', project)
     .where('tracking_experiments.lifecycle', '=', 'active')
     .execute();
-  return rows.map((row) => row.experiment_key);
-}
-
-export async function listActiveExperimentIds(reader: Reader, project: string): Promise<number[]> {
-  const rows = await reader
-    .query<TrackingTables>()
-    .selectFrom('tracking_experiments')
-    .select('tracking_experiments.experiment_id')
-    .where('tracking_experiments.project', '=', project)
-    .where('tracking_experiments.lifecycle', '=', 'active')
-    .execute();
-  return rows.map((row) => row.experiment_id);
 }
 
 /** The numbers that the next experiment of a project takes: none twice, also when the one that had it was purged. */

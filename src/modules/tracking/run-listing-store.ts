@@ -178,9 +178,8 @@ export async function listListedRuns(
 export async function unlistExperiment(unit: Unit, experimentKey: number): Promise<void> {
   const query = unit.query<TrackingTables>();
   await sql`delete from tracking_run_documents where run_id in (
-    select tracking_runs.run_id from tracking_runs where tracking_runs.experiment_key = ${experimentKey})`.execute(
-    query,
-  );
+    select tracking_runs.run_id from tracking_runs
+    where tracking_runs.experiment_key = ${experimentKey} and tracking_runs.listing = 'listed')`.execute(query);
   await sql`delete from tracking_listed_metrics where experiment_key = ${experimentKey}`.execute(query);
   await sql`delete from tracking_listed_texts where experiment_key = ${experimentKey}`.execute(query);
   await query

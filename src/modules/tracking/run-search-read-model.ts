@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
 import { listRows } from '#platform/sql';
 import { parseExperimentId } from './experiment-service.ts';
-import { listActiveExperimentKeys, listExperimentRows } from './experiment-store.ts';
+import { listActiveExperiments, listExperimentRows } from './experiment-store.ts';
 import { toRunDocument } from './run-document.ts';
 import { listRunDocuments } from './run-listing-store.ts';
 import {
@@ -70,9 +70,11 @@ export interface RunWithDocument {
 const few = 1500;
 
 async function keysOf(reader: Reader, { project, experimentIds }: RunQuery): Promise<number[]> {
-  if (experimentIds === undefined) return listActiveExperimentKeys(reader, project);
-  const ids = [...new Set(experimentIds)].flatMap((id) => parseExperimentId(id) ?? []);
-  return (await listExperimentRows(reader, project, ids)).map((row) => row.experiment_key);
+  const ids = experimentIds && [...new Set(experimentIds)].flatMap((id) => parseExperimentId(id) ?? []);
+  const rows = await (ids === undefined
+    ? listActiveExperiments(reader, project)
+    : listExperimentRows(reader, project, ids));
+  return rows.map((row) => row.experiment_key);
 }
 
 /** The comparison that leaves fewest of the listed runs, when these are few. */

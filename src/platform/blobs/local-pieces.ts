@@ -7,7 +7,7 @@ import { openPieceGroup, type PieceGroup } from './piece-group.ts';
 const groupPattern = /^[A-Za-z0-9-]{1,64}$/;
 
 /**
- * `<folder>/<group>/` as in piece-group.ts. Pieces are not synced: the blob that they become is. So that a power cut
+ * `<folder>/<group>/` as in piece-places.ts. Pieces are not synced: the blob that they become is. So that a power cut
  * cannot put other bytes into it, the etag begins with the CRC-32 of the piece, which `join` finds again.
  */
 export function createLocalPieces(

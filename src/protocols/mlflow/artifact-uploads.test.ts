@@ -79,11 +79,14 @@ describeDatabases("MLflow's multipart uploads and signed URLs", (open) => {
       for (const { url, part_number } of credentials)
         parts.push({ part_number, etag: (await put(url, Buffer.alloc(1_000, part_number + round))).etag });
       const complete = () => end('complete', path, { upload_id, parts });
-      let isOver = false;
+      let [isOver, underWay] = [false, 0];
       const first = complete().finally(() => (isOver = true));
       const again = [];
       while (!isOver) {
-        again.push(complete());
+        if (underWay < 8) {
+          underWay += 1; // no more of them: the first would wait for connections behind ever more
+          again.push(complete().finally(() => (underWay -= 1)));
+        }
         await new Promise((resolve) => setImmediate(resolve));
       }
       for (const answer of await Promise.all([first, ...again])) expect(answer).toEqual({ status: 200, body: {} });

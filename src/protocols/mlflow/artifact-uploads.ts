@@ -1,4 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { NamedPart, Upload } from '#modules/artifacts';
+import type { Reader, WriteContext } from '#platform/database';
 import { announcedBytes, receiveBody, registerRawRoute } from '#platform/http';
 import { trimSlashes } from '#platform/url-text';
 import { artifactProxy, requireSoundPath } from './artifact-calls.ts';
@@ -31,24 +33,7 @@ const isOfSomething = (path: string): boolean => /^\d+\//.test(path) || path.inc
  * token, and completes it. Our own `uploads/:id` tells a client that was cut off what has arrived.
  */
 export function artifactUploadCalls(deps: MlflowDeps): readonly MlflowCall[] {
-  const { database, uploads, tracking, artifacts } = deps;
-
-  async function credentialsFor(
-    request: FastifyRequest,
-    upload: { readonly id: string; readonly project: string; readonly partCount: number },
-    parts: readonly number[],
-  ) {
-    const base = `${apiAddress(request, upload.project)}${artifactProxy}/mpu/parts/${upload.id}`;
-    const credentials: object[] = [];
-    for (const number of parts) {
-      const what = partSubject(upload.project, upload.id, String(number));
-      const signed = await deps.signer.sign(what, partLifeMs(upload.partCount));
-      const query = new URLSearchParams({ ...signed }).toString();
-      credentials.push({ url: `${base}/${number}?${query}`, part_number: number, headers: {} });
-    }
-    return credentials;
-  }
-
+  const { database, uploads } = deps;
   return [
     {
       method: 'POST',
@@ -65,8 +50,7 @@ export function artifactUploadCalls(deps: MlflowDeps): readonly MlflowCall[] {
         if (!isOfSomething(path)) return sendMlflowError(reply, 'NOT_IMPLEMENTED', noMultipart);
         const partCount = fields.integer('num_parts') ?? 1;
         const upload = await database.write(context.write, (unit) => uploads.begin(unit, { project, path, partCount }));
-        const numbers = Array.from({ length: partCount }, (_, index) => index + 1);
-        return { upload_id: upload.id, credentials: await credentialsFor(request, upload, numbers) };
+        return { upload_id: upload.id, credentials: await credentialsFor(deps, request, upload, partNumbers(upload)) };
       },
     },
     {
@@ -75,22 +59,7 @@ export function artifactUploadCalls(deps: MlflowDeps): readonly MlflowCall[] {
       permission: 'write',
       handle: async ({ params, project, request }) => {
         const upload = await uploads.get(database.read, project, params['uploadId'] ?? '');
-        const parts = await uploads.parts(database.read, upload.id);
-        const arrived = new Set(parts.map((part) => part.number));
-        const missing = Array.from({ length: upload.partCount }, (_, index) => index + 1).filter(
-          (number) => !arrived.has(number),
-        );
-        return {
-          upload_id: upload.id,
-          path: upload.path,
-          state: upload.state,
-          parts: parts.map((part) => ({
-            part_number: part.number,
-            etag: `"${part.etag}"`,
-            size_bytes: part.sizeBytes,
-          })),
-          credentials: upload.state === 'open' ? await credentialsFor(request, upload, missing) : [],
-        };
+        return await describeUpload(deps, request, upload);
       },
     },
     {
@@ -102,27 +71,7 @@ export function artifactUploadCalls(deps: MlflowDeps): readonly MlflowCall[] {
         const upload = await uploads.get(database.read, project, fields.requiredName('upload_id'));
         if (upload.path !== path) throw invalidParameter(`The upload ${upload.id} is of another file than ${path}`);
         if (upload.state === 'completed') return {}; // the answer to the first request was lost
-        const named = fields.requiredMessages('parts').map((part) => ({
-          number: part.requiredInteger('part_number'),
-          etag: part.text('etag'),
-        }));
-        const stored = await uploads.join(upload, named).catch(async (error: unknown) => {
-          // the parts go when a twin of this request has completed the upload
-          if ((await uploads.get(database.read, project, upload.id)).state === 'completed') return undefined;
-          throw error;
-        });
-        if (stored === undefined) return {};
-        // held and there before it counts as completed: whoever is told to try again goes through all of it again
-        await database.write(context.write, async (unit) => {
-          await uploads.get(unit, project, upload.id); // it may have been aborted meanwhile
-          await tracking.putArtifact(unit, { project, path, ...stored });
-        });
-        await artifacts.assertStored(stored.sha256);
-        await database.write(context.write, async (unit) => {
-          const now = await uploads.get(unit, project, upload.id);
-          if (now.state !== 'completed') await uploads.complete(unit, upload.id); // else a twin of this request was first
-        });
-        await uploads.dropParts(upload.id);
+        await completeUpload(deps, context.write, upload, namedParts(fields));
         return {};
       },
     },
@@ -138,6 +87,74 @@ export function artifactUploadCalls(deps: MlflowDeps): readonly MlflowCall[] {
       },
     },
   ];
+}
+
+const partNumbers = ({ partCount }: Upload): readonly number[] =>
+  Array.from({ length: partCount }, (_, index) => index + 1);
+
+/** Where these parts are put. */
+async function credentialsFor(
+  { signer }: Pick<MlflowDeps, 'signer'>,
+  request: FastifyRequest,
+  { id, project, partCount }: Upload,
+  numbers: readonly number[],
+): Promise<readonly object[]> {
+  const base = `${apiAddress(request, project)}${artifactProxy}/mpu/parts/${id}`;
+  const credentials: object[] = [];
+  for (const number of numbers) {
+    const signed = await signer.sign(partSubject(project, id, String(number)), partLifeMs(partCount));
+    const query = new URLSearchParams({ ...signed }).toString();
+    credentials.push({ url: `${base}/${number}?${query}`, part_number: number, headers: {} });
+  }
+  return credentials;
+}
+
+/** What has arrived, and where the rest is put. */
+async function describeUpload(deps: MlflowDeps, request: FastifyRequest, upload: Upload): Promise<object> {
+  const { database, uploads } = deps;
+  const parts = await uploads.parts(database.read, upload.id);
+  const arrived = new Set(parts.map((part) => part.number));
+  const missing = partNumbers(upload).filter((number) => !arrived.has(number));
+  return {
+    upload_id: upload.id,
+    path: upload.path,
+    state: upload.state,
+    parts: parts.map((part) => ({ part_number: part.number, etag: `"${part.etag}"`, size_bytes: part.sizeBytes })),
+    credentials: upload.state === 'open' ? await credentialsFor(deps, request, upload, missing) : [],
+  };
+}
+
+const namedParts = (fields: WireFields): readonly NamedPart[] =>
+  fields
+    .requiredMessages('parts')
+    .map((part) => ({ number: part.requiredInteger('part_number'), etag: part.text('etag') }));
+
+/** Makes the parts an artifact. A twin of the request may be first at any moment of it. */
+async function completeUpload(
+  { database, uploads, tracking, artifacts }: MlflowDeps,
+  write: WriteContext,
+  upload: Upload,
+  named: readonly NamedPart[],
+): Promise<void> {
+  const { id, project, path } = upload;
+  /** UPLOAD_NOT_FOUND when it was aborted meanwhile. */
+  const isCompleted = async (reader: Reader) => (await uploads.get(reader, project, id)).state === 'completed';
+
+  const stored = await uploads.join(upload, named).catch(async (error: unknown) => {
+    if (await isCompleted(database.read)) return undefined; // the parts went with it
+    throw error;
+  });
+  if (stored === undefined) return;
+  // held and there before it counts as completed: whoever is told to try again goes through all of it again
+  await database.write(write, async (unit) => {
+    await uploads.get(unit, project, id); // it may have been aborted
+    await tracking.putArtifact(unit, { project, path, ...stored });
+  });
+  await artifacts.assertStored(stored.sha256);
+  await database.write(write, async (unit) => {
+    if (!(await isCompleted(unit))) await uploads.complete(unit, id);
+  });
+  await uploads.dropParts(id);
 }
 
 const partSubject = (project: string, uploadId: string, number: string): readonly string[] => [
