@@ -46,6 +46,11 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./nouns/model.ts')).model,
   },
   {
+    noun: 'prompt',
+    summary: 'list and show prompts, their versions and aliases',
+    load: async () => (await import('./nouns/prompt.ts')).prompt,
+  },
+  {
     noun: 'promotion',
     summary: 'list and show promotions',
     load: async () => (await import('./nouns/promotion.ts')).promotion,
