@@ -6,18 +6,16 @@ import type { TrackingApi } from '#modules/tracking';
 import type { Reader } from '#platform/database';
 import type { AppError } from '#platform/errors';
 import { registerRawRoute, type Sensitive } from '#platform/http';
+import { dress } from './dress.ts';
 import { experimentPage, experimentsPage } from './experiment-page.ts';
-import { html } from './html.ts';
+import { type Html, html } from './html.ts';
 import { loggedModelPage, modelPage, modelsPage, versionPage } from './model-pages.ts';
 import { countIn, layout, textIn } from './parts.ts';
-import { type Paths, pathsOf } from './paths.ts';
+import { type Paths, pathsOf, withQuery } from './paths.ts';
 import { promptPage, promptVersionPage } from './prompt-pages.ts';
 import { runPage } from './run-page.ts';
+import { placeIn, signInPage } from './sign-in.ts';
 import { tracePage, tracesPage } from './trace-pages.ts';
-
-/** No script at all, nothing from elsewhere; forms ask this server alone. */
-const securityPolicy =
-  "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 interface Asked {
   readonly paths: Paths;
@@ -43,9 +41,9 @@ const ofProject = (path: string | undefined, reply: FastifyReply): FastifyReply 
   path === undefined ? undefined : reply.redirect(path, 302);
 
 /**
- * The pages of experiments, runs, models and prompts: what the links lead to that MLflow's clients print (ui/open-link.js). Plain HTML
- * made here, so that a run of any size opens at once and without a script. A browser that is asked for a token may give it as
- * the password of its own dialog.
+ * The pages of experiments, runs, models and prompts: what the links lead to that MLflow's clients print (ui/open-link.js).
+ * Plain HTML made here, so that a run of any size opens at once and without a script. Who must say who they are is shown the
+ * form for a token in the page's place.
  */
 export function registerRecords(app: FastifyInstance, deps: RecordDeps): void {
   const { reader, tracking, traces } = deps;
@@ -184,15 +182,7 @@ function registerRegistryPages(deps: RecordDeps, page: AddPage): void {
   }
 }
 
-const dress = (reply: FastifyReply): FastifyReply =>
-  reply
-    .type('text/html; charset=utf-8')
-    .header('content-security-policy', securityPolicy)
-    .header('x-content-type-options', 'nosniff')
-    .header('referrer-policy', 'no-referrer')
-    .header('cache-control', 'no-store');
-
-const problemPage = (paths: Paths, title: string, text: string): string =>
+const problemPage = (paths: Paths, title: string, text: string | Html): string =>
   layout(
     paths,
     [{ text: title }],
@@ -203,16 +193,15 @@ const problemPage = (paths: Paths, title: string, text: string): string =>
 const asksForToken = new Set(['TOKEN_MISSING', 'TOKEN_INVALID', 'AUTHORIZATION_MALFORMED']);
 
 function sendProblem(error: AppError, request: FastifyRequest, reply: FastifyReply): string {
-  if (error.kind === 'unauthenticated')
-    void reply.header('www-authenticate', 'Basic realm="Tidemill", charset="UTF-8"');
+  const here = placeIn(request.originalUrl);
+  if (asksForToken.has(error.code))
+    return signInPage(reply, here, error.code === 'TOKEN_MISSING' ? undefined : error.message);
   dress(reply);
   const project = /^\/projects\/([^/?]+)/.exec(request.originalUrl)?.[1];
-  const way = asksForToken.has(error.code)
-    ? 'A browser asks for a name and a password: any name will do, the token is the password.'
-    : '';
+  const other = withQuery('/ui/sign-in', { to: here });
   return problemPage(
     pathsOf(project ?? 'default'),
     'This cannot be shown',
-    way === '' ? error.message : `${error.message}. ${way}`,
+    html`${error.message}${error.kind === 'forbidden' && html`. <a href="${other}">Sign in with another token</a>`}`,
   );
 }
