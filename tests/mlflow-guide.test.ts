@@ -26,23 +26,34 @@ test(
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'train.py'), block('file: train\\.py'));
     const server = await startPair(['--auth', 'on']);
-    const { stdout } = await run('sh', ['-euc', `${block('run: walk')}echo "== search"\n${block('run: search')}`], {
-      cwd: folder,
-      env: {
-        ...scrubEnvironment(process.env),
-        PATH: [python.binPath, dirname(launcher), process.env['PATH']].join(delimiter),
-        TIDEMILL_URL: server.url(),
-        TIDEMILL_TOKEN: server.token() ?? '',
-        MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
-        GIT_PYTHON_REFRESH: 'quiet',
+    const { stdout } = await run(
+      'sh',
+      [
+        '-euc',
+        `${block('run: walk')}echo "== prompts"\n${block('run: prompts')}echo "== search"\n${block('run: search')}`,
+      ],
+      {
+        cwd: folder,
+        env: {
+          ...scrubEnvironment(process.env),
+          PATH: [python.binPath, dirname(launcher), process.env['PATH']].join(delimiter),
+          TIDEMILL_URL: server.url(),
+          TIDEMILL_TOKEN: server.token() ?? '',
+          MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
+          GIT_PYTHON_REFRESH: 'quiet',
+        },
+        timeout: guideMs,
       },
-      timeout: guideMs,
-    });
+    );
     expect(stdout).toMatch(
       /View run .* at: http:\/\/127\.0\.0\.1:\d+\/projects\/fraud\/#\/experiments\/1\/runs\/[0-9a-f]{32}/,
     );
     expect(stdout).toContain('first');
     expect(stdout).toContain('transactions');
+    const prompts = stdout.slice(stdout.indexOf('== prompts'), stdout.indexOf('== search'));
+    expect(prompts).toMatch(/^greeting\tproduction=1\t/m);
+    expect(prompts).toMatch(/^1\tfirst wording\t/m);
+    expect(prompts).toContain('value: Hello {{name}}');
     const found = stdout.slice(stdout.indexOf('== search'));
     expect(found).toMatch(/FINISHED\s+accuracy=[01]/);
     expect(found).not.toContain('C=0.5');

@@ -1,21 +1,10 @@
 /**
- * Talks to the server: JSON by `ask`, live events by `follow`. Events come over fetch rather than EventSource, which
- * cannot send a token.
+ * Talks to the server: JSON by `ask`, live events by `follow`. Who asks, the server knows by the cookie that signing in has
+ * left (`/ui/sign-in`). Events come over fetch rather than EventSource, which says nothing of why it was refused.
  */
-const tokenKey = 'tidemill.token';
-
 export const project = {
   prefix: (name) => (name === 'default' ? '' : `/projects/${encodeURIComponent(name)}`),
 };
-
-export function setToken(token) {
-  sessionStorage.setItem(tokenKey, token);
-}
-
-function headers(more = {}) {
-  const token = sessionStorage.getItem(tokenKey);
-  return token === null ? more : { ...more, authorization: `Bearer ${token}` };
-}
 
 export class Refused extends Error {
   constructor(status, message) {
@@ -25,7 +14,7 @@ export class Refused extends Error {
 }
 
 export async function ask(path, signal) {
-  const answer = await fetch(path, { headers: headers(), signal });
+  const answer = await fetch(path, { signal });
   const body = await answer.json().catch(() => undefined);
   if (!answer.ok) throw new Refused(answer.status, body?.error?.message ?? `${path} answered ${answer.status}`);
   return body;
@@ -40,7 +29,7 @@ export async function follow(name, { onEvent, onReset, onState, signal }) {
   while (!signal.aborted) {
     try {
       const answer = await fetch(`${project.prefix(name)}/api/v1/events/stream`, {
-        headers: headers({ accept: 'text/event-stream', ...(lastId && { 'last-event-id': lastId }) }),
+        headers: { accept: 'text/event-stream', ...(lastId && { 'last-event-id': lastId }) },
         signal,
       });
       if (!answer.ok) throw new Refused(answer.status, 'the event stream was refused');

@@ -29,7 +29,8 @@ function pageBelow(path, selectedRun, selectedTrace) {
   if (kind === 'experiments') return `/ui/experiments/${id}`;
   if (kind === 'models' && id === undefined) return '/ui/models';
   if (kind === 'models' && below === 'versions' && inner !== undefined) return `/ui/models/${id}/versions/${inner}`;
-  if (kind === 'models' || (kind === 'prompts' && id !== undefined)) return `/ui/models/${id}`;
+  if (kind === 'models') return `/ui/models/${id}`;
+  if (kind === 'prompts') return id === undefined ? '/ui/prompts' : `/ui/prompts/${id}`;
   return undefined;
 }
 

@@ -1,7 +1,7 @@
 import { drawBoard } from './board.js';
 import { element } from './dom.js';
 import { clock } from './format.js';
-import { ask, follow, project as projects, Refused, setToken } from './live.js';
+import { ask, follow, project as projects, Refused } from './live.js';
 
 const board = document.querySelector('#board');
 const live = document.querySelector('#live');
@@ -78,31 +78,17 @@ async function refresh() {
   if (focused?.startsWith('#')) board.querySelector(`a[href="${CSS.escape(focused).replaceAll('\\#', '#')}"]`)?.focus();
 }
 
-function askForToken(message) {
-  const input = element('input', { id: 'token', type: 'password', autocomplete: 'off', required: true });
-  const form = element(
-    'form',
-    { class: 'empty' },
-    element('h1', {}, 'This server asks for a token'),
-    element('p', {}, message),
-    element('label', { for: 'token' }, 'Token'),
-    input,
-    element('button', { type: 'submit' }, 'Open'),
-  );
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    setToken(input.value.trim());
-    begin();
-  });
-  board.replaceChildren(form);
-  input.focus();
+/** The form for a token, which leads back here. */
+function askForToken() {
+  const here = `${location.pathname}${location.search}${location.hash}`;
+  location.replace(`/ui/sign-in?to=${encodeURIComponent(here)}`);
 }
 
 function begin() {
   stop.abort();
   stop = new AbortController();
   start().catch((error) => {
-    if (error instanceof Refused && error.status === 401) return askForToken(error.message);
+    if (error instanceof Refused && error.status === 401) return askForToken();
     setState('away');
     board.replaceChildren(
       element(

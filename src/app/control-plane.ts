@@ -6,6 +6,7 @@ import { createModules, type Modules } from './modules.ts';
 import { registerOverview } from './page/overview.ts';
 import { registerPage } from './page/page-routes.ts';
 import { registerRecords } from './page/records/record-routes.ts';
+import { registerSignIn } from './page/records/sign-in.ts';
 import type { Platform } from './platform.ts';
 import { registerQuietRoutes } from './quiet-routes.ts';
 
@@ -52,6 +53,7 @@ export async function createControlPlane(
   registerBackupRoute(app, platform);
   registerOverview(app);
   registerPage(app);
+  registerSignIn(app, modules.identity.api.authenticate);
   registerRecords(app, { reader: platform.database.read, ...modules.records });
 
   const urlAt = (port: number): string => `http://${reachable(config.host)}:${port}`;

@@ -24,9 +24,11 @@ interface Table {
   readonly named?: (row: never) => string;
   /** Asked for with --all: what a list leaves out by itself. */
   readonly whole?: Readonly<Record<string, unknown>>;
-  /** Said when there is none, with what to do next. */
-  readonly empty: string;
+  /** Said when there is none, with what to do next; it may depend on what was asked for. */
+  readonly empty: Empty;
 }
+
+type Empty = string | ((query: Readonly<Record<string, unknown>>) => string);
 
 /** What the commands of a noun call; made by `nounOf`, which checks the columns against the operations. */
 export interface NounOperations {
@@ -55,6 +57,8 @@ export interface OperationCommand {
   readonly example?: string;
   /** What --quiet prints of the answer; default: nothing. */
   readonly quiet?: (answer: never) => string;
+  /** Further command lines that work, without the noun and the command. */
+  readonly examples?: readonly string[];
   /** What is printed for people in place of the whole answer. */
   readonly view?: (answer: never) => string;
 }
@@ -66,7 +70,7 @@ export function listBelow<const L extends OperationShape>(
   operation: L,
   table: {
     readonly columns: readonly Column<ItemOf<L>>[];
-    readonly empty: string;
+    readonly empty: Empty;
     readonly whole?: Readonly<Record<string, unknown>>;
     readonly named?: (row: ItemOf<L>) => string;
   },
@@ -81,7 +85,8 @@ export function nounOf<const L extends OperationShape>(definition: {
   readonly sample: string;
   readonly list: L;
   readonly columns: readonly Column<ItemOf<L>>[];
-  readonly empty: string;
+  readonly empty: Empty;
+  readonly examples?: readonly string[];
   readonly whole?: Readonly<Record<string, unknown>>;
   readonly named?: (row: ItemOf<L>) => string;
   readonly show?: OperationShape;
@@ -90,15 +95,18 @@ export function nounOf<const L extends OperationShape>(definition: {
   readonly further?: readonly OperationCommand[];
   readonly serverWide?: boolean;
 }): NounOperations {
-  const { sample, list, show, columns, empty, whole, named, ...more } = definition;
+  const { sample, list, show, columns, empty, examples = [], whole, named, ...more } = definition;
   return {
     sample,
-    list: listBelow(
-      'list',
-      list,
-      { columns, empty, ...(whole !== undefined && { whole }), ...(named !== undefined && { named }) },
-      '',
-    ),
+    list: {
+      ...listBelow(
+        'list',
+        list,
+        { columns, empty, ...(whole !== undefined && { whole }), ...(named !== undefined && { named }) },
+        '',
+      ),
+      examples,
+    },
     ...(show !== undefined && { show: { name: 'show', operation: show } }),
     ...more,
   };
@@ -117,7 +125,8 @@ export function createNounCommand(
     if (item === list) child.alias('ls');
     addOperation(child, item, { kind: referenceKinds.find((kind) => kind === noun), ...operations }, world);
     const example = `${noun} ${item.name} ${item.example ?? sample}`.trimEnd();
-    addExamples(child, item.table === undefined ? [example] : [example, `${example} --all --json`]);
+    const more = (item.examples ?? []).map((rest) => `${noun} ${item.name} ${rest}`);
+    addExamples(child, [...(item.table === undefined ? [example] : [example, `${example} --all --json`]), ...more]);
   }
   const [first] = further;
   return addExamples(command, [
@@ -163,7 +172,8 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
         Object.values(params)[0],
       );
       const note = items.length === 0 && !output.json ? await projectNote(client) : '';
-      output.list(items, more, { ...table, empty: table.empty + note });
+      const none = typeof table.empty === 'string' ? table.empty : table.empty(query);
+      output.list(items, more, { ...table, empty: none + note });
       return;
     }
     const sent = {

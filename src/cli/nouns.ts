@@ -46,6 +46,11 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./nouns/model.ts')).model,
   },
   {
+    noun: 'prompt',
+    summary: 'list and show prompts, their versions and aliases',
+    load: async () => (await import('./nouns/prompt.ts')).prompt,
+  },
+  {
     noun: 'promotion',
     summary: 'list and show promotions',
     load: async () => (await import('./nouns/promotion.ts')).promotion,
@@ -115,13 +120,13 @@ export const nouns: readonly Noun[] = [
   },
   {
     noun: 'tracking-run',
-    summary: 'show a run of an MLflow client or a step; delete, restore and purge one',
+    summary: 'list and show runs of MLflow clients and steps; delete, restore and purge one',
     load: async () => (await import('./nouns/tracking-run.ts')).trackingRun,
     actions: async () => (await import('./commands/purge.ts')).addPurgeAction('tracking-run'),
   },
   {
     noun: 'logged-model',
-    summary: 'delete, restore and purge a model that an MLflow client logged',
+    summary: 'list and show models that MLflow clients logged; delete, restore and purge one',
     load: async () => (await import('./nouns/logged-model.ts')).loggedModel,
     actions: async () => (await import('./commands/purge.ts')).addPurgeAction('logged-model'),
   },

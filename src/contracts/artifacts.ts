@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { ErrorBody } from './errors.ts';
 import { defineEvents } from './events.ts';
-import { defineOperation } from './operation.ts';
+import { defineOperation, type OperationResult } from './operation.ts';
 import { pageFields, pageOf } from './page.ts';
 
 export const artifactsEvents = defineEvents({
@@ -74,7 +74,18 @@ export const collectArtifacts = defineOperation({
       condemned: Type.Integer({ description: 'will be removed in an hour unless something needs them' }),
       removed: Type.Integer(),
       removedBytes: Type.Integer(),
+      waiting: Type.Object(
+        {
+          artifacts: Type.Integer(),
+          bytes: Type.Integer(),
+          nextAt: Type.Optional(
+            Type.String({ format: 'date-time', description: 'the first of them can go; absent when none waits' }),
+          ),
+        },
+        { description: 'what nothing needs any more and is kept for a while, in all projects' },
+      ),
     }),
     403: ErrorBody,
   },
 });
+export type CollectedView = OperationResult<typeof collectArtifacts>;

@@ -82,6 +82,7 @@ export const RegisteredModelView = Type.Object({
   description: Type.String(),
   createdAt: Instant,
   updatedAt: Instant,
+  prompt,
   tags: Type.Array(TagView),
   aliases: Type.Array(Type.Object({ alias: Type.String(), version: Type.Integer() })),
 });
@@ -149,7 +150,18 @@ export const listModels = defineOperation({
   id: 'models.list',
   method: 'GET',
   path: '/api/v1/models',
-  summary: 'List the models of a project by name.',
+  summary: 'List the models of a project by name, without its prompts.',
+  permission: 'read',
+  query: Type.Object(page, { additionalProperties: false }),
+  responses: { 200: Type.Object({ items: Type.Array(RegisteredModelView), next: Type.Optional(Type.String()) }) },
+});
+
+/** What is done with one prompt is done as with a model: it has versions and aliases too. */
+export const listPrompts = defineOperation({
+  id: 'prompts.list',
+  method: 'GET',
+  path: '/api/v1/prompts',
+  summary: 'List the prompts of a project by name.',
   permission: 'read',
   query: Type.Object(page, { additionalProperties: false }),
   responses: { 200: Type.Object({ items: Type.Array(RegisteredModelView), next: Type.Optional(Type.String()) }) },

@@ -13,7 +13,7 @@ export interface Ask {
   list<T>(operation: OperationShape, params?: Readonly<Record<string, string>>, query?: Query): Promise<readonly T[]>;
 }
 
-const passedOn = ['host', 'authorization'] as const;
+const passedOn = ['host', 'authorization', 'cookie'] as const;
 
 export function createAsk(app: FastifyInstance, project: string, request: FastifyRequest): Ask {
   const headers = Object.fromEntries(

@@ -40,7 +40,8 @@ test('the page and all that it loads come from this server, with nothing in line
     expect(asset.body.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(/https?:\/\//);
   }
   expect([...seen]).toContain('/ui/chart.js');
-  for (const path of ['/ui/experiments', '/ui/models', '/ui/traces']) expect(page.body).toContain(`<a href="${path}">`);
+  for (const path of ['/ui/experiments', '/ui/models', '/ui/prompts', '/ui/traces'])
+    expect(page.body).toContain(`<a href="${path}">`);
   const again = await app.inject({ url: '/', headers: { 'if-none-match': page.headers.etag } });
   expect([again.statusCode, again.body]).toEqual([304, '']);
   for (const url of ['/projects/flights', '/projects/flights/']) expect((await app.inject(url)).body).toBe(page.body);

@@ -7,15 +7,20 @@ export const experiment = nounOf({
   sample: '0',
   list: listExperiments,
   show: getExperiment,
-  empty: 'There is no experiment yet: the first run of a pipeline or of an MLflow client makes one.',
+  empty: ({ lifecycle }) =>
+    lifecycle === 'deleted'
+      ? 'No experiment is deleted: there is none to restore or to purge.'
+      : 'There is no experiment yet: the first run of a pipeline or of an MLflow client makes one.',
   columns: [
     { title: 'id', value: (row) => row.id },
     { title: 'name', value: (row) => row.name },
     { title: 'created', value: (row) => row.createdAt },
+    { title: 'deleted', value: (row) => row.deletedAt },
   ],
+  examples: ['--lifecycle deleted'],
   further: [
     listBelow('runs', listTrackingRuns, {
-      empty: 'It has no run yet.',
+      empty: ({ lifecycle }) => (lifecycle === 'deleted' ? 'No run of it is deleted.' : 'It has no run yet.'),
       columns: runColumns,
     }),
     { name: 'delete', operation: experimentDeletion.remove, example: '12' },

@@ -15,14 +15,19 @@ export const runColumns = [
     value: (row: TrackingRunView) => row.params.map(({ key, value }) => `${key}=${value}`).join(', '),
   },
   { title: 'started', value: (row: TrackingRunView) => row.startedAt },
+  { title: 'deleted', value: (row: TrackingRunView) => row.deletedAt },
 ];
 
 export const trackingRun = nounOf({
   sample: '3f2b9c0d4e5f60718293a4b5c6d7e8f9',
   list: searchTrackingRuns,
   show: getTrackingRun,
-  empty: 'No run matches: leave the filter out, or log one with a pipeline or an MLflow client.',
+  empty: ({ lifecycle }) =>
+    lifecycle === 'deleted'
+      ? 'No run that was deleted matches. Those of a deleted experiment: --experiments <its id> --lifecycle all.'
+      : 'No run matches: leave the filter out, or log one with a pipeline or an MLflow client.',
   columns: runColumns,
+  examples: ['--filter "metrics.auc > 0.7" --order "metrics.auc desc"', '--lifecycle deleted'],
   further: [
     {
       name: 'count',

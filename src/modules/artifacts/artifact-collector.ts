@@ -11,6 +11,7 @@ import {
   listStates,
   markLoose,
   markTouched,
+  sumUnheld,
 } from './artifact-store.ts';
 import { deleteExpiredHolds } from './hold-store.ts';
 import { collectUploads } from './upload-service.ts';
@@ -36,6 +37,15 @@ export interface Collected {
   readonly condemned: number;
   readonly removed: number;
   readonly removedBytes: number;
+  /** What nothing holds and is not removed yet. */
+  readonly waiting: Waiting;
+}
+
+interface Waiting {
+  readonly artifacts: number;
+  readonly bytes: number;
+  /** Before this none of them goes; undefined when none waits. */
+  readonly nextMs: number | undefined;
 }
 
 export interface ArtifactCollector {
@@ -118,6 +128,20 @@ export function createArtifactCollector(deps: {
     }
   }
 
+  async function sumWaiting(): Promise<Waiting> {
+    const loose = await sumUnheld(database.read, 'loose');
+    const condemned = await sumUnheld(database.read, 'condemned');
+    // a loose one is condemned by a later pass: what was let go since this one at the earliest now
+    const looseEnds =
+      loose.sinceMs === undefined ? [] : [Math.max(clock.nowMs(), loose.sinceMs + looseMs) + condemnedMs];
+    const ends = condemned.sinceMs === undefined ? looseEnds : [...looseEnds, condemned.sinceMs + condemnedMs];
+    return {
+      artifacts: loose.artifacts + condemned.artifacts,
+      bytes: loose.bytes + condemned.bytes,
+      nextMs: ends.length === 0 ? undefined : Math.min(...ends),
+    };
+  }
+
   async function run(): Promise<Collected> {
     const expired = await database.write(actor, async (unit) => {
       const digests = await deleteExpiredHolds(unit);
@@ -128,7 +152,7 @@ export function createArtifactCollector(deps: {
     const adopted = await adoptStrays();
     const removal = await removeCondemned();
     const condemned = await drain((unit) => condemn(unit, unit.nowMs - looseMs, batchSize));
-    return { adopted, expired, condemned, ...removal };
+    return { adopted, expired, condemned, ...removal, waiting: await sumWaiting() };
   }
 
   return {

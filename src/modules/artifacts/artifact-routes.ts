@@ -68,7 +68,14 @@ export function registerArtifactRoutes(app: FastifyInstance, deps: RouteDeps): v
     return answer(200, { missing: [...missing] });
   });
 
-  registerOperation(app, collectArtifacts, async (_call, answer) => answer(200, { ...(await collector.collect()) }));
+  registerOperation(app, collectArtifacts, async (_call, answer) => {
+    const { waiting, ...collected } = await collector.collect();
+    const { nextMs, ...amount } = waiting;
+    return answer(200, {
+      ...collected,
+      waiting: { ...amount, ...(nextMs !== undefined && { nextAt: toRfc3339(nextMs) }) },
+    });
+  });
 }
 
 const toHoldView = (hold: Hold): ArtifactHoldView => ({

@@ -128,6 +128,26 @@ export async function listRemoving(reader: Reader, limit: number): Promise<reado
   return rows.map(rowToArtifact);
 }
 
+/** What nothing holds, by its state: how much, and since when its first waits. */
+export async function sumUnheld(reader: Reader, state: 'loose' | 'condemned') {
+  const since = state === 'loose' ? 'artifacts.touched_ms' : 'artifacts.condemned_ms';
+  const row = await reader
+    .query<ArtifactsTables>()
+    .selectFrom('artifacts')
+    .select(({ fn }) => [
+      fn.countAll().as('artifacts'),
+      fn.sum('artifacts.size_bytes').as('bytes'),
+      fn.min(since).as('since_ms'),
+    ])
+    .where('artifacts.state', '=', state)
+    .executeTakeFirstOrThrow();
+  return {
+    artifacts: Number(row.artifacts),
+    bytes: Number(row.bytes ?? 0),
+    sinceMs: row.since_ms ?? undefined,
+  };
+}
+
 /** Answers the digests whose rows went. */
 export async function deleteRemoving(unit: Unit, digests: readonly string[]): Promise<ReadonlySet<string>> {
   const rows = await unit

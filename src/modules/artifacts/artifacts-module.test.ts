@@ -186,6 +186,37 @@ describeDatabases('artifacts', (open) => {
     );
   });
 
+  test('a collection says what still waits, and until when at least', async () => {
+    const { upload, put, retain, release, collect, pass, database } = await setUp();
+    const inHours = (hours: number) => new Date(database.clock.nowMs() + hours * hourMs).toISOString();
+    expect(await collect()).toMatchObject({ waiting: { artifacts: 0, bytes: 0 } });
+    await put('of a run');
+    await retain('of a run', 'job:j');
+    expect((await collect()).waiting).toEqual({ artifacts: 0, bytes: 0 });
+    pass(2);
+    // what was put two hours ago, and is let go now
+    await release('job:j');
+    expect((await collect()).waiting).toEqual({ artifacts: 1, bytes: 8, nextAt: inHours(23) });
+    pass(22);
+    await upload('other');
+    await put('held long');
+    await retain('held long', 'job:k');
+    const first = inHours(1);
+    expect(await collect()).toMatchObject({ condemned: 1, waiting: { artifacts: 1, bytes: 8, nextAt: first } });
+    pass(0.5);
+    expect((await collect()).waiting.nextAt).toBe(first);
+    pass(0.5);
+    expect(await collect()).toMatchObject({ removed: 1, removedBytes: 8, waiting: { artifacts: 0, bytes: 0 } });
+    pass(23);
+    expect(await collect()).toMatchObject({ expired: 1, condemned: 1, waiting: { artifacts: 1, bytes: 5 } });
+    pass(1);
+    const last = await collect();
+    expect([last.removed, last.waiting]).toEqual([1, { artifacts: 0, bytes: 0 }]);
+    // held longer than a day: the next collection condemns it
+    await release('job:k');
+    expect(await collect()).toMatchObject({ condemned: 1, waiting: { artifacts: 1, bytes: 9, nextAt: inHours(1) } });
+  });
+
   test('what something holds stays, whoever else lets it go', async () => {
     const { put, retain, release, collect, pass, digests } = await setUp();
     for (const text of ['shared', 'mine']) await put(text);

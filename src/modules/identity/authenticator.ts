@@ -71,8 +71,10 @@ export function createAuthenticator(deps: {
   }
 
   return {
-    async authenticate({ headers, ip, connection }) {
-      const { authorization } = headers;
+    async authenticate({ headers, ip, connection, cookieToken }) {
+      // one that a browser has kept from another day means nothing to a server that asks for none
+      const { authorization = auth === 'required' && cookieToken !== undefined ? `Bearer ${cookieToken}` : undefined } =
+        headers;
       if (authorization === undefined) {
         if (auth === 'required') throw identityErrors.TOKEN_MISSING();
         if (!isLoopback(ip.replace(/^::ffff:/, ''))) throw identityErrors.OPEN_ON_LOOPBACK_ONLY();

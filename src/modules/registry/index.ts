@@ -1,4 +1,4 @@
-export { isPrompt, promptTag } from './prompt-rule.ts';
+export { isPrompt, promptTag, promptTextOf } from './prompt-rule.ts';
 export type { RegistryApi } from './registry-api.ts';
 export { createRegistryModule, type RegistryModule } from './registry-module.ts';
 export type {

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
 import type { ModelRow, RegistryTables } from './registry-tables.ts';
@@ -23,6 +24,15 @@ export function findModelRow(reader: Reader, project: string, name: string): Pro
     .where('registry_models.project', '=', project)
     .where('registry_models.name', '=', name)
     .executeTakeFirst();
+}
+
+/** Whether a row of `registry_models` bears a tag; its value is compared without regard to case, as MLflow does of its own. */
+export function hasModelTag({ key, value }: Tag, wanted: boolean) {
+  const bearers = sql`select registry_model_tags.model_key from registry_model_tags
+    where registry_model_tags.tag_key = ${key} and lower(registry_model_tags.tag_value) = ${value}`;
+  return wanted
+    ? sql<boolean>`registry_models.model_key in (${bearers})`
+    : sql<boolean>`registry_models.model_key not in (${bearers})`;
 }
 
 export async function insertModel(unit: Unit, row: ModelRow): Promise<void> {

@@ -4,6 +4,14 @@ import type { Tag } from './registry-types.ts';
 
 /** Prompts are models with this tag, as MLflow's clients make them. */
 export const promptTag = 'mlflow.prompt.is_prompt';
+export const isPromptTag: Tag = { key: promptTag, value: 'true' };
+
+/** The tag of a version that holds what a prompt says. */
+const promptTextTag = 'mlflow.prompt.text';
+
+/** What a version of a prompt says: a template, or messages as JSON. */
+export const promptTextOf = (version: { readonly tags: readonly Tag[] }): string | undefined =>
+  version.tags.find(({ key }) => key === promptTextTag)?.value;
 
 /** Whether these tags make a model, or a version, a prompt. Of a key given twice the last counts. */
 export function isPrompt(tags: readonly Tag[]): boolean {

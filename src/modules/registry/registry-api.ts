@@ -7,6 +7,9 @@ import type { PromotionState } from './registry-tables.ts';
 import type { ModelVersion, Promotion, RegisteredModel } from './registry-types.ts';
 import type { VersionService } from './version-service.ts';
 
+/** Models alone, or prompts alone; both unless it is said. */
+export type KindInRegistry = 'model' | 'prompt';
+
 interface PageQuery {
   readonly limit: number;
   readonly cursor?: string | undefined;
@@ -18,7 +21,11 @@ export interface RegistryApi
     VersionService,
     Pick<PromotionService, 'proposeVersion' | 'decideCheck' | 'deferCheck' | 'revertPromotion'> {
   model(reader: Reader, project: string, model: string): Promise<RegisteredModel | undefined>;
-  models(reader: Reader, project: string, page: PageQuery): Promise<Page<RegisteredModel>>;
+  models(
+    reader: Reader,
+    project: string,
+    page: PageQuery & { readonly kind?: KindInRegistry | undefined },
+  ): Promise<Page<RegisteredModel>>;
   /** `at`: a number, an alias, or `latest`. */
   version(reader: Reader, project: string, model: string, at: number | string): Promise<ModelVersion | undefined>;
   /** Newest first; undefined when there is no such model. */

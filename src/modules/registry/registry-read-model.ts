@@ -1,7 +1,8 @@
 import type { Reader } from '#platform/database';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import { findAliasRow, listAliasRows } from './alias-store.ts';
-import { findModelRow, listModelTags, modelColumns } from './model-store.ts';
+import { findModelRow, hasModelTag, listModelTags, modelColumns } from './model-store.ts';
+import { isPromptTag } from './prompt-rule.ts';
 import type { ModelRow, RegistryTables, VersionRow } from './registry-tables.ts';
 import type { ModelVersion, RegisteredModel } from './registry-types.ts';
 import {
@@ -101,11 +102,15 @@ export async function findAlias(
   return row && { version: row.version, movedMs: row.moved_ms, promotionId: row.promotion_id ?? undefined };
 }
 
-/** Models of a project by name. */
+/** Models of a project by name, prompts among them unless one kind is asked for. */
 export async function listModels(
   reader: Reader,
   project: string,
-  { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
+  {
+    limit,
+    cursor,
+    kind,
+  }: { readonly limit: number; readonly cursor?: string | undefined; readonly kind?: 'model' | 'prompt' | undefined },
 ): Promise<Page<RegisteredModel>> {
   const rows = await reader
     .query<RegistryTables>()
@@ -116,6 +121,7 @@ export async function listModels(
     .$if(cursor !== undefined, (select) =>
       select.where('registry_models.name', '>', String(decodeCursor(cursor ?? '')[0])),
     )
+    .$if(kind !== undefined, (select) => select.where(hasModelTag(isPromptTag, kind === 'prompt')))
     .orderBy('registry_models.name')
     .limit(limit + 1)
     .execute();

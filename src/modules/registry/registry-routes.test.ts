@@ -75,6 +75,33 @@ test('models, versions and promotions are listed and shown', async () => {
     expect((await send('GET', `/api/v1/${path}`)).status).toBe(404);
 });
 
+test('prompts are told apart from models, page by page', async () => {
+  await database.write({ actor: 'user:ann' }, async (unit) => {
+    for (const model of ['aa-prompt', 'mm-prompt', 'zz-prompt'])
+      await api.createModel(unit, {
+        project: 'default',
+        model,
+        tags: [{ key: 'mlflow.prompt.is_prompt', value: model === 'mm-prompt' ? 'True' : 'true' }],
+      });
+    const tags = [{ key: 'mlflow.prompt.is_prompt', value: 'false' }];
+    await api.createModel(unit, { project: 'default', model: 'none-after-all', tags });
+  });
+  const listed = async (path: string) => {
+    const names: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const { body } = await send('GET', `${path}?limit=1${cursor === undefined ? '' : `&cursor=${cursor}`}`);
+      names.push(...(body['items'] as { name: string }[]).map(({ name }) => name));
+      cursor = body['next'] as string | undefined;
+    } while (cursor !== undefined);
+    return names;
+  };
+  expect(await listed('/api/v1/models')).toEqual(['late', 'none-after-all']);
+  expect(await listed('/api/v1/prompts')).toEqual(['aa-prompt', 'mm-prompt', 'zz-prompt']);
+  expect((await send('GET', '/api/v1/models/aa-prompt')).body).toMatchObject({ name: 'aa-prompt', prompt: true });
+  expect((await send('GET', '/api/v1/models/late')).body).not.toHaveProperty('prompt');
+});
+
 test('an alias is moved by hand by those who may approve, and by nobody else', async () => {
   const moved = await send('PUT', '/api/v1/models/late/aliases/champion', { version: 2 });
   expect(moved).toMatchObject({ status: 200, body: { aliases: [{ alias: 'champion', version: 2 }] } });

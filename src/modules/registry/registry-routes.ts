@@ -6,6 +6,7 @@ import {
   listModels,
   listModelVersions,
   listPromotions,
+  listPrompts,
   type ModelVersionView,
   type PromotionView,
   type RegisteredModelView,
@@ -15,6 +16,7 @@ import {
 import { toRfc3339 } from '#contracts/rfc3339';
 import type { Database, Reader } from '#platform/database';
 import { registerOperation } from '#platform/http';
+import { isPrompt } from './prompt-rule.ts';
 import type { RegistryApi } from './registry-api.ts';
 import { registryErrors } from './registry-errors.ts';
 import type { ModelVersion, Promotion, RegisteredModel } from './registry-types.ts';
@@ -25,6 +27,7 @@ function toModelView(model: RegisteredModel): RegisteredModelView {
     description: model.description,
     createdAt: toRfc3339(model.createdMs),
     updatedAt: toRfc3339(model.updatedMs),
+    ...(isPrompt(model.tags) && { prompt: true as const }),
     tags: [...model.tags],
     aliases: [...model.aliases],
   };
@@ -84,10 +87,22 @@ export function registerRegistryRoutes(app: FastifyInstance, database: Database,
     return toModelView(model);
   }
 
-  registerOperation(app, listModels, async ({ query, context }, answer) => {
-    const page = await api.models(database.read, context.project, { limit: query.limit ?? 50, cursor: query.cursor });
-    return answer(200, { items: page.items.map(toModelView), ...(page.next !== undefined && { next: page.next }) });
-  });
+  async function modelPage(
+    project: string,
+    kind: 'model' | 'prompt',
+    { limit = 50, cursor }: { readonly limit?: number; readonly cursor?: string },
+  ) {
+    const { items, next } = await api.models(database.read, project, { limit, cursor, kind });
+    return { items: items.map(toModelView), ...(next !== undefined && { next }) };
+  }
+
+  registerOperation(app, listModels, async ({ query, context }, answer) =>
+    answer(200, await modelPage(context.project, 'model', query)),
+  );
+
+  registerOperation(app, listPrompts, async ({ query, context }, answer) =>
+    answer(200, await modelPage(context.project, 'prompt', query)),
+  );
 
   registerOperation(app, getModel, async ({ params, context }, answer) =>
     answer(200, await modelView(database.read, context.project, params.model)),

@@ -9,7 +9,7 @@ import {
 } from '#modules/tracking';
 import type { Reader } from '#platform/database';
 import { inList } from '#platform/sql';
-import { modelColumns } from './model-store.ts';
+import { hasModelTag, modelColumns } from './model-store.ts';
 import { toModels, toVersions } from './registry-read-model.ts';
 import type { RegistryTables } from './registry-tables.ts';
 import type { ModelVersion, RegisteredModel, Tag } from './registry-types.ts';
@@ -60,10 +60,6 @@ const versionSchema: SearchSchema = {
   },
 };
 
-const withoutTag = ({ key, value }: Tag) =>
-  sql<boolean>`registry_models.model_key not in (select registry_model_tags.model_key from registry_model_tags
-    where registry_model_tags.tag_key = ${key} and lower(registry_model_tags.tag_value) = ${value})`;
-
 /** Models by name unless ordered otherwise. */
 export async function searchModels(reader: Reader, query: RegistrySearch): Promise<FoundInRegistry<RegisteredModel>> {
   let select = reader
@@ -73,7 +69,7 @@ export async function searchModels(reader: Reader, query: RegistrySearch): Promi
     .where('registry_models.project', '=', query.project)
     .where('registry_models.deleted_ms', 'is', null)
     .where(compileFilter(reader, modelSchema, parseFilter(query.filter ?? '')));
-  if (query.exceptTag !== undefined) select = select.where(withoutTag(query.exceptTag));
+  if (query.exceptTag !== undefined) select = select.where(hasModelTag(query.exceptTag, false));
   for (const term of compileOrdering(reader, modelSchema, (query.orderBy ?? []).map(parseOrdering)))
     select = select.orderBy(term as never);
   const rows = await select
@@ -95,7 +91,7 @@ export async function searchVersions(reader: Reader, query: RegistrySearch): Pro
     .where('registry_models.deleted_ms', 'is', null)
     .where('registry_versions.deleted_ms', 'is', null)
     .where(compileFilter(reader, versionSchema, parseFilter(query.filter ?? '')));
-  if (query.exceptTag !== undefined) select = select.where(withoutTag(query.exceptTag));
+  if (query.exceptTag !== undefined) select = select.where(hasModelTag(query.exceptTag, false));
   for (const term of compileOrdering(reader, versionSchema, (query.orderBy ?? []).map(parseOrdering)))
     select = select.orderBy(term as never);
   const rows = await select

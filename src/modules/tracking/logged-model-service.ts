@@ -37,6 +37,8 @@ export interface LoggedModelService {
   ): Promise<LoggedModel>;
   /** Undefined when there is none, or when it was deleted. */
   loggedModel(reader: Reader, project: string, modelId: string): Promise<LoggedModel | undefined>;
+  /** The same, also when it was deleted, as long as it is not being purged. */
+  anyLoggedModel(reader: Reader, project: string, modelId: string): Promise<LoggedModel | undefined>;
   finalizeLoggedModel(
     unit: Unit,
     input: ModelName & { readonly status: LoggedModelStatus; readonly message?: string | undefined },
@@ -53,7 +55,7 @@ const toParams = (params: readonly Tag[]) => params.map((param, index) => toPara
 const toTags = (tags: readonly Tag[]) => tags.map((tag, index) => toRunTag(tag, `tags[${index}]`, anyKey));
 
 async function getRow(reader: Reader, { project, modelId }: ModelName): Promise<LoggedModelWithExperiment> {
-  const row = await findLoggedModelRow(reader, project, modelId);
+  const row = await findLoggedModelRow(reader, project, modelId, 'active');
   if (row === undefined) throw trackingErrors.LOGGED_MODEL_NOT_FOUND(modelId);
   return row;
 }
@@ -108,7 +110,12 @@ export function createLoggedModelService({ ids, lineage }: TrackingDeps): Logged
     },
 
     async loggedModel(reader, project, modelId) {
-      const row = await findLoggedModelRow(reader, project, modelId);
+      const row = await findLoggedModelRow(reader, project, modelId, 'active');
+      return row && (await toLoggedModels(reader, [row]))[0];
+    },
+
+    async anyLoggedModel(reader, project, modelId) {
+      const row = await findLoggedModelRow(reader, project, modelId, undefined);
       return row && (await toLoggedModels(reader, [row]))[0];
     },
 
@@ -126,7 +133,7 @@ export function createLoggedModelService({ ids, lineage }: TrackingDeps): Logged
     },
 
     async deleteLoggedModel(unit, name) {
-      const row = await findLoggedModelRow(unit, name.project, name.modelId);
+      const row = await findLoggedModelRow(unit, name.project, name.modelId, 'active');
       if (row !== undefined) await updateLoggedModel(unit, name.modelId, { deleted_ms: unit.nowMs });
       else if (!(await knownLoggedModels(unit, name.project, [name.modelId])).has(name.modelId))
         throw trackingErrors.LOGGED_MODEL_NOT_FOUND(name.modelId);

@@ -4,7 +4,7 @@ import { inList } from '#platform/sql';
 import { jsonRows } from './json-rows-store.ts';
 import { keyValueTables, listKeyValues } from './key-value-store.ts';
 import { decodeValue, encodeValue } from './metric-value.ts';
-import type { LoggedModelRow, TrackingTables } from './tracking-tables.ts';
+import type { Lifecycle, LoggedModelRow, TrackingTables } from './tracking-tables.ts';
 import type { LoggedModel, LoggedModelMetric, NewMetric } from './tracking-types.ts';
 
 const modelColumns = [
@@ -29,16 +29,27 @@ const selectModels = (reader: Reader) =>
     .query<TrackingTables>()
     .selectFrom('tracking_logged_models')
     .innerJoin('tracking_experiments', 'tracking_experiments.experiment_key', 'tracking_logged_models.experiment_key')
-    .select([...modelColumns, 'tracking_experiments.experiment_id'])
-    .where('tracking_logged_models.deleted_ms', 'is', null);
+    .select([...modelColumns, 'tracking_experiments.experiment_id']);
+
+/** Not one that is being purged: its row stays until all that it owns has gone. */
+const isKept = sql<boolean>`not exists (select 1 from tracking_purge_items
+  where tracking_purge_items.item_ref = 'logged-model:' || tracking_logged_models.model_id)`;
+
+/** Which models a lifecycle means; undefined: both. */
+export function modelsOfLifecycle(lifecycle: Lifecycle | undefined) {
+  if (lifecycle === 'active') return sql<boolean>`tracking_logged_models.deleted_ms is null`;
+  return lifecycle === undefined ? isKept : sql<boolean>`tracking_logged_models.deleted_ms is not null and ${isKept}`;
+}
 
 export function findLoggedModelRow(
   reader: Reader,
   project: string,
   modelId: string,
+  lifecycle: Lifecycle | undefined,
 ): Promise<LoggedModelWithExperiment | undefined> {
   return selectModels(reader)
     .where('tracking_logged_models.model_id', '=', modelId)
+    .where(modelsOfLifecycle(lifecycle))
     .where('tracking_logged_models.project', '=', project)
     .where('tracking_experiments.project', '=', project)
     .executeTakeFirst();
@@ -58,10 +69,7 @@ export function findAnyLoggedModel(
     .where('tracking_logged_models.model_id', '=', modelId)
     .where('tracking_logged_models.project', '=', project)
     .where('tracking_experiments.project', '=', project)
-    .where(
-      sql<boolean>`not exists (select 1 from tracking_purge_items
-        where tracking_purge_items.item_ref = 'logged-model:' || tracking_logged_models.model_id)`,
-    )
+    .where(isKept)
     .executeTakeFirst();
 }
 
@@ -81,6 +89,7 @@ export async function knownLoggedModels(
   return new Set(rows.map((row) => row.model_id));
 }
 
+/** In the order of their ids here; a search has said which. */
 export async function listLoggedModelRows(
   reader: Reader,
   modelIds: readonly string[],
@@ -113,6 +122,7 @@ export async function toLoggedModels(
     statusMessage: row.status_message,
     createdMs: row.created_ms,
     updatedMs: row.updated_ms,
+    deletedMs: row.deleted_ms ?? undefined,
     params: params.get(row.model_id) ?? [],
     tags: tags.get(row.model_id) ?? [],
     metrics: metrics.get(row.model_id) ?? [],

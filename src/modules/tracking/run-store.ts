@@ -44,6 +44,7 @@ export function rowToRunInfo(row: RunWithExperiment): RunInfo {
     startMs: row.start_ms,
     endMs: row.end_ms ?? undefined,
     lifecycle: row.lifecycle,
+    deletedMs: row.deleted_ms ?? undefined,
     artifactUri: row.artifact_uri,
     parentRunId: row.parent_run_id ?? undefined,
   };

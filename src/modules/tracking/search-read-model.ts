@@ -2,9 +2,9 @@ import { sql } from 'kysely';
 import type { Reader } from '#platform/database';
 import { inList } from '#platform/sql';
 import { findAnyExperimentRow, parseExperimentId } from './experiment-service.ts';
-import { experimentColumns, listExperimentRows, toExperiments } from './experiment-store.ts';
+import { experimentColumns, listActiveExperimentKeys, listExperimentRows, toExperiments } from './experiment-store.ts';
 import { type DatasetSummary, listDatasetSummaries } from './input-store.ts';
-import { listLoggedModelRows, toLoggedModels } from './logged-model-store.ts';
+import { listLoggedModelRows, modelsOfLifecycle, toLoggedModels } from './logged-model-store.ts';
 import { special } from './metric-value.ts';
 import { type Ordering, parseFilter, parseOrdering } from './search-grammar.ts';
 import { byBytes, compileFilter, compileOrdering, groupOf, type SearchSchema } from './search-store.ts';
@@ -128,7 +128,9 @@ interface DatasetName {
 
 export interface LoggedModelQuery extends Omit<SearchPage, 'orderBy'> {
   readonly project: string;
-  readonly experimentIds: readonly string[];
+  /** Undefined: all that are active. */
+  readonly experimentIds: readonly string[] | undefined;
+  readonly lifecycle: Lifecycle | undefined;
   /** Only models measured on one of these; comparisons with metrics look at what was measured there alone. */
   readonly datasets?: readonly (DatasetName & { readonly name: string })[];
   /** A metric's latest point counts, of what was measured on `dataset` when one is named. */
@@ -172,14 +174,17 @@ export async function searchLoggedModels(reader: Reader, query: LoggedModelQuery
   const order = orderBy.flatMap((one) =>
     groupOf(schema, one) === 'metric' ? orderByMetric(one) : compileOrdering(reader, schema, [one]),
   );
-  const keys = await keysOf(reader, query.project, query.experimentIds);
+  const keys =
+    query.experimentIds === undefined
+      ? await listActiveExperimentKeys(reader, query.project)
+      : await keysOf(reader, query.project, query.experimentIds);
   if (keys.length === 0) return { items: [], more: false };
   let select = reader
     .query<TrackingTables>()
     .selectFrom('tracking_logged_models')
     .select('tracking_logged_models.model_id')
     .where(inList(reader, 'tracking_logged_models.experiment_key', keys))
-    .where('tracking_logged_models.deleted_ms', 'is', null)
+    .where(modelsOfLifecycle(query.lifecycle))
     .where(condition);
   if (datasets.length > 0)
     select = select.where(sql<boolean>`exists (select 1 from tracking_logged_model_metrics

@@ -350,7 +350,15 @@ describeDatabases('tracking', (open) => {
     expect(await api.run(database.read, project, runId)).toMatchObject({ modelOutputs: [{ modelId, step: 3 }] });
     expect(edges).toContain(`tracking-run:${runId} produced logged-model:${modelId}`);
     const search = async (filter: string) =>
-      (await api.searchLoggedModels(database.read, { project, experimentIds: ['0'], filter, limit: 5 })).items.length;
+      (
+        await api.searchLoggedModels(database.read, {
+          project,
+          experimentIds: ['0'],
+          lifecycle: 'active',
+          filter,
+          limit: 5,
+        })
+      ).items.length;
     expect(await search("status = 'LOGGED_MODEL_READY' AND metrics.auc > 0.4 AND params.depth = '3'")).toBe(1);
     expect(await search("name = 'elsewhere'")).toBe(0);
     await write((unit) => api.deleteLoggedModel(unit, { project, modelId }));

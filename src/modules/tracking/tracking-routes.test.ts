@@ -4,7 +4,7 @@ import { createLogger } from '#platform/log';
 import { openTestDatabase } from '#platform/testing/database';
 import { createTrackingAlone } from './testing/tracking-alone.ts';
 
-test('experiments and runs are listed and shown, a number that JSON cannot carry as text', async () => {
+async function openServer() {
   const database = await openTestDatabase();
   const tracking = createTrackingAlone(database, ['default']);
   await tracking.start();
@@ -16,9 +16,27 @@ test('experiments and runs are listed and shown, a number that JSON cannot carry
     checkAnswers: true,
   });
   tracking.routes(app);
-  onTestFinished(() => tracking.stop());
+  onTestFinished(async () => {
+    await tracking.stop();
+    await app.close();
+  });
   const get = async (url: string) => (await app.inject({ method: 'GET', url, headers: { host: 'localhost' } })).json();
+  const idsOf = async (path: string) => {
+    const ids: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const next = cursor === undefined ? '' : `&cursor=${cursor}`;
+      const page = (await get(`${path}&limit=1${next}`)) as { items: { id: string }[]; next?: string };
+      ids.push(...page.items.map(({ id }) => id));
+      cursor = page.next;
+    } while (cursor !== undefined);
+    return ids;
+  };
+  return { database, app, api: tracking.api, tracking, get, idsOf };
+}
 
+test('experiments and runs are listed and shown, a number that JSON cannot carry as text', async () => {
+  const { database, tracking, get } = await openServer();
   const ids: string[] = [];
   for (const auc of [0.7, Number.NaN]) {
     await database.write({ actor: 'user:ann' }, async (unit) => {
@@ -41,5 +59,93 @@ test('experiments and runs are listed and shown, a number that JSON cannot carry
   expect(await get(`/api/v1/tracking-runs/${ids[0]}`)).toMatchObject({ metrics: [{ value: 0.7 }] });
   expect(await get('/api/v1/tracking-runs/none')).toMatchObject({ error: { code: 'TRACKING_RUN_NOT_FOUND' } });
   expect(await get('/api/v1/experiments/9/runs')).toMatchObject({ error: { code: 'EXPERIMENT_NOT_FOUND' } });
-  await app.close();
+});
+
+test('what was deleted is listed apart, with when; what is being purged is not', async () => {
+  const { database, api, get, idsOf } = await openServer();
+  const write = <T>(work: Parameters<typeof database.write<T>>[1]) => database.write({ actor: 'user:ann' }, work);
+  const project = 'default';
+  const [kept, gone, other] = await write(async (unit) => [
+    await api.createExperiment(unit, { project, name: 'kept' }),
+    await api.createExperiment(unit, { project, name: 'gone' }),
+    await api.createExperiment(unit, { project, name: 'other' }),
+  ]);
+  const make = (experimentId = '') =>
+    write(async (unit) => {
+      const { info } = await api.createRun(unit, { project, experimentId });
+      const { modelId } = await api.createLoggedModel(unit, { project, experimentId, sourceRunId: info.runId });
+      return { runId: info.runId, modelId };
+    });
+  const [stays, goes, below] = [await make(kept), await make(kept), await make(gone)];
+  database.clock.advance(1000);
+  const deletedAt = new Date(database.clock.nowMs()).toISOString();
+  await write(async (unit) => {
+    await api.deleteRun(unit, { project, runId: goes.runId });
+    await api.deleteLoggedModel(unit, { project, modelId: goes.modelId });
+    for (const experimentId of [gone ?? '', other ?? '']) await api.deleteExperiment(unit, { project, experimentId });
+  });
+
+  expect(await idsOf('/api/v1/experiments?')).toEqual([kept, '0']);
+  expect(await idsOf('/api/v1/experiments?lifecycle=deleted')).toEqual([other, gone]);
+  expect(await idsOf('/api/v1/experiments?lifecycle=all')).toEqual([other, gone, kept, '0']);
+  expect((await get('/api/v1/experiments?lifecycle=deleted')).items[0]).toMatchObject({ name: 'other', deletedAt });
+  expect(await get(`/api/v1/experiments/${kept}`)).not.toHaveProperty('deletedAt');
+
+  expect(await idsOf('/api/v1/tracking-runs?')).toEqual([stays.runId]);
+  expect(await idsOf('/api/v1/tracking-runs?lifecycle=deleted')).toEqual([goes.runId]);
+  expect((await idsOf('/api/v1/tracking-runs?lifecycle=all')).toSorted()).toEqual([stays.runId, goes.runId].toSorted());
+  expect(await idsOf(`/api/v1/tracking-runs?lifecycle=deleted&experiments=${gone}`)).toEqual([below.runId]);
+  expect(await idsOf(`/api/v1/experiments/${kept}/runs?lifecycle=deleted`)).toEqual([goes.runId]);
+  expect(await get('/api/v1/tracking-runs/count?lifecycle=deleted')).toEqual({ count: 1 });
+  expect(await get(`/api/v1/tracking-runs/${goes.runId}`)).toMatchObject({ deletedAt });
+
+  expect(await idsOf('/api/v1/logged-models?')).toEqual([stays.modelId]);
+  expect(await idsOf('/api/v1/logged-models?lifecycle=deleted')).toEqual([goes.modelId]);
+  expect(await idsOf(`/api/v1/logged-models?experiments=${gone}`)).toEqual([below.modelId]);
+  expect(await get(`/api/v1/logged-models/${goes.modelId}`)).toMatchObject({ run: goes.runId, deletedAt });
+
+  await write((unit) => api.restoreLoggedModel(unit, { project, modelId: goes.modelId }));
+  expect((await idsOf('/api/v1/logged-models?lifecycle=all')).toSorted()).toEqual(
+    [stays.modelId, goes.modelId].toSorted(),
+  );
+  expect(await get(`/api/v1/logged-models/${goes.modelId}`)).not.toHaveProperty('deletedAt');
+  await write((unit) => api.purge(unit, { project, kind: 'logged-model', id: goes.modelId, force: true }));
+  for (const lifecycle of ['deleted', 'all'])
+    expect(await idsOf(`/api/v1/logged-models?lifecycle=${lifecycle}`)).not.toContain(goes.modelId);
+  expect(await get(`/api/v1/logged-models/${goes.modelId}`)).toMatchObject({
+    error: { code: 'LOGGED_MODEL_NOT_FOUND' },
+  });
+});
+
+test('logged models are filtered, ordered and shown with what was measured of them', async () => {
+  const { database, api, get, idsOf } = await openServer();
+  const project = 'default';
+  const [weak, strong] = await database.write({ actor: 'user:ann' }, async (unit) => {
+    const { info } = await api.createRun(unit, { project });
+    const ids: string[] = [];
+    for (const value of [0.6, 0.8]) {
+      const params = [{ key: 'depth', value: '3' }];
+      const { modelId } = await api.createLoggedModel(unit, { project, experimentId: '0', name: 'forest', params });
+      const metrics = [
+        { key: 'auc', value, step: 2, timestampMs: 1, modelId, datasetName: 'test', datasetDigest: 'd' },
+      ];
+      await api.log(unit, { project, runId: info.runId, metrics });
+      ids.push(modelId);
+    }
+    await api.finalizeLoggedModel(unit, { project, modelId: ids[1] ?? '', status: 'LOGGED_MODEL_READY' });
+    return ids;
+  });
+  expect(await idsOf('/api/v1/logged-models?order=metrics.auc')).toEqual([weak, strong]);
+  expect(await idsOf('/api/v1/logged-models?order=metrics.auc%20DESC')).toEqual([strong, weak]);
+  expect(await idsOf('/api/v1/logged-models?filter=metrics.auc%20%3E%200.7')).toEqual([strong]);
+  expect(await get("/api/v1/logged-models?filter=status%20%3D%20'PENDING'")).toMatchObject({ items: [{ id: weak }] });
+  expect(await get(`/api/v1/logged-models/${strong}`)).toMatchObject({
+    name: 'forest',
+    status: 'READY',
+    metrics: [{ key: 'auc', value: 0.8, step: 2, dataset: 'test' }],
+    params: [{ key: 'depth', value: '3' }],
+  });
+  expect(await get('/api/v1/logged-models?filter=nonsense')).toMatchObject({
+    error: { code: 'SEARCH_FILTER_INVALID' },
+  });
 });

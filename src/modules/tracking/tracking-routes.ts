@@ -5,8 +5,11 @@ import {
   countTrackingRuns,
   type ExperimentView,
   getExperiment,
+  getLoggedModel,
   getTrackingRun,
+  type LoggedModelView,
   listExperiments,
+  listLoggedModels,
   listTrackingRuns,
   searchTrackingRuns,
   type TrackingRunView,
@@ -18,7 +21,7 @@ import { parseIds, parseRunFields, toCursorParts, toPosition } from './light-sea
 import { parseOrderings } from './search-grammar.ts';
 import type { TrackingApi } from './tracking-api.ts';
 import { trackingErrors } from './tracking-errors.ts';
-import type { Experiment, Run } from './tracking-types.ts';
+import type { Experiment, LoggedModel, Run } from './tracking-types.ts';
 
 function toExperimentView(experiment: Experiment): ExperimentView {
   return {
@@ -27,6 +30,8 @@ function toExperimentView(experiment: Experiment): ExperimentView {
     lifecycle: experiment.lifecycle,
     artifactLocation: experiment.artifactLocation,
     createdAt: toRfc3339(experiment.createdMs),
+    // nothing of it changes while it is deleted
+    ...(experiment.lifecycle === 'deleted' && { deletedAt: toRfc3339(experiment.updatedMs) }),
     tags: [...experiment.tags],
   };
 }
@@ -40,6 +45,7 @@ function toRunView({ info, metrics, params, tags }: Run): TrackingRunView {
     user: info.userId,
     startedAt: toRfc3339(info.startMs),
     ...(info.endMs !== undefined && { endedAt: toRfc3339(info.endMs) }),
+    ...(info.deletedMs !== undefined && { deletedAt: toRfc3339(info.deletedMs) }),
     ...(info.parentRunId !== undefined && { parentRunId: info.parentRunId }),
     metrics: metrics.map(({ key, value, step, timestampMs }) => ({
       key,
@@ -52,6 +58,39 @@ function toRunView({ info, metrics, params, tags }: Run): TrackingRunView {
   };
 }
 
+const statusOf = {
+  LOGGED_MODEL_PENDING: 'PENDING',
+  LOGGED_MODEL_READY: 'READY',
+  LOGGED_MODEL_UPLOAD_FAILED: 'UPLOAD_FAILED',
+} as const;
+
+function toLoggedModelView(model: LoggedModel): LoggedModelView {
+  return {
+    id: model.modelId,
+    experimentId: model.experimentId,
+    name: model.name,
+    ...(model.modelType !== '' && { type: model.modelType }),
+    status: statusOf[model.status],
+    ...(model.statusMessage !== '' && { message: model.statusMessage }),
+    ...(model.sourceRunId !== undefined && { run: model.sourceRunId }),
+    createdAt: toRfc3339(model.createdMs),
+    updatedAt: toRfc3339(model.updatedMs),
+    ...(model.deletedMs !== undefined && { deletedAt: toRfc3339(model.deletedMs) }),
+    metrics: model.metrics.map(({ key, value, step, timestampMs, datasetName }) => ({
+      key,
+      value: toMetricNumber(value),
+      step,
+      at: toRfc3339(timestampMs),
+      ...(datasetName !== '' && { dataset: datasetName }),
+    })),
+    params: [...model.params],
+    tags: [...model.tags],
+  };
+}
+
+const toLifecycle = (asked: 'active' | 'deleted' | 'all' | undefined) =>
+  asked === 'all' ? undefined : (asked ?? 'active');
+
 const toOffset = (cursor: string | undefined) => (cursor === undefined ? 0 : Number(decodeCursor(cursor)[0]) || 0);
 
 interface SearchFields {
@@ -60,14 +99,16 @@ interface SearchFields {
   readonly fields?: string;
   readonly limit?: number;
   readonly cursor?: string;
+  readonly lifecycle?: 'active' | 'deleted' | 'all';
 }
 
 export function registerTrackingRoutes(app: FastifyInstance, database: Database, api: TrackingApi): void {
+  registerLoggedModelRoutes(app, database, api);
   async function search(project: string, experimentIds: readonly string[] | undefined, query: SearchFields) {
     const { items, next } = await api.searchRuns(database.longRead, {
       project,
       experimentIds,
-      lifecycle: 'active',
+      lifecycle: toLifecycle(query.lifecycle),
       filter: query.filter,
       orderBy: parseOrderings(query.order ?? ''),
       fields: parseRunFields(query.fields),
@@ -82,7 +123,7 @@ export function registerTrackingRoutes(app: FastifyInstance, database: Database,
     const limit = query.limit ?? 50;
     const { items, more } = await api.searchExperiments(database.read, {
       project: context.project,
-      lifecycle: 'active',
+      lifecycle: toLifecycle(query.lifecycle),
       limit,
       offset,
     });
@@ -110,7 +151,7 @@ export function registerTrackingRoutes(app: FastifyInstance, database: Database,
       project: context.project,
       experimentIds: parseIds(query.experiments),
       filter: query.filter,
-      lifecycle: 'active',
+      lifecycle: toLifecycle(query.lifecycle),
     });
     return answer(200, { count });
   });
@@ -119,5 +160,28 @@ export function registerTrackingRoutes(app: FastifyInstance, database: Database,
     const run = await api.run(database.read, context.project, params.runId);
     if (run === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(params.runId);
     return answer(200, toRunView(run));
+  });
+}
+
+function registerLoggedModelRoutes(app: FastifyInstance, database: Database, api: TrackingApi): void {
+  registerOperation(app, listLoggedModels, async ({ query, context }, answer) => {
+    const offset = toOffset(query.cursor);
+    const limit = query.limit ?? 50;
+    const { items, more } = await api.searchLoggedModels(database.read, {
+      project: context.project,
+      experimentIds: parseIds(query.experiments),
+      lifecycle: toLifecycle(query.lifecycle),
+      filter: query.filter,
+      orderBy: parseOrderings(query.order ?? ''),
+      limit,
+      offset,
+    });
+    return answer(200, { items: items.map(toLoggedModelView), ...(more && { next: encodeCursor([offset + limit]) }) });
+  });
+
+  registerOperation(app, getLoggedModel, async ({ params, context }, answer) => {
+    const model = await api.anyLoggedModel(database.read, context.project, params.modelId);
+    if (model === undefined) throw trackingErrors.LOGGED_MODEL_NOT_FOUND(params.modelId);
+    return answer(200, toLoggedModelView(model));
   });
 }

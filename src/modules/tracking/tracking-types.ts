@@ -46,6 +46,7 @@ export interface RunInfo {
   readonly startMs: number;
   readonly endMs: number | undefined;
   readonly lifecycle: Lifecycle;
+  readonly deletedMs: number | undefined;
   readonly artifactUri: string;
   readonly parentRunId: string | undefined;
 }
@@ -94,6 +95,7 @@ export interface LoggedModel {
   readonly statusMessage: string;
   readonly createdMs: number;
   readonly updatedMs: number;
+  readonly deletedMs: number | undefined;
   readonly params: readonly Tag[];
   readonly tags: readonly Tag[];
   readonly metrics: readonly LoggedModelMetric[];

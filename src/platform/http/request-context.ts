@@ -16,6 +16,8 @@ export interface Principal {
 export type Authenticate = (request: {
   readonly headers: IncomingHttpHeaders;
   readonly ip: string;
+  /** Of a browser, with a request that reads: it counts where callers must say who they are and no header says it. */
+  readonly cookieToken?: string;
   /** The same for each request of one connection. */
   readonly connection?: object;
 }) => Promise<Principal>;

@@ -19,6 +19,7 @@ import { registerRawRoute } from './raw-route.ts';
 import { giveUpWhole } from './receive-body.ts';
 import { type Authenticate, anonymous, createRequestContext, type Principal } from './request-context.ts';
 import { type RequestState, type RouteAccess, requireAccess, type SensitiveRead } from './route-access.ts';
+import { tokenInCookie } from './session-cookie.ts';
 import { createSchemaCompiler } from './validation.ts';
 
 export interface ReadinessCheck {
@@ -229,7 +230,8 @@ async function identify(
 ): Promise<Principal> {
   if (permission === 'public') return anonymous;
   const { headers, ip, socket: connection } = request;
-  return await authenticate({ headers, ip, connection });
+  const cookieToken = headers.authorization === undefined ? tokenInCookie(request.method, headers) : undefined;
+  return await authenticate({ headers, ip, connection, ...(cookieToken !== undefined && { cookieToken }) });
 }
 
 function logFailure(logger: Logger, request: FastifyRequest, error: AppError, thrown: unknown): void {

@@ -66,6 +66,7 @@ export function loggedModelCalls({ database, tracking }: MlflowDeps): readonly M
         const { items, more } = await tracking.searchLoggedModels(database.read, {
           project,
           experimentIds: fields.requiredTexts('experiment_ids'),
+          lifecycle: 'active',
           filter: fields.text('filter'),
           datasets: fields.messages('datasets').map(toDataset),
           orderBy: fields.messages('order_by').map(toOrdering),

@@ -215,6 +215,7 @@ describeDatabases('searching by any filter, in any order, page by page', (open) 
     const { items } = await tracking.searchLoggedModels(state.database.read, {
       project,
       experimentIds: ['0'],
+      lifecycle: 'active',
       limit: 100,
     });
     expect(items.length).toBe(30);

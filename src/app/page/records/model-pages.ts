@@ -74,20 +74,32 @@ export async function loggedModelPage(deps: Deps, model: LoggedModel, folder: st
   );
 }
 
-export async function modelsPage({ reader, registry, paths }: Deps): Promise<string> {
-  const { items, next } = await registry.models(reader, paths.project, { limit: rowsAtOnce, cursor: undefined });
-  const body = html`<div class="headline"><h1>Models</h1></div>
+const kinds = {
+  model: { title: 'Models', none: 'No model is registered yet.' },
+  prompt: { title: 'Prompts', none: 'No prompt is registered yet: mlflow.genai.register_prompt makes one.' },
+} as const;
+
+/** Models and prompts are both kept by the registry, and each has a page of its own. */
+export async function modelsPage({ reader, registry, paths }: Deps, kind: 'model' | 'prompt'): Promise<string> {
+  const page = { limit: rowsAtOnce, cursor: undefined, kind };
+  const { items, next } = await registry.models(reader, paths.project, page);
+  const { title, none: noneYet } = kinds[kind];
+  const body = html`<div class="headline"><h1>${title}</h1></div>
     ${card(
       'By name',
       items.length === 0
-        ? none('No model is registered yet.')
-        : html`<table><caption class="skip">Models</caption><tbody>${items.map(
-            ({ name, aliases, updatedMs }) => html`<tr><th scope="row"><a href="${paths.model(name)}">${name}</a></th>
+        ? none(noneYet)
+        : html`<table><caption class="skip">${title}</caption><tbody>${items.map(
+            ({
+              name,
+              aliases,
+              updatedMs,
+            }) => html`<tr><th scope="row"><a href="${kind === 'prompt' ? paths.prompt(name) : paths.model(name)}">${name}</a></th>
               <td>${aliases.map(({ alias, version }) => `@${alias} ${version}`).join(', ')}</td><td>${instant(updatedMs)}</td></tr>`,
           )}</tbody></table>
-          ${next !== undefined && html`<p class="hint">More are not shown: <code>tidemill model list --all</code></p>`}`,
+          ${next !== undefined && html`<p class="hint">More are not shown: <code>tidemill ${kind} list --all</code></p>`}`,
     )}`;
-  return layout(paths, [{ text: 'models' }], body);
+  return layout(paths, [{ text: title.toLowerCase() }], body);
 }
 
 export async function modelPage({ reader, registry, paths }: Deps, model: RegisteredModel): Promise<string> {

@@ -32,6 +32,7 @@ export function layout(paths: Paths, crumbs: readonly Crumb[], body: Html): stri
         <ul>
           <li><a href="${paths.experiments}">Experiments</a></li>
           <li><a href="${paths.models}">Models</a></li>
+          <li><a href="${paths.prompts}">Prompts</a></li>
           <li><a href="${paths.allTraces}">Traces</a></li>
         </ul>
       </nav>

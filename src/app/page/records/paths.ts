@@ -6,6 +6,7 @@ export interface Paths {
   readonly home: string;
   readonly experiments: string;
   readonly models: string;
+  readonly prompts: string;
   /** Of all experiments. */
   readonly allTraces: string;
   experiment(id: string): string;
@@ -15,6 +16,8 @@ export interface Paths {
   trace(traceId: string): string;
   model(name: string): string;
   version(name: string, version: string | number): string;
+  prompt(name: string): string;
+  promptVersion(name: string, version: string | number): string;
   /** Bytes of a run's file. */
   artifact(runId: string, path: string): string;
   /** The same in the browser's window, for what viewable-files.ts knows. */
@@ -34,6 +37,7 @@ export function pathsOf(project: string): Paths {
     home: root === '' ? '/' : root,
     experiments: `${root}/ui/experiments`,
     models: `${root}/ui/models`,
+    prompts: `${root}/ui/prompts`,
     allTraces: `${root}/ui/traces`,
     experiment: (id) => `${root}/ui/experiments/${part(id)}`,
     run: (experimentId, runId) => `${root}/ui/experiments/${part(experimentId)}/runs/${part(runId)}`,
@@ -42,6 +46,8 @@ export function pathsOf(project: string): Paths {
     trace: (traceId) => `${root}/ui/traces/${part(traceId)}`,
     model: (name) => `${root}/ui/models/${part(name)}`,
     version: (name, version) => `${root}/ui/models/${part(name)}/versions/${part(String(version))}`,
+    prompt: (name) => `${root}/ui/prompts/${part(name)}`,
+    promptVersion: (name, version) => `${root}/ui/prompts/${part(name)}/versions/${part(String(version))}`,
     artifact: (runId, path) => `${root}/get-artifact?run_id=${part(runId)}&path=${part(path)}`,
     view: (runId, path) => `${paths.artifact(runId, path)}&view=yes`,
     bytes: (path) => `${root}/api/2.0/mlflow-artifacts/artifacts/${path.split('/').map(part).join('/')}`,

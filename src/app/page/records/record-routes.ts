@@ -1,22 +1,21 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { LineageApi } from '#modules/lineage';
-import type { RegistryApi } from '#modules/registry';
+import { isPrompt, type RegistryApi } from '#modules/registry';
 import type { TracesApi } from '#modules/traces';
 import type { TrackingApi } from '#modules/tracking';
 import type { Reader } from '#platform/database';
 import type { AppError } from '#platform/errors';
 import { registerRawRoute, type Sensitive } from '#platform/http';
+import { dress } from './dress.ts';
 import { experimentPage, experimentsPage } from './experiment-page.ts';
-import { html } from './html.ts';
+import { type Html, html } from './html.ts';
 import { loggedModelPage, modelPage, modelsPage, versionPage } from './model-pages.ts';
 import { countIn, layout, textIn } from './parts.ts';
-import { type Paths, pathsOf } from './paths.ts';
+import { type Paths, pathsOf, withQuery } from './paths.ts';
+import { promptPage, promptVersionPage } from './prompt-pages.ts';
 import { runPage } from './run-page.ts';
+import { placeIn, signInPage } from './sign-in.ts';
 import { tracePage, tracesPage } from './trace-pages.ts';
-
-/** No script at all, nothing from elsewhere; forms ask this server alone. */
-const securityPolicy =
-  "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 interface Asked {
   readonly paths: Paths;
@@ -28,27 +27,28 @@ interface Asked {
 /** A page's text; undefined when there is no such thing; or it has sent something by `reply`. */
 type Handle = (asked: Asked) => Promise<string | FastifyReply | undefined>;
 
+type AddPage = (path: string, missing: string, handle: Handle, sensitive?: Sensitive) => void;
+
+interface RecordDeps {
+  readonly reader: Reader;
+  readonly tracking: TrackingApi;
+  readonly registry: RegistryApi;
+  readonly lineage: LineageApi;
+  readonly traces: TracesApi;
+}
+
 const ofProject = (path: string | undefined, reply: FastifyReply): FastifyReply | undefined =>
   path === undefined ? undefined : reply.redirect(path, 302);
 
 /**
- * The pages of experiments, runs and models: what the links lead to that MLflow's clients print (ui/open-link.js). Plain HTML
- * made here, so that a run of any size opens at once and without a script. A browser that is asked for a token may give it as
- * the password of its own dialog.
+ * The pages of experiments, runs, models and prompts: what the links lead to that MLflow's clients print (ui/open-link.js).
+ * Plain HTML made here, so that a run of any size opens at once and without a script. Who must say who they are is shown the
+ * form for a token in the page's place.
  */
-export function registerRecords(
-  app: FastifyInstance,
-  deps: {
-    readonly reader: Reader;
-    readonly tracking: TrackingApi;
-    readonly registry: RegistryApi;
-    readonly lineage: LineageApi;
-    readonly traces: TracesApi;
-  },
-): void {
-  const { reader, tracking, registry, traces } = deps;
+export function registerRecords(app: FastifyInstance, deps: RecordDeps): void {
+  const { reader, tracking, traces } = deps;
 
-  function page(path: string, missing: string, handle: Handle, sensitive?: Sensitive): void {
+  const page: AddPage = (path, missing, handle, sensitive) => {
     registerRawRoute(app, {
       id: `page ${path}`,
       method: 'GET',
@@ -70,7 +70,7 @@ export function registerRecords(
         );
       },
     });
-  }
+  };
 
   page('/experiments', '', async ({ paths, query }) =>
     experimentsPage({ reader, tracking, paths }, countIn(query['from'])),
@@ -149,28 +149,40 @@ export function registerRecords(
     },
   );
 
-  page('/models', '', async ({ paths }) => modelsPage({ ...deps, paths }));
-
-  page('/models/:model', 'There is no such model in this project.', async ({ paths, params }) => {
-    const model = await registry.model(reader, paths.project, params['model'] ?? '');
-    return model && modelPage({ ...deps, paths }, model);
-  });
-
-  page('/models/:model/versions/:version', 'There is no such version in this project.', async ({ paths, params }) => {
-    const version = await registry.version(reader, paths.project, params['model'] ?? '', params['version'] ?? '');
-    return version && versionPage({ ...deps, paths }, version);
-  });
+  registerRegistryPages(deps, page);
 }
 
-const dress = (reply: FastifyReply): FastifyReply =>
-  reply
-    .type('text/html; charset=utf-8')
-    .header('content-security-policy', securityPolicy)
-    .header('x-content-type-options', 'nosniff')
-    .header('referrer-policy', 'no-referrer')
-    .header('cache-control', 'no-store');
+/** Models and prompts have one space of names: whichever way a name is asked for, it comes to the page of what it is. */
+function registerRegistryPages(deps: RecordDeps, page: AddPage): void {
+  const { reader, registry } = deps;
 
-const problemPage = (paths: Paths, title: string, text: string): string =>
+  for (const kind of ['model', 'prompt'] as const) {
+    page(`/${kind}s`, '', async ({ paths }) => modelsPage({ ...deps, paths }, kind));
+
+    page(`/${kind}s/:name`, `There is no such ${kind} in this project.`, async ({ paths, params, reply }) => {
+      const model = await registry.model(reader, paths.project, params['name'] ?? '');
+      if (model === undefined) return undefined;
+      const { name } = model;
+      const prompt = isPrompt(model.tags);
+      if (prompt !== (kind === 'prompt')) return ofProject(prompt ? paths.prompt(name) : paths.model(name), reply);
+      return prompt ? promptPage({ ...deps, paths }, model) : modelPage({ ...deps, paths }, model);
+    });
+
+    page(`/${kind}s/:name/versions/:version`, 'There is no such version in this project.', async (asked) => {
+      const { paths, params, reply } = asked;
+      const model = await registry.model(reader, paths.project, params['name'] ?? '');
+      const version = model && (await registry.version(reader, paths.project, model.name, params['version'] ?? ''));
+      if (model === undefined || version === undefined) return undefined;
+      const prompt = isPrompt(model.tags);
+      const at = [model.name, version.version] as const;
+      if (prompt !== (kind === 'prompt'))
+        return ofProject(prompt ? paths.promptVersion(...at) : paths.version(...at), reply);
+      return prompt ? promptVersionPage({ ...deps, paths }, version) : versionPage({ ...deps, paths }, version);
+    });
+  }
+}
+
+const problemPage = (paths: Paths, title: string, text: string | Html): string =>
   layout(
     paths,
     [{ text: title }],
@@ -181,16 +193,15 @@ const problemPage = (paths: Paths, title: string, text: string): string =>
 const asksForToken = new Set(['TOKEN_MISSING', 'TOKEN_INVALID', 'AUTHORIZATION_MALFORMED']);
 
 function sendProblem(error: AppError, request: FastifyRequest, reply: FastifyReply): string {
-  if (error.kind === 'unauthenticated')
-    void reply.header('www-authenticate', 'Basic realm="Tidemill", charset="UTF-8"');
+  const here = placeIn(request.originalUrl);
+  if (asksForToken.has(error.code))
+    return signInPage(reply, here, error.code === 'TOKEN_MISSING' ? undefined : error.message);
   dress(reply);
   const project = /^\/projects\/([^/?]+)/.exec(request.originalUrl)?.[1];
-  const way = asksForToken.has(error.code)
-    ? 'A browser asks for a name and a password: any name will do, the token is the password.'
-    : '';
+  const other = withQuery('/ui/sign-in', { to: here });
   return problemPage(
     pathsOf(project ?? 'default'),
     'This cannot be shown',
-    way === '' ? error.message : `${error.message}. ${way}`,
+    html`${error.message}${error.kind === 'forbidden' && html`. <a href="${other}">Sign in with another token</a>`}`,
   );
 }

@@ -166,13 +166,13 @@ test('the columns of an experiment are what most runs logged, wherever the list 
   const byOdd = (await app.inject('/ui/experiments/0?order=metrics.odd%20DESC')).body;
   expect(columns(byOdd)).toEqual(['odd', 'auc', 'f1', 'loss']);
   // every page leads to the others
-  for (const path of ['experiments', 'models', 'traces']) {
+  for (const path of ['experiments', 'models', 'prompts', 'traces']) {
     expect(body).toContain(`<a href="/ui/${path}">`);
     expect((await app.inject(`/ui/${path}`)).statusCode).toBe(200);
   }
 });
 
-test('models and versions have pages; with auth a browser is asked for a token, which any user name comes with', async () => {
+test('models and versions have pages', async () => {
   const { app, registry, write } = await openServer();
   await write(actor, async (unit) => {
     await registry.createModel(unit, { project: 'default', model: 'Late <arrivals>' });
@@ -187,12 +187,48 @@ test('models and versions have pages; with auth a browser is asked for a token, 
   expect((await app.inject('/ui/models/Late%20%3Carrivals%3E')).body).toContain('Version 1');
   expect((await app.inject('/ui/models/Late%20%3Carrivals%3E/versions/1')).body).toContain('s3://elsewhere');
   expect((await app.inject('/ui/models/none/versions/1')).statusCode).toBe(404);
+});
 
-  const locked = await openServer({ auth: 'on' });
-  const refused = await locked.app.inject('/ui/models');
-  expect([refused.statusCode, refused.headers['www-authenticate']]).toEqual([401, expect.stringContaining('Basic')]);
-  expect(refused.headers['content-type']).toContain('text/html');
-  expect(refused.body).toContain('any name will do, the token is the password');
+test('prompts have a page of their own, with what they say as text; a name leads to the page of what it is', async () => {
+  const { app, registry, write } = await openServer();
+  const chat = JSON.stringify([{ role: 'system', content: hostile }]);
+  await write(actor, async (unit) => {
+    await registry.createModel(unit, { project: 'default', model: 'late' });
+    const tags = [{ key: 'mlflow.prompt.is_prompt', value: 'true' }];
+    await registry.createModel(unit, { project: 'default', model: 'greet', tags });
+    for (const [model, said] of [
+      ['late', undefined],
+      ['greet', 'Hello {{name}}, how is <b>the sea</b>?'],
+      ['greet', chat],
+    ] as const)
+      await registry.createVersion(unit, {
+        project: 'default',
+        model,
+        source: 'x',
+        storageLocation: 'x',
+        tags: said === undefined ? [] : [...tags, { key: 'mlflow.prompt.text', value: said }],
+      });
+  });
+  const [models, prompts] = [(await app.inject('/ui/models')).body, (await app.inject('/ui/prompts')).body];
+  expect([models.includes('>late<'), models.includes('greet')]).toEqual([true, false]);
+  expect(prompts).toContain('<a href="/ui/prompts/greet">greet</a>');
+  expect(prompts).not.toContain('>late<');
+  const { body } = await app.inject('/ui/prompts/greet');
+  expect(body).toMatch(/Newest: version 2.*<h3>system<\/h3><pre class="said">&lt;img src=x/s);
+  expect(body).not.toContain('<img src=x');
+  expect(body).toContain('<a href="/ui/prompts/greet/versions/1">Version 1</a>');
+  expect((await app.inject('/ui/prompts/greet/versions/1')).body).toContain(
+    '<pre class="said">Hello {{name}}, how is &lt;b&gt;the sea&lt;/b&gt;?</pre>',
+  );
+  // a reference says "model" of both
+  const goes = async (from: string) => (await app.inject(from)).headers.location;
+  expect(await goes('/ui/models/greet')).toBe('/ui/prompts/greet');
+  expect(await goes('/ui/models/greet/versions/2')).toBe('/ui/prompts/greet/versions/2');
+  expect(await goes('/ui/prompts/late/versions/1')).toBe('/ui/models/late/versions/1');
+  for (const path of ['/ui/prompts/none', '/ui/prompts/greet/versions/9'])
+    expect([path, (await app.inject(path)).statusCode]).toEqual([path, 404]);
+  // nor does the front page count them
+  expect((await app.inject('/api/v1/overview')).json()).toMatchObject({ models: [{ name: 'late' }] });
 });
 
 test('a trace shows its spans below each other as text, and its experiment lists it', async () => {
@@ -334,6 +370,8 @@ test("links of MLflow's page open the page here", async () => {
   expect(from('/', '#/experiments/1/traces?selectedEvaluationId=..%2Fx')).toBe('/ui/experiments/1/traces');
   expect(from('/', '#/models/Late%20arrivals/versions/3')).toBe('/ui/models/Late%20arrivals/versions/3');
   expect(from('/', '#/models/late')).toBe('/ui/models/late');
+  expect(from('/', '#/prompts')).toBe('/ui/prompts');
+  expect(from('/projects/flights/', '#/prompts/greet')).toBe('/projects/flights/ui/prompts/greet');
   // a client that names its project by a header has no prefix in the address, and says the project in the link
   expect(from('/', '#/experiments/1/runs/abc?workspace=flights')).toBe('/projects/flights/ui/experiments/1/runs/abc');
   expect(from('/projects/flights/', '#/experiments/1?workspace=trains')).toBe('/projects/trains/ui/experiments/1');
