@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Reader } from '#platform/database';
 import { inList } from '#platform/sql';
 import { findAnyExperimentRow, parseExperimentId } from './experiment-service.ts';
-import { experimentColumns, listActiveExperimentKeys, listExperimentRows, toExperiments } from './experiment-store.ts';
+import { experimentColumns, listActiveExperiments, listExperimentRows, toExperiments } from './experiment-store.ts';
 import { type DatasetSummary, listDatasetSummaries } from './input-store.ts';
 import { listLoggedModelRows, modelsOfLifecycle, toLoggedModels } from './logged-model-store.ts';
 import { special } from './metric-value.ts';
@@ -176,7 +176,7 @@ export async function searchLoggedModels(reader: Reader, query: LoggedModelQuery
   );
   const keys =
     query.experimentIds === undefined
-      ? await listActiveExperimentKeys(reader, query.project)
+      ? (await listActiveExperiments(reader, query.project)).map((row) => row.experiment_key)
       : await keysOf(reader, query.project, query.experimentIds);
   if (keys.length === 0) return { items: [], more: false };
   let select = reader

@@ -14,6 +14,21 @@ const namesOf = async (reader: Reader) =>
     ({ name }) => name,
   );
 const run = (unit: Unit, text: string) => unit.query().executeQuery(CompiledQuery.raw(text));
+const swallow = (unit: Unit, code: string) =>
+  run(unit, `do $$ begin raise exception 'no' using errcode = '${code}'; end $$`).catch(() => undefined);
+const putTwo = async (unit: Unit) => {
+  await put(unit, 'a');
+  await put(unit, 'b');
+};
+const pidOf = async (database: TestDatabase, work: (unit: Unit) => Promise<unknown>) => {
+  let pid: number | undefined;
+  const ended = database.write(someone, async (unit) => {
+    pid = (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(unit.query())).rows[0]?.pid;
+    await work(unit);
+  });
+  await ended.catch(() => undefined);
+  return pid;
+};
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 let database: TestDatabase;
@@ -50,8 +65,6 @@ test('a transaction that did not begin takes nothing, however late it is sent', 
 });
 
 test('a failure that the work swallowed is told at its end, and one that may pass runs it again', async () => {
-  const swallow = (unit: Unit, code: string) =>
-    run(unit, `do $$ begin raise exception 'no' using errcode = '${code}'; end $$`).catch(() => undefined);
   const lost = database.write(someone, async (unit) => {
     await swallow(unit, '22000');
   });
@@ -66,11 +79,7 @@ test('a failure that the work swallowed is told at its end, and one that may pas
 });
 
 test('a write with the commit that needs a second statement is told as half done, not as failed', async () => {
-  const two = async (unit: Unit) => {
-    await put(unit, 'a');
-    await put(unit, 'b');
-  };
-  const outcome = database.write(someone, async (unit) => unit.withCommit(two(unit)));
+  const outcome = database.write(someone, async (unit) => unit.withCommit(putTwo(unit)));
   await expect(outcome).rejects.toThrow(/is committed, but not all/);
   expect(await namesOf(database.read)).toEqual(['a']);
 });
@@ -91,17 +100,10 @@ test('a connection that is lost inside a unit fails the unit, and nothing else',
 });
 
 test('a unit that fails beside a query on its way keeps its connection', async () => {
-  const pidOf = async (work: (unit: Unit) => Promise<unknown>) => {
-    let pid: number | undefined;
-    const ended = database.write(someone, async (unit) => {
-      pid = (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(unit.query())).rows[0]?.pid;
-      await work(unit);
-    });
-    await ended.catch(() => undefined);
-    return pid;
-  };
-  const first = await pidOf((unit) => Promise.all([run(unit, 'select nothing'), Promise.reject(new Error('no'))]));
-  expect(await pidOf(() => Promise.resolve())).toBe(first);
+  const first = await pidOf(database, (unit) =>
+    Promise.all([run(unit, 'select nothing'), Promise.reject(new Error('no'))]),
+  );
+  expect(await pidOf(database, () => Promise.resolve())).toBe(first);
 });
 
 test('what is used after its unit has failed is refused, and nothing is left over', async () => {

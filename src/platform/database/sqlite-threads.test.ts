@@ -10,6 +10,8 @@ const create = (unit: Unit) =>
   sql`create table items (name text not null primary key, amount bigint)`.execute(unit.query());
 const put = (unit: Unit, name: string, amount: number | null) =>
   sql`insert into items (name, amount) values (${name}, ${amount})`.execute(unit.query());
+const ask = async (reader: Reader) =>
+  (await sql<{ bytes: Uint8Array }>`select x'00ff10' as bytes, ${'é'} as text`.execute(reader.query())).rows;
 const all = async (reader: Reader) =>
   (await sql`select items.name, items.amount from items order by items.name`.execute(reader.query())).rows;
 
@@ -62,16 +64,19 @@ describeDatabases('reads that take long', (open) => {
 
   test('end with the database', async () => {
     const reading = all(database.longRead);
+    reading.catch(() => undefined);
     await database.close();
-    await reading.catch((error: unknown) => expect(error).toMatchObject({ code: 'DATABASE_CLOSED' }));
+    const outcome = await reading.then(
+      (rows) => rows.length,
+      (error: { readonly code?: string }) => error.code,
+    );
+    expect([0, 'DATABASE_CLOSED']).toContain(outcome);
     await expect(all(database.longRead)).rejects.toMatchObject({ code: 'DATABASE_CLOSED' });
   });
 });
 
 test('on SQLite bytes come as they are, and a database that is opened again is read from its file', async () => {
   const database = await openTestDatabase();
-  const ask = async (reader: Reader) =>
-    (await sql<{ bytes: Uint8Array }>`select x'00ff10' as bytes, ${'é'} as text`.execute(reader.query())).rows;
   const [row] = await ask(database.longRead);
   expect(row).toEqual({ bytes: new Uint8Array([0, 255, 16]), text: 'é' });
   await database.close();

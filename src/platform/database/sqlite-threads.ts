@@ -174,7 +174,7 @@ function startThread(options: ThreadOptions, onEnd: () => void): Thread {
       return new Promise((resolve) => {
         if (waiting.size === 0) worker.ref();
         waiting.set(id, resolve);
-        worker.postMessage({ id, sql, parameters });
+        worker.postMessage({ id, sql, parameters }, []);
       });
     },
     stop: () => worker.terminate(),
