@@ -1,5 +1,5 @@
 import type { LoggedModelRecord } from '#contracts/transfer';
-import { type ServerTarget, sourceTag } from './export-server-target.ts';
+import { type ServerTarget, sourceTag, withoutOwnTags } from './export-server-target.ts';
 import { type Json, object, text, toPairs, valueOf } from './json.ts';
 import { pagesOf } from './mlflow-pages.ts';
 import { isMlflowError } from './mlflow-rest.ts';
@@ -58,7 +58,10 @@ async function makeModel(
     ...(runId !== undefined && { source_run_id: runId }),
     params: record.params,
     // the registry of the server writes this one itself
-    tags: [...record.tags.filter(({ key }) => key !== 'mlflow.modelVersions'), { key: sourceTag, value: record.id }],
+    tags: [
+      ...withoutOwnTags(record.tags).filter(({ key }) => key !== 'mlflow.modelVersions'),
+      { key: sourceTag, value: record.id },
+    ],
   });
   return made && object(object(made['model'])['info']);
 }

@@ -1,5 +1,5 @@
 import type { ModelRecord, VersionRecord } from '#contracts/transfer';
-import { type ServerTarget, sourceTag } from './export-server-target.ts';
+import { type ServerTarget, sourceTag, withoutOwnTags } from './export-server-target.ts';
 import { type Json, object, text, toPairs, valueOf } from './json.ts';
 import { itemsOf } from './mlflow-pages.ts';
 import { isMlflowError } from './mlflow-rest.ts';
@@ -69,7 +69,7 @@ async function makeVersion(
     ...(place?.id.startsWith('m-') === true && { model_id: place.id }),
     ...(runId !== undefined && { run_id: runId }),
     description: version.description,
-    tags: [...version.tags, { key: sourceTag, value: String(version.version) }],
+    tags: [...withoutOwnTags(version.tags), { key: sourceTag, value: String(version.version) }],
   };
   try {
     return object((await rest.post('/model-versions/create', body))['model_version']);

@@ -1,8 +1,8 @@
 import type { HistoryRecord, RunRecord } from '#contracts/transfer';
-import { doneTag, type ServerTarget, sourceTag } from './export-server-target.ts';
+import { doneTag, type ServerTarget, sourceTag, withoutOwnTags } from './export-server-target.ts';
 import { type Json, list, object, text, toPairs, valueOf } from './json.ts';
 import { pagesOf } from './mlflow-pages.ts';
-import type { SourceRun } from './source.ts';
+import { printOf, type SourceRun } from './source.ts';
 
 const parentTag = 'mlflow.parentRunId';
 const metricsAtOnce = 1000;
@@ -11,6 +11,8 @@ const pairsAtOnce = 100;
 /** A run of which everything is there but what names other things, and its end. */
 export interface OpenRun {
   readonly record: RunRecord;
+  /** A digest of what it is here; the mark of a run that has ended. */
+  readonly print: string;
   /** Logged models that it is told to have put out already; a server refuses to hear of one twice. */
   readonly outputs: ReadonlySet<string>;
 }
@@ -23,16 +25,18 @@ export async function exportRuns(target: ServerTarget, from: string, to: string)
   for await (const page of source.runs(from)) {
     const open: SourceRun[] = [];
     for (const run of page) {
-      const { record } = run;
+      const { record, hint } = run;
+      const print = printOf(record, hint);
       const there = known.get(record.id) ?? (await makeRun(target, record, to));
       const info = object(there['info']);
       places.set(record.id, { id: text(info['run_id']), uri: text(info['artifact_uri']) });
-      if (await isDone(target, record, there)) {
+      if (markOf(there) === print) {
         progress.passedBy += 1;
         progress.runs += 1;
       } else {
+        await makeWritable(target, info);
         open.push(run);
-        all.push({ record, outputs: outputsOf(there) });
+        all.push({ record, print, outputs: outputsOf(there) });
       }
     }
     await sendHistories(target, open);
@@ -68,17 +72,11 @@ async function makeRun({ rest }: ServerTarget, record: RunRecord, experimentId: 
   return object(made['run']);
 }
 
-/** Whether nothing is left to write; else the run is one that can be written to. */
-async function isDone({ rest }: ServerTarget, record: RunRecord, there: Json): Promise<boolean> {
-  const info = object(there['info']);
-  const isDeleted = info['lifecycle_stage'] === 'deleted';
-  const body = { run_id: text(info['run_id']) };
-  if (valueOf(toPairs(object(there['data'])['tags']), doneTag) !== undefined) {
-    if (record.lifecycle === 'deleted' && !isDeleted) await rest.post('/runs/delete', body);
-    return true;
-  }
-  if (isDeleted) await rest.post('/runs/restore', body);
-  return false;
+/** The print of the run that was wholly written there, if one was. */
+const markOf = (run: Json): string | undefined => valueOf(toPairs(object(run['data'])['tags']), doneTag);
+
+async function makeWritable({ rest }: ServerTarget, info: Json): Promise<void> {
+  if (info['lifecycle_stage'] === 'deleted') await rest.post('/runs/restore', { run_id: text(info['run_id']) });
 }
 
 async function sendHistories(target: ServerTarget, runs: readonly SourceRun[]): Promise<void> {
@@ -103,7 +101,8 @@ const toMetrics = ({ key, atMs, steps, values }: HistoryRecord, from: number) =>
 async function writeRun(target: ServerTarget, { record, artifactUri }: SourceRun): Promise<void> {
   const { rest, places } = target;
   const { id: runId, uri } = places.get(record.id) ?? { id: '', uri: '' };
-  const { params, tags, datasets } = record;
+  const { params, datasets } = record;
+  const tags = withoutOwnTags(record.tags);
   for (let at = 0; at < params.length; at += pairsAtOnce)
     await rest.post('/runs/log-batch', { run_id: runId, params: params.slice(at, at + pairsAtOnce) });
   for (let at = 0; at < tags.length; at += pairsAtOnce)
@@ -119,32 +118,51 @@ async function writeRun(target: ServerTarget, { record, artifactUri }: SourceRun
   await target.sendFiles(artifactUri, uri, { noun: 'run', id: record.id });
 }
 
-/** Says what each run has read and put out, whose child it is, and how it ended. */
+/** Logged models that a run has read and that are not there (yet): of an experiment that comes later, or of none that comes. */
+export const missingInputs = ({ places }: ServerTarget, { modelInputs }: RunRecord): readonly string[] =>
+  modelInputs.filter((id) => !places.has(id));
+
+/**
+ * Says what each run has read and put out, whose child it is, and how it ended. The mark comes last. A run that goes on, or
+ * of which an input is missing, gets none: the next export completes it.
+ */
 export async function endRuns(target: ServerTarget, runs: readonly OpenRun[]): Promise<void> {
-  const { rest, left, places, progress, step } = target;
-  const newIdOf = (former: string) => places.get(former)?.id;
-  for (const { record, outputs: told } of runs) {
-    const runId = newIdOf(record.id) ?? '';
-    const outputs = record.modelOutputs
-      .map(({ modelId, step: at }) => ({ model_id: newIdOf(modelId) ?? '', step: at }))
-      .filter(({ model_id }) => model_id !== '' && !told.has(model_id));
-    if (outputs.length > 0) await rest.post('/runs/outputs', { run_id: runId, models: outputs });
-    const inputs = record.modelInputs.flatMap((id) => newIdOf(id) ?? []);
-    for (const id of record.modelInputs)
-      if (newIdOf(id) === undefined)
-        left.push(`logged model ${id} as an input of run ${record.id}: the model is not there (yet)`);
-    if (inputs.length > 0)
-      await rest.post('/runs/log-inputs', { run_id: runId, models: inputs.map((id) => ({ model_id: id })) });
-    const parent = newIdOf(valueOf(record.tags, parentTag) ?? '');
-    if (parent !== undefined) await rest.post('/runs/set-tag', { run_id: runId, key: parentTag, value: parent });
+  const { rest, left, progress, step } = target;
+  for (const run of runs) {
+    const { record, print } = run;
+    const runId = target.places.get(record.id)?.id ?? '';
+    await linkRun(target, run, runId);
     await rest.post('/runs/update', {
       run_id: runId,
       status: record.status,
       ...(record.endMs !== undefined && { end_time: record.endMs }),
     });
-    await rest.post('/runs/set-tag', { run_id: runId, key: doneTag, value: 'true' });
+    const missing = missingInputs(target, record);
+    for (const id of missing)
+      left.push(`logged model ${id} as an input of run ${record.id}: the model is not there (yet)`);
+    if (missing.length === 0 && hasEnded(record))
+      await rest.post('/runs/set-tag', { run_id: runId, key: doneTag, value: print });
     if (record.lifecycle === 'deleted') await rest.post('/runs/delete', { run_id: runId });
     progress.runs += 1;
     step();
   }
+}
+
+const hasEnded = ({ status }: RunRecord): boolean => status !== 'RUNNING' && status !== 'SCHEDULED';
+
+async function linkRun(
+  { rest, places }: ServerTarget,
+  { record, outputs: told }: OpenRun,
+  runId: string,
+): Promise<void> {
+  const newIdOf = (former: string) => places.get(former)?.id;
+  const outputs = record.modelOutputs
+    .map(({ modelId, step: at }) => ({ model_id: newIdOf(modelId) ?? '', step: at }))
+    .filter(({ model_id }) => model_id !== '' && !told.has(model_id));
+  if (outputs.length > 0) await rest.post('/runs/outputs', { run_id: runId, models: outputs });
+  const inputs = record.modelInputs.flatMap((id) => newIdOf(id) ?? []);
+  if (inputs.length > 0)
+    await rest.post('/runs/log-inputs', { run_id: runId, models: inputs.map((id) => ({ model_id: id })) });
+  const parent = newIdOf(valueOf(record.tags, parentTag) ?? '');
+  if (parent !== undefined) await rest.post('/runs/set-tag', { run_id: runId, key: parentTag, value: parent });
 }

@@ -1,3 +1,4 @@
+import type { RunRecord } from '#contracts/transfer';
 import type { ExportOptions } from './export-report.ts';
 import { type Credentials, createMlflowRest, type MlflowRest } from './mlflow-rest.ts';
 import { noProgress, type Progress } from './progress.ts';
@@ -6,8 +7,13 @@ import type { Source } from './source.ts';
 
 /** The id that a run or logged model had; servers of MLflow give ids of their own. */
 export const sourceTag = 'tidemill.sourceId';
-/** Set last: a run or trace that has it is wholly there, and is passed by the next time. */
+/** Set last: a trace that has it is wholly there, and so is a run in which it is the print of the run as it is here. */
 export const doneTag = 'tidemill.exported';
+
+/** Those that something has from an export that brought it here are none of its own. */
+export const withoutOwnTags = (tags: RunRecord['tags']): RunRecord['tags'] =>
+  tags.filter(({ key }) => key !== sourceTag && key !== doneTag);
+
 const uploadsAtOnce = 4;
 const proxied = 'mlflow-artifacts:';
 

@@ -2,7 +2,7 @@ import { chosenExperiments } from './chosen-experiments.ts';
 import { type ExportOptions, type ExportReport, leftIn } from './export-report.ts';
 import { exportLoggedModels } from './export-server-models.ts';
 import { exportRegistered } from './export-server-registry.ts';
-import { endRuns, exportRuns } from './export-server-runs.ts';
+import { endRuns, exportRuns, missingInputs, type OpenRun } from './export-server-runs.ts';
 import { createServerTarget } from './export-server-target.ts';
 import { sendTraces } from './export-server-traces.ts';
 import { object, text } from './json.ts';
@@ -11,7 +11,8 @@ import type { Source, SourceExperiment } from './source.ts';
 
 /**
  * Writes a project to a tracking server by MLflow's own REST API. Every part may come again: runs are found by the tag of
- * their former id, points and params that are there stay one, experiments and models are found by name.
+ * their former id, points and params that are there stay one, experiments and models are found by name. A run is passed by
+ * when it had ended and has not changed here since it was written.
  */
 export async function exportToServer(
   source: Source,
@@ -23,17 +24,25 @@ export async function exportToServer(
   const experiments = await chosenExperiments(source, options.experiments);
   progress.experimentsInAll = experiments.length;
   const deleted: string[] = [];
+  const waiting: OpenRun[] = [];
   for (const experiment of experiments) {
     const from = experiment.record.id;
     const to = await putExperiment(rest, experiment);
     const open = await exportRuns(target, from, to);
     await exportLoggedModels(target, from, to);
-    await endRuns(target, open);
+    const isWaiting = ({ record }: OpenRun) => missingInputs(target, record).length > 0;
+    waiting.push(...open.filter(isWaiting));
+    await endRuns(
+      target,
+      open.filter((run) => !isWaiting(run)),
+    );
     await sendTraces(target, from, to);
     if (experiment.record.lifecycle === 'deleted') deleted.push(to);
     progress.experiments += 1;
     step();
   }
+  // what they have read may have come with a later experiment
+  await endRuns(target, waiting);
   for await (const model of source.models()) await exportRegistered(target, model);
   for (const id of deleted) await rest.post('/experiments/delete', { experiment_id: id });
   return { to: rest.label, progress, left: [...left, ...(await leftIn(source))] };
