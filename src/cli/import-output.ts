@@ -90,7 +90,7 @@ function totalsOf(report: ImportReport): Totals[] {
 
 /** For programs. */
 export function toResult(report: ImportReport): object {
-  const { source, registry, kept, leftBehind, notes, differences, progress } = report;
+  const { source, registry, kept, leftBehind, left, notes, differences, progress } = report;
   return {
     source,
     experiments: totalsOf(report),
@@ -100,7 +100,7 @@ export function toResult(report: ImportReport): object {
     sentBytes: progress.sentBytes,
     kept,
     leftBehind,
-    left: [...registry.left, ...tracesLeft(report)],
+    left: [...registry.left, ...left, ...tracesLeft(report)],
     notes,
     differences,
   };
@@ -123,16 +123,16 @@ const reportColumns = [
 ];
 
 export function formatReport(report: ImportReport): string {
-  const { registry, kept, notes, differences, progress, leftBehind } = report;
+  const { registry, kept, notes, differences, progress, leftBehind, left } = report;
   return [
     formatTable(totalsOf(report), reportColumns, 'There was no experiment to bring in.'),
     `${plural(registry.records.length, 'registered model')} with ${plural(registry.versions, 'version')}; ${plural(progress.passedBy, 'run or logged model was', 'runs and logged models were')} here unchanged; ${bytesText(progress.sentBytes)} of files were sent.`,
     ...kept.map(
-      ({ count, scheme, why, example }) =>
-        `Files of ${count} runs or models stay in ${scheme} (${why}), such as ${example || 'none'}.`,
+      ({ count, scheme, why, example, owner }) =>
+        `Files of ${plural(count, 'run or model', 'runs or models')} stay in ${scheme} (${why}), such as those of ${owner} at ${example || 'no address'}.`,
     ),
     ...registry.left.map((what) => `Left as it is here: ${what}.`),
-    ...leftLines([...leftBehind, ...tracesLeft(report).map((what) => ({ what, count: 0 }))]),
+    ...leftLines([...leftBehind, ...[...left, ...tracesLeft(report)].map((what) => ({ what, count: 0 }))]),
     ...notes,
     ...(differences.length === 0
       ? ['Everything that was read is here.']

@@ -1,6 +1,7 @@
 import type { RunRecord } from '#contracts/transfer';
+import { proxiedPathOf } from './artifact-path.ts';
 import type { ExportOptions } from './export-report.ts';
-import { type Credentials, createMlflowRest, type MlflowRest } from './mlflow-rest.ts';
+import { type Credentials, createMlflowRest, isMlflowError, type MlflowRest } from './mlflow-rest.ts';
 import { noProgress, type Progress } from './progress.ts';
 import { inParallel } from './send-files.ts';
 import type { Source } from './source.ts';
@@ -15,7 +16,6 @@ export const withoutOwnTags = (tags: RunRecord['tags']): RunRecord['tags'] =>
   tags.filter(({ key }) => key !== sourceTag && key !== doneTag);
 
 const uploadsAtOnce = 4;
-const proxied = 'mlflow-artifacts:';
 
 /** What a server has of a run or logged model. */
 interface Place {
@@ -66,15 +66,22 @@ export function createServerTarget(
     for await (const file of found.files) files.push(file);
     const [first] = files;
     if (first === undefined) return;
-    if (!to.startsWith(proxied)) {
+    const root = proxiedPathOf(to);
+    if (root === undefined) {
       left.push(
         `${files.length} files of ${noun} ${id} (such as ${first.path}): the server keeps files at ${to}, not behind itself; start it with --serve-artifacts`,
       );
       return;
     }
-    const root = to.replace(/^mlflow-artifacts:(?:\/\/[^/]+)?\/*/, '');
     await inParallel(files, uploadsAtOnce, async (file) => {
-      await rest.upload(`${root}/${file.path}`, await file.open(), file.sizeBytes);
+      try {
+        await rest.upload(`${root}/${file.path}`, await file.open(), file.sizeBytes);
+      } catch (error) {
+        // it decodes names, and refuses some then
+        if (!isMlflowError(error, 'INVALID_PARAMETER_VALUE')) throw error;
+        left.push(`the file ${file.path} of ${noun} ${id}: ${(error as Error).message}`);
+        return;
+      }
       progress.files += 1;
       progress.fileBytes += file.sizeBytes;
       progress.sentBytes += file.sizeBytes;

@@ -5,6 +5,7 @@ import {
   markImported,
   type RunRecord,
 } from '#contracts/transfer';
+import { isOddPath } from './artifact-path.ts';
 import type { ImportState } from './import-state.ts';
 import { digestOfLines, type FileToSend, sendFiles } from './send-files.ts';
 import {
@@ -56,7 +57,7 @@ export async function setOut<Given extends RunRecord | LoggedModelRecord, One ex
   const travelling = open.map((thing) => {
     const { id } = thing.record;
     const folder = folders.get(id) ?? { keptAt: '', why: 'it has no address' };
-    const record: Given = { ...thing.record, experimentId: to.experimentId, ...state.keep(folder) };
+    const record: Given = { ...thing.record, experimentId: to.experimentId, ...state.keep(folder, `${to.noun} ${id}`) };
     return { record, print: to.printOf(thing), folder, path: to.pathOf(id) };
   });
   return { open, travelling };
@@ -111,12 +112,12 @@ async function notYet<One extends Thing<RunRecord | LoggedModelRecord>>(
 
 /** Sends bytes, and last the marks: from then on the next import passes these by. */
 export async function arrive(
-  { api, options, progress, expect, step }: ImportState,
+  { api, options, progress, expect, leave, step }: ImportState,
   things: readonly Travelling<RunRecord | LoggedModelRecord>[],
   experiment: SourceExperiment,
   points: ReadonlyMap<string, number>,
 ): Promise<void> {
-  const sent = await sendFiles(api, filesOf(things), { progress, signal: options.signal });
+  const sent = await sendFiles(api, filesOf(things, leave), { progress, signal: options.signal });
   const marks = things.map(({ record, print }): ImportMark => {
     const { id } = record;
     const { files = 0, bytes = 0, lines } = sent.get(id) ?? {};
@@ -130,7 +131,14 @@ export async function arrive(
   step();
 }
 
-async function* filesOf(things: readonly Travelling<RunRecord | LoggedModelRecord>[]): AsyncGenerator<FileToSend> {
+async function* filesOf(
+  things: readonly Travelling<RunRecord | LoggedModelRecord>[],
+  leave: ImportState['leave'],
+): AsyncGenerator<FileToSend> {
   for (const { record, folder, path } of things)
-    if ('files' in folder) for await (const file of folder.files) yield { owner: record.id, folder: path, file };
+    if ('files' in folder)
+      for await (const file of folder.files)
+        if (isOddPath(file.path))
+          leave(`the file ${JSON.stringify(file.path)} of ${record.id}, a name that no store takes`);
+        else yield { owner: record.id, folder: path, file };
 }

@@ -1,4 +1,5 @@
 import { exportFiles, importModel, type ModelRecord, type VersionRecord } from '#contracts/transfer';
+import { isOddFolder, proxiedPathOf, whyOddFolder } from './artifact-path.ts';
 import { batchesOf } from './batches.ts';
 import type { ImportState } from './import-state.ts';
 import { sendMissing } from './send-files.ts';
@@ -10,31 +11,42 @@ export interface ImportedRegistry {
   readonly versions: number;
   /** What differs here already and was left, in words. */
   readonly left: readonly string[];
+  /** Models that the project does not take, and why. */
+  readonly refused: readonly string[];
 }
 
 const versionsAtOnce = 200;
-const ours = 'mlflow-artifacts:/';
 
 /** Brings registered models in; addresses into the source's artifacts become those that the bytes have here. */
 export async function importRegistry(state: ImportState): Promise<ImportedRegistry> {
   const { source, api, progress, noteNul, step } = state;
   const records: ModelRecord[] = [];
   const left: string[] = [];
+  const refused: string[] = [];
   let versions = 0;
   for await (const model of source.models()) {
     const moved: VersionRecord[] = [];
-    for (const version of model.versions) moved.push(await moveVersion(state, version));
+    for (const version of model.versions) moved.push(await moveVersion(state, model.name, version));
     const whole = { ...model, versions: moved };
-    records.push(whole);
-    for (const batch of partsOf(whole))
-      for (const [part] of batchesOf([batch], 1, noteNul('model')))
-        if (part !== undefined) left.push(...(await api.call(importModel, { body: part })).left);
-    versions += model.versions.length;
+    try {
+      for (const batch of partsOf(whole))
+        for (const [part] of batchesOf([batch], 1, noteNul('model')))
+          if (part !== undefined) left.push(...(await api.call(importModel, { body: part })).left);
+      records.push(whole);
+      versions += model.versions.length;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      refused.push(`model "${model.name}" is not here: ${error.message}`);
+    }
     progress.models += 1;
     step();
   }
-  return { records, versions, left };
+  return { records, versions, left, refused };
 }
+
+/** True for what the server says of this one model: the others may go on. */
+const isRefusal = (error: unknown): error is Error =>
+  error instanceof Error && 'kind' in error && (error.kind === 'invalid' || error.kind === 'conflict');
 
 /** A model of very many versions in several; aliases come with the last, when all versions are there. */
 function* partsOf(model: ModelRecord): Generator<ModelRecord> {
@@ -44,14 +56,17 @@ function* partsOf(model: ModelRecord): Generator<ModelRecord> {
   }
 }
 
-async function moveVersion(state: ImportState, version: VersionRecord): Promise<VersionRecord> {
+async function moveVersion(state: ImportState, model: string, version: VersionRecord): Promise<VersionRecord> {
   const { api, places } = state;
   const source = relocate(version.source, places);
   const storageLocation =
     resolveIndirect(version.source, places) ?? relocate(version.storageLocation || version.source, places);
-  if (!storageLocation.startsWith(ours))
-    return { ...version, source, storageLocation, files: await sendOwnFiles(state, version) };
-  const folder = storageLocation.slice(ours.length);
+  const folder = proxiedPathOf(storageLocation);
+  if (folder === undefined) return { ...version, source, storageLocation, files: await sendOwnFiles(state, version) };
+  if (isOddFolder(folder)) {
+    state.leave(`files of version ${version.version} of model "${model}" at ${storageLocation}: ${whyOddFolder}`);
+    return { ...version, source, storageLocation, files: [] };
+  }
   const files: VersionRecord['files'] = [];
   for await (const page of pagesOf((cursor) => api.call(exportFiles, { query: { ...cursor, folder } })))
     for (const file of page) files.push({ ...file, path: file.path.slice(folder.length + 1) });

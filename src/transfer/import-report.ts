@@ -21,6 +21,8 @@ export interface KeptFiles {
   /** Runs and logged models. */
   readonly count: number;
   readonly example: string;
+  /** Whose files the example has. */
+  readonly owner: string;
 }
 
 export interface ImportReport {
@@ -36,6 +38,8 @@ export interface ImportReport {
   readonly registry: ImportedRegistry;
   readonly kept: readonly KeptFiles[];
   readonly leftBehind: readonly LeftBehind[];
+  /** Single things that were not brought over, in words. */
+  readonly left: readonly string[];
   readonly notes: readonly string[];
   readonly progress: Progress;
 }

@@ -35,6 +35,8 @@ export interface ImportState {
   readonly places: Map<string, string>;
   readonly kept: ReadonlyMap<string, KeptFiles>;
   readonly notes: readonly string[];
+  /** What was left, in words. */
+  readonly left: readonly string[];
   readonly step: () => void;
   /** Hears of a record in which a NUL was replaced. */
   readonly noteNul: (noun: string) => (item: { readonly id?: string; readonly name?: string }) => void;
@@ -45,7 +47,9 @@ export interface ImportState {
     files: FoundFiles,
   ) => void;
   /** Counts bytes that stay where they are, and says where that is. */
-  readonly keep: (folder: ArtifactFolder) => { readonly keptAt?: string };
+  readonly keep: (folder: ArtifactFolder, owner: string) => { readonly keptAt?: string };
+  /** Hears of what stays where it is, in words. */
+  readonly leave: (what: string) => void;
 }
 
 export function createImportState(source: Source, api: TidemillApi, options: ImportOptions): ImportState {
@@ -53,6 +57,7 @@ export function createImportState(source: Source, api: TidemillApi, options: Imp
   const expected = new Map<string, Expected>();
   const kept = new Map<string, KeptFiles>();
   const notes: string[] = [];
+  const left: string[] = [];
   return {
     source,
     api,
@@ -61,6 +66,7 @@ export function createImportState(source: Source, api: TidemillApi, options: Imp
     expected,
     kept,
     notes,
+    left,
     places: new Map(),
     step() {
       options.signal.throwIfAborted();
@@ -77,11 +83,12 @@ export function createImportState(source: Source, api: TidemillApi, options: Imp
         ...files,
       });
     },
-    keep(folder) {
+    leave: (what) => void left.push(what),
+    keep(folder, owner) {
       if ('files' in folder) return {};
       const scheme = /^[a-z][a-z0-9+.-]+:/i.exec(folder.keptAt)?.[0] ?? 'file:';
       const why = `${scheme} ${folder.why}`;
-      const found = kept.get(why) ?? { why: folder.why, scheme, count: 0, example: folder.keptAt };
+      const found = kept.get(why) ?? { why: folder.why, scheme, count: 0, owner, example: folder.keptAt };
       kept.set(why, { ...found, count: found.count + 1 });
       return folder.keptAt === '' ? {} : { keptAt: folder.keptAt };
     },

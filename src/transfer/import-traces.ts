@@ -5,18 +5,12 @@ import {
   type SpanRecord,
   type TraceRecord,
 } from '#contracts/trace-transfer';
+import { isOddPath, whyOddFolder } from './artifact-path.ts';
 import { batchesOf } from './batches.ts';
 import type { ImportState } from './import-state.ts';
 import { toSpanRecords } from './mlflow-spans.ts';
 import { type FileToSend, sendFiles } from './send-files.ts';
-import {
-  type ArtifactFolder,
-  requireId,
-  type Source,
-  type SourceExperiment,
-  type SourceFile,
-  type SourceTrace,
-} from './source.ts';
+import { requireId, type Source, type SourceExperiment, type SourceFile, type SourceTrace } from './source.ts';
 import type { TidemillApi } from './target-api.ts';
 import { isTraceThere, spansFile, spansLocationTag } from './trace-words.ts';
 
@@ -36,7 +30,7 @@ export interface ImportedTraces {
 
 /** Brings the traces of an experiment over; those that are here and have not changed since are passed by. */
 export async function importTracesOf(
-  { source, api, options, progress, noteNul, step }: ImportState,
+  { source, api, options, progress, noteNul, leave, step }: ImportState,
   { record: { id: givenId, name } }: SourceExperiment,
   experimentId: string,
 ): Promise<ImportedTraces> {
@@ -51,7 +45,7 @@ export async function importTracesOf(
     const records: TraceRecord[] = [];
     for (const trace of open) {
       const id = requireId('trace', trace.record.id);
-      const own = options.artifacts && trace.artifactUri !== '' ? await filesOf(source, trace) : [];
+      const own = options.artifacts && trace.artifactUri !== '' ? await filesOf(source, trace, leave) : [];
       const record = await toRecord(trace, spans.get(id) ?? [], own);
       const bytes = JSON.stringify(record).length;
       if (bytes >= largestBytes) {
@@ -89,10 +83,20 @@ async function checkAll(api: TidemillApi, page: readonly SourceTrace[]): Promise
   return here;
 }
 
-async function filesOf(source: Source, { record, artifactUri }: SourceTrace): Promise<readonly SourceFile[]> {
-  const folder: ArtifactFolder = await source.artifacts(artifactUri, record.id);
+async function filesOf(
+  source: Source,
+  { record: { id }, artifactUri }: SourceTrace,
+  leave: ImportState['leave'],
+): Promise<readonly SourceFile[]> {
+  const folder = await source.artifacts(artifactUri, id);
+  if (!('files' in folder)) {
+    if (folder.why === whyOddFolder) leave(`files of trace ${id} at ${artifactUri}: ${whyOddFolder}`);
+    return [];
+  }
   const files: SourceFile[] = [];
-  if ('files' in folder) for await (const file of folder.files) files.push(file);
+  for await (const file of folder.files)
+    if (isOddPath(file.path)) leave(`the file ${JSON.stringify(file.path)} of trace ${id}, a name that no store takes`);
+    else files.push(file);
   return files;
 }
 

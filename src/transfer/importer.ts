@@ -43,11 +43,16 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
     experiments: experiments.map(({ record: { name, id } }) => ({ name, givenId: id, id: idOf(id) })),
     expected,
     found: verified.found,
-    differences: [...verified.differences, ...[...traces.values()].flatMap(({ differences }) => differences)],
+    differences: [
+      ...registry.refused,
+      ...verified.differences,
+      ...[...traces.values()].flatMap(({ differences }) => differences),
+    ],
     traces,
     registry,
     kept: [...state.kept.values()],
     leftBehind: await source.leftBehind(),
+    left: state.left,
     notes: state.notes,
     progress,
   };

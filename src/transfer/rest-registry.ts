@@ -1,7 +1,7 @@
 import type { ModelRecord, VersionRecord } from '#contracts/transfer';
 import { type Json, list, number, object, text, toPairs } from './json.ts';
 import { itemsOf } from './mlflow-pages.ts';
-import type { MlflowRest } from './mlflow-rest.ts';
+import { isMlflowError, type MlflowRest } from './mlflow-rest.ts';
 import { ownerOfUri, type Source } from './source.ts';
 
 const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
@@ -44,11 +44,15 @@ export function createRestRegistry(rest: MlflowRest): Pick<Source, 'models'> {
 async function storageOf(rest: MlflowRest, version: Json): Promise<string> {
   const source = text(version['source']);
   if (!/^(?:models|runs):/.test(source)) return source;
-  const found = await rest.get('/model-versions/get-download-uri', {
-    name: text(version['name']),
-    version: text(version['version']),
-  });
-  return text(found['artifact_uri']);
+  const query = { name: text(version['name']), version: text(version['version']) };
+  try {
+    return text((await rest.get('/model-versions/get-download-uri', query))['artifact_uri']);
+  } catch (error) {
+    // what it names is gone; the version is still there
+    if (isMlflowError(error, 'RESOURCE_DOES_NOT_EXIST') || isMlflowError(error, 'INVALID_PARAMETER_VALUE'))
+      return source;
+    throw error;
+  }
 }
 
 async function toVersion(rest: MlflowRest, version: Json): Promise<VersionRecord> {

@@ -1,5 +1,6 @@
 import { toMetricNumber } from '#contracts/metric-number';
 import type { HistoryRecord, RunRecord } from '#contracts/transfer';
+import { isOddFolder, proxiedPathOf, whyOddFolder } from './artifact-path.ts';
 import { type Json, list, number, object, text, toPairs } from './json.ts';
 import { toDataset } from './mlflow-dataset.ts';
 import { itemsOf, pagesOf } from './mlflow-pages.ts';
@@ -135,9 +136,9 @@ export function createRestSource(rest: MlflowRest): Source {
 
     async artifacts(uri, owner) {
       // a server beside this program may keep files in a folder that both see
-      if (!uri.startsWith('mlflow-artifacts:')) return openArtifacts(uri, { owner, links });
-      const root = uri.replace(/^mlflow-artifacts:(?:\/\/[^/]+)?\/*/, '').replace(/\/+$/, '');
-      return { files: filesBelow(root, '') };
+      const root = proxiedPathOf(uri);
+      if (root === undefined) return openArtifacts(uri, { owner, links });
+      return isOddFolder(root) ? { keptAt: uri, why: whyOddFolder } : { files: filesBelow(root, '') };
     },
 
     leftBehind: async (): Promise<readonly LeftBehind[]> => [

@@ -60,7 +60,9 @@ describe('files under an address of a store', () => {
     const { machine, read } = await aMachine();
     const proxied = join(machine, 'data');
     expect(await read(`mlflow-artifacts:/3/${owner}/artifacts`, { proxied })).toEqual(['model.bin']);
-    expect(await read('mlflow-artifacts:/../secrets', { proxied })).toContain('is not known');
+    expect(await read('mlflow-artifacts:/../secrets', { proxied })).toContain('no folder inside');
+    expect(await read('mlflow-artifacts:/', { proxied })).toContain('no folder inside');
+    expect(await read(`mlflow-artifacts:/3/${owner}/artifacts`)).toContain('is not known');
   });
 
   test('are those that a link in the folder names, unless it leads out, to a folder or to nothing', async () => {

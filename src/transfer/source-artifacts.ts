@@ -2,6 +2,7 @@ import { createReadStream, type Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isOddFolder, proxiedPathOf, whyOddFolder } from './artifact-path.ts';
 import type { ArtifactFolder, SourceFile } from './source.ts';
 import type { LeftLinks } from './source-links.ts';
 
@@ -49,13 +50,11 @@ async function openFolder(uri: string, folder: string, options: ArtifactOptions)
 const isWithin = (path: string, folder: string): boolean => path === folder || path.startsWith(folder + sep);
 
 function toFolder(uri: string, proxied: string | undefined): string | undefined {
-  const [, scheme, rest = ''] = /^([a-z][a-z0-9+.-]+):(.*)$/is.exec(uri) ?? [];
+  const scheme = schemeOf(uri);
   if (scheme === undefined) return resolve(uri);
   if (scheme === 'file') return fromFileUri(uri);
-  if (scheme !== 'mlflow-artifacts' || proxied === undefined) return undefined;
-  const path = rest.replace(/^\/\/[^/]+/, '').replace(/^\/+/, ''); // mlflow-artifacts://host:port/path names its server
-  const folder = resolve(proxied, path);
-  return isWithin(folder, resolve(proxied)) ? folder : undefined;
+  const path = proxiedPathOf(uri);
+  return path === undefined || isOddFolder(path) || proxied === undefined ? undefined : resolve(proxied, path);
 }
 
 function fromFileUri(uri: string): string | undefined {
@@ -67,11 +66,12 @@ function fromFileUri(uri: string): string | undefined {
 }
 
 function whyNot(uri: string): string {
-  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(uri)?.[1] ?? '';
-  return scheme === 'mlflow-artifacts'
-    ? 'the folder behind mlflow-artifacts: is not known'
-    : `bytes in ${scheme}: stay where they are`;
+  const path = proxiedPathOf(uri);
+  if (path === undefined) return `bytes in ${schemeOf(uri) ?? 'file'}: stay where they are`;
+  return isOddFolder(path) ? whyOddFolder : 'the folder behind mlflow-artifacts: is not known';
 }
+
+const schemeOf = (uri: string): string | undefined => /^([a-z][a-z0-9+.-]+):/i.exec(uri)?.[1];
 
 async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() === true;

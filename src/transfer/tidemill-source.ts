@@ -9,6 +9,7 @@ import {
   exportModels,
   exportRuns,
 } from '#contracts/transfer';
+import { isOddFolder, proxiedPathOf, whyOddFolder } from './artifact-path.ts';
 import { type Json, list, text } from './json.ts';
 import { mlflow3 } from './mlflow-rest.ts';
 import type { Source, SourceFile } from './source.ts';
@@ -127,8 +128,9 @@ export function createTidemillSource(api: TidemillApi, label: string): Source {
     },
 
     async artifacts(uri) {
-      if (!uri.startsWith(ours)) return { keptAt: uri, why: 'bytes stay where they are' };
-      return { files: filesBelow(uri.slice(ours.length)) };
+      const folder = proxiedPathOf(uri);
+      if (folder === undefined) return { keptAt: uri, why: 'bytes stay where they are' };
+      return isOddFolder(folder) ? { keptAt: uri, why: whyOddFolder } : { files: filesBelow(folder) };
     },
 
     bytes,
