@@ -3,7 +3,14 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ensureProject } from '../src/cli/workspace/send.ts';
-import { exportFiles, exportModels, exportRuns, importModel, type ModelRecord } from '../src/contracts/transfer.ts';
+import {
+  exportExperiments,
+  exportFiles,
+  exportModels,
+  exportRuns,
+  importModel,
+  type ModelRecord,
+} from '../src/contracts/transfer.ts';
 import { runTidemill } from './support/command-line.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
 import { importInto } from './support/mlflow-stores.ts';
@@ -53,6 +60,20 @@ test('what a store of a stranger names outside of itself stays where it is, and 
     status: 2,
     stderr: expect.stringContaining('"../../../elsewhere" is no id (run)') as string,
   });
+}, 60_000);
+
+test('an experiment whose runs another project has is refused before it is made, wherever in the store it is', async () => {
+  const { client, url } = await startControlPlane();
+  for (const name of ['one', 'other']) await ensureProject(client, name);
+  const { root } = await aFolder({ id: runId, artifactUri: 'elsewhere' });
+  await write(join(root, '4', 'meta.yaml'), 'experiment_id: "4"\nname: four\nlifecycle_stage: active\n');
+  await write(join(root, '4', otherId, 'meta.yaml'), `run_id: ${otherId}\nrun_name: two\n`);
+  await importInto(url, 'one', ['mlflow', root, '--experiment', 'four']);
+
+  const refused = await runTidemill(['import', 'mlflow', root, '--url', url, '--project', 'other']);
+  expect(refused).toMatchObject({ status: 5, stderr: expect.stringContaining(`"${otherId}" is in another`) as string });
+  const { items } = await client.inProject('other').call(exportExperiments, { query: {} });
+  expect(items.map(({ name }) => name).toSorted()).toEqual(['Default', 'three']);
 }, 60_000);
 
 test('a folder that is exported to again has the bytes of today, also where they are as many as before', async () => {

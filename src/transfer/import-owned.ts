@@ -16,6 +16,7 @@ import {
   type SourceModel,
   type SourceRun,
 } from './source.ts';
+import { TransferError } from './transfer-error.ts';
 
 const idsAtOnce = 500;
 /** The digest of no files. */
@@ -46,19 +47,23 @@ export async function setOut<Given extends RunRecord | LoggedModelRecord, One ex
   experiment: SourceExperiment,
   to: {
     readonly noun: 'run' | 'logged model';
-    readonly experimentId: string;
-    readonly pathOf: (id: string) => string;
+    /** Of the experiment, which may be made for it. */
+    readonly idHere: () => Promise<string>;
+    readonly pathOf: (experimentId: string, id: string) => string;
     readonly printOf: (thing: One) => string;
   },
 ): Promise<{ readonly open: readonly One[]; readonly travelling: readonly Travelling<Given>[] }> {
   for (const { record } of page) requireId(to.noun, record.id);
-  const folders = await foldersOf(state, page, to.pathOf);
-  const open = await notYet(state, page, experiment, to.printOf);
+  const marks = await marksOf(state.api, page);
+  const experimentId = await to.idHere();
+  const pathOf = (id: string): string => to.pathOf(experimentId, id);
+  const folders = await foldersOf(state, page, pathOf);
+  const open = notYet(state, page, marks, experiment, to.printOf);
   const travelling = open.map((thing) => {
     const { id } = thing.record;
     const folder = folders.get(id) ?? { keptAt: '', why: 'it has no address' };
-    const record: Given = { ...thing.record, experimentId: to.experimentId, ...state.keep(folder, `${to.noun} ${id}`) };
-    return { record, print: to.printOf(thing), folder, path: to.pathOf(id) };
+    const record: Given = { ...thing.record, experimentId, ...state.keep(folder, `${to.noun} ${id}`) };
+    return { record, print: to.printOf(thing), folder, path: pathOf(id) };
   });
   return { open, travelling };
 }
@@ -83,20 +88,36 @@ async function foldersOf(
   return folders;
 }
 
-/** Those that are not wholly here yet; of the others is noted what they have. */
-async function notYet<One extends Thing<RunRecord | LoggedModelRecord>>(
-  { api, options, progress, expect }: ImportState,
-  things: readonly One[],
-  experiment: SourceExperiment,
-  print: (thing: One) => string,
-): Promise<One[]> {
+/** What is marked of each here. One that another project has ends the import before anything of its page is written. */
+async function marksOf(
+  api: ImportState['api'],
+  things: readonly Thing<RunRecord | LoggedModelRecord>[],
+): Promise<ReadonlyMap<string, ImportMark>> {
   const marks = new Map<string, ImportMark>();
   const ids = things.map(({ record }) => record.id);
   for (let at = 0; at < ids.length; at += idsAtOnce) {
     const body = { ids: ids.slice(at, at + idsAtOnce), count: false };
-    for (const { id, mark } of (await api.call(checkImported, { body })).items)
+    for (const { id, mark, elsewhere } of (await api.call(checkImported, { body })).items) {
+      if (elsewhere === true)
+        throw new TransferError(
+          'IMPORT_ELSEWHERE',
+          'conflict',
+          `"${id}" is in another project of this server already, and an id names one thing: import into that project, or take it away there first`,
+        );
       if (mark !== undefined) marks.set(id, mark);
+    }
   }
+  return marks;
+}
+
+/** Those that are not wholly here yet; of the others is noted what they have. */
+function notYet<One extends Thing<RunRecord | LoggedModelRecord>>(
+  { options, progress, expect }: ImportState,
+  things: readonly One[],
+  marks: ReadonlyMap<string, ImportMark>,
+  experiment: SourceExperiment,
+  print: (thing: One) => string,
+): One[] {
   return things.filter((thing) => {
     const mark = marks.get(thing.record.id);
     if (options.again || mark === undefined || mark.print !== print(thing)) return true;

@@ -1,4 +1,4 @@
-import { checkImported, importExperiments, importLoggedModels, importRuns } from '#contracts/transfer';
+import { importExperiments, importLoggedModels, importRuns } from '#contracts/transfer';
 import { batchesOf } from './batches.ts';
 import { chosenExperiments } from './chosen-experiments.ts';
 import { sendHistories } from './import-histories.ts';
@@ -7,17 +7,15 @@ import { importRegistry } from './import-registry.ts';
 import type { ImportReport } from './import-report.ts';
 import { createImportState, type ImportOptions, type ImportState } from './import-state.ts';
 import { type ImportedTraces, importTracesOf } from './import-traces.ts';
-import { requireId, type Source, type SourceExperiment, type SourceModel, type SourceRun } from './source.ts';
+import type { Source, SourceExperiment, SourceModel, SourceRun } from './source.ts';
 import type { TidemillApi } from './target-api.ts';
-import { TransferError } from './transfer-error.ts';
 import { verifyImport } from './verify-import.ts';
 
 const recordsAtOnce = 500;
-const idsAtOnce = 500;
 
 /**
- * Brings everything of a source into a project: experiments, then runs page by page (records, points, bytes, and last the
- * mark that says that they are wholly there), logged models, the registry. Every call may come twice, so whatever broke
+ * Brings everything of a source into a project: each experiment with its runs page by page (records, points, bytes, and
+ * last the mark that says that they are wholly there) and logged models, then the registry. Every call may come twice, so whatever broke
  * off is simply done again; what is marked and has not changed at the source is passed by.
  */
 export async function importFrom(source: Source, api: TidemillApi, options: ImportOptions): Promise<ImportReport> {
@@ -25,14 +23,15 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
   const { progress, expected, step } = state;
   const experiments = await chosenExperiments(source, options.experiments);
   progress.experimentsInAll = experiments.length;
-  await requireOwn(state, experiments);
-  const idOf = await importExperimentsOf(state, experiments);
+  const ids = new Map<string, string>();
   const traces = new Map<string, ImportedTraces>();
   for (const experiment of experiments) {
     const { id, name } = experiment.record;
-    for await (const page of source.runs(id)) await importRunsPage(state, page, experiment, idOf(id));
-    for await (const page of source.loggedModels(id)) await importModelsPage(state, page, experiment, idOf(id));
-    traces.set(name, await importTracesOf(state, experiment, idOf(id)));
+    const idHere = experimentHere(state, experiment);
+    for await (const page of source.runs(id)) await importRunsPage(state, page, experiment, idHere);
+    for await (const page of source.loggedModels(id)) await importModelsPage(state, page, experiment, idHere);
+    ids.set(id, await idHere());
+    traces.set(name, await importTracesOf(state, experiment, await idHere()));
     progress.experiments += 1;
     step();
   }
@@ -40,7 +39,7 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
   const verified = await verifyImport(api, expected, registry.records);
   return {
     source: source.label,
-    experiments: experiments.map(({ record: { name, id } }) => ({ name, givenId: id, id: idOf(id) })),
+    experiments: experiments.map(({ record: { name, id } }) => ({ name, givenId: id, id: ids.get(id) ?? id })),
     expected,
     found: verified.found,
     differences: [
@@ -58,36 +57,15 @@ export async function importFrom(source: Source, api: TidemillApi, options: Impo
   };
 }
 
-/**
- * Looks at the first runs before anything is written: a store that another project of the server has would leave nothing
- * but empty experiments here. Whatever else is another project's is refused when it comes.
- */
-async function requireOwn({ source, api }: ImportState, experiments: readonly SourceExperiment[]): Promise<void> {
-  for (const { record } of experiments)
-    for await (const page of source.runs(record.id)) {
-      const ids = page.slice(0, idsAtOnce).map((run) => requireId('run', run.record.id));
-      const { items } = await api.call(checkImported, { body: { ids, count: false } });
-      const taken = items.find(({ elsewhere }) => elsewhere === true);
-      if (taken !== undefined)
-        throw new TransferError(
-          'IMPORT_ELSEWHERE',
-          'conflict',
-          `"${taken.id}" is in another project of this server already, and an id names one thing: import into that project, or take it away there first; nothing was written`,
-        );
-      if (ids.length > 0) return;
-    }
-}
-
-/** The ids that experiments have here, by those that they have at the source. */
-async function importExperimentsOf(
-  { api, noteNul }: ImportState,
-  experiments: readonly SourceExperiment[],
-): Promise<(givenId: string) => string> {
-  const ids = new Map<string, string>();
-  for (const batch of batchesOf(experiments.map(toExperimentRecord), recordsAtOnce, noteNul('experiment')))
-    for (const { givenId, id } of (await api.call(importExperiments, { body: { experiments: batch } })).items)
-      ids.set(givenId, id);
-  return (givenId) => ids.get(givenId) ?? givenId;
+/** The id that an experiment has here. It is made when that is asked for, which is after its first things were looked at. */
+function experimentHere({ api, noteNul }: ImportState, experiment: SourceExperiment): () => Promise<string> {
+  const make = async (): Promise<string> => {
+    const [experiments = []] = batchesOf([toExperimentRecord(experiment)], 1, noteNul('experiment'));
+    const { items } = await api.call(importExperiments, { body: { experiments } });
+    return items[0]?.id ?? experiment.record.id;
+  };
+  let made: Promise<string> | undefined;
+  return () => (made ??= make());
 }
 
 /** An experiment's own place is this server's unless its bytes stay in a store of objects. */
@@ -100,11 +78,11 @@ async function importRunsPage(
   state: ImportState,
   page: readonly SourceRun[],
   experiment: SourceExperiment,
-  experimentId: string,
+  idHere: () => Promise<string>,
 ): Promise<void> {
   const { api, progress, noteNul, step } = state;
-  const pathOf = (id: string): string => `${experimentId}/${id}/artifacts`;
-  const to = { noun: 'run', experimentId, pathOf, printOf: printOfRun } as const;
+  const pathOf = (experimentId: string, id: string): string => `${experimentId}/${id}/artifacts`;
+  const to = { noun: 'run', idHere, pathOf, printOf: printOfRun } as const;
   const { open, travelling } = await setOut<SourceRun['record'], SourceRun>(state, page, experiment, to);
   const records = travelling.map(({ record }) => record);
   for (const runs of batchesOf(records, recordsAtOnce, noteNul('run'))) await api.call(importRuns, { body: { runs } });
@@ -119,11 +97,11 @@ async function importModelsPage(
   state: ImportState,
   page: readonly SourceModel[],
   experiment: SourceExperiment,
-  experimentId: string,
+  idHere: () => Promise<string>,
 ): Promise<void> {
   const { api, progress, noteNul } = state;
-  const pathOf = (id: string): string => `${experimentId}/models/${id}/artifacts`;
-  const to = { noun: 'logged model', experimentId, pathOf, printOf: printOfModel } as const;
+  const pathOf = (experimentId: string, id: string): string => `${experimentId}/models/${id}/artifacts`;
+  const to = { noun: 'logged model', idHere, pathOf, printOf: printOfModel } as const;
   const { travelling } = await setOut<SourceModel['record'], SourceModel>(state, page, experiment, to);
   const records = travelling.map(({ record }) => record);
   for (const models of batchesOf(records, recordsAtOnce, noteNul('logged model')))
