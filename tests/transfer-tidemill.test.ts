@@ -3,6 +3,7 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ensureProject } from '../src/cli/workspace/send.ts';
+import { createWebhook } from '../src/contracts/automation.ts';
 import {
   exportExperiments,
   exportFiles,
@@ -140,25 +141,38 @@ test('versions whose files lie in no folder of a run go on to another Tidemill w
   expect(again).toMatchObject({ sentBytes: 0, differences: [], left: [] });
 }, 60_000);
 
-test('evaluation datasets stay where they are and are told; what is wholly there is said to be passed by', async () => {
-  const [from, to] = [await startControlPlane(), await startControlPlane()];
+test('evaluation datasets, scorers and webhooks stay where they are and are counted; what is wholly there is said to be passed by', async () => {
+  const [from, to] = [await startControlPlane({ webhookHosts: '127.0.0.1' }), await startControlPlane()];
   for (const name of ['old', 'new', 'out']) await ensureProject((name === 'old' ? from : to).client, name);
   const { root } = await aFolder({ id: runId, artifactUri: 'elsewhere' });
   await importInto(from.url, 'old', ['mlflow', root]);
-  for (const name of ['questions', 'answers'])
-    await from.client.inProject('old').request('/api/3.0/mlflow/datasets/create', {
+  const old = from.client.inProject('old');
+  const post = (path: string, body: object) =>
+    old.request(path, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name }),
+      body: JSON.stringify(body),
     });
+  for (const name of ['questions', 'answers']) await post('/api/3.0/mlflow/datasets/create', { name });
+  for (const name of ['fair', 'fair', 'kind', 'short'])
+    await post('/api/3.0/mlflow/scorers/register', { experiment_id: '3', name, serialized_scorer: '{}' });
+  const url = 'http://127.0.0.1:9/hook';
+  const events = [{ entity: 'MODEL_VERSION', action: 'CREATED' }];
+  await post('/api/2.0/mlflow/webhooks', { name: 'theirs', url, events });
+  await old.call(createWebhook, { body: { url, types: ['alert.opened'] } });
   const told = await importInto(to.url, 'new', ['tidemill', `${from.url}/projects/old`]);
-  expect(told.leftBehind).toEqual([{ what: 'evaluation datasets', count: 2 }]);
+  const stays = [
+    { what: 'evaluation datasets', count: 2 },
+    { what: 'scorers', count: 3 },
+  ];
+  expect(told.leftBehind).toEqual([...stays, { what: 'webhooks', count: 2 }]);
 
   const exportTo = async (place: string): Promise<string> => {
     const args = ['export', 'mlflow', '--to', place, '--url', from.url, '--project', 'old'];
     const { status, stdout } = await runTidemill(args);
     expect(status).toBe(0);
-    expect(stdout).toContain('Not written: 2 evaluation datasets.');
+    for (const what of ['2 evaluation datasets', '3 scorers', '2 webhooks'])
+      expect(stdout).toContain(`Not written: ${what}.`);
     return stdout;
   };
   await exportTo(join(await temporaryFolder(), 'out'));
@@ -167,4 +181,22 @@ test('evaluation datasets stay where they are and are told; what is wholly there
   expect(first).toContain('1 run, 0 logged models, 0 traces');
   expect(first).not.toContain('Passed by');
   expect(await exportTo(server)).toContain('Passed by, since they were wholly there: 1 run.');
+}, 60_000);
+
+test('of a server of MLflow is counted what stays there, and told what it does not say', async () => {
+  const [from, to] = [await startControlPlane(), await startControlPlane()];
+  await ensureProject(from.client, 'old');
+  await ensureProject(to.client, 'new');
+  const { root } = await aFolder({ id: runId, artifactUri: 'elsewhere' });
+  await importInto(from.url, 'old', ['mlflow', root]);
+  await from.client.inProject('old').request('/api/3.0/mlflow/scorers/register', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ experiment_id: '3', name: 'fair', serialized_scorer: '{}' }),
+  });
+  const told = await importInto(to.url, 'new', ['mlflow', `${from.url}/projects/old`]);
+  expect(told.leftBehind).toEqual([
+    { what: 'scorers', count: 1 },
+    { what: expect.stringContaining('deleted logged models') as string, count: 0 },
+  ]);
 }, 60_000);

@@ -1,6 +1,7 @@
 import { toMetricNumber } from '#contracts/metric-number';
 import type { HistoryRecord, RunRecord } from '#contracts/transfer';
 import { isOddFolder, proxiedPathOf, whyOddFolder } from './artifact-path.ts';
+import { countLeft } from './count-left.ts';
 import { type Json, list, number, object, text, toPairs } from './json.ts';
 import { toDataset } from './mlflow-dataset.ts';
 import { itemsOf, pagesOf } from './mlflow-pages.ts';
@@ -142,10 +143,8 @@ export function createRestSource(rest: MlflowRest): Source {
     },
 
     leftBehind: async (): Promise<readonly LeftBehind[]> => [
-      {
-        what: 'kinds of things that are not asked of a server (webhooks, scorers, evaluation datasets, deleted logged models): not looked for',
-        count: 0,
-      },
+      ...(await countLeft((path, query) => rest.tryGet(path, query), ['datasets', 'scorers', 'webhooks'])),
+      { what: 'deleted logged models, which a server does not show', count: 0 },
       ...links.leftBehind(),
     ],
     close: async () => undefined,

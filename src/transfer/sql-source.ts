@@ -311,7 +311,8 @@ export async function createSqlSource(connection: SqlConnection, options: SqlSou
       const left: LeftBehind[] = [];
       for (const [table, what] of Object.entries(leftTables)) {
         if (!tables.has(table)) continue;
-        const [row] = await connection.all(`select count(*) as found from ${table}`);
+        const live = tables.get(table)?.has('deleted_timestamp') === true ? ' where deleted_timestamp is null' : '';
+        const [row] = await connection.all(`select count(*) as found from ${table}${live}`);
         if (number(row?.['found']) > 0) left.push({ what, count: number(row?.['found']) });
       }
       if (tables.get('experiments')?.has('workspace') === true) {

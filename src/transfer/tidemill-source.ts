@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
+import { listWebhooks } from '#contracts/automation';
 import { exportTraces, type SpanRecord } from '#contracts/trace-transfer';
 import {
   exportExperiments,
@@ -10,9 +11,9 @@ import {
   exportRuns,
 } from '#contracts/transfer';
 import { isOddFolder, proxiedPathOf, whyOddFolder } from './artifact-path.ts';
-import { type Json, list, text } from './json.ts';
-import { mlflow3 } from './mlflow-rest.ts';
-import type { Source, SourceFile } from './source.ts';
+import { type AskServer, countLeft } from './count-left.ts';
+import type { Json } from './json.ts';
+import type { LeftBehind, Source, SourceFile } from './source.ts';
 import type { TidemillApi } from './target-api.ts';
 
 const ours = 'mlflow-artifacts:/';
@@ -39,21 +40,20 @@ function withoutPlace<Given extends { keptAt?: string }>(given: Given): Omit<Giv
   return record;
 }
 
-/** They are no part of the bulk API: counted by MLflow's own, which an older server may not have. */
-async function countEvaluationDatasets(api: TidemillApi): Promise<number> {
-  let count = 0;
-  for (let token = ''; ; ) {
-    const query = new URLSearchParams({ max_results: '1000', ...(token !== '' && { page_token: token }) });
-    const answer = await api.request(`${mlflow3}/datasets/search?${query.toString()}`).catch((error: unknown) => {
+/** They are no part of the bulk API: counted by MLflow's, which an older server may not have, and our own for webhooks of both. */
+async function countLeftBehind(api: TidemillApi): Promise<LeftBehind[]> {
+  const ask: AskServer = async (path, query) => {
+    const search = new URLSearchParams();
+    for (const [key, value] of Object.entries(query)) search.set(key, String(value));
+    const answer = await api.request(`${path}?${search.toString()}`).catch((error: unknown) => {
       if (error instanceof Error && 'status' in error && error.status === 404) return undefined;
       throw error;
     });
-    if (answer === undefined) return count;
-    const page = (await answer.json()) as Json;
-    count += list(page['datasets']).length;
-    token = text(page['next_page_token']);
-    if (token === '') return count;
-  }
+    return answer === undefined ? undefined : ((await answer.json()) as Json);
+  };
+  let count = 0;
+  for await (const page of pagesOf((query) => api.call(listWebhooks, { query }))) count += page.length;
+  return [...(await countLeft(ask, ['datasets', 'scorers'])), ...(count > 0 ? [{ what: 'webhooks', count }] : [])];
 }
 
 /** A project of a Tidemill, by its bulk API. */
@@ -134,10 +134,7 @@ export function createTidemillSource(api: TidemillApi, label: string): Source {
     },
 
     bytes,
-    async leftBehind() {
-      const count = await countEvaluationDatasets(api);
-      return count === 0 ? [] : [{ what: 'evaluation datasets', count }];
-    },
+    leftBehind: () => countLeftBehind(api),
     close: async () => undefined,
   };
 }
