@@ -135,6 +135,29 @@ test('a logged model that a run has read is its input there, also when its exper
   expect(await there.runsOf('reads')).toMatchObject(isThere);
 }, 120_000);
 
+test('metrics of a logged model follow, also when the run that measures it comes later and goes on', async () => {
+  const { here, there, exportNow } = await twoServers();
+  const [first, second] = [await here.makeExperiment('makes'), await here.makeExperiment('measures')];
+  await here.makeRun(first);
+  const [modelId, runId] = [await here.makeModel(first), await here.makeRun(second)];
+  const measure = (step: number) =>
+    here.post('runs/log-metric', { run_id: runId, model_id: modelId, key: 'auc', value: 0.5, timestamp: step, step });
+  const measuredThere = async () => {
+    const [model, ...others] = await there.modelsOf('makes');
+    expect(others).toEqual([]);
+    return model?.data?.metrics?.map(({ step }) => step).toSorted();
+  };
+  await measure(1);
+  expect(await exportNow('--experiment', 'makes')).toMatchObject({ left: [expect.stringContaining(runId)] });
+  expect(await exportNow()).toMatchObject({ left: [] });
+  expect(await measuredThere()).toEqual([1]);
+  await measure(2);
+  for (let twice = 0; twice < 2; twice += 1) {
+    expect(await exportNow()).toMatchObject({ left: [] });
+    expect(await measuredThere()).toEqual([2]); // a search tells the latest
+  }
+}, 120_000);
+
 test('what an export has brought goes on to a third server as one thing', async () => {
   const { here, far, exportNow, exportOn } = await twoServers();
   const runId = await here.makeRun(await here.makeExperiment('onward'));

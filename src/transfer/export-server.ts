@@ -1,6 +1,6 @@
 import { chosenExperiments } from './chosen-experiments.ts';
 import { type ExportOptions, type ExportReport, leftIn } from './export-report.ts';
-import { exportLoggedModels } from './export-server-models.ts';
+import { exportLoggedModels, type OpenModel, sendMetrics } from './export-server-models.ts';
 import { exportRegistered } from './export-server-registry.ts';
 import { endRuns, exportRuns, missingInputs, type OpenRun } from './export-server-runs.ts';
 import { createServerTarget } from './export-server-target.ts';
@@ -25,11 +25,12 @@ export async function exportToServer(
   progress.experimentsInAll = experiments.length;
   const deleted: string[] = [];
   const waiting: OpenRun[] = [];
+  const measured: OpenModel[] = [];
   for (const experiment of experiments) {
     const from = experiment.record.id;
     const to = await putExperiment(rest, experiment);
     const open = await exportRuns(target, from, to);
-    await exportLoggedModels(target, from, to);
+    measured.push(...(await exportLoggedModels(target, from, to)));
     const isWaiting = ({ record }: OpenRun) => missingInputs(target, record).length > 0;
     waiting.push(...open.filter(isWaiting));
     await endRuns(
@@ -41,7 +42,8 @@ export async function exportToServer(
     progress.experiments += 1;
     step();
   }
-  // what they have read may have come with a later experiment
+  // what they have read, or what has measured them, may have come with a later experiment
+  for (const model of measured) await sendMetrics(target, model);
   await endRuns(target, waiting);
   for await (const model of source.models()) await exportRegistered(target, model);
   for (const id of deleted) await rest.post('/experiments/delete', { experiment_id: id });

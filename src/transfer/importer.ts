@@ -74,6 +74,9 @@ function toExperimentRecord({ record, artifactUri }: SourceExperiment): SourceEx
   return isElsewhere ? { ...record, keptAt: artifactUri } : record;
 }
 
+const pathOfRun = (experimentId: string, id: string): string => `${experimentId}/${id}/artifacts`;
+const pathOfModel = (experimentId: string, id: string): string => `${experimentId}/models/${id}/artifacts`;
+
 async function importRunsPage(
   state: ImportState,
   page: readonly SourceRun[],
@@ -81,8 +84,7 @@ async function importRunsPage(
   idHere: () => Promise<string>,
 ): Promise<void> {
   const { api, progress, noteNul, step } = state;
-  const pathOf = (experimentId: string, id: string): string => `${experimentId}/${id}/artifacts`;
-  const to = { noun: 'run', idHere, pathOf, printOf: printOfRun } as const;
+  const to = { noun: 'run', idHere, pathOf: pathOfRun, printOf: printOfRun } as const;
   const { open, travelling } = await setOut<SourceRun['record'], SourceRun>(state, page, experiment, to);
   const records = travelling.map(({ record }) => record);
   for (const runs of batchesOf(records, recordsAtOnce, noteNul('run'))) await api.call(importRuns, { body: { runs } });
@@ -100,8 +102,7 @@ async function importModelsPage(
   idHere: () => Promise<string>,
 ): Promise<void> {
   const { api, progress, noteNul } = state;
-  const pathOf = (experimentId: string, id: string): string => `${experimentId}/models/${id}/artifacts`;
-  const to = { noun: 'logged model', idHere, pathOf, printOf: printOfModel } as const;
+  const to = { noun: 'logged model', idHere, pathOf: pathOfModel, printOf: printOfModel } as const;
   const { travelling } = await setOut<SourceModel['record'], SourceModel>(state, page, experiment, to);
   const records = travelling.map(({ record }) => record);
   for (const models of batchesOf(records, recordsAtOnce, noteNul('logged model')))

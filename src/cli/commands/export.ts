@@ -53,7 +53,7 @@ function formatReport({ to, progress, left }: ExportReport): string {
   ].join(' and ');
   return [
     `Now in ${to}: ${plural(experiments, 'experiment')}, ${plural(runs, 'run')}, ${plural(loggedModels, 'logged model')}, ${plural(traces, 'trace')} and ${plural(models, 'registered model')}.`,
-    `Written this time: ${plural(points, 'point')} and ${plural(files, 'file')} (${bytesText(fileBytes)}, of which ${bytesText(sentBytes)} were not there).`,
+    `Written this time: ${plural(points, 'point')} and ${plural(files, 'file')} (${bytesText(fileBytes)}, of which ${bytesText(sentBytes)} had to be sent).`,
     ...(passed === '' ? [] : [`Passed by, since they were wholly there: ${passed}.`]),
     ...left.map((what) => `Not written: ${what}.`),
   ].join('\n');
