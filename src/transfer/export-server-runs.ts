@@ -140,7 +140,7 @@ export async function endRuns(target: ServerTarget, runs: readonly OpenRun[]): P
     const missing = missingInputs(target, record);
     for (const id of missing)
       left.push(`logged model ${id} as an input of run ${record.id}: the model is not there (yet)`);
-    if (missing.length === 0 && hasEnded(record))
+    if (missing.length === 0 && isAtRest(record))
       await rest.post('/runs/set-tag', { run_id: runId, key: doneTag, value: print });
     if (record.lifecycle === 'deleted') await rest.post('/runs/delete', { run_id: runId });
     progress.runs += 1;
@@ -148,7 +148,9 @@ export async function endRuns(target: ServerTarget, runs: readonly OpenRun[]): P
   }
 }
 
-const hasEnded = ({ status }: RunRecord): boolean => status !== 'RUNNING' && status !== 'SCHEDULED';
+/** Nothing is logged to a deleted run, whatever its state; restored, it has another print. */
+const isAtRest = ({ status, lifecycle }: RunRecord): boolean =>
+  lifecycle === 'deleted' || (status !== 'RUNNING' && status !== 'SCHEDULED');
 
 async function linkRun(
   { rest, places }: ServerTarget,
