@@ -59,11 +59,16 @@ test.each(['sqlite', 'postgres'] as const)(
   'pages of a history that grows meanwhile have each point once, on %s',
   async (dialect) => {
     const { database, api, runId } = await openTracking(dialect);
+    const valueOf = (step: number) => [0, 1, 2, Infinity, 4, 5, Number.NaN, 7][step] ?? -Infinity;
     const log = (step: number) =>
       database.write(someone, (unit) =>
-        api.log(unit, { project, runId, metrics: [{ key: 'k', value: step, timestampMs: 1000 + step, step }] }),
+        api.log(unit, {
+          project,
+          runId,
+          metrics: [{ key: 'k', value: valueOf(step), timestampMs: 1000 + step, step }],
+        }),
       );
-    for (const step of [1, 2, 3, 4, 5, 6]) await log(step);
+    for (const step of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) await log(step);
     const reader = readerWith(database, /group_concat|string_agg/, () => log(0));
     const steps: number[] = [];
     for (let after: Awaited<ReturnType<typeof api.metricHistoryText>>['next']; ; ) {
@@ -73,7 +78,7 @@ test.each(['sqlite', 'postgres'] as const)(
       after = page.next;
       if (after === undefined) break;
     }
-    expect(steps).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(await api.metricHistory(database.read, { project, runId, key: 'k' })).toHaveLength(7);
+    expect(steps).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(await api.metricHistory(database.read, { project, runId, key: 'k' })).toHaveLength(11);
   },
 );

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
 import { anyWaits } from './metric-batch-store.ts';
-import { decodeValue } from './metric-value.ts';
+import { decodeValue, encodeValue } from './metric-value.ts';
 import { valueUnder } from './point-group-store.ts';
 import type { MetricRow, TrackingTables } from './tracking-tables.ts';
 import type { Metric } from './tracking-types.ts';
@@ -17,8 +17,6 @@ export interface HistoryPosition {
 export interface HistoryPage {
   readonly limit?: number | undefined;
   readonly after?: HistoryPosition | undefined;
-  /** The last place of a page. */
-  readonly upTo?: HistoryPosition | undefined;
   readonly offset?: number | undefined;
 }
 
@@ -39,14 +37,13 @@ function selectPoints(
   reader: Reader,
   runId: string,
   key: string,
-  { limit = Number.MAX_SAFE_INTEGER, after, upTo, offset = 0 }: HistoryPage,
+  { limit = Number.MAX_SAFE_INTEGER, after, offset = 0 }: HistoryPage,
   waits = true,
 ): RawBuilder<Point> {
-  const compare = (operator: '>' | '<=', place: HistoryPosition | undefined) =>
-    place === undefined
+  const later = () =>
+    after === undefined
       ? sql`1 = 1`
-      : sql`(${columns}) ${sql.raw(operator)} (${place.timestampMs}, ${place.step}, ${place.value}, ${place.special})`;
-  const later = () => sql`${compare('>', after)} and ${compare('<=', upTo)}`;
+      : sql`(${columns}) > (${after.timestampMs}, ${after.step}, ${after.value}, ${after.special})`;
   const inOrder = sql`order by timestamp_ms, step, value, special limit ${limit} offset ${offset}`;
   const ordered = sql<Point>`select ${columns} from tracking_metrics
     where tracking_metrics.run_id = ${runId} and tracking_metrics.metric_key = ${key} and ${later()}`;
@@ -108,15 +105,7 @@ export async function printHistory(
   const { limit, after } = page;
   const members = JSON.stringify(more).slice(1, -1);
   const [begin, end] = [`{"key":${JSON.stringify(key)},"value":`, members === '' ? '}' : `,${members}}`];
-  // before the points, and these up to there, however many: one that is logged meanwhile must not move the page's end
-  const next = limit === undefined ? undefined : await findPageEnd(reader, runId, key, { limit, after });
-  const points = selectPoints(
-    reader,
-    runId,
-    key,
-    { limit: next === undefined ? limit : undefined, after, upTo: next },
-    await anyWaits(reader, runId),
-  );
+  const points = selectPoints(reader, runId, key, { limit, after }, await anyWaits(reader, runId));
   const between = `${end},${begin}`;
   const rest = sql`',"timestamp":' || timestamp_ms || ',"step":' || step`;
   const all =
@@ -129,19 +118,27 @@ export async function printHistory(
   if (found === undefined || found.points === null) return { pieces: [], size: 0 };
   const { size } = found;
   const printed = typeof found.points === 'string' ? Buffer.from(found.points) : found.points; // not copied: megabytes
-  return { pieces: [Buffer.from(begin), printed, Buffer.from(end)], size, ...(next !== undefined && { next }) };
+  const text = { pieces: [Buffer.from(begin), printed, Buffer.from(end)], size };
+  if (limit === undefined || size < limit) return text;
+  // taken from what was printed: asked for again, it may have moved with a point that was logged meanwhile
+  const bytes = Buffer.from(printed.buffer, printed.byteOffset, printed.byteLength);
+  const last = size === 1 ? bytes : bytes.subarray(bytes.lastIndexOf(between) + Buffer.byteLength(between));
+  const next = placeOf(JSON.parse(`${begin}${last.toString()}}`) as PrintedPoint);
+  const [following] = await readPoints(reader, runId, key, { limit: 1, after: next });
+  return following === undefined ? text : { ...text, next };
 }
 
-/** The last place of a page that others follow. */
-async function findPageEnd(
-  reader: Reader,
-  runId: string,
-  key: string,
-  { limit, after }: { readonly limit: number; readonly after: HistoryPosition | undefined },
-): Promise<HistoryPosition | undefined> {
-  const [last, following] = await readPoints(reader, runId, key, { limit: 2, after, offset: limit - 1 });
-  if (last === undefined || following === undefined) return undefined;
-  return { timestampMs: last.timestamp_ms, step: last.step, value: last.value, special: last.special };
+interface PrintedPoint {
+  readonly value: number | 'NaN';
+  readonly timestamp: number;
+  readonly step: number;
+}
+
+/** The greatest number stands for infinity; nobody logs it as itself. */
+function placeOf({ value, timestamp, step }: PrintedPoint): HistoryPosition {
+  const meant = Math.abs(Number(value)) === Number.MAX_VALUE ? Number(value) * 2 : Number(value);
+  const [stored, special] = encodeValue(meant);
+  return { timestampMs: timestamp, step, value: stored, special };
 }
 
 /** A history's points as they lie, for those who look for some of them. */
