@@ -5,6 +5,7 @@ import { createTrackingAlone } from './testing/tracking-alone.ts';
 
 const someone = { actor: 'user:local' };
 const project = 'demo';
+const valueOf = (step: number) => [0, 1, 2, Infinity, 4, 5, Number.NaN, 7][step] ?? -Infinity;
 
 /** A reader that does something once, right after its first query that matches. */
 function readerWith(database: TestDatabase, matching: RegExp, change: () => Promise<unknown>): Reader {
@@ -59,7 +60,6 @@ test.each(['sqlite', 'postgres'] as const)(
   'pages of a history that grows meanwhile have each point once, on %s',
   async (dialect) => {
     const { database, api, runId } = await openTracking(dialect);
-    const valueOf = (step: number) => [0, 1, 2, Infinity, 4, 5, Number.NaN, 7][step] ?? -Infinity;
     const log = (step: number) =>
       database.write(someone, (unit) =>
         api.log(unit, {
