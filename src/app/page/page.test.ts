@@ -1,30 +1,8 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { loadConfig } from '#platform/config';
-import { createLogger } from '#platform/log';
-import { createControlPlane } from '../control-plane.ts';
-import { openPlatform } from '../platform.ts';
-
-async function openServer() {
-  const platform = await openPlatform({
-    config: loadConfig({ flags: { home: mkdtempSync(join(tmpdir(), 'tidemill-page-')), port: '0' }, environment: {} }),
-    version: '0.0.0',
-    logger: createLogger({ level: 'silent' }),
-    durability: 'off',
-  });
-  const { app, modules } = await createControlPlane(platform, { checkAnswers: true });
-  await app.ready();
-  onTestFinished(async () => {
-    await app.close();
-    await platform.close();
-  });
-  return { app, modules, platform };
-}
+import { expect, test } from 'vitest';
+import { openPageServer } from './testing/page-server.ts';
 
 test('the page and all that it loads come from this server, with nothing in line', async () => {
-  const { app } = await openServer();
+  const { app } = await openPageServer();
   const page = await app.inject('/');
   expect(page.statusCode).toBe(200);
   expect(page.headers['content-security-policy']).toContain("default-src 'none'");
@@ -48,7 +26,7 @@ test('the page and all that it loads come from this server, with nothing in line
 });
 
 test('the overview puts together what the operations answer', async () => {
-  const { app, modules, platform } = await openServer();
+  const { app, modules, platform } = await openPageServer();
   expect((await app.inject('/api/v1/overview')).json()).toMatchObject({ project: 'default', datasets: [], events: [] });
   await platform.database.write({ actor: 'user:test' }, async (unit) => {
     await modules.projects.api.create(unit, 'flights', {

@@ -97,29 +97,32 @@ export async function findRunLifecycle(
 }
 
 /** The run may be written to, and no list has it: nothing but the write is to be done. */
-export const isOpenRun = prepareAssumption<{ project: string; runId: string }>((reader, { project, runId }) =>
-  reader
-    .query<TrackingTables>()
-    .selectFrom('tracking_runs')
-    .innerJoin('tracking_experiments', 'tracking_experiments.experiment_key', 'tracking_runs.experiment_key')
+export const isOpenRun = prepareAssumption<RunName>((reader, name) =>
+  runNamed(reader, name)
     .select('tracking_runs.run_id')
-    .where('tracking_runs.run_id', '=', runId)
-    .where('tracking_runs.project', '=', project)
     .where('tracking_runs.lifecycle', '=', 'active')
-    .where('tracking_runs.listing', '<>', 'listed')
-    .where('tracking_experiments.project', '=', project),
+    .where('tracking_runs.listing', '<>', 'listed'),
 );
 
-type RunLifecycle = Pick<RunRow, 'lifecycle' | 'experiment_key'> & { readonly listing: RunListingState };
-const selectLifecycle = prepareQuery<RunLifecycle, { project: string; runId: string }>((reader, { project, runId }) =>
-  reader
+interface RunName extends Record<string, string> {
+  readonly project: string;
+  readonly runId: string;
+}
+
+/** The run, unless its experiment is being purged. */
+function runNamed(reader: Reader, { project, runId }: RunName) {
+  return reader
     .query<TrackingTables>()
     .selectFrom('tracking_runs')
     .innerJoin('tracking_experiments', 'tracking_experiments.experiment_key', 'tracking_runs.experiment_key')
-    .select(['tracking_runs.lifecycle', 'tracking_runs.experiment_key', 'tracking_runs.listing'])
     .where('tracking_runs.run_id', '=', runId)
     .where('tracking_runs.project', '=', project)
-    .where('tracking_experiments.project', '=', project),
+    .where('tracking_experiments.project', '=', project);
+}
+
+type RunLifecycle = Pick<RunRow, 'lifecycle' | 'experiment_key'> & { readonly listing: RunListingState };
+const selectLifecycle = prepareQuery<RunLifecycle, RunName>((reader, name) =>
+  runNamed(reader, name).select(['tracking_runs.lifecycle', 'tracking_runs.experiment_key', 'tracking_runs.listing']),
 );
 
 export async function listRunRows(reader: Reader, runIds: readonly string[]): Promise<RunWithExperiment[]> {

@@ -1,27 +1,9 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { loadConfig } from '#platform/config';
-import { createLogger } from '#platform/log';
-import { createControlPlane } from '../../control-plane.ts';
-import { openPlatform } from '../../platform.ts';
+import { expect, test } from 'vitest';
+import { openPageServer } from '../testing/page-server.ts';
 import { html } from './html.ts';
 
 async function openServer(flags: Record<string, string> = {}) {
-  const home = mkdtempSync(join(tmpdir(), 'tidemill-page-'));
-  const platform = await openPlatform({
-    config: loadConfig({ flags: { home, port: '0', ...flags }, environment: {} }),
-    version: '0.0.0',
-    logger: createLogger({ level: 'silent' }),
-    durability: 'off',
-  });
-  const { app, modules } = await createControlPlane(platform, { checkAnswers: true });
-  await app.ready();
-  onTestFinished(async () => {
-    await app.close();
-    await platform.close();
-  });
+  const { app, modules, platform } = await openPageServer(flags);
   const { tracking, registry, traces } = modules.records;
   const write: typeof platform.database.write = (...args) => platform.database.write(...args);
   return { app, tracking, registry, traces, write, projects: modules.projects.api };

@@ -1,28 +1,10 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Role } from '#contracts/identity';
-import { loadConfig } from '#platform/config';
-import { createLogger } from '#platform/log';
-import { createControlPlane } from '../../control-plane.ts';
-import { openPlatform } from '../../platform.ts';
+import { openPageServer } from '../testing/page-server.ts';
 import { placeIn } from './sign-in.ts';
 
 async function openServer(auth: 'on' | 'off') {
-  const home = mkdtempSync(join(tmpdir(), 'tidemill-sign-in-'));
-  const platform = await openPlatform({
-    config: loadConfig({ flags: { home, port: '0', auth }, environment: {} }),
-    version: '0.0.0',
-    logger: createLogger({ level: 'silent' }),
-    durability: 'off',
-  });
-  const { app, modules } = await createControlPlane(platform, { checkAnswers: true });
-  await app.ready();
-  onTestFinished(async () => {
-    await app.close();
-    await platform.close();
-  });
+  const { app, modules, platform } = await openPageServer({ auth });
   const { api } = modules.identity;
   const tokenOf = (role: Role, project?: string) =>
     platform.database.write({ actor: 'user:test' }, (unit) =>
