@@ -1400,6 +1400,14 @@ CREATE TABLE tracking_metrics (
   primary key (run_id, metric_key, timestamp_ms, step, value, special)
 ) without rowid;
 
+CREATE TABLE tracking_packed_histories (
+  run_id text not null references tracking_runs (run_id) on delete cascade,
+  metric_key text not null,
+  point_count bigint not null,
+  points text not null,
+  primary key (run_id, metric_key)
+);
+
 CREATE TABLE tracking_params (
   run_id text not null references tracking_runs (run_id) on delete cascade,
   param_key text not null,

@@ -37,13 +37,23 @@ export function prepareQuery<Row = never, Parameters extends Readonly<Record<str
     let template = compiled.get(reader.dialect);
     if (template === undefined) {
       const built = build(reader, placeholders).compile(query);
-      template = { ...built, name: createHash('sha256').update(built.sql).digest('hex').slice(0, 32) };
+      template = { ...built, name: nameOf(built.sql) };
       compiled.set(reader.dialect, template);
     }
     const filled = template.parameters.map((value) => (value instanceof Placeholder ? parameters[value.name] : value));
     return query.executeQuery({ ...template, parameters: filled });
   };
 }
+
+/** A query whose text is put together anew each time but often comes out the same: PostgreSQL keeps it parsed and planned. */
+export function executeNamed<Row>(reader: Reader, built: Built<Row>): Promise<QueryResult<Row>> {
+  const query = reader.query<unknown>();
+  const compiled = built.compile(query);
+  const named: NamedQuery<Row> = { ...compiled, name: nameOf(compiled.sql) };
+  return query.executeQuery(named);
+}
+
+const nameOf = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32);
 
 /** A query as an assumption: that it has a row (`Unit.assume`). */
 export function prepareAssumption<Parameters extends Readonly<Record<string, Value>>>(

@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
 import { anyWaits } from './metric-batch-store.ts';
 import { decodeValue, encodeValue } from './metric-value.ts';
+import { findPackedHistory, type PackedHistory, printPoints } from './packed-history-store.ts';
 import { valueUnder } from './point-group-store.ts';
 import type { MetricRow, TrackingTables } from './tracking-tables.ts';
 import type { Metric } from './tracking-types.ts';
@@ -91,41 +92,50 @@ export interface HistoryText {
 }
 
 /**
- * The same as a JSON text, of the shape of `toWireMetric`, with further members at the end. The database prints it: as rows,
- * ten thousand points take four times as long, and printed here from packed numbers they hold up all other requests. What
- * is the same in every point is the separator, and the text stays the bytes that SQLite has: each saves a fifth.
+ * The same as a JSON text, of the shape of `toWireMetric`, with further members at the end: as it was packed, or else as
+ * the database prints it. As rows, ten thousand points take four times as long, and printed here from packed numbers they
+ * hold up all other requests. What is the same in every point is the separator, and the text stays the bytes that SQLite
+ * has: each saves a fifth.
  */
 export async function printHistory(
   reader: Reader,
   runId: string,
   key: string,
-  page: { readonly limit?: number | undefined; readonly after?: HistoryPosition | undefined },
+  { limit, after }: { readonly limit?: number | undefined; readonly after?: HistoryPosition | undefined },
   more: Readonly<Record<string, string>> = {},
 ): Promise<HistoryText> {
-  const { limit, after } = page;
   const members = JSON.stringify(more).slice(1, -1);
   const [begin, end] = [`{"key":${JSON.stringify(key)},"value":`, members === '' ? '}' : `,${members}}`];
-  const points = selectPoints(reader, runId, key, { limit, after }, await anyWaits(reader, runId));
   const between = `${end},${begin}`;
-  const rest = sql`',"timestamp":' || timestamp_ms || ',"step":' || step`;
-  const all =
-    reader.dialect === 'sqlite'
-      ? sql`cast(group_concat(iif(special = 1, '"NaN"', value) || ${rest}, ${between}) as blob)`
-      : sql`string_agg(case special when 1 then '"NaN"' else value::text end || ${rest}, ${between})`;
-  const { rows } = await sql<{ points: Uint8Array | string | null; size: number }>`
-    select ${all} as points, count(*) as size from (${points}) as found`.execute(reader.query<TrackingTables>());
-  const [found] = rows;
-  if (found === undefined || found.points === null) return { pieces: [], size: 0 };
-  const { size } = found;
-  const printed = typeof found.points === 'string' ? Buffer.from(found.points) : found.points; // not copied: megabytes
+  const most = limit ?? Number.MAX_SAFE_INTEGER;
+  const packed = after === undefined ? await findPackedHistory(reader, { runId, key, between, most }) : undefined;
+  const { size, printed } = packed ?? (await printRows(reader, runId, key, { limit, after }, between));
+  if (size === 0) return { pieces: [], size };
   const text = { pieces: [Buffer.from(begin), printed, Buffer.from(end)], size };
-  if (limit === undefined || size < limit) return text;
+  if (packed !== undefined || limit === undefined || size < limit) return text;
   // taken from what was printed: asked for again, it may have moved with a point that was logged meanwhile
   const bytes = Buffer.from(printed.buffer, printed.byteOffset, printed.byteLength);
   const last = size === 1 ? bytes : bytes.subarray(bytes.lastIndexOf(between) + Buffer.byteLength(between));
   const next = placeOf(JSON.parse(`${begin}${last.toString()}}`) as PrintedPoint);
   const [following] = await readPoints(reader, runId, key, { limit: 1, after: next });
   return following === undefined ? text : { ...text, next };
+}
+
+async function printRows(
+  reader: Reader,
+  runId: string,
+  key: string,
+  page: HistoryPage,
+  between: string,
+): Promise<PackedHistory> {
+  const points = selectPoints(reader, runId, key, page, await anyWaits(reader, runId));
+  const text = printPoints(reader, between);
+  const { rows } = await sql<{ printed: Uint8Array | string | null; size: number }>`
+    select ${reader.dialect === 'sqlite' ? sql`cast(${text} as blob)` : text} as printed, count(*) as size
+    from (${points}) as found`.execute(reader.query<TrackingTables>());
+  const { printed, size } = rows[0] ?? { printed: null, size: 0 };
+  // not copied where it is bytes: megabytes
+  return { size, printed: typeof printed === 'string' ? Buffer.from(printed) : (printed ?? new Uint8Array()) };
 }
 
 interface PrintedPoint {

@@ -1,9 +1,9 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
-import { prepareQuery } from '#platform/prepared-query';
 import { inList } from '#platform/sql';
 import { jsonRows } from './json-rows-store.ts';
 import { special } from './metric-value.ts';
+import { countPackable, dropPackedHistories, mostPackedPoints, packHistories } from './packed-history-store.ts';
 import { toRunDocument } from './run-document.ts';
 import { listRunRows, toRuns } from './run-store.ts';
 import type { RunStatus, TrackingTables } from './tracking-tables.ts';
@@ -15,14 +15,16 @@ import type { RunStatus, TrackingTables } from './tracking-tables.ts';
  *   waiting ──(it has too many values)────────────────► wide          stays so
  *   listed ───(somebody writes to it, or deletes it)──► waiting       in the unit that does it, before it does
  *
- * So the tables `tracking_listed_*` and `tracking_run_documents` have exactly what listed runs have, all of them active,
- * and a batch of metrics of a run under way costs what it cost without them.
+ * So the tables `tracking_listed_*`, `tracking_run_documents` and `tracking_packed_histories` have exactly what listed runs
+ * have, all of them active, and a batch of metrics of a run under way costs what it cost without them.
  */
 
 /** Values from which on a run is not worth listing: to take them out again would hold other writers up. */
 const mostValues = 5000;
 /** Values that a unit lists, unless one run alone has more: the writer is held for some hundredths of a second. */
 const mostValuesAtOnce = 8000;
+/** Points that are packed as quickly as a value is listed. */
+const pointsOfValue = 8;
 /** A document that is larger is put together when it is asked for: pages of such runs are rare. */
 const mostDocumentLength = 256 * 1024;
 /** Characters of a text that are listed; more of them would not fit into an index of PostgreSQL. */
@@ -77,13 +79,14 @@ const textsOf = (kind: 'param' | 'tag', withCut: boolean) => {
  */
 export async function listRuns(unit: Unit, runIds: readonly string[]): Promise<number> {
   const query = unit.query<TrackingTables>();
-  const { rows } = await sql<{ run_id: string; size: number }>`
-    select tracking_runs.run_id,
+  const { rows } = await sql<{ run_id: string; size: number; points: number }>`
+    select tracking_runs.run_id, ${countPackable} as points,
       (select count(*) from tracking_latest_metrics where tracking_latest_metrics.run_id = tracking_runs.run_id)
       + (select count(*) from tracking_params where tracking_params.run_id = tracking_runs.run_id)
       + (select count(*) from tracking_run_tags where tracking_run_tags.run_id = tracking_runs.run_id) as size
     from tracking_runs where ${inList(unit, 'tracking_runs.run_id', runIds)} and ${isListable}`.execute(query);
   const sizes = new Map(rows.map((row) => [row.run_id, row.size]));
+  const packable = new Map(rows.flatMap((row) => (row.points > mostPackedPoints ? [] : [[row.run_id, row.points]])));
   const wide = runIds.filter((runId) => (sizes.get(runId) ?? 0) > mostValues);
   if (wide.length > 0) await setListing(unit, wide, 'wide');
   const found: string[] = [];
@@ -92,13 +95,18 @@ export async function listRuns(unit: Unit, runIds: readonly string[]): Promise<n
   for (const runId of runIds) {
     const size = sizes.get(runId);
     if (size !== undefined && size <= mostValues) {
-      if (found.length > 0 && values + size > mostValuesAtOnce) break;
+      const work = size + (packable.get(runId) ?? 0) / pointsOfValue;
+      if (found.length > 0 && values + work > mostValuesAtOnce) break;
       found.push(runId);
-      values += size;
+      values += work;
     }
     done += 1;
   }
   if (found.length > 0) await insertLists(unit, found);
+  await packHistories(
+    unit,
+    found.filter((runId) => packable.has(runId)),
+  );
   return done;
 }
 
@@ -148,8 +156,9 @@ async function unlistThese(unit: Unit, these: RawBuilder<unknown>): Promise<void
   for (const kind of ['param', 'tag'] as const)
     await sql`delete from tracking_listed_texts where (experiment_key, kind, text_key, head, run_id)
       in (${textsOf(kind, false)} where ${these})`.execute(query);
-  await sql`delete from tracking_run_documents where run_id in (
-    select tracking_runs.run_id from tracking_runs where ${these})`.execute(query);
+  const ids = sql`select tracking_runs.run_id from tracking_runs where ${these}`;
+  await sql`delete from tracking_run_documents where run_id in (${ids})`.execute(query);
+  await dropPackedHistories(unit, ids);
   await sql`update tracking_runs set listing = 'waiting' where ${these}`.execute(query);
 }
 
@@ -177,9 +186,10 @@ export async function listListedRuns(
 /** Takes every run of an experiment out of the lists. */
 export async function unlistExperiment(unit: Unit, experimentKey: number): Promise<void> {
   const query = unit.query<TrackingTables>();
-  await sql`delete from tracking_run_documents where run_id in (
-    select tracking_runs.run_id from tracking_runs
-    where tracking_runs.experiment_key = ${experimentKey} and tracking_runs.listing = 'listed')`.execute(query);
+  const ids = sql`select tracking_runs.run_id from tracking_runs
+    where tracking_runs.experiment_key = ${experimentKey} and tracking_runs.listing = 'listed'`;
+  await sql`delete from tracking_run_documents where run_id in (${ids})`.execute(query);
+  await dropPackedHistories(unit, ids);
   await sql`delete from tracking_listed_metrics where experiment_key = ${experimentKey}`.execute(query);
   await sql`delete from tracking_listed_texts where experiment_key = ${experimentKey}`.execute(query);
   await query
@@ -189,22 +199,3 @@ export async function unlistExperiment(unit: Unit, experimentKey: number): Promi
     .where('tracking_runs.listing', '=', 'listed')
     .execute();
 }
-
-/** The documents of those of these runs that have one, by run. */
-export async function listRunDocuments(
-  reader: Reader,
-  runIds: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
-  const { rows } = await selectDocuments(reader, { runIds: JSON.stringify(runIds) });
-  return new Map(rows.map((row) => [row.run_id, row.document]));
-}
-
-const selectDocuments = prepareQuery<{ run_id: string; document: string }, { runIds: string }>((reader, { runIds }) =>
-  reader.dialect === 'sqlite'
-    ? sql`select tracking_run_documents.run_id, tracking_run_documents.document
-        from json_each(${runIds}) as list cross join tracking_run_documents
-        where tracking_run_documents.run_id = list.value`
-    : sql`select tracking_run_documents.run_id, tracking_run_documents.document
-        from jsonb_array_elements_text(${runIds}::jsonb) as list(value)
-        inner join tracking_run_documents on tracking_run_documents.run_id = list.value`,
-);

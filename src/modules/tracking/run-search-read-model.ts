@@ -1,10 +1,10 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
+import { executeNamed } from '#platform/prepared-query';
 import { listRows } from '#platform/sql';
 import { parseExperimentId } from './experiment-service.ts';
 import { listActiveExperiments, listExperimentRows } from './experiment-store.ts';
 import { toRunDocument } from './run-document.ts';
-import { listRunDocuments } from './run-listing-store.ts';
 import {
   isPositionOf,
   type ListedComparison,
@@ -28,12 +28,12 @@ import {
   selectSorted,
   unlistedIn,
 } from './run-search-store.ts';
-import { listRunRows, type RunFields, rowToRunInfo, toRuns } from './run-store.ts';
+import { listRunRows, listRunRowsWithDocuments, type RunFields, rowToRunInfo, toRuns } from './run-store.ts';
 import { walkRuns } from './run-walk-store.ts';
 import { type Ordering, parseFilter, parseOrdering } from './search-grammar.ts';
 import { compileFilter } from './search-store.ts';
 import { trackingErrors } from './tracking-errors.ts';
-import type { Lifecycle, TrackingTables } from './tracking-tables.ts';
+import type { Lifecycle } from './tracking-tables.ts';
 import type { Run, RunInfo } from './tracking-types.ts';
 
 export interface RunQuery {
@@ -80,14 +80,12 @@ async function keysOf(reader: Reader, { project, experimentIds }: RunQuery): Pro
 /** The comparison that leaves fewest of the listed runs, when these are few. */
 async function findNarrowest(reader: Reader, search: RunSearch) {
   if (search.lifecycle !== 'active') return undefined;
-  let comparison: ListedComparison | undefined;
-  let size = few;
-  for (const candidate of listedComparisons(search.comparisons)) {
-    const found = await countListed(reader, search.keys, candidate, size);
-    if (found < size) [comparison, size] = [candidate, found];
-    if (size === 0) break;
-  }
-  return comparison && { comparison, size };
+  const comparisons = listedComparisons(search.comparisons);
+  if (comparisons.length === 0) return undefined;
+  const sizes = await countListed(reader, search.keys, comparisons, few);
+  const size = Math.min(...sizes);
+  const comparison = comparisons[sizes.indexOf(size)];
+  return comparison !== undefined && size < few ? { comparison, size } : undefined;
 }
 
 /**
@@ -123,8 +121,7 @@ async function findRows(reader: Reader, search: RunSearch): Promise<readonly Fou
   const { candidates, among } = await planSearch(reader, search, walk);
   if (walk !== undefined && candidates === undefined) return walkRuns(reader, { ...search, among }, walk);
   const where = inExperiments(reader, search.keys);
-  const { rows } = await selectSorted(reader, search, where, candidates).execute(reader.query<TrackingTables>());
-  return rows;
+  return (await executeNamed(reader, selectSorted(reader, search, where, candidates))).rows;
 }
 
 async function findPage(reader: Reader, query: RunPageQuery): Promise<FoundRuns<string>> {
@@ -162,15 +159,14 @@ export async function searchRunDocuments(reader: Reader, query: RunPageQuery): P
 }
 
 async function toDocuments(reader: Reader, runIds: readonly string[]): Promise<RunWithDocument[]> {
-  const rows = await listRunRows(reader, runIds);
-  const documents = await listRunDocuments(reader, runIds);
-  const rest = rows.filter((row) => !documents.has(row.run_id));
+  const rows = await listRunRowsWithDocuments(reader, runIds);
+  const rest = rows.filter(({ document }) => document === null);
   const made = new Map(
     (await toRuns(reader, rest)).map(({ info, ...logged }) => [info.runId, JSON.stringify(toRunDocument(logged))]),
   );
   return rows.map((row) => ({
     info: rowToRunInfo(row),
-    document: documents.get(row.run_id) ?? made.get(row.run_id) ?? '{}',
+    document: row.document ?? made.get(row.run_id) ?? '{}',
   }));
 }
 

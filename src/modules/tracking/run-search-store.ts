@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
+import { executeNamed } from '#platform/prepared-query';
 import { inList, toNumberParameter } from '#platform/sql';
 import { special } from './metric-value.ts';
 import { headLength, isUnlisted } from './run-listing-store.ts';
@@ -185,16 +186,19 @@ export function compareFalling(reader: Dialect, name: string, { operator, value 
   return sql`${sql.ref(name)} ${sign} ${toNumberParameter(reader, -Number(value))}`;
 }
 
-/** How many listed runs a comparison may match, counted no further than `most`. */
+/** How many listed runs each of these comparisons may match, counted no further than `most`. */
 export async function countListed(
   reader: Reader,
   keys: readonly number[],
-  comparison: ListedComparison,
+  comparisons: readonly ListedComparison[],
   most: number,
-): Promise<number> {
-  const { rows } = await sql<{ size: number }>`select count(*) as size from (
-    ${listedBy(reader, keys, comparison)} limit ${most}) as found`.execute(reader.query<TrackingTables>());
-  return rows[0]?.size ?? 0;
+): Promise<readonly number[]> {
+  const counts = comparisons.map(
+    (comparison, index) => sql`(select count(*) from (
+      ${listedBy(reader, keys, comparison)} limit ${most}) as found) as ${sql.ref(`size${index}`)}`,
+  );
+  const { rows } = await executeNamed<Record<string, number>>(reader, sql`select ${sql.join(counts)}`);
+  return comparisons.map((_, index) => rows[0]?.[`size${index}`] ?? 0);
 }
 
 /** How often a number of runs is used before it is counted again, and what is counted at most. */

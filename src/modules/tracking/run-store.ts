@@ -125,14 +125,34 @@ const selectLifecycle = prepareQuery<RunLifecycle, RunName>((reader, name) =>
   runNamed(reader, name).select(['tracking_runs.lifecycle', 'tracking_runs.experiment_key', 'tracking_runs.listing']),
 );
 
-export async function listRunRows(reader: Reader, runIds: readonly string[]): Promise<RunWithExperiment[]> {
-  const { rows } = await selectRunsIn(reader, { ids: JSON.stringify(runIds) });
+/** In the order of the ids; those that are there. */
+export async function listRunRows(reader: Reader, runIds: readonly string[]): Promise<readonly RunWithExperiment[]> {
+  return inOrderOf(runIds, (await selectRunsIn(reader, { ids: JSON.stringify(runIds) })).rows);
+}
+
+type RunWithDocument = RunWithExperiment & { readonly document: string | null };
+
+/** The same with the documents of those that are listed. */
+export async function listRunRowsWithDocuments(
+  reader: Reader,
+  runIds: readonly string[],
+): Promise<readonly RunWithDocument[]> {
+  return inOrderOf(runIds, (await selectDocumentsIn(reader, { ids: JSON.stringify(runIds) })).rows);
+}
+
+function inOrderOf<Row extends RunWithExperiment>(runIds: readonly string[], rows: readonly Row[]): readonly Row[] {
   const byId = new Map(rows.map((row) => [row.run_id, row]));
   return runIds.flatMap((runId) => byId.get(runId) ?? []);
 }
 
 const selectRunsIn = prepareQuery<RunWithExperiment, { ids: string }>((reader, { ids }) =>
   selectRuns(reader).where(sql<boolean>`${inJsonList(reader, 'tracking_runs.run_id', ids)}`),
+);
+const selectDocumentsIn = prepareQuery<RunWithDocument, { ids: string }>((reader, { ids }) =>
+  selectRuns(reader)
+    .leftJoin('tracking_run_documents', 'tracking_run_documents.run_id', 'tracking_runs.run_id')
+    .select('tracking_run_documents.document')
+    .where(sql<boolean>`${inJsonList(reader, 'tracking_runs.run_id', ids)}`),
 );
 
 /** What to bring of runs: everything of a kind, what these keys name, or nothing. */

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Reader } from '#platform/database';
+import { executeNamed } from '#platform/prepared-query';
 import { runIdByBytes } from './run-listing-store.ts';
 import type { RunPosition, SortTerm, Walk } from './run-search-plan.ts';
 import { listedRunSchema, runSchema } from './run-search-schema.ts';
@@ -60,17 +61,17 @@ async function walkParts(
   body: (part: Part) => RawBuilder<FoundRow>,
 ): Promise<readonly FoundRow[]> {
   const lifecycles: readonly Lifecycle[] = search.lifecycle === undefined ? ['active', 'deleted'] : [search.lifecycle];
-  const query = reader.query<TrackingTables>();
   if (reader.dialect === 'postgres') {
     const part = { experiment: sql.ref('part.experiment'), lifecycle: sql.ref('part.lifecycle') };
     const pairs = search.keys.flatMap((key) => lifecycles.map((lifecycle) => ({ key, lifecycle })));
     const [keys, states] = [pairs.map(({ key }) => key), pairs.map(({ lifecycle }) => lifecycle)];
-    const { rows } = await sql<FoundRow>`
+    const walked = sql<FoundRow>`
       select found.* from unnest(${keys}::bigint[], ${states}::text[]) as part(experiment, lifecycle)
       cross join lateral (${body(part)}) as found
-      order by ${orderOf(reader, search.terms)} limit ${search.limit}`.execute(query);
-    return rows;
+      order by ${orderOf(reader, search.terms)} limit ${search.limit}`;
+    return (await executeNamed(reader, walked)).rows;
   }
+  const query = reader.query<TrackingTables>();
   const [experiment, last] = [experimentSlot, lastSlot].map((slot) => sql`${slot}`) as [Slot, Slot];
   // both in one statement: a run that is deleted or restored meanwhile is seen once
   const bodies = lifecycles.map((lifecycle) => body({ experiment, lifecycle: sql`${lifecycle}`, last }));

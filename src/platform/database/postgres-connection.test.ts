@@ -77,6 +77,22 @@ test('a named query is parsed once for a client, also when it failed before or s
   expect((await connect().executeQuery(named('bad', 'select 1 as one'))).rows).toEqual([{ one: 1 }]);
 });
 
+const ask = async (n: number) => (await connect().executeQuery(named(`q${n}`, `select ${n} as n`))).rows;
+
+test('of very many named queries the server keeps those used last', async () => {
+  for (let n = 0; n < 300; n += 1) {
+    expect(await ask(n)).toEqual([{ n }]);
+    expect(await ask(0)).toEqual([{ n: 0 }]);
+  }
+  const { rows } = await client.query<{ name: string }>('select name from pg_prepared_statements order by 1');
+  const kept = rows.map(({ name }) => name);
+  expect(kept.length).toBeGreaterThan(150);
+  expect(kept.length).toBeLessThan(210);
+  expect(kept).toContain('q0');
+  expect(kept).not.toContain('q1');
+  expect(await ask(1)).toEqual([{ n: 1 }]);
+});
+
 test('values come as they went, and one that would lose digits is refused', async () => {
   const connection = connect();
   const sql =

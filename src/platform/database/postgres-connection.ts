@@ -3,7 +3,7 @@ import { type CustomTypesConfig, DatabaseError, type Pool, TypeOverrides } from 
 import { withCause } from '../errors.ts';
 import type { NamedQuery } from '../prepared-query.ts';
 import { databaseErrors } from './database-errors.ts';
-import type { SendQuery } from './postgres-flight.ts';
+import { createFlights, type SendQuery } from './postgres-flight.ts';
 
 const int8 = 20;
 const numeric = 1700;
@@ -45,12 +45,16 @@ export function asUnavailable(error: unknown): unknown {
 /** pg gives these neither a code nor a system call. */
 const connectionTexts = /^(Connection terminated|Client has encountered a connection error|timeout exceeded when)/;
 
-/** The pool behind Kysely's interface: each query takes a client of its own. */
-export function createPostgresPoolConnection(pool: Pool): DatabaseConnection {
+/** The pool behind Kysely's interface: each query takes a client of its own, which comes back whatever became of it. */
+export function createPostgresPoolConnection(pool: Pool, types: CustomTypesConfig): DatabaseConnection {
   return createPostgresConnection(async (query) => {
     if (pool.ending) throw databaseErrors.DATABASE_CLOSED();
-    const { rows, command, rowCount } = await pool.query<Record<string, unknown>>(query);
-    return { rows, command, rowCount: rowCount ?? undefined };
+    const client = await pool.connect();
+    try {
+      return await createFlights(client, types).send(query);
+    } finally {
+      client.release();
+    }
   });
 }
 

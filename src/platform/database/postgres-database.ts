@@ -91,7 +91,7 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
     appendEvent: appendToPostgres,
   };
   const listeners = createCommitListeners();
-  const readConnection = createPostgresPoolConnection(readPool);
+  const readConnection = createPostgresPoolConnection(readPool, types);
   const reads = kysely((use) => use(readConnection));
   const read: Reader = { dialect: 'postgres', query: <Tables>() => reads as unknown as Kysely<Tables> };
 

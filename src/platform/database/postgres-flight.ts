@@ -56,6 +56,9 @@ interface Statements {
   /** Those that failed, before or after they were parsed. */
   readonly unsure: Set<string>;
 }
+
+/** Names that a client's server keeps, those used last: each is a plan in its memory, and texts of searches have no end. */
+const mostKnown = 200;
 const statementsOf = new WeakMap<ClientBase, Statements>();
 
 function takeStatements(client: ClientBase): Statements {
@@ -123,9 +126,25 @@ function createFlight(
     return passenger;
   };
 
+  /** What was used last is forgotten last. */
+  function keep(name: string, columns: readonly Column[]): void {
+    known.delete(name);
+    known.set(name, columns);
+  }
+
+  /** Between flights: within one, a statement may be parsed that is not known yet. */
+  function forgetOldest(wire: Wire): void {
+    for (const name of known.keys()) {
+      if (known.size <= mostKnown) return;
+      known.delete(name);
+      wire.close({ type: 'S', name });
+    }
+  }
+
   function sendOne(wire: Wire, passenger: Passenger, parsed: Set<string>): void {
     const { name, text, values } = passenger;
     passenger.columns = known.get(name);
+    if (passenger.columns !== undefined) keep(name, passenger.columns);
     if (passenger.columns === undefined && !parsed.has(name)) {
       if (unsure.has(name)) wire.close({ type: 'S', name });
       wire.parse({ name, text });
@@ -145,6 +164,7 @@ function createFlight(
       const parsed = new Set<string>();
       wire.stream.cork();
       try {
+        forgetOldest(wire);
         for (const passenger of passengers) sendOne(wire, passenger, parsed);
         wire.sync();
       } finally {
@@ -168,7 +188,7 @@ function createFlight(
     },
     handleCommandComplete({ text }: { readonly text: string }): void {
       const { name, columns = [], rows, failure, resolve, reject } = current();
-      if (name !== '') known.set(name, columns);
+      if (name !== '') keep(name, columns);
       unsure.delete(name);
       answered += 1;
       if (failure === undefined) return resolve({ rows, ...parseCommand(text) });

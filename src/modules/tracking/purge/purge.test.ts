@@ -34,6 +34,7 @@ const tables = [
   'tracking_logged_model_tags',
   'tracking_logged_model_metrics',
   'tracking_run_documents',
+  'tracking_packed_histories',
   'tracking_listed_metrics',
   'tracking_listed_texts',
   'tracking_artifacts',
