@@ -11,9 +11,19 @@ export interface BatchLimits {
   readonly timeoutMs: number;
 }
 
+/** What a request says of its own waiting. */
+export interface RunTerms {
+  /** On the scale of performance.now(): not run after that. DEADLINE_PASSED. */
+  readonly deadlineMs?: number;
+  /** The client is gone: not run. REQUEST_ABANDONED. */
+  readonly signal?: Pick<AbortSignal, 'aborted'>;
+  /** 1 is the highest. */
+  readonly priority?: number;
+}
+
 export interface Batcher {
   /** `inputs` have passed `checkInputs`. All outputs of the signature. */
-  predict(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
+  predict(inputs: readonly Tensor[], terms?: RunTerms): Promise<readonly Tensor[]>;
   /** Requests accepted and not yet answered. */
   readonly pending: number;
   /** Resolves when none is pending. */
@@ -25,6 +35,7 @@ interface Item {
   readonly rows: number;
   readonly shapeKey: string;
   readonly sinceMs: number;
+  readonly terms: RunTerms;
   readonly resolve: (outputs: readonly Tensor[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -64,11 +75,16 @@ export function createBatcher(model: LoadedModel, signature: ModelSignature, lim
   }
 
   function dropExpired(): void {
-    const oldestMs = performance.now() - limits.timeoutMs;
-    if ((queue[0]?.sinceMs ?? oldestMs) >= oldestMs) return; // the queue is in order of arrival
-    for (const item of queue)
-      if (item.sinceMs < oldestMs) item.reject(runtimeErrors.MODEL_QUEUE_TIMEOUT(limits.timeoutMs));
-    queue = queue.filter(({ sinceMs }) => sinceMs >= oldestMs);
+    const nowMs = performance.now();
+    queue = queue.filter((item) => {
+      const { sinceMs, terms } = item;
+      if (terms.signal?.aborted === true) item.reject(runtimeErrors.REQUEST_ABANDONED());
+      else if (terms.deadlineMs !== undefined && terms.deadlineMs <= nowMs)
+        item.reject(runtimeErrors.DEADLINE_PASSED(Math.round(nowMs - sinceMs)));
+      else if (nowMs - sinceMs > limits.timeoutMs) item.reject(runtimeErrors.MODEL_QUEUE_TIMEOUT(limits.timeoutMs));
+      else return true;
+      return false;
+    });
   }
 
   function dispatch(): void {
@@ -134,14 +150,14 @@ export function createBatcher(model: LoadedModel, signature: ModelSignature, lim
   }
 
   return {
-    predict(inputs) {
+    predict(inputs, terms = {}) {
       if (queue.length >= limits.maxQueued) {
         dropExpired();
         if (queue.length >= limits.maxQueued) return Promise.reject(runtimeErrors.MODEL_QUEUE_FULL(queue.length));
       }
       return new Promise((resolve, reject) => {
         const rows = inputs[0] === undefined ? 1 : rowsOf(inputs[0]);
-        queue.push({ inputs, rows, shapeKey: shapeKeyOf(inputs), sinceMs: performance.now(), resolve, reject });
+        queue.push({ inputs, rows, shapeKey: shapeKeyOf(inputs), sinceMs: performance.now(), terms, resolve, reject });
         if (scheduled || running > 0) return;
         scheduled = true;
         setImmediate(dispatch); // after the requests that this turn has still to read

@@ -21,5 +21,11 @@ export const runtimeErrors = defineErrors({
     kind: 'timeout',
     message: (timeoutMs: number) => `the request waited ${timeoutMs} ms for the model and was given up`,
   },
+  DEADLINE_PASSED: {
+    kind: 'timeout',
+    message: (waitedMs: number) =>
+      `the request's own deadline passed after it had waited ${waitedMs} ms; it was not run`,
+  },
+  REQUEST_ABANDONED: { kind: 'timeout', message: () => 'the client went away before the model ran; nothing was run' },
   INPUT_INVALID: { kind: 'invalid', message: (reason: string) => reason },
 });

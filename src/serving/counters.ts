@@ -1,8 +1,11 @@
 import { latencyBoundsUs, type RevisionCounters } from '#contracts/replica-report';
 import type { ErrorKind } from '#platform/errors';
 
-/** `unrecorded`: the spool had no room for a prediction that must be recorded, which no revision is judged by. */
-export type FailureKind = ErrorKind | 'unrecorded';
+/**
+ * `unrecorded`: the spool had no room for a prediction that must be recorded; `abandoned`: the client had gone before the
+ * model ran. No revision is judged by either.
+ */
+export type FailureKind = ErrorKind | 'unrecorded' | 'abandoned';
 
 /** What one revision did in one role since the process started. Only grows. */
 export interface Counters {

@@ -10,6 +10,7 @@ import type { InferRequest } from './infer-request.ts';
 import type { LiveRevision } from './live-revision.ts';
 import { type Choice, chooseShare } from './router.ts';
 import { readRowFacts } from './row-facts.ts';
+import { readTerms } from './run-terms.ts';
 import { servingErrors } from './serving-errors.ts';
 import type { ShadowQueue } from './shadows.ts';
 import type { Spool } from './spool.ts';
@@ -25,6 +26,10 @@ export interface CallContext {
   readonly traceparent: string | undefined;
   readonly keyHeader: string | undefined;
   readonly eventTimeHeader: string | undefined;
+  /** On the scale of performance.now(): when nobody wants the answer any more, as a gRPC deadline says. */
+  readonly deadlineMs?: number;
+  /** Says that the client is gone; looked at before the model runs, so it needs no event. An AbortSignal is one. */
+  readonly signal?: Pick<AbortSignal, 'aborted'>;
   header(name: string): string | undefined;
 }
 
@@ -83,7 +88,10 @@ export function createInferenceCore(deps: {
         let outputs: readonly Tensor[] = [];
         let failure: AppError | undefined;
         try {
-          outputs = rows === 0 ? emptyOutputs(revision) : await revision.batcher.predict(checked.inputs);
+          outputs =
+            rows === 0
+              ? emptyOutputs(revision)
+              : await revision.batcher.predict(checked.inputs, readTerms(request.parameters, call));
         } catch (error) {
           if (!isAppError(error, 'MODEL_RUN_FAILED')) throw error;
           failure = error;
@@ -135,6 +143,7 @@ export function createInferenceCore(deps: {
 
 function kindOf(error: unknown): FailureKind {
   if (isAppError(error, 'SPOOL_FULL')) return 'unrecorded';
+  if (isAppError(error, 'REQUEST_ABANDONED')) return 'abandoned';
   return isAppError(error) ? error.kind : 'internal';
 }
 
