@@ -1,5 +1,5 @@
 import type { RunTerms } from '#runtimes/batcher';
-import type { CallContext } from './inference.ts';
+import type { CallContext } from './call-context.ts';
 import { servingErrors } from './serving-errors.ts';
 
 const noTerms: RunTerms = {};
@@ -11,17 +11,28 @@ const noTerms: RunTerms = {};
 export function readTerms(
   parameters: Readonly<Record<string, unknown>>,
   { deadlineMs, signal, startedMs }: Pick<CallContext, 'deadlineMs' | 'signal' | 'startedMs'>,
+  takesParameters: boolean,
 ): RunTerms {
   const timeoutUs = wholeNumber('timeout', parameters['timeout']);
   const priority = wholeNumber('priority', parameters['priority']);
-  if (timeoutUs === 0 && priority === 0 && deadlineMs === undefined && signal === undefined) return noTerms;
+  if (timeoutUs === 0 && priority === 0 && deadlineMs === undefined && signal === undefined && !takesParameters)
+    return noTerms;
   const ownMs = timeoutUs === 0 ? Number.POSITIVE_INFINITY : startedMs + timeoutUs / 1_000;
   const endMs = Math.min(ownMs, deadlineMs ?? Number.POSITIVE_INFINITY);
   return {
     ...(endMs < Number.POSITIVE_INFINITY && { deadlineMs: endMs }),
     ...(signal !== undefined && { signal }),
     ...(priority > 0 && { priority }),
+    ...(takesParameters && ownOf(parameters)),
   };
+}
+
+/** What is ours or the protocol's; all else is the model's. */
+const reserved = new Set(['keys', 'event_times', 'subject', 'timeout', 'priority', 'binary_data_output']);
+
+function ownOf(parameters: Readonly<Record<string, unknown>>): Pick<RunTerms, 'parameters'> {
+  const own = Object.entries(parameters).filter(([name]) => !reserved.has(name));
+  return own.length === 0 ? {} : { parameters: Object.fromEntries(own) };
 }
 
 /** 0 = not given, as Triton has it. gRPC brings 64-bit integers as bigint. */
