@@ -44,6 +44,12 @@ export const SpecRevision = Type.Object({
       description: 'rows that waiting requests may be put together to; default 256, 1 = never',
     }),
   ),
+  maxBatchDelayMs: Type.Optional(
+    Type.Number({
+      minimum: 0,
+      description: 'how long a request may wait for company while the batch is not full; default 0: never',
+    }),
+  ),
 });
 
 export const SpecEndpoint = Type.Object({
@@ -70,8 +76,12 @@ export const SpecEndpoint = Type.Object({
   ),
   sticky: Type.Optional(
     Type.Object({
-      by: Type.Enum(['key', 'principal', 'header'], { description: 'what stays with its revision; default key' }),
+      by: Type.Enum(['key', 'principal', 'header', 'cookie', 'column'], {
+        description: 'what stays with its revision; default key; of several rows the first decides',
+      }),
       header: Type.Optional(Type.String({ description: 'lower case, when by is header' })),
+      cookie: Type.Optional(Type.String({ description: 'its name, when by is cookie' })),
+      column: Type.Optional(Type.String({ description: 'name of an input, when by is column' })),
       salt: Type.String(),
     }),
   ),
@@ -94,6 +104,38 @@ export const SpecEndpoint = Type.Object({
         Type.Integer({ minimum: 1, description: 'requests waiting for a model; default 1,024' }),
       ),
       timeoutMs: Type.Optional(Type.Integer({ minimum: 1, description: 'in the queue; default 10,000' })),
+      maxConcurrent: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          description: 'runs of one revision at a time; default: as many as its runtime can',
+        }),
+      ),
+      rate: Type.Optional(
+        Type.Object(
+          {
+            perSecond: Type.Number({ exclusiveMinimum: 0 }),
+            burst: Type.Optional(
+              Type.Integer({ minimum: 1, description: 'default: what a second allows, at least 1' }),
+            ),
+          },
+          { description: 'requests of one principal; default: no limit' },
+        ),
+      ),
+    }),
+  ),
+  cache: Type.Optional(
+    Type.Object(
+      { maxBytes: Type.Integer({ minimum: 1, description: 'of kept answers and their keys' }) },
+      { description: 'equal inputs of one revision are answered without running it again; default: off' },
+    ),
+  ),
+  keepLoaded: Type.Optional(
+    Type.Boolean({ description: 'its models are never put out of memory to make room; default false' }),
+  ),
+  idleMs: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description: 'a model that nobody asked for so long leaves the memory until the next request; default: never',
     }),
   ),
   capture: Type.Object({
@@ -108,6 +150,9 @@ export const SpecEndpoint = Type.Object({
     ),
     onFull: Type.Optional(
       Type.Enum(['answer', 'refuse'], { description: 'spool full: count the loss (default) or answer 503' }),
+    ),
+    redact: Type.Optional(
+      Type.Array(Type.String(), { description: 'inputs and outputs that never enter a record; default none' }),
     ),
   }),
   revisions: Type.Array(SpecRevision, { description: 'all that traffic and shadows name, and those kept warm' }),

@@ -29,6 +29,28 @@ export const PredictionEnvelope = Type.Object({
   principal: Type.String(),
   traceparent: Type.Optional(Type.String()),
   subject: Type.Optional(Type.Array(Type.Union([Type.String(), Type.Null()]), { description: 'one a row' })),
+  stagesUs: Type.Optional(
+    Type.Object(
+      { input: Type.Integer(), queue: Type.Integer(), infer: Type.Integer(), output: Type.Integer() },
+      {
+        description:
+          'what durationUs is made of: reading and joining inputs, waiting, the run (shared by its batch), handing out',
+      },
+    ),
+  ),
+  cached: Type.Optional(Type.Boolean({ description: 'answered from the cache: the model did not run; default false' })),
+  difference: Type.Optional(
+    Type.Object(
+      {
+        rows: Type.Integer({ description: 'whose outputs are not the same' }),
+        maxAbs: Type.Number({ description: 'greatest distance of two numbers, finite' }),
+      },
+      { description: "of a shadow: how its outputs differ from the primary's, output by output of the same name" },
+    ),
+  ),
+  redacted: Type.Optional(
+    Type.Array(Type.String(), { description: 'inputs and outputs that the endpoint keeps out of its records' }),
+  ),
 });
 export type PredictionEnvelope = Static<typeof PredictionEnvelope>;
 

@@ -15,7 +15,7 @@ export const RevisionCounters = Type.Object({
   rows: Type.Integer({ description: 'answered' }),
   errors: Type.Record(Type.String(), Type.Integer(), {
     description:
-      'by kind: `invalid` is the caller; `internal`, `unavailable`, `timeout` are ours; `unrecorded` is a full spool',
+      'by kind: `invalid` is the caller; `internal`, `unavailable`, `timeout` are ours; `unrecorded` is a full spool, `abandoned` a client that had gone',
   }),
   latencyCounts: Type.Array(Type.Integer(), {
     description:

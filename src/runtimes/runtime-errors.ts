@@ -12,6 +12,10 @@ export const runtimeErrors = defineErrors({
     help: 'Register the version again with the signature of the model that was exported.',
   },
   MODEL_RUN_FAILED: { kind: 'internal', message: (reason: string) => `the model failed: ${reason}` },
+  MODEL_WORKER_LOST: {
+    kind: 'unavailable',
+    message: (reason: string) => `what ran the model ended while it ran (${reason}); send the request again`,
+  },
   MODEL_UNLOADED: { kind: 'unavailable', message: () => 'the model is not loaded any more; send the request again' },
   MODEL_QUEUE_FULL: {
     kind: 'unavailable',
@@ -21,5 +25,11 @@ export const runtimeErrors = defineErrors({
     kind: 'timeout',
     message: (timeoutMs: number) => `the request waited ${timeoutMs} ms for the model and was given up`,
   },
+  DEADLINE_PASSED: {
+    kind: 'timeout',
+    message: (waitedMs: number) =>
+      `the request's own deadline passed after it had waited ${waitedMs} ms; it was not run`,
+  },
+  REQUEST_ABANDONED: { kind: 'timeout', message: () => 'the client went away before the model ran; nothing was run' },
   INPUT_INVALID: { kind: 'invalid', message: (reason: string) => reason },
 });

@@ -21,10 +21,21 @@ export interface Runtime {
 export interface LoadedModel {
   /** What the model itself declares. */
   readonly signature: ModelSignature;
+  /** Runs that it takes at the same time; default 1. */
+  readonly parallelism?: number;
+  /** Whether `parameters` of `predict` mean anything to it; default false. */
+  readonly takesParameters?: boolean;
+  /** What it holds in memory, where the runtime knows; else it is estimated from its files. */
+  readonly memoryBytes?: number;
   /**
    * Runs the model. `inputs` have passed `checkInputs`. All outputs in the order of the signature, or those of `outputs`
-   * in that order. MODEL_RUN_FAILED when the model raises, MODEL_UNLOADED after `unload`.
+   * in that order. MODEL_RUN_FAILED when the model raises (of several requests' rows, smaller parts are then tried),
+   * another error when it could not run; MODEL_UNLOADED after `unload`.
    */
-  predict(inputs: readonly Tensor[], outputs?: readonly string[]): Promise<readonly Tensor[]>;
+  predict(
+    inputs: readonly Tensor[],
+    outputs?: readonly string[],
+    parameters?: Readonly<Record<string, unknown>>,
+  ): Promise<readonly Tensor[]>;
   unload(): Promise<void>;
 }

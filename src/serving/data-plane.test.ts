@@ -37,6 +37,12 @@ test(
         principal: 'user:local',
         traceparent: '00-a-b-01',
         subject: ['UA'],
+        stagesUs: {
+          input: expect.any(Number),
+          queue: expect.any(Number),
+          infer: expect.any(Number),
+          output: expect.any(Number),
+        },
         inputs: [
           { name: 'carrier', datatype: 'BYTES', shape: [1, 1], data: ['UA'] },
           { name: 'flight', datatype: 'INT64', shape: [1, 1], data: BigInt64Array.of(1545n) },
@@ -49,6 +55,8 @@ test(
         ],
       },
     ]);
+    const [made] = control.records;
+    expect(Object.values(made?.stagesUs ?? {}).reduce((sum, us) => sum + us, 0)).toBe(made?.durationUs);
     const counters = control.reports.at(-1)?.endpoints[0]?.revisions[0]?.primary;
     expect(counters).toMatchObject({
       requests: 1,

@@ -12,8 +12,10 @@ import { createEndpointTable } from './endpoint-table.ts';
 import { createFileStore } from './file-store.ts';
 import { createServingHttpServer } from './http-server.ts';
 import { createInferenceCore } from './inference.ts';
+import { openLastGood } from './last-good.ts';
 import { loadRevision } from './live-revision.ts';
 import { formatMetrics } from './metrics-text.ts';
+import { createModelMemory } from './model-memory.ts';
 import { buildReport } from './report.ts';
 import { createReporter } from './reporter.ts';
 import type { ServingOptions } from './serving-options.ts';
@@ -38,10 +40,13 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
   const spool = await openSpool({ folder: join(home, 'spool', replica), epoch: boot, limits: options.spool, logger });
   const files = await createFileStore({ folder: join(home, 'files'), client });
   const runtime = createOnnxThreadRuntime();
+  const memory = createModelMemory({ budgetBytes: options.memoryBytes, logger });
+  const lastGood = await openLastGood(join(home, 'last-good.json'), pool, logger);
   const table = createEndpointTable({
     files,
     logger,
-    load: (spec, endpoint, record) => loadRevision({ spec, endpoint, record, files, runtime, logger }),
+    lastGood,
+    load: (spec, endpoint, record) => loadRevision({ spec, endpoint, record, files, runtime, memory, logger }),
   });
   const shadows = createShadowQueue({ spool, ids, logger });
   const core = createInferenceCore({ spool, shadows, ids });
@@ -103,7 +108,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
     programVersion: options.programVersion,
     draining: () => draining,
     unreadiness: () => (draining ? 'the server is stopping' : table.settled ? undefined : 'no spec is in force yet'),
-    metrics: (endpoints) => formatMetrics(endpoints, spool),
+    metrics: (endpoints) => formatMetrics(endpoints, spool, memory),
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -131,7 +136,9 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
       await reporter.stop();
       await within(1_000, reporter.reportNow());
       client.close(); // ends what is still being fetched
+      memory.close();
       await table.close();
+      await lastGood.close();
       await runtime.close();
       await spool.close();
     },

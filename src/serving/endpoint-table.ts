@@ -1,7 +1,8 @@
-import type { DeploymentSpec } from '#contracts/deployment-spec';
+import type { DeploymentSpec, SpecEndpoint } from '#contracts/deployment-spec';
 import type { Logger } from '#platform/log';
 import { createEndpoint, type Endpoint, type LoadRevision } from './endpoint.ts';
 import type { FileStore } from './file-store.ts';
+import type { LastGood } from './last-good.ts';
 
 /** All endpoints of the pool, brought to each spec that arrives. */
 export interface EndpointTable {
@@ -20,8 +21,9 @@ export function createEndpointTable(deps: {
   readonly load: LoadRevision;
   readonly files: FileStore;
   readonly logger: Logger;
+  readonly lastGood?: LastGood;
 }): EndpointTable {
-  const { load, files, logger } = deps;
+  const { load, files, logger, lastGood } = deps;
   const endpoints = new Map<string, Endpoint>();
   const listeners: (() => void)[] = [];
   let spec: DeploymentSpec | undefined;
@@ -29,6 +31,14 @@ export function createEndpointTable(deps: {
   const changed = () => {
     for (const listener of listeners) listener();
   };
+
+  const create = (described: SpecEndpoint): Endpoint =>
+    createEndpoint(described, {
+      load,
+      changed,
+      lastGood: lastGood?.find(described),
+      inForce: (inForce) => lastGood?.keep(inForce),
+    });
 
   return {
     find: (project, name) => endpoints.get(`${project}/${name}`),
@@ -45,10 +55,11 @@ export function createEndpointTable(deps: {
       for (const [key, endpoint] of endpoints) {
         if (wanted.has(key)) continue;
         endpoints.delete(key);
+        lastGood?.forget(endpoint.spec);
         endpoint.remove().catch((error: unknown) => logger.error({ err: error }, 'an endpoint could not be removed'));
       }
       const following = [...wanted].map(([key, described]) => {
-        const endpoint = endpoints.get(key) ?? createEndpoint(described, { load, changed });
+        const endpoint = endpoints.get(key) ?? create(described);
         endpoints.set(key, endpoint);
         return endpoint.follow(described);
       });

@@ -2,6 +2,8 @@ import type { SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
 import { findEndpointProblem } from '#contracts/deployment-spec';
 import { isAppError } from '#platform/errors';
 import { createRevisionRecord, type LiveRevision, type RevisionRecord } from './live-revision.ts';
+import { createRateLimit, type RateLimit } from './rate-limit.ts';
+import { createResponseCache, type ResponseCache } from './response-cache.ts';
 import type { Share } from './router.ts';
 
 /** What answers now. Replaced as a whole: a request sees the old one or the new one. */
@@ -22,7 +24,8 @@ export type EndpointState = 'waiting' | 'loading' | 'ready' | 'degraded' | 'fail
  *                                   └──(one failed)──► degraded or failed (nothing answers)
  *
  * Degraded is: another revision than those of the traffic failed, which then is split as the spec says; or one of the
- * traffic did, and the last good state stands. Where there is none, after a start, what is loaded answers for the rest.
+ * traffic did, and the last good state stands. After a start that is the one of the run before, which answers as soon as
+ * it is loaded and until the spec can be had; where there is none, what is loaded answers for the rest.
  * A failure that may pass (files cannot be fetched) is tried again; one of the model itself is final for that revision.
  */
 export interface Endpoint {
@@ -36,6 +39,8 @@ export interface Endpoint {
   /** Records of its answers that could not be kept. */
   readonly dropped: number;
   drop(): void;
+  readonly cache: ResponseCache;
+  readonly rate: RateLimit;
   /** Takes over a newer description; resolves when it is in force or has failed. */
   follow(spec: SpecEndpoint): Promise<void>;
   /** Stops answering and frees all models. */
@@ -60,10 +65,19 @@ interface Failure {
 
 export function createEndpoint(
   first: SpecEndpoint,
-  deps: { readonly load: LoadRevision; readonly changed: () => void },
+  deps: {
+    readonly load: LoadRevision;
+    readonly changed: () => void;
+    /** What was served before this process started. */
+    readonly lastGood?: SpecEndpoint | undefined;
+    /** What is described is served, wholly. */
+    readonly inForce?: (spec: SpecEndpoint) => void;
+  },
 ): Endpoint {
   let spec = first;
   let serving: ServingState | undefined;
+  /** Until what is described is served. */
+  let lastGood = deps.lastGood;
   /** Stands for a split that could not be had: the next one that is better takes its place. */
   let isMakeshift = false;
   let state: EndpointState = first.traffic.length === 0 ? 'waiting' : 'loading';
@@ -85,14 +99,14 @@ export function createEndpoint(
     deps.changed();
   }
 
-  function recordOf(id: string): RevisionRecord {
-    const known = records.get(id) ?? createRevisionRecord(id);
-    records.set(id, known);
+  function recordOf(revision: SpecRevision): RevisionRecord {
+    const known = records.get(revision.id) ?? createRevisionRecord(revision);
+    records.set(revision.id, known);
     return known;
   }
 
   async function load(revision: SpecRevision): Promise<void> {
-    const record = recordOf(revision.id);
+    const record = recordOf(revision);
     record.state = 'loading';
     record.error = undefined;
     try {
@@ -114,7 +128,8 @@ export function createEndpoint(
 
   /** Loads what the spec describes and is not there; what failed stays so until it is forgotten. */
   function loadMissing(): void {
-    for (const revision of spec.revisions)
+    const described = findEndpointProblem(spec) === undefined ? spec.revisions : [];
+    for (const revision of [...described, ...revisionsOf(lastGood)])
       if (!live.has(revision.id) && !loading.has(revision.id) && !failures.has(revision.id))
         loading.set(revision.id, load(revision));
   }
@@ -124,7 +139,10 @@ export function createEndpoint(
     if (removed) return;
     const problem = findEndpointProblem(spec);
     if (problem === undefined) follow();
-    else setState(serving === undefined ? 'failed' : 'degraded', problem);
+    else {
+      if (lastGood !== undefined) serveLastGood(lastGood);
+      setState(serving === undefined ? 'failed' : 'degraded', problem);
+    }
     if (problem === undefined && spec.revisions.some(({ id }) => loading.has(id))) return;
     for (const resolve of waiting) resolve();
     waiting = [];
@@ -132,8 +150,9 @@ export function createEndpoint(
 
   function follow(): void {
     const wanted = spec.traffic.filter(({ basisPoints }) => basisPoints > 0).map(({ revision }) => revision);
-    if (wanted.every((id) => live.has(id))) swap(false);
-    else if ((serving === undefined || isMakeshift) && !wanted.some((id) => loading.has(id))) swap(true);
+    if (wanted.every((id) => live.has(id))) swap(spec, false);
+    else if (lastGood !== undefined) serveLastGood(lastGood);
+    if (lastGood === undefined && isMissing(wanted)) swap(spec, true);
     letGo();
     const failed = spec.revisions.flatMap(({ id }) => failures.get(id) ?? []);
     const isLoading = spec.revisions.some(({ id }) => loading.has(id));
@@ -144,6 +163,22 @@ export function createEndpoint(
     if (isLoading) return;
     if (failed.some(({ final }) => !final)) scheduleRetry();
     else retryMs = firstRetryMs;
+  }
+
+  /** Whether what is wanted cannot be had for now, and there is nothing better than a part of it. */
+  function isMissing(wanted: readonly string[]): boolean {
+    return (
+      (serving === undefined || isMakeshift) &&
+      !wanted.every((id) => live.has(id)) &&
+      !wanted.some((id) => loading.has(id))
+    );
+  }
+
+  /** Serves what was served before the start; forgets it when it cannot be loaded any more. */
+  function serveLastGood(known: SpecEndpoint): void {
+    const needed = known.traffic.filter(({ basisPoints }) => basisPoints > 0).map(({ revision }) => revision);
+    if (serving === undefined && needed.every((id) => live.has(id))) swap(known, false);
+    else if (serving === undefined && !needed.some((id) => loading.has(id))) lastGood = undefined;
   }
 
   function scheduleRetry(): void {
@@ -165,8 +200,8 @@ export function createEndpoint(
     return found === undefined ? [] : [found];
   }
 
-  function swap(makeshift: boolean): void {
-    const shares = spec.traffic.flatMap(({ revision, basisPoints }) =>
+  function swap(to: SpecEndpoint, makeshift: boolean): void {
+    const shares = to.traffic.flatMap(({ revision, basisPoints }) =>
       find(revision).map((target) => ({ target, basisPoints })),
     );
     const traffic = makeshift ? spread(shares) : shares;
@@ -176,19 +211,24 @@ export function createEndpoint(
         ? undefined
         : {
             traffic,
-            shadows: spec.shadows.flatMap(({ revision, sampleRate = 1 }) =>
+            shadows: to.shadows.flatMap(({ revision, sampleRate = 1 }) =>
               find(revision).map((found) => ({ revision: found, sampleRate })),
             ),
-            sticky: spec.sticky,
-            revisions: new Map(spec.revisions.flatMap(({ id }) => find(id).map((found) => [id, found] as const))),
+            sticky: to.sticky,
+            revisions: new Map(to.revisions.flatMap(({ id }) => find(id).map((found) => [id, found] as const))),
           };
+    if (to === spec && !makeshift) {
+      lastGood = undefined;
+      deps.inForce?.(spec);
+    }
     deps.changed();
   }
 
   /** Frees what neither the spec nor what is served names. */
   function letGo(): void {
     for (const [id, revision] of live) {
-      if (serving?.revisions.has(id) === true || spec.revisions.some((described) => described.id === id)) continue;
+      if (serving?.revisions.has(id) === true) continue;
+      if ([...spec.revisions, ...revisionsOf(lastGood)].some((described) => described.id === id)) continue;
       live.delete(id);
       void revision.drain().finally(deps.changed);
     }
@@ -210,6 +250,8 @@ export function createEndpoint(
       return error;
     },
     records,
+    cache: createResponseCache(() => spec.cache?.maxBytes ?? 0),
+    rate: createRateLimit(() => spec.limits?.rate),
     get dropped() {
       return dropped;
     },
@@ -219,7 +261,7 @@ export function createEndpoint(
     follow(next) {
       spec = next;
       forgetFailures(({ final }, id) => !final || !next.revisions.some((revision) => revision.id === id));
-      if (findEndpointProblem(next) === undefined) loadMissing();
+      loadMissing();
       const inForce = new Promise<void>((resolve) => waiting.push(resolve));
       adjust();
       return inForce;
@@ -235,6 +277,8 @@ export function createEndpoint(
     },
   };
 }
+
+const revisionsOf = (spec: SpecEndpoint | undefined): readonly SpecRevision[] => spec?.revisions ?? [];
 
 /** The shares of what is there, scaled up so that they are the whole again. */
 function spread(shares: readonly Share<LiveRevision>[]): readonly Share<LiveRevision>[] {

@@ -3,30 +3,24 @@ import { prepareRecord } from '#contracts/spool-frame';
 import { emptyData, type Tensor } from '#contracts/tensor';
 import { type AppError, isAppError } from '#platform/errors';
 import type { Ids } from '#platform/ids';
-import { checkInputs } from '#runtimes/check-inputs';
+import type { BatchRun } from '#runtimes/batcher';
+import { type CheckedInputs, checkInputs } from '#runtimes/check-inputs';
+import type { CallContext } from './call-context.ts';
+import { chooseRevision } from './choose-revision.ts';
 import type { FailureKind } from './counters.ts';
-import type { Endpoint, ServingState } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { InferRequest } from './infer-request.ts';
 import type { LiveRevision } from './live-revision.ts';
-import { type Choice, chooseShare } from './router.ts';
-import { readRowFacts } from './row-facts.ts';
+import { redactedOf, stageTimesUs, subjectOf, toUs, withoutRedacted } from './prediction-envelope.ts';
+import { cacheKey } from './response-cache.ts';
+import { type RowFacts, readRowFacts } from './row-facts.ts';
+import { readTerms } from './run-terms.ts';
 import { servingErrors } from './serving-errors.ts';
 import type { ShadowQueue } from './shadows.ts';
 import type { Spool } from './spool.ts';
 
-/** What the transport knows of a request beside its body. */
-export interface CallContext {
-  readonly version: string | undefined;
-  readonly principal: string;
-  readonly receivedAtMs: number;
-  /** performance.now() at receipt. */
-  readonly startedMs: number;
-  readonly requestId: string | undefined;
-  readonly traceparent: string | undefined;
-  readonly keyHeader: string | undefined;
-  readonly eventTimeHeader: string | undefined;
-  header(name: string): string | undefined;
-}
+export type { CallContext } from './call-context.ts';
+export { findVersion } from './choose-revision.ts';
 
 export interface Inference {
   readonly predictionId: string;
@@ -47,6 +41,16 @@ export interface FailedInference {
 const failures = new WeakMap<Error, FailedInference>();
 export const findFailedInference = (error: Error): FailedInference | undefined => failures.get(error);
 
+/** What came of asking the model, or of looking the answer up. */
+interface Outcome {
+  readonly outputs: readonly Tensor[];
+  readonly askedMs: number;
+  /** Absent when it did not run. */
+  readonly run?: BatchRun;
+  readonly cached?: boolean;
+  readonly failure?: AppError;
+}
+
 export function createInferenceCore(deps: {
   readonly spool: Spool;
   readonly shadows: ShadowQueue;
@@ -55,47 +59,54 @@ export function createInferenceCore(deps: {
 }): InferenceCore {
   const { spool, shadows, ids, random = Math.random } = deps;
 
+  /** Which requests are recorded; one that must be is refused when there is no room. */
+  function isCaptured({ capture }: Endpoint['spec']): boolean {
+    if (!capture.enabled) return false;
+    const captured = capture.sampleRate === undefined || capture.sampleRate >= 1 || random() < capture.sampleRate;
+    if (captured && capture.onFull === 'refuse' && spool.full) throw servingErrors.SPOOL_FULL();
+    return captured;
+  }
+
+  async function record(
+    endpoint: Endpoint,
+    envelope: PredictionEnvelope,
+    inputs: readonly Tensor[],
+    outputs: readonly Tensor[],
+  ): Promise<void> {
+    const { spec } = endpoint;
+    const result = await spool.append(
+      prepareRecord(envelope, withoutRedacted(spec, inputs), withoutRedacted(spec, outputs)),
+      spec.capture.durability === 'fsync',
+    );
+    if (result !== 'lost') return;
+    if (spec.capture.onFull === 'refuse') throw servingErrors.SPOOL_FULL();
+    endpoint.drop();
+  }
+
   return {
     async infer(endpoint, request, call) {
-      const serving = endpoint.serving ?? unavailable(endpoint);
-      const choice = choose(endpoint, serving, request, call, random);
+      endpoint.rate.take(call.principal, call.startedMs);
+      const { serving, choice } = chooseRevision(endpoint, request, call, random);
       const revision = choice.target;
       const counters = revision.record.primary;
-      const { capture } = endpoint.spec;
       const predictionId = ids.next();
       counters.received();
       try {
         const checked = check(endpoint, revision, request);
         const { rows } = checked;
-        const facts = readRowFacts(rows, {
-          parameters: request.parameters,
-          keyHeader: call.keyHeader,
-          eventTimeHeader: call.eventTimeHeader,
-          receivedAtMs: call.receivedAtMs,
-          replay: endpoint.spec.replay === true,
-        });
-        const captured =
-          capture.enabled &&
-          (capture.sampleRate === undefined || capture.sampleRate >= 1 || random() < capture.sampleRate);
-        const refuseUnrecorded = captured && capture.onFull === 'refuse';
-        if (refuseUnrecorded && spool.full) throw servingErrors.SPOOL_FULL();
-
-        let outputs: readonly Tensor[] = [];
-        let failure: AppError | undefined;
-        try {
-          outputs = rows === 0 ? emptyOutputs(revision) : await revision.batcher.predict(checked.inputs);
-        } catch (error) {
-          if (!isAppError(error, 'MODEL_RUN_FAILED')) throw error;
-          failure = error;
-        }
-        const durationUs = Math.round((performance.now() - call.startedMs) * 1000);
+        const facts = readFacts(endpoint, request, call, rows);
+        const captured = isCaptured(endpoint.spec);
+        const outcome = await ask(endpoint, revision, request, checked, call);
+        const { outputs, run, cached, failure } = outcome;
+        const durationUs = toUs(performance.now() - call.startedMs);
+        const stagesUs = run && stageTimesUs({ startedMs: call.startedMs, askedMs: outcome.askedMs, durationUs }, run);
         const envelope: PredictionEnvelope = {
           version: 1,
           predictionId,
           requestId: request.id ?? call.requestId ?? predictionId,
-          keys: [...facts.keys],
+          keys: facts.keys as string[],
           rows,
-          eventTimesMs: [...facts.eventTimesMs],
+          eventTimesMs: facts.eventTimesMs as number[],
           receivedAtMs: call.receivedAtMs,
           durationUs,
           project: endpoint.project,
@@ -109,23 +120,21 @@ export function createInferenceCore(deps: {
           ...(failure !== undefined && { error: failure.message }),
           principal: call.principal,
           ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
-          ...subjectOf(endpoint, facts.subject, checked.inputs, rows),
+          ...subjectOf(endpoint.spec, facts.subject, checked.inputs, rows),
+          ...(stagesUs !== undefined && { stagesUs }),
+          ...(cached === true && { cached }),
+          ...redactedOf(endpoint.spec),
         };
-        if (captured) {
-          const result = await spool.append(
-            prepareRecord(envelope, checked.inputs, outputs),
-            capture.durability === 'fsync',
-          );
-          if (result === 'lost' && refuseUnrecorded) throw servingErrors.SPOOL_FULL();
-          if (result === 'lost') endpoint.drop();
-        }
+        if (captured) await record(endpoint, envelope, checked.inputs, outputs);
         if (failure !== undefined) throw failure;
         counters.answered(rows, durationUs, greatest(facts.eventTimesMs));
+        if (run !== undefined && stagesUs !== undefined) counters.ran(run, stagesUs);
+        if (cached !== undefined) counters.cacheLookedUp(cached, durationUs);
         if (serving.shadows.length > 0 && rows > 0)
-          shadows.offer(endpoint, serving, envelope, request.inputs, captured);
+          shadows.offer(endpoint, serving, { envelope, inputs: request.inputs, outputs, captured });
         return { predictionId, revision, outputs: select(outputs, request.outputs) };
       } catch (error) {
-        counters.failed(kindOf(error));
+        counters.failed(kindOf(error), toUs(performance.now() - call.startedMs));
         if (error instanceof Error) failures.set(error, { predictionId, revision: revision.id });
         throw error;
       }
@@ -133,60 +142,48 @@ export function createInferenceCore(deps: {
   };
 }
 
+/** The answer from the cache or the model; a model that raised is an outcome, which is recorded. */
+async function ask(
+  endpoint: Endpoint,
+  revision: LiveRevision,
+  request: InferRequest,
+  { inputs, rows }: CheckedInputs,
+  call: CallContext,
+): Promise<Outcome> {
+  const askedMs = performance.now();
+  if (rows === 0) return { outputs: emptyOutputs(revision), askedMs };
+  const terms = readTerms(request.parameters, call, revision.takesParameters);
+  const key = endpoint.spec.cache === undefined ? undefined : cacheKey(revision.id, inputs, terms.parameters);
+  const known = key === undefined ? undefined : endpoint.cache.find(key);
+  if (known !== undefined) return { outputs: known, askedMs, cached: true };
+  try {
+    const { outputs, run } = await revision.predict(inputs, terms);
+    if (key === undefined) return { outputs, askedMs, run };
+    endpoint.cache.keep(key, outputs);
+    return { outputs, askedMs, run, cached: false };
+  } catch (error) {
+    if (!isAppError(error, 'MODEL_RUN_FAILED')) throw error;
+    return { outputs: [], askedMs, failure: error };
+  }
+}
+
+function readFacts(endpoint: Endpoint, request: InferRequest, call: CallContext, rows: number): RowFacts {
+  return readRowFacts(rows, {
+    parameters: request.parameters,
+    keyHeader: call.keyHeader,
+    eventTimeHeader: call.eventTimeHeader,
+    receivedAtMs: call.receivedAtMs,
+    replay: endpoint.spec.replay === true,
+  });
+}
+
 function kindOf(error: unknown): FailureKind {
   if (isAppError(error, 'SPOOL_FULL')) return 'unrecorded';
+  if (isAppError(error, 'REQUEST_ABANDONED')) return 'abandoned';
   return isAppError(error) ? error.kind : 'internal';
 }
 
-function unavailable(endpoint: Endpoint): never {
-  switch (endpoint.state) {
-    case 'loading':
-      throw servingErrors.ENDPOINT_LOADING(endpoint.name);
-    case 'failed':
-      throw servingErrors.ENDPOINT_FAILED(endpoint.name, endpoint.error ?? 'its model could not be loaded');
-    default:
-      throw servingErrors.ENDPOINT_WITHOUT_MODEL(endpoint.name);
-  }
-}
-
-function choose(
-  endpoint: Endpoint,
-  serving: ServingState,
-  request: InferRequest,
-  call: CallContext,
-  random: () => number,
-): Choice<LiveRevision> {
-  if (call.version !== undefined) {
-    const target = findVersion(serving, call.version);
-    if (target !== undefined) return { target, reason: 'pinned', propensity: 1 };
-    const known = [...serving.revisions.values()].map(({ version }) => version).join(', ');
-    throw servingErrors.VERSION_NOT_FOUND(endpoint.name, call.version, known);
-  }
-  const value = stickyValue(serving.sticky, request, call);
-  const sticky = serving.sticky === undefined || value === undefined ? undefined : { salt: serving.sticky.salt, value };
-  return chooseShare(serving.traffic, sticky, random) ?? unavailable(endpoint);
-}
-
-/** By version, else by the revision's id; of two revisions of one version the one with more traffic. */
-export function findVersion(serving: ServingState, version: string): LiveRevision | undefined {
-  const byTraffic = serving.traffic.toSorted((a, b) => b.basisPoints - a.basisPoints).map(({ target }) => target);
-  const candidates = [...byTraffic, ...serving.revisions.values()];
-  return candidates.find((revision) => revision.version === version) ?? serving.revisions.get(version);
-}
-
-/** A request of several rows stays together: its first key decides. */
-function stickyValue(sticky: ServingState['sticky'], request: InferRequest, call: CallContext): string | undefined {
-  if (sticky === undefined) return undefined;
-  if (sticky.by === 'principal') return call.principal;
-  if (sticky.by === 'header') return sticky.header === undefined ? undefined : call.header(sticky.header.toLowerCase());
-  const rows = request.inputs[0]?.shape[0] ?? 1;
-  if (rows === 0) return undefined;
-  const facts = { keyHeader: call.keyHeader, eventTimeHeader: undefined, receivedAtMs: 0, replay: true };
-  const { keys } = readRowFacts(rows, { ...facts, parameters: { keys: request.parameters['keys'] } });
-  return keys[0] ?? undefined;
-}
-
-function check(endpoint: Endpoint, revision: LiveRevision, request: InferRequest) {
+function check(endpoint: Endpoint, revision: LiveRevision, request: InferRequest): CheckedInputs {
   for (const { name, hasNull } of request.inputs)
     if (hasNull && !revision.nullable.has(name) && revision.signature.inputs.some((input) => input.name === name))
       throw servingErrors.REQUEST_MALFORMED(`input "${name}" has a null, and the model's signature does not allow one`);
@@ -215,19 +212,6 @@ function emptyOutputs(revision: LiveRevision): readonly Tensor[] {
     shape: shape.length === 0 ? [0] : shape.map((dimension, index) => (index === 0 ? 0 : Math.max(dimension, 0))),
     data: datatype === 'BYTES' ? [] : emptyData(datatype, 0),
   }));
-}
-
-function subjectOf(
-  endpoint: Endpoint,
-  given: readonly (string | null)[] | undefined,
-  inputs: readonly Tensor[],
-  rows: number,
-): { subject?: (string | null)[] } {
-  if (given !== undefined) return { subject: [...given] };
-  const column =
-    endpoint.spec.subject === undefined ? undefined : inputs.find(({ name }) => name === endpoint.spec.subject);
-  if (column === undefined || column.data.length !== rows) return {};
-  return { subject: Array.from<unknown, string>(column.data as ArrayLike<unknown>, String) };
 }
 
 function greatest(times: readonly number[]): number | undefined {

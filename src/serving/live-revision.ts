@@ -1,19 +1,27 @@
 import type { SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
 import { emptyData, type ModelSignature, type Tensor } from '#contracts/tensor';
 import type { Logger } from '#platform/log';
-import { type Batcher, createBatcher } from '#runtimes/batcher';
+import { type BatchAnswer, type BatchLimits, createBatcher, type RunTerms } from '#runtimes/batcher';
 import { checkInputs, joinSignature } from '#runtimes/check-inputs';
 import type { LoadedModel, Runtime } from '#runtimes/runtime';
+import { runtimeErrors } from '#runtimes/runtime-errors';
 import { type Counters, createCounters } from './counters.ts';
 import type { FileStore } from './file-store.ts';
 import { parseInferRequest } from './infer-request.ts';
+import type { ModelMemory } from './model-memory.ts';
+import { openResidentModel, type ResidentModel } from './resident-model.ts';
 
 /** What is counted of a revision outlives its being loaded: counters only grow while the process lives. */
 export interface RevisionRecord {
   readonly id: string;
+  /** What /v2 calls the version: of `model:name@4` the `4`, else the revision's id. */
+  readonly version: string;
   readonly primary: Counters;
   readonly shadow: Counters;
   shadowsDropped: number;
+  /** Rows of shadows that were laid beside the primary's answer, and those among them that differ. */
+  rowsCompared: number;
+  rowsDiffering: number;
   state: 'loading' | 'ready' | 'failed' | 'draining' | 'unloaded';
   error: string | undefined;
 }
@@ -22,75 +30,184 @@ export interface RevisionRecord {
 export interface LiveRevision {
   readonly id: string;
   readonly modelRef: string;
-  /** What /v2 calls the version: of `model:name@4` the `4`, else the revision's id. */
   readonly version: string;
   readonly signature: ModelSignature;
   readonly nullable: ReadonlySet<string>;
-  readonly batcher: Batcher;
+  /** Whether parameters of a request change its answer. */
+  readonly takesParameters: boolean;
   readonly record: RevisionRecord;
+  /** Runs rows that have passed `checkInputs`, with others' where that can be. A model that is away is waited for. */
+  predict(inputs: readonly Tensor[], terms?: RunTerms): Promise<BatchAnswer>;
+  /** Requests accepted and not yet answered. */
+  readonly pending: number;
+  readonly isLoaded: boolean;
+  /** How often its model came back to memory. */
+  readonly reloads: number;
   /** Frees the model once what runs on it has been answered. */
   drain(): Promise<void>;
 }
 
-export function createRevisionRecord(id: string): RevisionRecord {
+const versionOf = ({ id, modelRef }: Pick<SpecRevision, 'id' | 'modelRef'>): string => modelRef.split('@')[1] ?? id;
+
+export function createRevisionRecord(revision: Pick<SpecRevision, 'id' | 'modelRef'>): RevisionRecord {
   return {
-    id,
+    id: revision.id,
+    version: versionOf(revision),
     primary: createCounters(),
     shadow: createCounters(),
     shadowsDropped: 0,
+    rowsCompared: 0,
+    rowsDiffering: 0,
     state: 'loading',
     error: undefined,
   };
 }
 
 const defaultMaxBatchRows = 256;
+const defaultMaxQueued = 1_024;
+const defaultTimeoutMs = 10_000;
+/** A session of onnxruntime holds about the file again, and this much beside it. */
+const sessionBytes = 400_000;
 
-/** Fetches, verifies, loads and warms up one revision. Throws with the reason when any of it fails. */
-export async function loadRevision(options: {
+export interface LoadOptions {
   readonly spec: SpecRevision;
   /** The endpoint as it is described at the time of asking: its limits follow the newest spec. */
   readonly endpoint: () => SpecEndpoint;
   readonly record: RevisionRecord;
   readonly files: FileStore;
   readonly runtime: Runtime;
+  readonly memory: ModelMemory;
   readonly logger: Logger;
-}): Promise<LiveRevision> {
-  const { spec, endpoint, record, files, runtime, logger } = options;
-  const mainPath = await files.materialise(spec.files);
-  const model = await runtime.load({ mainPath }).catch(async (error: unknown) => {
-    await files.assertWhole(spec.files);
-    throw error;
+}
+
+/** Fetches, verifies, loads and warms up one revision. Throws with the reason when any of it fails. */
+export async function loadRevision(options: LoadOptions): Promise<LiveRevision> {
+  const { spec, endpoint, record, files, runtime, memory, logger } = options;
+  let waiting = 0;
+  let pending = () => 0;
+
+  async function open(): Promise<LoadedModel> {
+    const mainPath = await files.materialise(spec.files);
+    return runtime.load({ mainPath }).catch(async (error: unknown) => {
+      await files.assertWhole(spec.files);
+      throw error;
+    });
+  }
+
+  const resident = await openResidentModel({
+    name: `model ${spec.modelRef.replace(/^model:/, '')} of "${endpoint().name}"`,
+    estimatedBytes: sessionBytes + spec.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    memory,
+    load: open,
+    isPinned: () => endpoint().keepLoaded === true,
+    idleMs: () => endpoint().idleMs,
+    isBusy: () => record.state === 'loading' || waiting + pending() > 0,
   });
   try {
+    const { model } = resident;
     const signature = joinSignature(spec.signature, model.signature);
     await warmUp(model, signature, spec.warmup, logger);
-    const batcher = createBatcher(model, signature, {
-      maxRows: spec.maxBatchRows ?? defaultMaxBatchRows,
-      get maxQueued() {
-        return endpoint().limits?.maxQueued ?? 1_024;
-      },
-      get timeoutMs() {
-        return endpoint().limits?.timeoutMs ?? 10_000;
-      },
-    });
+    const limits = followLimits(spec, endpoint);
+    const batcher = createBatcher(model, signature, limits);
+    pending = () => batcher.pending;
+
+    const predictOnceLoaded = async (inputs: readonly Tensor[], terms: RunTerms | undefined) => {
+      if (waiting >= limits.maxQueued) throw runtimeErrors.MODEL_QUEUE_FULL(waiting);
+      waiting += 1;
+      try {
+        await within(resident.ensure(), terms?.deadlineMs);
+      } finally {
+        waiting -= 1; // and in the same turn it is the batcher's, so that the model stays
+      }
+      return batcher.predict(inputs, terms);
+    };
+
     return {
       id: spec.id,
       modelRef: spec.modelRef,
-      version: spec.modelRef.split('@')[1] ?? spec.id,
+      version: record.version,
       signature,
       nullable: new Set(signature.inputs.filter(({ nullable }) => nullable === true).map(({ name }) => name)),
-      batcher,
+      takesParameters: model.takesParameters === true,
       record,
+      predict: (inputs, terms) =>
+        resident.isLoaded ? batcher.predict(inputs, terms) : predictOnceLoaded(inputs, terms),
+      get pending() {
+        return waiting + batcher.pending;
+      },
+      get isLoaded() {
+        return resident.isLoaded;
+      },
+      get reloads() {
+        return resident.reloads;
+      },
       async drain() {
         record.state = 'draining';
-        await batcher.idle();
-        await model.unload();
+        while (waiting + batcher.pending > 0) await (waiting > 0 ? settled(resident) : batcher.idle());
+        await resident.close();
         if (record.state === 'draining') record.state = 'unloaded'; // else it has been loaded again meanwhile
       },
     };
   } catch (error) {
-    await model.unload();
+    await resident.close();
     throw error;
+  }
+}
+
+async function settled(resident: ResidentModel): Promise<void> {
+  await resident.ensure().catch(() => undefined); // who waits hears of it
+}
+
+/** The newest spec's limits, read once a spec rather than once a request. */
+function followLimits(first: SpecRevision, endpoint: () => SpecEndpoint): BatchLimits {
+  let of: SpecEndpoint | undefined;
+  let limits: BatchLimits;
+  const current = (): BatchLimits => {
+    const described = endpoint();
+    if (described === of) return limits;
+    of = described;
+    const revision = described.revisions.find(({ id }) => id === first.id) ?? first;
+    limits = {
+      maxRows: revision.maxBatchRows ?? defaultMaxBatchRows,
+      maxDelayMs: revision.maxBatchDelayMs ?? 0,
+      maxQueued: described.limits?.maxQueued ?? defaultMaxQueued,
+      timeoutMs: described.limits?.timeoutMs ?? defaultTimeoutMs,
+      maxConcurrent: described.limits?.maxConcurrent ?? Number.POSITIVE_INFINITY,
+    };
+    return limits;
+  };
+  return {
+    get maxRows() {
+      return current().maxRows;
+    },
+    get maxDelayMs() {
+      return current().maxDelayMs ?? 0;
+    },
+    get maxQueued() {
+      return current().maxQueued;
+    },
+    get timeoutMs() {
+      return current().timeoutMs;
+    },
+    get maxConcurrent() {
+      return current().maxConcurrent ?? Number.POSITIVE_INFINITY;
+    },
+  };
+}
+
+/** Waits no longer than the one who waits wants to. */
+async function within(work: Promise<void>, deadlineMs: number | undefined): Promise<void> {
+  if (deadlineMs === undefined) return work;
+  const fromMs = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const passed = new Promise<never>((_resolve, reject) => {
+    const give = () => reject(runtimeErrors.DEADLINE_PASSED(Math.round(performance.now() - fromMs)));
+    timer = setTimeout(give, Math.max(0, deadlineMs - fromMs));
+  });
+  try {
+    await Promise.race([work, passed]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -1,73 +1,142 @@
-import { latencyBoundsUs, type RevisionCounters } from '#contracts/replica-report';
+import { latencyBoundsUs } from '#contracts/replica-report';
+import { type Histogram, type RunFigures, stages } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { RevisionRecord } from './live-revision.ts';
+import type { ModelMemory } from './model-memory.ts';
 import type { Spool } from './spool.ts';
+import { printTriton, tritonFamilies } from './triton-metrics.ts';
+
+/** Lines of the exposition, family by family, in the order in which families are first named. */
+export interface Exposition {
+  add(name: string, labels: string, value: number): void;
+  histogram(name: string, labels: string, histogram: Histogram): void;
+}
+
+type Kind = 'counter' | 'gauge' | 'histogram';
+export type Families = Readonly<Record<string, readonly [Kind, string]>>;
+
+const families: Families = {
+  tidemill_serving_requests_total: ['counter', 'Requests sent to a revision.'],
+  tidemill_serving_errors_total: ['counter', 'Requests that failed, by kind.'],
+  tidemill_serving_duration_seconds: ['histogram', 'Receipt to outputs, answered requests.'],
+  tidemill_serving_stage_duration_seconds: ['histogram', 'What the duration is made of, where the model ran.'],
+  tidemill_serving_runs_total: ['counter', 'Runs of a model: one for each batch.'],
+  tidemill_serving_cache_hits_total: ['counter', 'Answers from the cache.'],
+  tidemill_serving_cache_misses_total: ['counter', 'Answers that were not in the cache.'],
+  tidemill_serving_cache_bytes: ['gauge', 'Bytes of kept answers.'],
+  tidemill_serving_rate_limited_total: ['counter', 'Requests refused because their caller sends too many.'],
+  tidemill_serving_pending: ['gauge', 'Requests accepted and not yet answered.'],
+  tidemill_serving_model_loaded: ['gauge', '1 while the model is in memory, 0 while it has left it.'],
+  tidemill_serving_model_reloads_total: ['counter', 'How often a model that had left the memory came back.'],
+  tidemill_serving_shadows_dropped_total: ['counter', 'Shadow requests that did not fit the queue.'],
+  tidemill_serving_shadow_rows_compared_total: ['counter', "Rows whose shadow answer was laid beside the primary's."],
+  tidemill_serving_shadow_rows_differing_total: ['counter', 'Rows among them whose answers differ.'],
+  tidemill_serving_traffic_ratio: ['gauge', 'Share of traffic that a revision gets.'],
+  tidemill_serving_model_memory_bytes: ['gauge', 'What loaded models hold, as far as it is known.'],
+  tidemill_spool_bytes: ['gauge', 'Bytes of prediction records on disk.'],
+  tidemill_spool_dropped_total: ['counter', 'Prediction records lost for want of room.'],
+  tidemill_spool_undelivered: ['gauge', 'Prediction records that the control plane has not taken yet.'],
+  ...tritonFamilies,
+};
 
 /**
  * The Prometheus exposition (text format 0.0.4), printed from the counters that the reports carry. Labels come from the
- * spec alone: a name that a caller makes up never becomes a series.
+ * spec alone: a name that a caller makes up never becomes a series. Beside our names stand Triton's, for the dashboards
+ * that people have.
  */
-export function formatMetrics(endpoints: readonly Endpoint[], spool: Spool): string {
-  const requests: string[] = [];
-  const errors: string[] = [];
-  const durations: string[] = [];
-  const dropped: string[] = [];
-  const traffic: string[] = [];
-  for (const endpoint of endpoints) {
-    const base = `project="${escape(endpoint.project)}",endpoint="${escape(endpoint.name)}"`;
-    for (const { target, basisPoints } of endpoint.serving?.traffic ?? [])
-      traffic.push(`tidemill_serving_traffic_ratio{${base},revision="${escape(target.id)}"} ${basisPoints / 10_000}`);
-    for (const record of endpoint.records.values()) {
-      const own = `${base},revision="${escape(record.id)}"`;
-      dropped.push(`tidemill_serving_shadows_dropped_total{${own}} ${record.shadowsDropped}`);
-      for (const [role, counters] of [
-        ['primary', record.primary.snapshot()],
-        ['shadow', record.shadow.snapshot()],
-      ] as const) {
-        const labels = `${own},role="${role}"`;
-        requests.push(`tidemill_serving_requests_total{${labels}} ${counters.requests}`);
-        for (const [kind, count] of Object.entries(counters.errors))
-          errors.push(`tidemill_serving_errors_total{${labels},kind="${kind}"} ${count}`);
-        durations.push(...histogram(labels, counters));
+export function formatMetrics(endpoints: readonly Endpoint[], spool: Spool, memory: ModelMemory): string {
+  const lines = new Map<string, string[]>();
+  const exposition: Exposition = {
+    add(name, labels, value) {
+      const line = `${labels === '' ? name : `${name}{${labels}}`} ${value}`;
+      const family = name.replace(/_(?:bucket|sum|count)$/, '');
+      const key = families[name] === undefined ? family : name;
+      const known = lines.get(key);
+      if (known === undefined) lines.set(key, [line]);
+      else known.push(line);
+    },
+    histogram(name, labels, { counts, sumUs }) {
+      let total = 0;
+      for (const [index, count] of counts.entries()) {
+        total += count;
+        const bound = latencyBoundsUs[index];
+        exposition.add(`${name}_bucket`, `${labels},le="${bound === undefined ? '+Inf' : bound / 1e6}"`, total);
       }
-    }
-  }
+      exposition.add(`${name}_sum`, labels, sumUs / 1e6);
+      exposition.add(`${name}_count`, labels, total);
+    },
+  };
+  for (const endpoint of endpoints) printEndpoint(exposition, endpoint);
+  exposition.add('tidemill_serving_model_memory_bytes', '', memory.usedBytes);
+  exposition.add('tidemill_spool_bytes', '', spool.bytes);
+  exposition.add('tidemill_spool_dropped_total', '', spool.dropped);
+  const undelivered = spool.epochs.reduce((sum, { next, delivered }) => sum + next - delivered, 0);
+  exposition.add('tidemill_spool_undelivered', '', undelivered);
   return [
-    ...family('tidemill_serving_requests_total', 'counter', 'Requests sent to a revision.', requests),
-    ...family('tidemill_serving_errors_total', 'counter', 'Requests that failed, by kind.', errors),
-    ...family('tidemill_serving_duration_seconds', 'histogram', 'Receipt to outputs, answered requests.', durations),
-    ...family(
-      'tidemill_serving_shadows_dropped_total',
-      'counter',
-      'Shadow requests that did not fit the queue.',
-      dropped,
-    ),
-    ...family('tidemill_serving_traffic_ratio', 'gauge', 'Share of traffic that a revision gets.', traffic),
-    ...family('tidemill_spool_bytes', 'gauge', 'Bytes of prediction records on disk.', [
-      `tidemill_spool_bytes ${spool.bytes}`,
-    ]),
-    ...family('tidemill_spool_dropped_total', 'counter', 'Prediction records lost for want of room.', [
-      `tidemill_spool_dropped_total ${spool.dropped}`,
-    ]),
-    ...family('tidemill_spool_undelivered', 'gauge', 'Prediction records that the control plane has not taken yet.', [
-      `tidemill_spool_undelivered ${spool.epochs.reduce((sum, { next, delivered }) => sum + next - delivered, 0)}`,
-    ]),
+    ...Object.entries(families).flatMap(([name, [kind, help]]) => {
+      const own = lines.get(name);
+      return own === undefined ? [] : [`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`, ...own];
+    }),
     '',
   ].join('\n');
 }
 
-function family(name: string, type: string, help: string, lines: readonly string[]): readonly string[] {
-  return lines.length === 0 ? [] : [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines];
+function printEndpoint(exposition: Exposition, endpoint: Endpoint): void {
+  const base = `project="${escape(endpoint.project)}",endpoint="${escape(endpoint.name)}"`;
+  for (const { target, basisPoints } of endpoint.serving?.traffic ?? [])
+    exposition.add('tidemill_serving_traffic_ratio', `${base},revision="${escape(target.id)}"`, basisPoints / 10_000);
+  for (const revision of endpoint.serving?.revisions.values() ?? []) {
+    const own = `${base},revision="${escape(revision.id)}"`;
+    exposition.add('tidemill_serving_pending', own, revision.pending);
+    exposition.add('tidemill_serving_model_loaded', own, revision.isLoaded ? 1 : 0);
+    exposition.add('tidemill_serving_model_reloads_total', own, revision.reloads);
+  }
+  if (endpoint.spec.cache !== undefined) exposition.add('tidemill_serving_cache_bytes', base, endpoint.cache.bytes);
+  if (endpoint.spec.limits?.rate !== undefined)
+    exposition.add('tidemill_serving_rate_limited_total', base, endpoint.rate.refused);
+  for (const record of endpoint.records.values()) printRevision(exposition, endpoint, record, base);
 }
 
-function histogram(labels: string, { latencyCounts, latencySumUs }: RevisionCounters): readonly string[] {
-  const name = 'tidemill_serving_duration_seconds';
-  let total = 0;
-  const buckets = latencyCounts.map((count, index) => {
-    total += count;
-    const bound = latencyBoundsUs[index];
-    return `${name}_bucket{${labels},le="${bound === undefined ? '+Inf' : bound / 1e6}"} ${total}`;
+function printRevision(exposition: Exposition, endpoint: Endpoint, record: RevisionRecord, base: string): void {
+  const own = `${base},revision="${escape(record.id)}"`;
+  exposition.add('tidemill_serving_shadows_dropped_total', own, record.shadowsDropped);
+  if (record.rowsCompared > 0) {
+    exposition.add('tidemill_serving_shadow_rows_compared_total', own, record.rowsCompared);
+    exposition.add('tidemill_serving_shadow_rows_differing_total', own, record.rowsDiffering);
+  }
+  for (const role of ['primary', 'shadow'] as const) {
+    const labels = `${own},role="${role}"`;
+    const counters = record[role].snapshot();
+    exposition.add('tidemill_serving_requests_total', labels, counters.requests);
+    for (const [kind, count] of Object.entries(counters.errors))
+      exposition.add('tidemill_serving_errors_total', `${labels},kind="${kind}"`, count);
+    const latency = { counts: counters.latencyCounts, sumUs: counters.latencySumUs };
+    exposition.histogram('tidemill_serving_duration_seconds', labels, latency);
+    printRuns(exposition, labels, record[role].figures());
+  }
+  const live = endpoint.serving?.revisions.get(record.id);
+  const model = `model="${escape(endpoint.name)}",version="${escape(record.version)}"`;
+  printTriton(exposition, `${model},project="${escape(endpoint.project)}",revision="${escape(record.id)}"`, {
+    ...record.primary.figures(),
+    errors: record.primary.snapshot().errors,
+    pending: live?.pending ?? 0,
   });
-  return [...buckets, `${name}_sum{${labels}} ${latencySumUs / 1e6}`, `${name}_count{${labels}} ${total}`];
+}
+
+/** Only of a revision that has run: most of hundreds of models are quiet, and their zeros would be most of the text. */
+function printRuns(exposition: Exposition, labels: string, figures: RunFigures): void {
+  if (figures.run > 0) {
+    exposition.add('tidemill_serving_runs_total', labels, figures.runs);
+    for (const stage of stages)
+      exposition.histogram(
+        'tidemill_serving_stage_duration_seconds',
+        `${labels},stage="${stage}"`,
+        figures.stages[stage],
+      );
+  }
+  if (figures.cacheHits + figures.cacheMisses === 0) return;
+  exposition.add('tidemill_serving_cache_hits_total', labels, figures.cacheHits);
+  exposition.add('tidemill_serving_cache_misses_total', labels, figures.cacheMisses);
 }
 
 function escape(label: string): string {

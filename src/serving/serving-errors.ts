@@ -44,6 +44,15 @@ export const servingErrors = defineErrors({
     message: (host: string) => `the Host or Origin "${host}" is not one of this server`,
   },
   DRAINING: { kind: 'unavailable', message: () => 'the server is stopping' },
+  RATE_LIMITED: {
+    kind: 'rate_limited',
+    message: (waitMs: number) => `this caller sends more requests than the model's limit allows; wait ${waitMs} ms`,
+    details: (waitMs: number) => ({ retryAfterMs: waitMs }),
+  },
+  MODEL_NOT_RELOADED: {
+    kind: 'unavailable',
+    message: (name: string, reason: string) => `${name} had left the memory and could not be loaded again: ${reason}`,
+  },
   SPOOL_FULL: {
     kind: 'unavailable',
     message: () => 'the prediction could not be recorded and this model refuses to answer unrecorded',

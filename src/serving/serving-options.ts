@@ -15,6 +15,8 @@ export interface ServingOptions {
   readonly reportEveryMs: number;
   readonly deliverEveryMs: number;
   readonly drainMs: number;
+  /** What models may hold in memory together; undefined = no limit. */
+  readonly memoryBytes: number | undefined;
   readonly spool: SpoolLimits;
   readonly programVersion: string;
 }
@@ -31,6 +33,7 @@ export const servingUsage = `usage: node dist/serving/main.js --control-url <url
   --report-every-ms <n>    default: 2000
   --deliver-every-ms <n>   default: 1000
   --drain-ms <n>           default: 5000
+  --memory-bytes <n>       of models together, default: no limit; those unused for longest leave and come back when asked
   --spool-max-bytes <n>    default: 4 GiB
 The pool's token comes by the environment alone: TIDEMILL_POOL_TOKEN.`;
 
@@ -55,6 +58,7 @@ export function parseServingOptions(
       'report-every-ms': text,
       'deliver-every-ms': text,
       'drain-ms': text,
+      'memory-bytes': text,
       'spool-max-bytes': text,
     },
   });
@@ -96,6 +100,10 @@ export function parseServingOptions(
     reportEveryMs: integer('report-every-ms', values['report-every-ms'], 2_000, 3_600_000),
     deliverEveryMs: integer('deliver-every-ms', values['deliver-every-ms'], 1_000, 3_600_000),
     drainMs: integer('drain-ms', values['drain-ms'], 5_000, 3_600_000),
+    memoryBytes:
+      values['memory-bytes'] === undefined
+        ? undefined
+        : integer('memory-bytes', values['memory-bytes'], 0, Number.MAX_SAFE_INTEGER),
     spool: {
       ...defaultSpoolLimits,
       maxBytes: integer(

@@ -7,8 +7,17 @@ import { systemIds } from '#platform/ids';
 import { createLogger } from '#platform/log';
 import type { Endpoint, ServingState } from './endpoint.ts';
 import { createRevisionRecord, type LiveRevision } from './live-revision.ts';
-import { createShadowQueue } from './shadows.ts';
+import { type AnsweredRequest, createShadowQueue } from './shadows.ts';
 import { defaultSpoolLimits, openSpool, type Spool } from './spool.ts';
+
+const run = { takenMs: 0, inferFromMs: 0, inferToMs: 0, isFirst: true };
+const envelope = { rows: 1 } as PredictionEnvelope;
+const answered = (captured: boolean, value = 1): AnsweredRequest => ({
+  envelope,
+  inputs: [],
+  outputs: [{ name: 'y', datatype: 'FP32', shape: [1], data: Float32Array.of(value) }],
+  captured,
+});
 
 test('a flush waits for the shadows offered before it, however many come meanwhile', async () => {
   const spool = await openSpool({
@@ -19,25 +28,21 @@ test('a flush waits for the shadows offered before it, however many come meanwhi
   });
   onTestFinished(() => spool.close());
   const shadows = createShadowQueue({ spool, ids: systemIds, logger: createLogger({ level: 'silent' }), atOnce: 1 });
-  const record = { ...createRevisionRecord('r'), state: 'ready' as const };
+  const record = { ...createRevisionRecord({ id: 'r', modelRef: 'model:m@1' }), state: 'ready' as const };
   let runs = 0;
   let going = true;
   // Each run brings the next one, so that the queue is never empty.
   const revision: Partial<LiveRevision> = {
     record,
     signature: { inputs: [], outputs: [] },
-    batcher: {
-      async predict() {
-        runs += 1;
-        if (going) offer();
-        return [];
-      },
-      pending: 0,
-      idle: () => Promise.resolve(),
+    async predict() {
+      runs += 1;
+      if (going) offer();
+      return { outputs: [], run };
     },
   };
   const serving = { shadows: [{ revision, sampleRate: 1 }] } as unknown as ServingState;
-  const offer = () => shadows.offer({ serving } as Endpoint, serving, { rows: 1 } as PredictionEnvelope, [], false);
+  const offer = () => shadows.offer({ serving } as Endpoint, serving, answered(false));
   offer();
   offer();
   await shadows.idle();
@@ -48,18 +53,18 @@ test('a flush waits for the shadows offered before it, however many come meanwhi
 });
 
 test('a shadow whose record cannot be made is lost by itself', async () => {
-  const record = { ...createRevisionRecord('r'), state: 'ready' as const };
+  const record = { ...createRevisionRecord({ id: 'r', modelRef: 'model:m@1' }), state: 'ready' as const };
   const revision = {
     record,
     signature: { inputs: [], outputs: [] },
-    batcher: { predict: () => Promise.resolve([]), pending: 0, idle: () => Promise.resolve() },
+    predict: () => Promise.resolve({ outputs: [], run }),
   } as unknown as LiveRevision;
   const serving = { shadows: [{ revision, sampleRate: 1 }] } as unknown as ServingState;
   let dropped = 0;
-  const endpoint = { serving, drop: () => (dropped += 1) } as unknown as Endpoint;
+  const endpoint = { serving, spec: { capture: {} }, drop: () => (dropped += 1) } as unknown as Endpoint;
   const spool = { append: () => Promise.reject(new Error('no such spool')) } as unknown as Spool;
   const shadows = createShadowQueue({ spool, ids: systemIds, logger: createLogger({ level: 'silent' }), atOnce: 1 });
-  for (let at = 0; at < 3; at += 1) shadows.offer(endpoint, serving, { rows: 1 } as PredictionEnvelope, [], true);
+  for (let at = 0; at < 3; at += 1) shadows.offer(endpoint, serving, answered(true));
   await shadows.idle();
   expect([dropped, record.shadow.snapshot().requests]).toEqual([3, 3]);
 });

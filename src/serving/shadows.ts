@@ -4,33 +4,38 @@ import type { Tensor } from '#contracts/tensor';
 import { isAppError } from '#platform/errors';
 import type { Ids } from '#platform/ids';
 import type { Logger } from '#platform/log';
+import type { BatchRun } from '#runtimes/batcher';
 import { checkInputs } from '#runtimes/check-inputs';
+import { differenceOf } from './answer-difference.ts';
+import type { FailureKind } from './counters.ts';
 import type { Endpoint, ServingState } from './endpoint.ts';
 import type { LiveRevision } from './live-revision.ts';
+import { stageTimesUs, toUs, withoutRedacted } from './prediction-envelope.ts';
 import type { Spool } from './spool.ts';
 
 /**
  * Runs the same rows on revisions whose answers nobody waits for. Work starts after the primary has been answered, a few
- * requests at a time so that they are batched among themselves; what does not fit the queue is dropped and counted.
+ * requests at a time so that they are batched among themselves; what does not fit the queue, in number or in bytes, is
+ * dropped and counted. How their answers differ from the primary's is recorded and counted.
  */
 export interface ShadowQueue {
-  offer(
-    endpoint: Endpoint,
-    serving: ServingState,
-    primary: PredictionEnvelope,
-    inputs: readonly Tensor[],
-    captured: boolean,
-  ): void;
+  offer(endpoint: Endpoint, serving: ServingState, answered: AnsweredRequest): void;
   /** Resolves when all that was offered by now is done; what comes meanwhile is not waited for. */
   idle(): Promise<void>;
 }
 
-interface Shadow {
+/** What the primary made of a request. */
+export interface AnsweredRequest {
+  readonly envelope: PredictionEnvelope;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly captured: boolean;
+}
+
+interface Shadow extends AnsweredRequest {
   readonly endpoint: Endpoint;
   readonly revision: LiveRevision;
-  readonly primary: PredictionEnvelope;
-  readonly inputs: readonly Tensor[];
-  readonly captured: boolean;
+  readonly bytes: number;
 }
 
 export function createShadowQueue(deps: {
@@ -38,10 +43,14 @@ export function createShadowQueue(deps: {
   readonly ids: Ids;
   readonly logger: Logger;
   readonly maxQueued?: number;
+  /** Of inputs and outputs that wait; default 64 MiB. */
+  readonly maxQueuedBytes?: number;
   readonly atOnce?: number;
   readonly random?: () => number;
 }): ShadowQueue {
   const { spool, ids, logger, maxQueued = 4_096, atOnce = 64, random = Math.random } = deps;
+  const { maxQueuedBytes = 64 * 1024 ** 2 } = deps;
+  let queuedBytes = 0;
   let queue: Shadow[] = [];
   let running = false;
   let offered = 0;
@@ -52,6 +61,7 @@ export function createShadowQueue(deps: {
     while (queue.length > 0) {
       const batch = queue.slice(0, atOnce);
       queue = queue.slice(atOnce);
+      for (const { bytes } of batch) queuedBytes -= bytes;
       await Promise.all(
         batch.map((shadow) =>
           runShadow(shadow).catch((error: unknown) => {
@@ -67,29 +77,33 @@ export function createShadowQueue(deps: {
     running = false;
   }
 
-  async function runShadow({ endpoint, revision, primary, inputs, captured }: Shadow): Promise<void> {
-    if (revision.record.state !== 'ready') {
-      revision.record.shadowsDropped += 1; // replaced while the request waited
+  async function runShadow({ endpoint, revision, envelope: primary, inputs, outputs: before, captured }: Shadow) {
+    const { record } = revision;
+    if (record.state !== 'ready') {
+      record.shadowsDropped += 1; // replaced while the request waited
       return;
     }
-    const counters = revision.record.shadow;
+    const counters = record.shadow;
     const startedMs = performance.now();
     counters.received();
-    let outputs: readonly Tensor[] = [];
-    let failure: string | undefined;
     // Another version may take fewer columns: it gets those that it knows.
     const known = inputs.filter(({ name }) => revision.signature.inputs.some((input) => input.name === name));
-    try {
-      outputs = await revision.batcher.predict(checkInputs(revision.signature, known).inputs);
-    } catch (error) {
-      counters.failed(isAppError(error) ? error.kind : 'internal');
-      failure = error instanceof Error ? error.message : String(error);
+    const answer = await run(revision, known);
+    const durationUs = toUs(performance.now() - startedMs);
+    const { outputs, failure, batch } = answer;
+    const stagesUs = batch && stageTimesUs({ startedMs, askedMs: startedMs, durationUs }, batch);
+    if (failure !== undefined) counters.failed(failure.kind, durationUs);
+    else counters.answered(primary.rows, durationUs, undefined);
+    if (batch !== undefined && stagesUs !== undefined) counters.ran(batch, stagesUs);
+    const difference = failure === undefined ? differenceOf(before, outputs, primary.rows) : undefined;
+    if (difference !== undefined) {
+      record.rowsCompared += primary.rows;
+      record.rowsDiffering += difference.rows;
     }
-    const durationUs = Math.round((performance.now() - startedMs) * 1000);
-    if (failure === undefined) counters.answered(primary.rows, durationUs, undefined);
     if (!captured) return;
+    const { cached: _cached, stagesUs: _stagesUs, ...shared } = primary;
     const envelope: PredictionEnvelope = {
-      ...primary,
+      ...shared,
       predictionId: ids.next(),
       shadowOf: primary.predictionId,
       role: 'shadow',
@@ -98,22 +112,29 @@ export function createShadowQueue(deps: {
       revision: revision.id,
       modelRef: revision.modelRef,
       durationUs,
+      ...(stagesUs !== undefined && { stagesUs }),
       status: failure === undefined ? 'ok' : 'error',
-      ...(failure !== undefined && { error: failure }),
+      ...(failure !== undefined && { error: failure.message }),
+      ...(difference !== undefined && { difference }),
     };
-    const result = await spool.append(prepareRecord(envelope, known, outputs), false);
+    const { spec } = endpoint;
+    const prepared = prepareRecord(envelope, withoutRedacted(spec, known), withoutRedacted(spec, outputs));
+    const result = await spool.append(prepared, false);
     if (result === 'lost') endpoint.drop();
   }
 
   return {
-    offer(endpoint, serving, primary, inputs, captured) {
+    offer(endpoint, serving, answered) {
+      const bytes = bytesOf(answered.inputs) + bytesOf(answered.outputs);
       for (const { revision, sampleRate } of serving.shadows) {
         if (sampleRate < 1 && random() >= sampleRate) continue;
-        if (queue.length >= maxQueued || revision.record.state !== 'ready') {
+        const isFull = queue.length >= maxQueued || queuedBytes + bytes > maxQueuedBytes;
+        if (isFull || revision.record.state !== 'ready') {
           revision.record.shadowsDropped += 1;
           continue;
         }
-        queue.push({ endpoint, revision, primary, inputs, captured });
+        queue.push({ ...answered, endpoint, revision, bytes });
+        queuedBytes += bytes;
         offered += 1;
       }
       if (running || queue.length === 0) return;
@@ -123,4 +144,29 @@ export function createShadowQueue(deps: {
     idle: () =>
       done === offered ? Promise.resolve() : new Promise((resolve) => void waiting.push({ upTo: offered, resolve })),
   };
+}
+
+interface ShadowAnswer {
+  readonly outputs: readonly Tensor[];
+  readonly batch?: BatchRun;
+  readonly failure?: { readonly kind: FailureKind; readonly message: string };
+}
+
+/** A shadow that fails is an outcome too. */
+async function run(revision: LiveRevision, inputs: readonly Tensor[]): Promise<ShadowAnswer> {
+  try {
+    const { outputs, run: batch } = await revision.predict(checkInputs(revision.signature, inputs).inputs);
+    return { outputs, batch };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { outputs: [], failure: { kind: isAppError(error) ? error.kind : 'internal', message } };
+  }
+}
+
+function bytesOf(tensors: readonly Tensor[]): number {
+  let total = 0;
+  for (const { data } of tensors)
+    if (ArrayBuffer.isView(data)) total += data.byteLength;
+    else for (const text of data) total += 2 * text.length;
+  return total;
 }

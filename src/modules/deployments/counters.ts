@@ -55,6 +55,7 @@ const foreignKinds: ReadonlySet<string> = new Set([
   'too_large',
   'rate_limited',
   'unrecorded',
+  'abandoned',
 ]);
 
 export const answersOf = (counters: Counters): number => counters.latencyCounts.reduce((sum, count) => sum + count, 0);

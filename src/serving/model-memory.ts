@@ -1,0 +1,107 @@
+import type { Logger } from '#platform/log';
+
+/** A model as the budget sees it. */
+export interface Tenant {
+  readonly name: string;
+  readonly bytes: number;
+  /** performance.now() of its last run. */
+  readonly lastUsedMs: number;
+  /** Never put out to make room. */
+  readonly isPinned: boolean;
+  /** Has requests: not put out now. */
+  readonly isBusy: boolean;
+  /** How long it may go unused; undefined = for ever. */
+  readonly idleMs: number | undefined;
+  evict(): Promise<void>;
+}
+
+/**
+ * What the models of this process may hold in memory together. Room for a model is made by putting out those that were
+ * not used for longest; one that is pinned or has requests stays, so the budget is passed for as long as all are, and
+ * what can go then goes within `sweepMs`. Models that their endpoint wants gone when idle leave by the same sweep.
+ */
+export interface ModelMemory {
+  readonly usedBytes: number;
+  readonly budgetBytes: number | undefined;
+  /** Counts `tenant` from now on, after room was made for it. */
+  enter(tenant: Tenant): Promise<void>;
+  leave(tenant: Tenant): void;
+  close(): void;
+}
+
+const sweepMs = 250;
+
+export function createModelMemory(options: {
+  readonly budgetBytes: number | undefined;
+  readonly logger: Logger;
+}): ModelMemory {
+  const { budgetBytes, logger } = options;
+  const tenants = new Set<Tenant>();
+  const used = () => {
+    let total = 0;
+    for (const { bytes } of tenants) total += bytes;
+    return total;
+  };
+
+  async function evict(tenant: Tenant, why: string): Promise<void> {
+    tenants.delete(tenant);
+    logger.debug({ model: tenant.name, bytes: tenant.bytes }, why);
+    await tenant.evict().catch((error: unknown) => logger.error({ err: error }, 'a model could not be unloaded'));
+  }
+
+  function longestUnused(except: Tenant | undefined): Tenant | undefined {
+    let found: Tenant | undefined;
+    for (const tenant of tenants) {
+      if (tenant === except || tenant.isPinned || tenant.isBusy) continue;
+      if (found === undefined || tenant.lastUsedMs < found.lastUsedMs) found = tenant;
+    }
+    return found;
+  }
+
+  async function makeRoom(tenant: Tenant | undefined): Promise<void> {
+    if (budgetBytes === undefined) return;
+    const leaving: Promise<void>[] = [];
+    while (used() > budgetBytes) {
+      const victim = longestUnused(tenant);
+      if (victim === undefined) break;
+      leaving.push(evict(victim, 'a model leaves the memory to make room'));
+    }
+    await Promise.all(leaving);
+  }
+
+  const timer = setInterval(() => {
+    const nowMs = performance.now();
+    for (const tenant of tenants)
+      if (
+        tenant.idleMs !== undefined &&
+        !tenant.isPinned &&
+        !tenant.isBusy &&
+        nowMs - tenant.lastUsedMs > tenant.idleMs
+      )
+        void evict(tenant, 'a model leaves the memory because nobody asks for it');
+    void makeRoom(undefined);
+  }, sweepMs);
+  timer.unref();
+
+  return {
+    get usedBytes() {
+      return used();
+    },
+    budgetBytes,
+    async enter(tenant) {
+      tenants.add(tenant);
+      await makeRoom(tenant);
+      if (budgetBytes !== undefined && used() > budgetBytes)
+        logger.warn(
+          { model: tenant.name, usedBytes: used(), budgetBytes },
+          'the budget of memory is passed: what else is loaded is pinned or has requests',
+        );
+    },
+    leave(tenant) {
+      tenants.delete(tenant);
+    },
+    close() {
+      clearInterval(timer);
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import type { SpecEndpoint } from '#contracts/deployment-spec';
+import type { PredictionEnvelope } from '#contracts/prediction-record';
+import type { Tensor } from '#contracts/tensor';
+import type { BatchRun } from '#runtimes/batcher';
+import type { StageTimesUs } from './counters.ts';
+
+/** The parts of an answer's time, which add up to `durationUs`. `askedMs`: when the model was asked. */
+export function stageTimesUs(
+  { startedMs, askedMs, durationUs }: { startedMs: number; askedMs: number; durationUs: number },
+  run: BatchRun,
+): StageTimesUs {
+  const input = toUs(askedMs - startedMs + (run.inferFromMs - run.takenMs));
+  const queue = toUs(run.takenMs - askedMs);
+  const infer = toUs(run.inferToMs - run.inferFromMs);
+  return { input, queue, infer, output: Math.max(0, durationUs - input - queue - infer) };
+}
+
+export const toUs = (ms: number): number => Math.max(0, Math.round(ms * 1_000));
+
+const redactions = new WeakMap<SpecEndpoint, ReadonlySet<string>>();
+
+/** What of a request or an answer may enter a record. */
+export function withoutRedacted(spec: SpecEndpoint, tensors: readonly Tensor[]): readonly Tensor[] {
+  const { redact } = spec.capture;
+  if (redact === undefined || redact.length === 0) return tensors;
+  let names = redactions.get(spec);
+  if (names === undefined) {
+    names = new Set(redact);
+    redactions.set(spec, names);
+  }
+  const hidden = names;
+  return tensors.some(({ name }) => hidden.has(name)) ? tensors.filter(({ name }) => !hidden.has(name)) : tensors;
+}
+
+/** Whom the rows are about: as the request says, else by the endpoint's column. */
+export function subjectOf(
+  spec: SpecEndpoint,
+  given: readonly (string | null)[] | undefined,
+  inputs: readonly Tensor[],
+  rows: number,
+): Pick<PredictionEnvelope, 'subject'> {
+  if (given !== undefined) return { subject: [...given] };
+  const column = spec.subject === undefined ? undefined : inputs.find(({ name }) => name === spec.subject);
+  if (column === undefined || column.data.length !== rows) return {};
+  return { subject: Array.from<unknown, string>(column.data as ArrayLike<unknown>, String) };
+}
+
+export function redactedOf({ capture: { redact } }: SpecEndpoint): Pick<PredictionEnvelope, 'redacted'> {
+  return redact === undefined || redact.length === 0 ? {} : { redacted: [...redact] };
+}
