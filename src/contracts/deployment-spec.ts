@@ -98,7 +98,9 @@ export const SpecEndpoint = Type.Object({
   ),
   limits: Type.Optional(
     Type.Object({
-      maxBodyBytes: Type.Optional(Type.Integer({ minimum: 1, description: 'default 16 MiB' })),
+      maxBodyBytes: Type.Optional(
+        Type.Integer({ minimum: 1, description: 'default that of the data plane, which is the most' }),
+      ),
       maxRows: Type.Optional(Type.Integer({ minimum: 1, description: 'of one request; default 100,000' })),
       maxQueued: Type.Optional(
         Type.Integer({ minimum: 1, description: 'requests waiting for a model; default 1,024' }),

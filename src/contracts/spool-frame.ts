@@ -1,6 +1,7 @@
 import { crc32c } from './crc32c.ts';
 import type { PredictionEnvelope, PredictionRecord } from './prediction-record.ts';
 import { type Datatype, elementCount, elementWidths, type Tensor, type TensorData, viewOf } from './tensor.ts';
+import { tensorByteLength, writeTensorData } from './tensor-bytes.ts';
 
 /**
  * The frame of one prediction record, in spool segments, on the wire to the control plane and later in Kafka. All
@@ -21,8 +22,6 @@ export const frameHeaderBytes = 8;
 const bodyHeaderBytes = 12;
 /** No frame is longer: a length above this is damage, not data. */
 export const maxFrameBytes = 256 * 1024 * 1024;
-
-if (new Uint8Array(Uint32Array.of(1).buffer)[0] !== 1) throw new Error('the spool needs a little-endian machine');
 
 interface TensorHeader {
   readonly name: string;
@@ -54,7 +53,7 @@ export function prepareRecord(
   for (const [place, tensors] of [inputs, outputs].entries()) {
     if (place === 1) text += '],"outputs":[';
     for (const [index, tensor] of tensors.entries()) {
-      const bytes = byteLength(tensor);
+      const bytes = tensorByteLength(tensor);
       tensorBytes += bytes;
       text += `${index === 0 ? '' : ','}{"name":${quote(tensor.name)},"datatype":"${tensor.datatype}","shape":[${tensor.shape.join(',')}],"bytes":${bytes}}`;
     }
@@ -81,7 +80,7 @@ export function writeFrame(target: Buffer, position: number, offset: number, rec
   target.writeUInt32LE(record.envelopeBytes, body + 8);
   let at = body + bodyHeaderBytes;
   at += target.write(record.envelope, at, 'utf8');
-  for (const { data } of record.tensors) at = writeData(target, at, data);
+  for (const { data } of record.tensors) at = writeTensorData(target, at, data);
   target.writeUInt32LE(crc32c(target, body, at), position + 4);
   return at;
 }
@@ -168,31 +167,6 @@ function readRecord(bytes: Buffer, body: number, end: number): PredictionRecord 
   const inputs = envelope.inputs.map(read);
   const outputs = envelope.outputs.map(read);
   return at === end ? { ...envelope, inputs, outputs } : undefined;
-}
-
-function byteLength({ data }: Tensor): number {
-  if (!isText(data)) return data.byteLength;
-  let total = data.length * 4;
-  for (const text of data) total += Buffer.byteLength(text);
-  return total;
-}
-
-function isText(data: TensorData): data is readonly string[] {
-  return Array.isArray(data);
-}
-
-function writeData(target: Buffer, position: number, data: TensorData): number {
-  if (!isText(data)) {
-    target.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
-    return position + data.byteLength;
-  }
-  let at = position;
-  for (const text of data) {
-    const written = target.write(text, at + 4, 'utf8');
-    target.writeUInt32LE(written, at);
-    at += 4 + written;
-  }
-  return at;
 }
 
 function readData(bytes: Buffer, position: number, { datatype, shape, bytes: size }: TensorHeader): TensorData {

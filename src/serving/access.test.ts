@@ -1,16 +1,12 @@
 import { createHash } from 'node:crypto';
-import { IncomingMessage } from 'node:http';
-import { Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { createAccess } from './access.ts';
+import { type Caller, createAccess } from './access.ts';
 
 const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex');
 
-function requestWith(token?: string, host = 'prediction.example'): IncomingMessage {
-  const request = new IncomingMessage(new Socket());
-  request.headers = { host, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
-  return request;
-}
+const requestWith = (token?: string, host = 'prediction.example'): Caller => ({
+  headers: { host, ...(token !== undefined && { authorization: `Bearer ${token}` }) },
+});
 
 const anEndpoint = (name: string, ...tokens: string[]) => ({
   name,
@@ -35,7 +31,8 @@ test('a token ends when the spec says so, without a newer spec', () => {
 test('only an address of this machine is open without tokens', () => {
   const clock = { nowMs: () => 0 };
   const open = (host: string) =>
-    createAccess({ host, allowedHosts: [], clock }).allows({ tokens: [] }, requestWith(undefined, '127.0.0.1'));
+    createAccess({ host, allowedHosts: [], clock }).identify({ tokens: [] }, requestWith(undefined, '127.0.0.1')) !==
+    undefined;
   expect(['127.0.0.1', '127.9.8.7', '::1', 'localhost'].map(open)).toEqual([true, true, true, true]);
   expect(['0.0.0.0', '::', '127.example.org', '127.0.0.1.example.org'].map(open)).toEqual([false, false, false, false]);
 });
@@ -43,7 +40,7 @@ test('only an address of this machine is open without tokens', () => {
 test('figures are shown of the endpoints that the caller may call, and to nobody else', () => {
   const clock = { nowMs: () => 0 };
   const endpoints = [anEndpoint('a', 'one', 'both'), anEndpoint('b', 'two', 'both')];
-  const names = (host: string, shown: readonly ReturnType<typeof anEndpoint>[], request: IncomingMessage) =>
+  const names = (host: string, shown: readonly ReturnType<typeof anEndpoint>[], request: Caller) =>
     createAccess({ host, allowedHosts: [], clock })
       .select(shown, request)
       .map(({ name }) => name);

@@ -1,9 +1,22 @@
 import { createHash } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import type { SpecEndpoint } from '#contracts/deployment-spec';
 import type { Clock } from '#platform/clock';
+import type { AppError } from '#platform/errors';
 import { isLoopback } from '#platform/loopback';
 import { servingErrors } from './serving-errors.ts';
+
+/** What a caller says of itself, whatever carried it: HTTP headers, or gRPC metadata by the same names. */
+export interface Caller {
+  readonly headers: {
+    readonly authorization?: string | undefined;
+    readonly host?: string | undefined;
+    readonly origin?: string | undefined;
+  };
+}
+
+interface Guarded {
+  readonly spec: Pick<SpecEndpoint, 'access'>;
+}
 
 /**
  * Who calls. Tokens are checked against the digests and the ends of the last spec, so it works with the control plane
@@ -12,17 +25,19 @@ import { servingErrors } from './serving-errors.ts';
  */
 export interface Access {
   /** The caller's principal; throws when the caller may not. */
-  check(access: SpecEndpoint['access'], request: IncomingMessage): string;
-  /** Whether the caller may. */
-  allows(access: SpecEndpoint['access'], request: IncomingMessage): boolean;
-  /** Those of the endpoints that the caller may call; throws when that is none of them. */
-  select<E extends { readonly spec: Pick<SpecEndpoint, 'access'> }>(
-    endpoints: readonly E[],
-    request: IncomingMessage,
-  ): readonly E[];
+  check(access: SpecEndpoint['access'], caller: Caller): string;
+  /** The caller's principal; undefined when the caller may not. */
+  identify(access: SpecEndpoint['access'], caller: Caller): string | undefined;
+  /**
+   * Those of the endpoints that the caller may call. Throws when there are some and that is none of them: by the refusal
+   * that says most, so that who may call nothing hears the same whatever it asks for.
+   */
+  select<E extends Guarded>(endpoints: readonly E[], caller: Caller): readonly E[];
 }
 
 const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]']);
+/** The refusal that says most first. */
+const refusals = ['TOKEN_ENDED', 'TOKEN_UNKNOWN', 'HOST_NOT_ALLOWED', 'TOKEN_MISSING', 'ENDPOINT_CLOSED'];
 
 export function createAccess(options: {
   readonly host: string;
@@ -33,41 +48,49 @@ export function createAccess(options: {
   const allowed = new Set([...loopbackNames, ...options.allowedHosts]);
   const isOurs = (host: string) => allowed.has(host.replace(/:\d+$/, '').toLowerCase());
 
-  const access: Access = {
-    check({ tokens }, { headers }) {
-      if (tokens.length === 0) {
-        if (!open) throw servingErrors.ENDPOINT_CLOSED();
-        const { host, origin } = headers;
-        if (host !== undefined && !isOurs(host)) throw servingErrors.HOST_NOT_ALLOWED(host);
-        if (origin !== undefined && !isOurs(origin.replace(/^https?:\/\//, '')))
-          throw servingErrors.HOST_NOT_ALLOWED(origin);
-        return 'user:local';
-      }
-      const token = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
-      if (token === undefined) throw servingErrors.TOKEN_MISSING();
-      const digest = createHash('sha256').update(token).digest('hex');
-      const known = tokens.find((candidate) => candidate.digest === digest);
-      if (known === undefined) throw servingErrors.TOKEN_UNKNOWN();
-      if (known.expiresAtMs !== undefined && known.expiresAtMs <= options.clock.nowMs())
-        throw servingErrors.TOKEN_ENDED();
-      return known.principal;
+  /** The principal, or why not: made by the caller, since an error costs its stack. */
+  function decide({ tokens }: SpecEndpoint['access'], { headers }: Caller): string | (() => AppError) {
+    if (tokens.length === 0) {
+      if (!open) return servingErrors.ENDPOINT_CLOSED;
+      const { host, origin } = headers;
+      if (host !== undefined && !isOurs(host)) return () => servingErrors.HOST_NOT_ALLOWED(host);
+      if (origin !== undefined && !isOurs(origin.replace(/^https?:\/\//, '')))
+        return () => servingErrors.HOST_NOT_ALLOWED(origin);
+      return 'user:local';
+    }
+    const token = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+    if (token === undefined) return servingErrors.TOKEN_MISSING;
+    const digest = createHash('sha256').update(token).digest('hex');
+    const known = tokens.find((candidate) => candidate.digest === digest);
+    if (known === undefined) return servingErrors.TOKEN_UNKNOWN;
+    if (known.expiresAtMs !== undefined && known.expiresAtMs <= options.clock.nowMs()) return servingErrors.TOKEN_ENDED;
+    return known.principal;
+  }
+
+  return {
+    check(rules, caller) {
+      const decided = decide(rules, caller);
+      if (typeof decided === 'string') return decided;
+      throw decided();
     },
 
-    allows(rules, request) {
-      try {
-        access.check(rules, request);
-        return true;
-      } catch {
-        return false; // why it may not is told where it calls
-      }
+    identify(rules, caller) {
+      const decided = decide(rules, caller);
+      return typeof decided === 'string' ? decided : undefined;
     },
 
-    select(endpoints, request) {
-      const callable = endpoints.filter(({ spec }) => access.allows(spec.access, request));
-      const [first] = endpoints;
-      if (callable.length === 0 && first !== undefined) access.check(first.spec.access, request); // says why not
+    select(endpoints, caller) {
+      const refused = new Set<() => AppError>();
+      const callable = endpoints.filter(({ spec }) => {
+        const decided = decide(spec.access, caller);
+        if (typeof decided !== 'string') refused.add(decided);
+        return typeof decided === 'string';
+      });
+      const [first] = [...refused]
+        .map((make) => make())
+        .toSorted((a, b) => refusals.indexOf(a.code) - refusals.indexOf(b.code));
+      if (callable.length === 0 && first !== undefined) throw first;
       return callable;
     },
   };
-  return access;
 }

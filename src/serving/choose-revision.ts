@@ -2,6 +2,7 @@ import type { CallContext } from './call-context.ts';
 import type { Endpoint, ServingState } from './endpoint.ts';
 import type { InferRequest } from './infer-request.ts';
 import type { LiveRevision } from './live-revision.ts';
+import { findVersion, servingOf, versionsOf } from './model-versions.ts';
 import { type Choice, chooseShare } from './router.ts';
 import { readRowFacts } from './row-facts.ts';
 import { servingErrors } from './serving-errors.ts';
@@ -13,36 +14,19 @@ export function chooseRevision(
   call: CallContext,
   random: () => number,
 ): { readonly serving: ServingState; readonly choice: Choice<LiveRevision> } {
-  const serving = endpoint.serving ?? unavailable(endpoint);
+  const serving = servingOf(endpoint);
   if (call.version !== undefined) {
     const target = findVersion(serving, call.version);
     if (target !== undefined) return { serving, choice: { target, reason: 'pinned', propensity: 1 } };
-    const known = [...new Set([...serving.revisions.values()].map(({ version }) => version))].join(', ');
-    throw servingErrors.VERSION_NOT_FOUND(endpoint.name, call.version, known);
+    throw servingErrors.VERSION_NOT_FOUND(endpoint.name, call.version, versionsOf(serving).join(', '));
   }
   const { sticky, traffic } = serving;
   const isSplit = traffic.length > 1;
   const value = sticky === undefined || !isSplit ? undefined : stickyValue(sticky, request, call);
   const by = sticky === undefined || value === undefined ? undefined : { salt: sticky.salt, value };
-  return { serving, choice: chooseShare(traffic, by, random) ?? unavailable(endpoint) };
-}
-
-function unavailable(endpoint: Endpoint): never {
-  switch (endpoint.state) {
-    case 'loading':
-      throw servingErrors.ENDPOINT_LOADING(endpoint.name);
-    case 'failed':
-      throw servingErrors.ENDPOINT_FAILED(endpoint.name, endpoint.error ?? 'its model could not be loaded');
-    default:
-      throw servingErrors.ENDPOINT_WITHOUT_MODEL(endpoint.name);
-  }
-}
-
-/** By version, else by the revision's id; of two revisions of one version the one with more traffic. */
-export function findVersion(serving: ServingState, version: string): LiveRevision | undefined {
-  const byTraffic = serving.traffic.toSorted((a, b) => b.basisPoints - a.basisPoints).map(({ target }) => target);
-  const candidates = [...byTraffic, ...serving.revisions.values()];
-  return candidates.find((revision) => revision.version === version) ?? serving.revisions.get(version);
+  const choice = chooseShare(traffic, by, random);
+  if (choice === undefined) throw servingErrors.ENDPOINT_WITHOUT_MODEL(endpoint.name);
+  return { serving, choice };
 }
 
 /** A request of several rows stays together: its first key, or the first value of the column, decides. */

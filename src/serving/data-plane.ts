@@ -7,17 +7,20 @@ import { systemIds } from '#platform/ids';
 import type { Logger } from '#platform/log';
 import { createOnnxThreadRuntime } from '#runtimes/onnx';
 import { createAccess } from './access.ts';
+import { createCallableEndpoints } from './callable-endpoints.ts';
 import { createControlClient } from './control-client.ts';
 import { createEndpointTable } from './endpoint-table.ts';
 import { createFileStore } from './file-store.ts';
-import { createServingHttpServer } from './http-server.ts';
 import { createInferenceCore } from './inference.ts';
 import { openLastGood } from './last-good.ts';
 import { loadRevision } from './live-revision.ts';
 import { formatMetrics } from './metrics-text.ts';
+import { createManagedModels } from './model-control.ts';
 import { createModelMemory } from './model-memory.ts';
 import { buildReport } from './report.ts';
 import { createReporter } from './reporter.ts';
+import { createRestServer } from './rest/rest-server.ts';
+import { placeOf } from './rest/server-routes.ts';
 import type { ServingOptions } from './serving-options.ts';
 import { createShadowQueue } from './shadows.ts';
 import { createSpecClient } from './spec-client.ts';
@@ -99,17 +102,22 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
   };
   const specs = createSpecClient({ client, pool, path: join(home, 'spec.json'), logger, apply });
 
-  const server = createServingHttpServer({
-    table,
-    core,
-    access: createAccess({ host: options.host, allowedHosts: options.allowedHosts, clock: systemClock }),
-    clock: systemClock,
+  const access = createAccess({ host: options.host, allowedHosts: options.allowedHosts, clock: systemClock });
+  const endpoints = createCallableEndpoints({ table, access, placeOf });
+  const server = createRestServer(
+    {
+      endpoints,
+      core,
+      models: createManagedModels(endpoints),
+      clock: systemClock,
+      programVersion: options.programVersion,
+      maxBodyBytes: options.maxBodyBytes,
+      draining: () => draining,
+      unreadiness: () => (draining ? 'the server is stopping' : table.settled ? undefined : 'no spec is in force yet'),
+      metrics: (served) => formatMetrics(served, spool, memory),
+    },
     logger,
-    programVersion: options.programVersion,
-    draining: () => draining,
-    unreadiness: () => (draining ? 'the server is stopping' : table.settled ? undefined : 'no spec is in force yet'),
-    metrics: (endpoints) => formatMetrics(endpoints, spool, memory),
-  });
+  );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => resolve());

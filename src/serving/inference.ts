@@ -20,7 +20,6 @@ import type { ShadowQueue } from './shadows.ts';
 import type { Spool } from './spool.ts';
 
 export type { CallContext } from './call-context.ts';
-export { findVersion } from './choose-revision.ts';
 
 export interface Inference {
   readonly predictionId: string;

@@ -7,9 +7,9 @@ import type { LoadedModel, Runtime } from '#runtimes/runtime';
 import { runtimeErrors } from '#runtimes/runtime-errors';
 import { type Counters, createCounters } from './counters.ts';
 import type { FileStore } from './file-store.ts';
-import { parseInferRequest } from './infer-request.ts';
 import type { ModelMemory } from './model-memory.ts';
 import { openResidentModel, type ResidentModel } from './resident-model.ts';
+import { parseInferRequest } from './rest/infer-body.ts';
 
 /** What is counted of a revision outlives its being loaded: counters only grow while the process lives. */
 export interface RevisionRecord {
@@ -31,6 +31,8 @@ export interface LiveRevision {
   readonly id: string;
   readonly modelRef: string;
   readonly version: string;
+  /** The kind of what runs it: `onnx`. */
+  readonly runtime: string;
   readonly signature: ModelSignature;
   readonly nullable: ReadonlySet<string>;
   /** Whether parameters of a request change its answer. */
@@ -63,7 +65,7 @@ export function createRevisionRecord(revision: Pick<SpecRevision, 'id' | 'modelR
   };
 }
 
-const defaultMaxBatchRows = 256;
+export const defaultMaxBatchRows = 256;
 const defaultMaxQueued = 1_024;
 const defaultTimeoutMs = 10_000;
 /** A session of onnxruntime holds about the file again, and this much beside it. */
@@ -126,6 +128,7 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
       id: spec.id,
       modelRef: spec.modelRef,
       version: record.version,
+      runtime: spec.runtime,
       signature,
       nullable: new Set(signature.inputs.filter(({ nullable }) => nullable === true).map(({ name }) => name)),
       takesParameters: model.takesParameters === true,

@@ -30,6 +30,25 @@ export const servingErrors = defineErrors({
     message: (name: string, version: string, known: string) =>
       `model "${name}" has no version "${version}" here; there is ${known}`,
   },
+  SHARED_MEMORY_NOT_YET: {
+    kind: 'invalid',
+    message: () => 'shared memory is not there yet; send tensors in the body, as binary data where speed counts',
+  },
+  SEQUENCES_NOT_YET: {
+    kind: 'invalid',
+    message: () => 'sequence batching is not there yet; send each request by itself, without a sequence_id',
+  },
+  MODELS_ARE_MANAGED: {
+    kind: 'invalid',
+    message: (what: string) =>
+      `this server does not ${what} on request: its models are those that the control plane deploys; declare them under "deployments" in tidemill.yaml and run: tidemill apply`,
+    help: 'A version comes and goes with the traffic that a deployment or a rollout gives it.',
+  },
+  SETTINGS_ARE_FIXED: {
+    kind: 'invalid',
+    message: (what: string) => `${what} are only read here; they are set where the server is started`,
+  },
+  NOT_GENERATIVE: { kind: 'invalid', message: (reason: string) => reason },
   PATH_NOT_FOUND: { kind: 'not_found', message: (path: string) => `there is nothing at ${path}` },
   BODY_TOO_LARGE: { kind: 'too_large', message: (limit: number) => `the body is longer than ${limit} bytes` },
   TOKEN_MISSING: { kind: 'unauthenticated', message: () => 'this model needs a token: Authorization: Bearer <token>' },

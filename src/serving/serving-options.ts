@@ -15,11 +15,16 @@ export interface ServingOptions {
   readonly reportEveryMs: number;
   readonly deliverEveryMs: number;
   readonly drainMs: number;
+  /** Of one request's body; an endpoint may take less. */
+  readonly maxBodyBytes: number;
   /** What models may hold in memory together; undefined = no limit. */
   readonly memoryBytes: number | undefined;
   readonly spool: SpoolLimits;
   readonly programVersion: string;
 }
+
+/** A body and its answer must fit one frame of the spool. */
+const maxBodyBytesLimit = 128 * 1024 ** 2;
 
 export const servingUsage = `usage: node dist/serving/main.js --control-url <url> --home <folder> [options]
   --control-url <url>      the control plane            TIDEMILL_CONTROL_URL
@@ -30,6 +35,7 @@ export const servingUsage = `usage: node dist/serving/main.js --control-url <url
   --port <number>          default: 7879, 0 = any       TIDEMILL_SERVING_PORT
   --allowed-hosts <a,b>    further names in Host        TIDEMILL_ALLOWED_HOSTS
   --log-file <path>        default: stderr              TIDEMILL_SERVING_LOG
+  --max-body-bytes <n>     default: 64 MiB              TIDEMILL_MAX_BODY_BYTES
   --report-every-ms <n>    default: 2000
   --deliver-every-ms <n>   default: 1000
   --drain-ms <n>           default: 5000
@@ -55,6 +61,7 @@ export function parseServingOptions(
       port: text,
       'allowed-hosts': text,
       'log-file': text,
+      'max-body-bytes': text,
       'report-every-ms': text,
       'deliver-every-ms': text,
       'drain-ms': text,
@@ -97,6 +104,12 @@ export function parseServingOptions(
       .split(',')
       .filter((host) => host !== ''),
     logFile: values['log-file'] ?? environment['TIDEMILL_SERVING_LOG'],
+    maxBodyBytes: integer(
+      'max-body-bytes',
+      values['max-body-bytes'] ?? environment['TIDEMILL_MAX_BODY_BYTES'],
+      64 * 1024 ** 2,
+      maxBodyBytesLimit,
+    ),
     reportEveryMs: integer('report-every-ms', values['report-every-ms'], 2_000, 3_600_000),
     deliverEveryMs: integer('deliver-every-ms', values['deliver-every-ms'], 1_000, 3_600_000),
     drainMs: integer('drain-ms', values['drain-ms'], 5_000, 3_600_000),

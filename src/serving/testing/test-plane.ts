@@ -54,6 +54,7 @@ export async function startTestPlane(
       reportEveryMs: 100,
       deliverEveryMs: 50,
       drainMs: 2_000,
+      maxBodyBytes: 64 * 1024 ** 2,
       memoryBytes: undefined,
       spool: defaultSpoolLimits,
       programVersion: '0',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isAppError } from '#platform/errors';
-import { parseInferRequest } from './infer-request.ts';
+import { parseInferRequest } from './infer-body.ts';
 
 const parse = (text: string) => parseInferRequest(Buffer.from(text));
 

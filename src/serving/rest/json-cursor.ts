@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { servingErrors } from './serving-errors.ts';
+import { servingErrors } from '../serving-errors.ts';
 
 const powersOfTen = Float64Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
 const maxDepth = 64;
@@ -14,6 +14,11 @@ export class JsonCursor {
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
+  }
+
+  /** Bytes not taken yet. */
+  get remaining(): number {
+    return this.bytes.length - this.at;
   }
 
   fail(expected: string): never {

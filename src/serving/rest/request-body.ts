@@ -1,8 +1,15 @@
 import type { IncomingMessage } from 'node:http';
-import { servingErrors } from './serving-errors.ts';
+import { servingErrors } from '../serving-errors.ts';
+import { unpackBody } from './content-coding.ts';
 
-/** Reads a body of at most `maxBytes`: BODY_TOO_LARGE before the rest is read. */
+/** Reads a body of at most `maxBytes`, unpacked: BODY_TOO_LARGE before the rest is read. */
 export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const encoding = request.headers['content-encoding'];
+  const body = receive(request, maxBytes);
+  return encoding === undefined ? body : body.then((packed) => unpackBody(packed, encoding, maxBytes));
+}
+
+function receive(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > maxBytes) return Promise.reject(servingErrors.BODY_TOO_LARGE(maxBytes));
   return new Promise((resolve, reject) => {

@@ -1,10 +1,14 @@
-import { type Datatype, datatypes, elementCount, emptyData, type Tensor, type TensorData } from '#contracts/tensor';
+import { type Datatype, datatypes, elementCount, emptyData, type TensorData } from '#contracts/tensor';
+import type { ParsedTensor } from '../infer-request.ts';
+import { servingErrors } from '../serving-errors.ts';
 import type { JsonCursor } from './json-cursor.ts';
-import { servingErrors } from './serving-errors.ts';
 
-/** A tensor as it came: whether `null` is allowed is known when the revision is. */
-export interface ParsedTensor extends Tensor {
-  readonly hasNull: boolean;
+/** An input whose data follow the JSON as bytes. */
+export interface BinaryTensor {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly binaryBytes: number;
 }
 
 const integerRanges: Partial<Readonly<Record<Datatype, readonly [min: number, max: number]>>> = {
@@ -21,12 +25,13 @@ const longRanges: Partial<Readonly<Record<Datatype, readonly [min: bigint, max: 
 };
 
 /** Reads one element of `inputs`: `{ "name", "shape", "datatype", "data" }` in any order, unknown fields ignored. */
-export function readTensor(cursor: JsonCursor, bodyBytes: number): ParsedTensor {
+export function readTensor(cursor: JsonCursor, bodyBytes: number): ParsedTensor | BinaryTensor {
   let name: string | undefined;
   let datatype: Datatype | undefined;
   let shape: readonly number[] | undefined;
   let dataAt: number | undefined;
   let data: ParsedData | undefined;
+  let binaryBytes: number | undefined;
 
   cursor.expect(0x7b);
   if (!cursor.take(0x7d)) {
@@ -39,9 +44,11 @@ export function readTensor(cursor: JsonCursor, bodyBytes: number): ParsedTensor 
       else if (field === 'data') {
         cursor.peek();
         dataAt = cursor.at;
-        if (datatype !== undefined && shape !== undefined) data = readData(cursor, name, datatype, shape);
+        if (datatype !== undefined && datatype !== 'FP16' && shape !== undefined)
+          data = readData(cursor, name, datatype, shape);
         else cursor.skip();
-      } else cursor.value();
+      } else if (field === 'parameters') binaryBytes = toBinaryBytes(cursor.value(), name);
+      else cursor.value();
     } while (cursor.take(0x2c));
     cursor.expect(0x7d);
   }
@@ -49,7 +56,16 @@ export function readTensor(cursor: JsonCursor, bodyBytes: number): ParsedTensor 
   if (name === undefined) throw servingErrors.REQUEST_MALFORMED('an input has no "name"');
   if (datatype === undefined) throw servingErrors.REQUEST_MALFORMED(`${label} has no "datatype"`);
   if (shape === undefined) throw servingErrors.REQUEST_MALFORMED(`${label} has no "shape"`);
+  if (binaryBytes !== undefined) {
+    if (dataAt !== undefined)
+      throw servingErrors.REQUEST_MALFORMED(`${label} has both "data" and "binary_data_size"; it takes one`);
+    return { name, datatype, shape, binaryBytes };
+  }
   if (dataAt === undefined) throw servingErrors.REQUEST_MALFORMED(`${label} has no "data"`);
+  if (datatype === 'FP16')
+    throw servingErrors.REQUEST_MALFORMED(
+      `${label} is FP16, which JSON cannot carry; send it as binary data, with "binary_data_size" among its parameters`,
+    );
   if (data === undefined) {
     const after = cursor.at; // the data came before what says how to read them
     cursor.at = dataAt;
@@ -58,6 +74,9 @@ export function readTensor(cursor: JsonCursor, bodyBytes: number): ParsedTensor 
   }
   return { name, datatype, shape, data: data.data, hasNull: data.hasNull };
 }
+
+/** Memory for so many values is taken before they are looked for: the reader then says how many there are. */
+const carelessCount = 65_536;
 
 interface ParsedData {
   readonly data: TensorData;
@@ -70,9 +89,19 @@ function toDatatype(text: string, name: string | undefined): Datatype {
     throw servingErrors.REQUEST_MALFORMED(
       `input "${name ?? '?'}" has datatype "${text}"; known are ${datatypes.join(', ')}`,
     );
-  if (known === 'FP16')
-    throw servingErrors.REQUEST_MALFORMED(`input "${name ?? '?'}" is FP16, which JSON cannot carry; send FP32`);
   return known;
+}
+
+const sharedMemory = ['shared_memory_region', 'shared_memory_byte_size', 'shared_memory_offset'];
+
+function toBinaryBytes(value: unknown, name: string | undefined): number | undefined {
+  const label = `input "${name ?? '?'}"`;
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw servingErrors.REQUEST_MALFORMED(`${label} has "parameters" that are no object`);
+  if (sharedMemory.some((key) => key in value)) throw servingErrors.SHARED_MEMORY_NOT_YET();
+  const { binary_data_size: size } = value as { readonly binary_data_size?: unknown };
+  if (size === undefined || (typeof size === 'number' && Number.isSafeInteger(size) && size >= 0)) return size;
+  throw servingErrors.REQUEST_MALFORMED(`${label} has a "binary_data_size" that is no natural number`);
 }
 
 function toShape(value: unknown, name: string | undefined, bodyBytes: number): readonly number[] {
@@ -95,6 +124,11 @@ function readData(
   shape: readonly number[],
 ): ParsedData {
   const count = elementCount(shape) ?? 0;
+  // Each value and what parts it from the next is two bytes: no great memory is taken for what cannot be there.
+  if (count > carelessCount && count > cursor.remaining / 2)
+    throw servingErrors.REQUEST_MALFORMED(
+      `input "${name ?? '?'}" has shape [${shape.join(', ')}], which holds more values than the body`,
+    );
   const texts: string[] | undefined = datatype === 'BYTES' ? [] : undefined;
   const data = datatype === 'BYTES' ? (texts ?? []) : emptyData(datatype, count);
   const read = elementReader(cursor, datatype, data, texts);

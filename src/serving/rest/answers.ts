@@ -1,0 +1,57 @@
+import type { ServerResponse } from 'node:http';
+import { packBody } from './content-coding.ts';
+import type { RestCall } from './rest-route.ts';
+
+const json = 'application/json';
+
+/** Answers JSON as it is. */
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, { 'content-type': json, 'content-length': Buffer.byteLength(text) });
+  response.end(text);
+}
+
+/** Below this many characters or bytes nobody need look whether packing pays. */
+const surelySmall = 5_000;
+
+/** Answers a text or bytes, packed where the caller asks for it and it pays. */
+export function sendBody(
+  { request, response }: RestCall,
+  body: string | Buffer,
+  headers: Readonly<Record<string, string>>,
+): void | Promise<void> {
+  const accepted = request.headers['accept-encoding'];
+  if (accepted === undefined || body.length < surelySmall) return sendAsIs(response, body, headers);
+  return sendPacked(response, typeof body === 'string' ? Buffer.from(body) : body, headers, accepted);
+}
+
+async function sendPacked(
+  response: ServerResponse,
+  body: Buffer,
+  headers: Readonly<Record<string, string>>,
+  accepted: string,
+): Promise<void> {
+  const packed = await packBody(body, accepted);
+  if (packed === undefined) return sendAsIs(response, body, headers);
+  sendAsIs(response, packed.body, { ...headers, 'content-encoding': packed.coding, vary: 'accept-encoding' });
+}
+
+function sendAsIs(response: ServerResponse, body: string | Buffer, headers: Readonly<Record<string, string>>): void {
+  response.writeHead(200, { ...headers, 'content-length': Buffer.byteLength(body) });
+  response.end(body);
+}
+
+/** Answers server-sent events, each with one JSON text; for a model that answers once there is one. */
+export function sendEvents(
+  response: ServerResponse,
+  events: readonly string[],
+  headers: Readonly<Record<string, string>>,
+): void {
+  response.writeHead(200, {
+    ...headers,
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+  });
+  for (const event of events) response.write(`data: ${event}\n\n`);
+  response.end();
+}

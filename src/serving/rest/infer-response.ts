@@ -1,0 +1,101 @@
+import type { Datatype, Tensor, TensorData } from '#contracts/tensor';
+import { tensorByteLength, writeTensorData } from '#contracts/tensor-bytes';
+
+/** What an answer says beside its tensors. */
+export interface AnswerHead {
+  readonly model: string;
+  readonly version: string;
+  readonly id: string | undefined;
+}
+
+/** The answer of `infer` as JSON text: data flat and row-major, NaN and the infinities as null, INT64 in full. */
+export function formatInferResponse(head: AnswerHead, outputs: readonly Tensor[]): string {
+  let text = openAnswer(head);
+  for (const [index, { name, datatype, shape, data }] of outputs.entries()) {
+    if (index > 0) text += ',';
+    text += `{"name":${JSON.stringify(name)},"datatype":"${jsonDatatype(datatype)}","shape":[${shape.join(',')}],"data":[${formatData(datatype, data)}]}`;
+  }
+  return `${text}]}`;
+}
+
+export interface BinaryAnswer {
+  readonly body: Buffer;
+  /** Of the JSON in front: Inference-Header-Content-Length. */
+  readonly headerBytes: number;
+}
+
+/** The answer with some outputs as bytes behind the JSON, which blanks fill up so that their data can be read in place. */
+export function formatBinaryResponse(
+  head: AnswerHead,
+  outputs: readonly Tensor[],
+  isBinary: (output: string) => boolean,
+): BinaryAnswer {
+  let text = openAnswer(head);
+  let binaryBytes = 0;
+  const behind: TensorData[] = [];
+  for (const [index, output] of outputs.entries()) {
+    const { name, datatype, shape, data } = output;
+    if (index > 0) text += ',';
+    if (isBinary(name)) {
+      const bytes = tensorByteLength(output);
+      binaryBytes += bytes;
+      behind.push(data);
+      text += `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${shape.join(',')}],"parameters":{"binary_data_size":${bytes}}}`;
+    } else
+      text += `{"name":${JSON.stringify(name)},"datatype":"${jsonDatatype(datatype)}","shape":[${shape.join(',')}],"data":[${formatData(datatype, data)}]}`;
+  }
+  text += ']}';
+  const textBytes = Buffer.byteLength(text);
+  const headerBytes = (textBytes + 7) & ~7;
+  const body = Buffer.allocUnsafe(headerBytes + binaryBytes);
+  body.write(text);
+  body.fill(0x20, textBytes, headerBytes);
+  let at = headerBytes;
+  for (const data of behind) at = writeTensorData(body, at, data);
+  return { body, headerBytes };
+}
+
+function openAnswer({ model, version, id }: AnswerHead): string {
+  const text = `{"model_name":${JSON.stringify(model)},"model_version":${JSON.stringify(version)}`;
+  return id === undefined ? `${text},"outputs":[` : `${text},"id":${JSON.stringify(id)},"outputs":[`;
+}
+
+// JSON has no form for FP16: its values are answered as FP32, which holds each of them.
+function jsonDatatype(datatype: Datatype): Datatype {
+  return datatype === 'FP16' ? 'FP32' : datatype;
+}
+
+/** The values as the inside of a JSON list. */
+export function formatData(datatype: Datatype, data: TensorData): string {
+  switch (datatype) {
+    case 'BYTES':
+      return (data as readonly string[]).map((value) => JSON.stringify(value)).join(',');
+    case 'BOOL':
+      return Array.from(data as Uint8Array, (value) => (value === 0 ? 'false' : 'true')).join(',');
+    case 'FP16':
+      return formatFloats(Float32Array.from(data as Uint16Array, halfToNumber));
+    case 'FP32':
+    case 'FP64':
+      return formatFloats(data as Float64Array);
+    default:
+      return (data as Int32Array).join(',');
+  }
+}
+
+function formatFloats(data: Float32Array | Float64Array): string {
+  let text = '';
+  for (const [index, value] of data.entries()) {
+    if (index > 0) text += ',';
+    text += Number.isFinite(value) ? value : 'null';
+  }
+  return text;
+}
+
+function halfToNumber(bits: number): number {
+  const sign = (bits & 0x8000) === 0 ? 1 : -1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}

@@ -1,0 +1,87 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { servingHeaders } from '#contracts/serving';
+import { isAppError, kindTable } from '#platform/errors';
+import type { Logger } from '#platform/log';
+import { findFailedInference } from '../inference.ts';
+import { servingErrors } from '../serving-errors.ts';
+import { createAbsentRoutes } from './absent-routes.ts';
+import { sendJson } from './answers.ts';
+import { createInferRoutes } from './infer-routes.ts';
+import { createModelRoutes } from './model-routes.ts';
+import { createRepositoryRoutes } from './repository-routes.ts';
+import { createRouteFinder, type RestRoute, type RouteMatch } from './rest-route.ts';
+import type { RestServices } from './rest-services.ts';
+import { createServerRoutes } from './server-routes.ts';
+
+/** Every route of the listener; another protocol over HTTP is one more family of them. */
+export const createRestRoutes = (services: RestServices): readonly RestRoute[] => [
+  ...createInferRoutes(services),
+  ...createServerRoutes(services),
+  ...createModelRoutes(services),
+  ...createRepositoryRoutes(services),
+  ...createAbsentRoutes(),
+];
+
+/** Places that are remembered; callers cannot fill the memory with more. */
+const maxRemembered = 1_000;
+const maxRememberedLength = 256;
+const notHttp = JSON.stringify({ error: 'this is not an HTTP request' });
+
+/** The REST listener: bare node:http, because a framework would take a good part of what one prediction costs. */
+export function createRestServer(services: RestServices, logger: Logger): Server {
+  const findRoute = createRouteFinder(createRestRoutes(services));
+  const remembered = new Map<string, RouteMatch>();
+
+  function matchOf(url: string): RouteMatch {
+    const known = remembered.get(url);
+    if (known !== undefined) return known;
+    const found = findRoute(url);
+    if (found === undefined) throw servingErrors.PATH_NOT_FOUND(url.slice(0, 200));
+    if (url.length > maxRememberedLength) return found;
+    if (remembered.size >= maxRemembered) remembered.clear();
+    remembered.set(url, found);
+    return found;
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { project, model, version, routes } = matchOf(request.url ?? '/');
+    const method = request.method === 'HEAD' ? 'GET' : request.method;
+    const route = routes.find((one) => one.method === method);
+    if (route === undefined) {
+      const takes = routes.map((one) => one.method).join(', ');
+      response.setHeader('allow', takes);
+      return sendJson(response, 405, { error: `this path takes ${takes}` });
+    }
+    await route.handle({ request, response, project, model, version });
+  }
+
+  const server = createServer({ keepAlive: true, keepAliveTimeout: 65_000 }, (request, response) => {
+    handle(request, response).catch((error: unknown) => answerError(request, response, error, logger));
+  });
+  server.on('clientError', (_error, socket) => {
+    if (!socket.writable) return;
+    socket.end(
+      `HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${notHttp.length}\r\n\r\n${notHttp}`,
+    );
+  });
+  return server;
+}
+
+/** Every failure is `{"error": text}`, the protocol's form; the text of what we did not foresee stays in the log. */
+function answerError(request: IncomingMessage, response: ServerResponse, error: unknown, logger: Logger): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const known = isAppError(error) ? error : undefined;
+  if (known === undefined) logger.error({ err: error, path: request.url }, 'a request failed unexpectedly');
+  const status = known === undefined ? 500 : kindTable[known.kind].http;
+  if (status === 503) response.setHeader('retry-after', '1');
+  if (status === 413) response.setHeader('connection', 'close'); // the rest of the body is not read
+  const failed = error instanceof Error ? findFailedInference(error) : undefined;
+  if (failed !== undefined) {
+    response.setHeader(servingHeaders.predictionId, failed.predictionId);
+    response.setHeader(servingHeaders.revision, failed.revision);
+  }
+  sendJson(response, status, { error: known?.message ?? 'the server failed; its log says why' });
+}

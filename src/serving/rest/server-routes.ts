@@ -1,0 +1,112 @@
+import type { Endpoint } from '../endpoint.ts';
+import { servingErrors } from '../serving-errors.ts';
+import { sendBody, sendJson } from './answers.ts';
+import type { RestCall, RestRoute } from './rest-route.ts';
+import type { RestServices } from './rest-services.ts';
+
+/** As `extensions` of the protocol name them. */
+export const extensions = [
+  'binary_tensor_data',
+  'generate',
+  'model_configuration',
+  'model_repository',
+  'parameters',
+  'statistics',
+] as const;
+
+/** Where an endpoint answers; the project `default` needs no prefix. */
+export const placeOf = ({ project, name }: Pick<Endpoint, 'project' | 'name'>): string =>
+  `${project === 'default' ? '' : `/projects/${encodeURIComponent(project)}`}/v2/models/${encodeURIComponent(name)}`;
+
+const live = ({ response }: RestCall): void => sendJson(response, 200, { live: true });
+
+/** The process itself: what it is, whether it lives, its figures and settings. */
+export function createServerRoutes(services: RestServices): readonly RestRoute[] {
+  const { endpoints, programVersion } = services;
+  const ready = ({ response }: RestCall): void => {
+    const reason = services.unreadiness();
+    if (reason === undefined) return sendJson(response, 200, { ready: true });
+    response.setHeader('retry-after', '1');
+    sendJson(response, 503, { error: reason });
+  };
+
+  return [
+    {
+      method: 'GET',
+      path: '/',
+      rootOnly: true,
+      handle({ request, response }) {
+        sendJson(response, 200, {
+          name: 'tidemill',
+          version: programVersion,
+          says: 'predictions by the Open Inference Protocol v2: POST <path>/infer; GET <path> says what a model takes',
+          models: endpoints.show(request).map((endpoint) => ({
+            project: endpoint.project,
+            name: endpoint.name,
+            state: endpoint.state,
+            path: placeOf(endpoint),
+          })),
+          health: '/health/ready',
+          metrics: '/metrics',
+        });
+      },
+    },
+    { method: 'GET', path: '/health/live', rootOnly: true, handle: live },
+    { method: 'GET', path: '/health/ready', rootOnly: true, handle: ready },
+    {
+      method: 'GET',
+      path: '/metrics',
+      rootOnly: true,
+      handle(call) {
+        const text = services.metrics(endpoints.list(call.request));
+        return sendBody(call, text, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v2',
+      handle: ({ response }) => sendJson(response, 200, { name: 'tidemill', version: programVersion, extensions }),
+    },
+    { method: 'GET', path: '/v2/health/live', handle: live },
+    { method: 'GET', path: '/v2/health/ready', handle: ready },
+    ...settingsAt('/v2/logging', 'log settings', () => logSettings),
+    ...settingsAt('/v2/trace/setting', 'trace settings', () => traceSettings),
+    ...settingsAt('/v2/models/{model}/trace/setting', 'trace settings', ({ project, model, request }) => {
+      endpoints.find(project, model, request);
+      return traceSettings;
+    }),
+  ];
+}
+
+const logSettings = {
+  log_file: '',
+  log_info: true,
+  log_warning: true,
+  log_error: true,
+  log_verbose_level: 0,
+  log_format: 'default',
+};
+
+const traceSettings = {
+  trace_level: ['OFF'],
+  trace_rate: '1000',
+  trace_count: '-1',
+  log_frequency: '0',
+  trace_file: '',
+  trace_mode: 'opentelemetry',
+};
+
+/** Settings that are read here and set at the start. */
+function settingsAt(path: string, what: string, read: (call: RestCall) => unknown): readonly RestRoute[] {
+  return [
+    { method: 'GET', path, handle: (call) => sendJson(call.response, 200, read(call)) },
+    {
+      method: 'POST',
+      path,
+      handle(call) {
+        read(call); // who may not read them is told that instead
+        throw servingErrors.SETTINGS_ARE_FIXED(what);
+      },
+    },
+  ];
+}
