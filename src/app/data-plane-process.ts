@@ -19,6 +19,7 @@ export interface DataPlaneProcess {
   /** What it was told to listen on, and by which names it may be addressed. */
   readonly host: string;
   readonly allowedHosts: readonly string[];
+  readonly maxBodyBytes: number;
 }
 
 export interface DataPlaneOptions {
@@ -31,6 +32,8 @@ export interface DataPlaneOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Names beside the bound host by which callers may address it. */
   readonly allowedHosts: readonly string[];
+  /** Of one request's body. */
+  readonly maxBodyBytes: number;
   /** Makes the pool's token for a new process. */
   issueToken(): Promise<{ readonly id: string; readonly token: string }>;
   revokeToken(id: string): Promise<void>;
@@ -68,18 +71,20 @@ export async function ensureDataPlane(options: DataPlaneOptions): Promise<Runnin
     tokenId: id,
     host: options.host,
     allowedHosts: options.allowedHosts,
+    maxBodyBytes: options.maxBodyBytes,
   };
   await writeFile(`${recordFile(options.folder)}.part`, JSON.stringify(record));
   await rename(`${recordFile(options.folder)}.part`, recordFile(options.folder));
   return { ...record, adopted: false, ended };
 }
 
-const isAsAsked = (left: DataPlaneProcess, { version, controlUrl, host, port, allowedHosts }: DataPlaneOptions) =>
-  left.version === version &&
-  left.controlUrl === controlUrl &&
-  left.host === host &&
-  (port === 0 || new URL(left.url).port === String(port)) &&
-  JSON.stringify(left.allowedHosts) === JSON.stringify(allowedHosts);
+const isAsAsked = (left: DataPlaneProcess, asked: DataPlaneOptions) =>
+  left.version === asked.version &&
+  left.controlUrl === asked.controlUrl &&
+  left.host === asked.host &&
+  (asked.port === 0 || new URL(left.url).port === String(asked.port)) &&
+  JSON.stringify(left.allowedHosts) === JSON.stringify(asked.allowedHosts) &&
+  left.maxBodyBytes === asked.maxBodyBytes;
 
 /** The one that runs from this folder; undefined when none does. */
 export async function findDataPlane(folder: string): Promise<DataPlaneProcess | undefined> {
@@ -143,6 +148,8 @@ async function start(
       String(options.port),
       '--log-file',
       join(options.folder, 'serving.log'),
+      '--max-body-bytes',
+      String(options.maxBodyBytes),
       ...(options.allowedHosts.length > 0 ? ['--allowed-hosts', options.allowedHosts.join(',')] : []),
     ],
     {

@@ -70,6 +70,7 @@ async function run(options: UpOptions, config: Config): Promise<void> {
       version,
       environment: platform.environment,
       allowedHosts: config.allowedHosts,
+      maxBodyBytes: config.maxBodyBytes,
       issueToken: () =>
         platform.database.write(context, (unit) =>
           identity.api.issueToken(unit, { kind: 'replica', name: 'local', scope: { pool } }),

@@ -57,6 +57,15 @@ export const settings = {
     reason: 'Port of predictions over gRPC; nothing listens there yet.',
     parse: port,
   }),
+  maxBodyBytes: setting<number>({
+    environment: 'TIDEMILL_MAX_BODY_BYTES',
+    flag: 'max-body-bytes',
+    default: 64 * 1024 * 1024,
+    unit: 'bytes',
+    reason:
+      'The longest body of a request for predictions, unpacked; a deployment may take less by `limits.max_body_bytes`.',
+    parse: parseInteger(1, 128 * 1024 * 1024),
+  }),
   auth: setting<'on' | 'off'>({
     environment: 'TIDEMILL_AUTH',
     flag: 'auth',

@@ -86,10 +86,13 @@ function formatFloats(data: Float32Array | Float64Array): string {
   let text = '';
   for (const [index, value] of data.entries()) {
     if (index > 0) text += ',';
-    text += Number.isFinite(value) ? value : 'null';
+    text += value === 0 ? zero(value) : Number.isFinite(value) ? value : 'null';
   }
   return text;
 }
+
+/** A zero keeps its sign: JavaScript prints both alike. */
+const zero = (value: number): string => (Object.is(value, -0) ? '-0' : '0');
 
 function halfToNumber(bits: number): number {
   const sign = (bits & 0x8000) === 0 ? 1 : -1;

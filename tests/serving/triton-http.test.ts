@@ -1,0 +1,129 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { scrubEnvironment } from '../../src/platform/processes.ts';
+import type { DataPlane } from '../../src/serving/data-plane.ts';
+import { type FakeControlPlane, startFakeControlPlane } from '../../src/serving/testing/fake-control-plane.ts';
+import { aHome, anEndpoint, fixture, startTestPlane } from '../../src/serving/testing/test-plane.ts';
+import { ensurePython, pythonSetUpMs } from '../support/mlflow-script.ts';
+
+const run = promisify(execFile);
+const scriptMs = 60_000;
+
+let control: FakeControlPlane;
+let plane: DataPlane;
+let python: string;
+
+beforeAll(async () => {
+  ({ pythonPath: python } = await ensurePython('tests/python/requirements/tritonclient.txt'));
+  control = await startFakeControlPlane();
+  const single = (name: string, file: string) => anEndpoint([control.revision(name, fixture(file))], { name });
+  control.publish({
+    endpoints: [
+      single('bc', 'breast-cancer.onnx'),
+      single('types', 'datatypes.onnx'),
+      single('half', 'half.onnx'),
+      { ...single('bc', 'breast-cancer.onnx'), project: 'flights' },
+    ],
+  });
+  plane = await startTestPlane(control, aHome());
+  await control.reported(({ state }) => state === 'ready');
+}, pythonSetUpMs);
+
+afterAll(async () => {
+  await plane.stop();
+  await control.goAway();
+});
+
+async function runScript(script: string, ...more: readonly string[]): Promise<Record<string, unknown>> {
+  const { stdout } = await run(python, [`tests/python/${script}`, ...more], {
+    env: scrubEnvironment(process.env),
+    timeout: scriptMs,
+  });
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+const refusal = (status: string, text: string) => [status, expect.stringContaining(text)];
+
+test(
+  'an unmodified tritonclient finds each of its calls answered, every datatype exactly and every refusal in words',
+  async () => {
+    const seen = await runScript('triton_http.py', new URL(plane.url).host);
+    const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
+    expect(seen).toEqual({
+      live: true,
+      ready: true,
+      model_ready: [true, true, false, false],
+      server: 'tidemill',
+      extensions: expect.arrayContaining(['binary_tensor_data', 'model_repository', 'statistics']),
+      metadata: {
+        name: 'bc',
+        versions: ['bc'],
+        platform: 'onnx_onnxruntime',
+        inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 30] }],
+        outputs: [
+          { name: 'label', datatype: 'INT64', shape: [-1] },
+          { name: 'probabilities', datatype: 'FP32', shape: [-1, 2] },
+        ],
+      },
+      config: expect.objectContaining({
+        name: 'bc',
+        backend: 'onnxruntime',
+        max_batch_size: 256,
+        input: [{ name: 'x', data_type: 'TYPE_FP32', dims: [30] }],
+      }),
+      index: [
+        ['bc', 'bc', 'READY'],
+        ['half', 'half', 'READY'],
+        ['types', 'types', 'READY'],
+      ],
+      wrong: { binary: [], json: [], mixed: [], 'gzip both ways': [], 'deflate both ways': [] },
+      half: true,
+      rows: [400, 2],
+      packed_alike: true,
+      none: [[0], [0, 2]],
+      named: ['q1', ['probabilities']],
+      version: 'bc',
+      async: [400],
+      nan_answered: true,
+      statistics: expect.objectContaining({
+        name: 'bc',
+        version: 'bc',
+        last_inference: positive,
+        inference_count: positive,
+        execution_count: positive,
+        inference_stats: {
+          success: { count: positive, ns: positive },
+          fail: { count: 0, ns: 0 },
+          queue: { count: positive, ns: positive },
+          compute_input: { count: positive, ns: positive },
+          compute_infer: { count: positive, ns: positive },
+          compute_output: { count: positive, ns: positive },
+          cache_hit: { count: 0, ns: 0 },
+          cache_miss: { count: 0, ns: 0 },
+        },
+      }),
+      all_statistics: ['bc', 'half', 'types'],
+      trace: ['OFF'],
+      log: true,
+      refused: {
+        'unknown model': refusal('404', 'serves no model "nope"'),
+        'unknown version': refusal('404', 'no version "9"'),
+        columns: refusal('400', '[400, 29]'),
+        datatype: refusal('400', 'FP64'),
+        name: refusal('400', '"x" is missing'),
+        output: refusal('400', 'odds'),
+        sequence: refusal('400', 'sequence'),
+        'shared memory': refusal('400', 'shared memory'),
+        'shared memory status': refusal('400', 'shared memory'),
+        'cuda shared memory': refusal('400', 'shared memory'),
+        load: refusal('400', 'tidemill apply'),
+        unload: refusal('400', 'tidemill apply'),
+        'load of none': refusal('404', 'serves no model'),
+        'trace settings': refusal('400', 'only read here'),
+        'log settings': refusal('400', 'only read here'),
+      },
+    });
+  },
+  scriptMs,
+);
