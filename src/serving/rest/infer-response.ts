@@ -91,8 +91,8 @@ function formatFloats(data: Float32Array | Float64Array): string {
   return text;
 }
 
-/** A zero keeps its sign: JavaScript prints both alike. */
-const zero = (value: number): string => (Object.is(value, -0) ? '-0' : '0');
+/** A zero keeps its sign: JavaScript prints both alike, and Python reads "-0" as the integer. */
+const zero = (value: number): string => (Object.is(value, -0) ? '-0.0' : '0');
 
 function halfToNumber(bits: number): number {
   const sign = (bits & 0x8000) === 0 ? 1 : -1;
