@@ -10,17 +10,20 @@ const mark = '<!-- Printed from the code by tools/print-docs.mjs: do not edit. -
 /** Each page by its path, from the code in a folder: `dist` (.js) or `src` (.ts, under a runner that reads it). */
 export async function printDocs(folder, extension) {
   const load = (path) => import(/* @vite-ignore */ pathToFileURL(join(folder, `${path}${extension}`)).href);
-  const [{ kindTable }, { settings }, { printJsonSchema }, { conformanceTable }] = await Promise.all([
-    load('contracts/error-kinds'),
-    load('platform/config/settings'),
-    load('modules/workspace/document-schema'),
-    load('protocols/mlflow/conformance/conformance-table'),
-  ]);
+  const [{ kindTable }, { settings }, { printJsonSchema }, { conformanceTable }, { servingConformance }] =
+    await Promise.all([
+      load('contracts/error-kinds'),
+      load('platform/config/settings'),
+      load('modules/workspace/document-schema'),
+      load('protocols/mlflow/conformance/conformance-table'),
+      load('serving/conformance/conformance-table'),
+    ]);
   return {
     'docs/errors.md': printErrors(await findErrors(folder, extension), kindTable),
     'docs/configuration.md': printSettings(settings),
     'docs/tidemill-yaml.md': printDocument(printJsonSchema()),
     'docs/reference/mlflow.md': printConformance(Object.values(conformanceTable)),
+    'docs/reference/serving.md': printServing(servingConformance),
   };
 }
 
@@ -126,6 +129,38 @@ function printConformance(areas) {
     ...sections,
   ].join('\n');
 }
+
+function printServing(protocols) {
+  const sections = protocols.flatMap(({ title, about, sections: parts }) => [
+    `## ${title}`,
+    '',
+    about,
+    '',
+    ...parts.flatMap((part) => [
+      `### ${part.title}`,
+      '',
+      ...(part.about === undefined ? [] : [part.about, '']),
+      '| | | what differs and why, or what to know |',
+      '|---|---|---|',
+      ...part.rows.map(
+        ({ what, state, note = '' }) => `| ${cell(isCall(what) ? `\`${what}\`` : what)} | ${state} | ${cell(note)} |`,
+      ),
+      '',
+    ]),
+  ]);
+  return [
+    mark,
+    '# What the data plane answers',
+    '',
+    'Every protocol of the serving port, call by call. *Supported* means as the protocol and its clients have it; *differs* means on purpose,',
+    'for the reason given; *not yet* is refused in words. Each row is proven by a test of its own name, which fails when the row is wrong.',
+    'How to use them: [serving](../serving.md).',
+    '',
+    ...sections,
+  ].join('\n');
+}
+
+const isCall = (what) => /^(GET|POST|rpc) /.test(what);
 
 function printSettings(settings) {
   const rows = Object.values(settings).map((setting) => {
