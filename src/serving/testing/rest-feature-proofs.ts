@@ -1,0 +1,186 @@
+import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
+import { expect } from 'vitest';
+import { bytesOf, readBinaryAnswer } from './binary-request.ts';
+import { bytes, column, halves, many, picked, row, types, x } from './rest-bodies.ts';
+import { type RestPlane, refused, refusedBinary } from './rest-plane.ts';
+import { columnsBody } from './test-plane.ts';
+
+const columns = columnsBody(3);
+
+/** What a request may hold, and what becomes of it. */
+export const featureProofs = (rest: RestPlane): Readonly<Record<string, () => Promise<void>>> => ({
+  'data nested by shape, or flat and row-major': async () => {
+    const flat = await rest.infer('bc', x([2, 30], [...row, ...row]));
+    expect(flat.status).toBe(200);
+    expect((await rest.infer('bc', x([2, 30], [row, row]))).json).toEqual(flat.json);
+  },
+  'zero rows': async () => {
+    const { json } = await rest.infer('bc', x([0, 30], []));
+    expect(json.outputs?.map(({ shape, data }) => [shape, data])).toEqual([
+      [[0], []],
+      [[0, 2], []],
+    ]);
+    const header = { inputs: [{ name: 'x', shape: [0, 30], datatype: 'FP32', parameters: { binary_data_size: 0 } }] };
+    expect((await rest.inferBinary('bc', header)).status).toBe(200);
+  },
+  'INT64 and UINT64 in JSON, exactly': async () => {
+    const body = JSON.stringify(types(column('INT64', 'INT64', ['min', 'max']), column('UINT64', 'UINT64', [0, 'top'])))
+      .replace('"min","max"', '-9223372036854775808,9223372036854775807')
+      .replace('"top"', '18446744073709551615');
+    const { text } = await rest.infer('types', body);
+    expect(text).toContain('"data":[-9223372036854775808,9223372036854775807]');
+    expect(text).toContain('"data":[0,18446744073709551615]');
+  },
+  'BYTES as texts': async () => {
+    const given = column('BYTES', 'BYTES', ['', 'Zürich ✈\n"']);
+    const { json } = await rest.infer('types', types(given));
+    expect(json.outputs?.find(({ name }) => name === 'BYTES_out')?.data).toEqual(given.data);
+    const binary = (chunk: Buffer) => {
+      const input = { name: 'BYTES', datatype: 'BYTES', shape: [1, 2], parameters: { binary_data_size: chunk.length } };
+      return rest.inferBinary(
+        'types',
+        { ...types(input), outputs: [{ name: 'BYTES_out', parameters: { binary_data: true } }] },
+        chunk,
+      );
+    };
+    const chunk = bytesOf('', 'Zürich ✈\n"');
+    expect((await readBinaryAnswer(await binary(chunk))).outputs[0]?.bytes).toEqual(chunk);
+    await refusedBinary(binary(bytesOf('a', Uint8Array.of(0xff, 0xfe))), 'no UTF-8');
+  },
+  'null for NaN': async () => {
+    const distance = (value: unknown) => ({
+      inputs: columns.inputs.map((input) => (input.name === 'distance' ? { ...input, data: [value] } : input)),
+    });
+    expect((await rest.infer('m', distance(null))).json.outputs?.[0]?.data).toEqual([null]);
+    await refused(rest.infer('bc', x([1, 30], [null, ...row.slice(1)])), 400, 'null');
+    await refused(rest.infer('bc', JSON.stringify(x([1, 30], row)).replace('[0,1', '[NaN,1')), 400, 'a number');
+    const header = {
+      inputs: [
+        ...columns.inputs.slice(0, 2),
+        { name: 'distance', shape: [1, 1], datatype: 'FP32', parameters: { binary_data_size: 4 } },
+      ],
+    };
+    const { outputs } = await readBinaryAnswer(await rest.inferBinary('m', header, bytes(Float32Array.of(Number.NaN))));
+    expect(outputs[0]?.data).toEqual([null]);
+  },
+  'binary tensors': async () => {
+    const long = BigInt64Array.of(-(2n ** 63n), 2n ** 63n - 1n);
+    const inputs = types(
+      { name: 'BOOL', datatype: 'BOOL', shape: [1, 2], parameters: { binary_data_size: 2 } },
+      { name: 'INT64', datatype: 'INT64', shape: [1, 2], parameters: { binary_data_size: 16 } },
+    );
+    const outputs = ['BOOL', 'INT64', 'FP32'].map((name) => ({
+      name: `${name}_out`,
+      parameters: { binary_data: name !== 'FP32' },
+    }));
+    // wherever the JSON ends, so that the data are aligned and not
+    for (const blanks of [0, 1, 4, 7]) {
+      const header = JSON.stringify({ ...inputs, outputs }) + ' '.repeat(blanks);
+      const answer = await rest.inferBinary('types', header, Uint8Array.of(1, 0), bytes(long));
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/octet-stream']);
+      const read = await readBinaryAnswer(answer);
+      expect(read.headerBytes % 8).toBe(0);
+      expect(read.outputs).toEqual([
+        { name: 'BOOL_out', datatype: 'BOOL', shape: [1, 2], bytes: Buffer.of(1, 0) },
+        { name: 'INT64_out', datatype: 'INT64', shape: [1, 2], bytes: bytes(long) },
+        { name: 'FP32_out', datatype: 'FP32', shape: [1, 2], data: [1, 2] },
+      ]);
+    }
+  },
+  'binary_data of an output, binary_data_output of all': async () => {
+    const ask = async (more: object) => {
+      const response = await fetch(`${rest.base}/v2/models/bc/infer`, {
+        method: 'POST',
+        body: JSON.stringify({ ...x([1, 30], row), ...more }),
+      });
+      const { outputs } = await readBinaryAnswer(response);
+      return outputs.map(({ name, bytes: behind }) => [name, behind !== undefined]);
+    };
+    const parameters = { binary_data_output: true };
+    expect(await ask({ parameters })).toEqual([
+      ['label', true],
+      ['probabilities', true],
+    ]);
+    const label = { name: 'label', parameters: { binary_data: false } };
+    expect(await ask({ parameters, outputs: [label, { name: 'probabilities' }] })).toEqual([
+      ['label', false],
+      ['probabilities', true],
+    ]);
+    expect(await ask({ outputs: [{ name: 'label' }] })).toEqual([['label', false]]);
+    await refused(
+      rest.infer('bc', { ...x([1, 30], row), outputs: [{ name: 'label', parameters: { binary_data: 1 } }] }),
+      400,
+      'binary_data',
+    );
+  },
+  'FP16 as binary data': async () => {
+    const bits = bytes(Uint16Array.of(0x3e00, 0x8000));
+    const wanted = { outputs: [{ name: 'half_out', parameters: { binary_data: true } }] };
+    const { outputs } = await readBinaryAnswer(await rest.inferBinary('half', { inputs: [halves], ...wanted }, bits));
+    expect(outputs[0]).toEqual({ name: 'half_out', datatype: 'FP16', shape: [1, 2], bytes: bits });
+    const inJson = await readBinaryAnswer(await rest.inferBinary('half', { inputs: [halves] }, bits));
+    expect(inJson.outputs[0]).toEqual({ name: 'half_out', datatype: 'FP32', shape: [1, 2], data: [1.5, -0] });
+    await refused(rest.infer('half', { inputs: [column('half', 'FP16', [1, 2])] }), 400, 'binary data');
+  },
+  BF16: () => refused(rest.infer('half', { inputs: [column('half', 'BF16', [1, 2])] }), 400, 'BF16'),
+  'outputs selected, in their order': async () => {
+    const body = { ...x([1, 30], row), outputs: [{ name: 'probabilities' }, { name: 'label' }] };
+    expect((await rest.infer('bc', body)).json.outputs?.map(({ name }) => name)).toEqual(['probabilities', 'label']);
+    await refused(rest.infer('bc', { ...x([1, 30], row), outputs: [{ name: 'odds' }] }), 400, 'odds');
+  },
+  'id, echoed': async () => {
+    expect((await rest.infer('gather', picked(1, { id: 'q' }))).json['id']).toBe('q');
+    expect((await rest.infer('gather', picked(1), { 'x-request-id': 'h' })).json).not.toHaveProperty('id');
+    await refused(rest.infer('gather', picked(1, { id: 7 })), 400, '"id"');
+  },
+  parameters: async () => {
+    expect((await rest.infer('gather', picked(1, { parameters: { keys: 'k', priority: 1, own: true } }))).status).toBe(
+      200,
+    );
+    await refused(rest.infer('gather', picked(1, { parameters: [] })), 400, 'object');
+  },
+  'a body in gzip or deflate': async () => {
+    const body = Buffer.from(JSON.stringify(picked(2)));
+    for (const [encoding, packed] of [
+      ['gzip', gzipSync(body)],
+      ['deflate', deflateSync(body)],
+    ] as const) {
+      const { status, json } = await rest.infer('gather', packed, { 'content-encoding': encoding });
+      expect([encoding, status, json.outputs?.[0]?.data]).toEqual([encoding, 200, [30]]);
+      await refused(rest.infer('gather', body, { 'content-encoding': encoding }), 400, encoding);
+      await refused(rest.infer('gather', packed.subarray(0, 20), { 'content-encoding': encoding }), 400, encoding);
+    }
+    await refused(rest.infer('gather', body, { 'content-encoding': 'br' }), 400, '"br"');
+  },
+  'an answer in gzip or deflate': async () => {
+    const plain = await rest.infer('bc', many, { 'accept-encoding': 'identity' });
+    expect(plain.text.length).toBeGreaterThan(16_384);
+    const raw = await rest.raw('bc', many, 'br;q=1, gzip;q=0.5, deflate;q=0');
+    expect(raw.head).toMatch(/content-encoding: gzip/i);
+    expect(JSON.parse(gunzipSync(raw.body).toString())).toEqual(plain.json);
+    expect(raw.body.length).toBeLessThan(plain.text.length * 0.9);
+    const small = await rest.raw('gather', picked(1), 'gzip');
+    expect(small.head).not.toMatch(/content-encoding/i);
+    expect((await rest.raw('bc', many, 'gzip;q=0')).head).not.toMatch(/content-encoding/i);
+  },
+  'classification of an output': () =>
+    refused(
+      rest.infer('bc', { ...x([1, 30], row), outputs: [{ name: 'label', parameters: { classification: 1 } }] }),
+      400,
+      'classification',
+    ),
+  'shared memory for a tensor': async () => {
+    const parameters = { shared_memory_region: 'r', shared_memory_byte_size: 8 };
+    const input = { name: 'index', shape: [1], datatype: 'INT64', parameters };
+    await refused(rest.infer('gather', { inputs: [input] }), 400, 'shared memory');
+    await refused(rest.infer('gather', picked(1, { outputs: [{ name: 'picked', parameters }] })), 400, 'shared memory');
+  },
+  sequence_id: async () => {
+    await refused(
+      rest.infer('gather', picked(1, { parameters: { sequence_id: 4, sequence_start: true } })),
+      400,
+      'sequence',
+    );
+    expect((await rest.infer('gather', picked(1, { parameters: { sequence_id: 0 } }))).status).toBe(200);
+  },
+});
