@@ -23,7 +23,7 @@ export async function printDocs(folder, extension) {
     'docs/configuration.md': printSettings(settings),
     'docs/tidemill-yaml.md': printDocument(printJsonSchema()),
     'docs/reference/mlflow.md': printConformance(Object.values(conformanceTable)),
-    'docs/reference/serving.md': printServing(servingConformance),
+    'docs/reference/serving.md': printServing(Object.values(servingConformance)),
   };
 }
 

@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Datatype, datatypes, type Tensor } from '../../src/contracts/tensor.ts';
 import { scrubEnvironment } from '../../src/platform/processes.ts';
 import type { DataPlane } from '../../src/serving/data-plane.ts';
+import { parseInferRequest } from '../../src/serving/rest/infer-body.ts';
+import { formatBinaryResponse, formatInferResponse } from '../../src/serving/rest/infer-response.ts';
+import { binaryRequest } from '../../src/serving/testing/binary-request.ts';
 import { type FakeControlPlane, startFakeControlPlane } from '../../src/serving/testing/fake-control-plane.ts';
 import { aHome, anEndpoint, fixture, startTestPlane } from '../../src/serving/testing/test-plane.ts';
 import { ensurePython, pythonSetUpMs } from '../support/mlflow-script.ts';
@@ -35,12 +39,14 @@ afterAll(async () => {
   await control.goAway();
 });
 
-async function runScript(script: string, ...more: readonly string[]): Promise<Record<string, unknown>> {
+/** The lines that a script prints. */
+async function runScript(script: string, ...more: readonly string[]): Promise<readonly string[]> {
   const { stdout } = await run(python, [`tests/python/${script}`, ...more], {
     env: scrubEnvironment(process.env),
     timeout: scriptMs,
+    maxBuffer: 64 * 1024 ** 2,
   });
-  return JSON.parse(stdout) as Record<string, unknown>;
+  return stdout.trim().split('\n');
 }
 
 const refusal = (status: string, text: string) => [status, expect.stringContaining(text)];
@@ -48,9 +54,9 @@ const refusal = (status: string, text: string) => [status, expect.stringContaini
 test(
   'an unmodified tritonclient finds each of its calls answered, every datatype exactly and every refusal in words',
   async () => {
-    const seen = await runScript('triton_http.py', new URL(plane.url).host);
+    const [seen = ''] = await runScript('triton_http.py', new URL(plane.url).host);
     const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
-    expect(seen).toEqual({
+    expect(JSON.parse(seen)).toEqual({
       live: true,
       ready: true,
       model_ready: [true, true, false, false],
@@ -124,6 +130,41 @@ test(
         'log settings': refusal('400', 'only read here'),
       },
     });
+  },
+  scriptMs,
+);
+
+interface Vector {
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly bytes: string;
+  readonly flat: string;
+  readonly nested: string;
+}
+
+test(
+  "numpy's tensors are read alike from their bytes, flat and nested, and written back as numpy has them",
+  async () => {
+    const vectors = (await runScript('numpy_vectors.py', '11')).map((line) => JSON.parse(line) as Vector);
+    expect(new Set(vectors.map(({ datatype }) => datatype))).toEqual(new Set(datatypes));
+    for (const { datatype, shape, bytes, flat, nested } of vectors) {
+      const raw = Buffer.from(bytes, 'base64');
+      const one = { name: 'x', datatype, shape };
+      const header = (more: object) => JSON.stringify({ inputs: [{ ...one, ...more }] });
+      const { body, headers } = binaryRequest(header({ parameters: { binary_data_size: raw.length } }), raw);
+      const length = Number(headers['inference-header-content-length']);
+      const read = parseInferRequest(body, length).inputs[0] as Tensor;
+      expect({ ...read, data: [] }).toEqual({ ...one, data: [], hasNull: false });
+      const answer = formatBinaryResponse({ model: 'm', version: '1', id: undefined }, [read], () => true);
+      expect(answer.body.subarray(answer.headerBytes)).toEqual(raw);
+      if (datatype !== 'FP16')
+        for (const data of [flat, nested]) {
+          const text = `{"inputs":[{"name":"x","datatype":"${datatype}","shape":[${shape.join(',')}],"data":${data}}]}`;
+          expect(parseInferRequest(Buffer.from(text)).inputs[0]?.data).toEqual(read.data);
+        }
+      const printed = formatInferResponse({ model: 'm', version: '1', id: undefined }, [read]);
+      expect((JSON.parse(printed) as { outputs: [{ data: unknown[] }] }).outputs[0].data).toEqual(JSON.parse(flat));
+    }
   },
   scriptMs,
 );

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DataPlane } from '../data-plane.ts';
 import { type FakeControlPlane, startFakeControlPlane } from '../testing/fake-control-plane.ts';
+import { aControlPlane, aPlane, ready, revisions } from '../testing/plane-in-test.ts';
 import {
   aHome,
   anEndpoint,
@@ -375,4 +376,47 @@ test('metrics are in the Prometheus form, of the models that the caller may call
   expect(text).not.toContain('"closed"');
   const authorized = await fetch(`${base}/metrics`, { headers: { authorization: 'Bearer right' } });
   expect(await authorized.text()).toContain('endpoint="closed"');
+});
+
+test('who may call nothing hears the same of a model that is there and of one that is not', async () => {
+  const guarded = await aControlPlane();
+  const tokens = [{ digest: digestOf('ended'), principal: 'token:t', expiresAtMs: 1 }];
+  const [r1] = revisions(guarded);
+  guarded.publish({
+    endpoints: [anEndpoint([r1], { access: { tokens } }), { ...anEndpoint([r1], { access: { tokens } }), name: 'n' }],
+  });
+  const { url } = await aPlane(guarded, aHome());
+  await ready(guarded, 1);
+  const ask = async (path: string, method: string, token?: string) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const response = await fetch(`${url}${path}`, { method, headers, ...(method === 'POST' && { body: '{' }) });
+    return [response.status, await response.text()];
+  };
+  for (const [path, method] of [
+    ['/v2/models/m', 'GET'],
+    ['/v2/models/m/ready', 'GET'],
+    ['/v2/models/m/versions/9', 'GET'],
+    ['/v2/models/m/config', 'GET'],
+    ['/v2/models/m/stats', 'GET'],
+    ['/v2/models/m/trace/setting', 'GET'],
+    ['/v2/models/m/infer', 'POST'],
+    ['/v2/models/m/generate', 'POST'],
+    ['/v2/repository/models/m/load', 'POST'],
+  ] as const)
+    for (const [token, says] of [
+      [undefined, 'needs a token'],
+      ['wrong', 'not one that'],
+      ['ended', 'has ended'],
+    ] as const) {
+      const there = await ask(path, method, token);
+      expect(there).toEqual([401, expect.stringContaining(says)]);
+      expect(await ask(path.replace(/\/m(?=\/|$)/, '/nope'), method, token)).toEqual(there);
+      expect(await ask(`/projects/other${path}`, method, token)).toEqual(there);
+    }
+  for (const [path, method] of [
+    ['/v2/models/stats', 'GET'],
+    ['/metrics', 'GET'],
+    ['/v2/repository/index', 'POST'],
+  ] as const)
+    expect((await ask(path, method))[0]).toBe(401);
 });
