@@ -115,6 +115,11 @@ export function createServingHttpServer(deps: HttpServerDeps): Server {
       keyHeader: headers[servingHeaders.key] as string | undefined,
       eventTimeHeader: headers[servingHeaders.eventTime] as string | undefined,
       header: (name) => headers[name] as string | undefined,
+      signal: {
+        get aborted() {
+          return response.destroyed; // set when the connection closes
+        },
+      },
     });
     const text = formatInferResponse(route.model, revision.version, parsed.id, outputs);
     response.writeHead(200, {
@@ -215,6 +220,11 @@ function sendJson(response: ServerResponse, status: number, body: unknown): void
   response.end(text);
 }
 
+function retryAfterSeconds(details: unknown): number {
+  const { retryAfterMs = 0 } = (details ?? {}) as { readonly retryAfterMs?: number };
+  return Math.max(1, Math.ceil(retryAfterMs / 1_000));
+}
+
 /** Every failure is `{"error": text}`, the protocol's form; the text of what we did not foresee stays in the log. */
 function answerError(request: IncomingMessage, response: ServerResponse, error: unknown, logger: Logger): void {
   if (response.headersSent || response.destroyed) {
@@ -224,7 +234,7 @@ function answerError(request: IncomingMessage, response: ServerResponse, error: 
   const known = isAppError(error) ? error : undefined;
   if (known === undefined) logger.error({ err: error, path: request.url }, 'a request failed unexpectedly');
   const status = known === undefined ? 500 : kindTable[known.kind].http;
-  if (status === 503) response.setHeader('retry-after', '1');
+  if (status === 503 || status === 429) response.setHeader('retry-after', retryAfterSeconds(known?.details));
   if (status === 413) response.setHeader('connection', 'close'); // the rest of the body is not read
   const failed = error instanceof Error ? findFailedInference(error) : undefined;
   if (failed !== undefined) {
