@@ -34,7 +34,7 @@ export const PredictionEnvelope = Type.Object({
       { input: Type.Integer(), queue: Type.Integer(), infer: Type.Integer(), output: Type.Integer() },
       {
         description:
-          'what durationUs is made of: reading and joining inputs, waiting, the run (shared by its batch), handing out',
+          'where the time went from the last byte on: reading and joining inputs, waiting, the run (shared by its batch), handing out',
       },
     ),
   ),

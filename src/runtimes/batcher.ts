@@ -26,6 +26,8 @@ export interface BatchRun {
   readonly takenMs: number;
   readonly inferFromMs: number;
   readonly inferToMs: number;
+  /** Of all requests in it. */
+  readonly rows: number;
   /** Whether this request is the one that stands for the run, so that runs can be counted. */
   readonly isFirst: boolean;
 }
@@ -154,13 +156,14 @@ export function createBatcher(model: LoadedModel, signature: ModelSignature, lim
       const outputs = await model.predict(inputs, outputNames, first.terms.parameters);
       const inferToMs = performance.now();
       if (batch.length === 1)
-        return () => first.resolve({ outputs, run: { takenMs, inferFromMs, inferToMs, isFirst: true } });
+        return () =>
+          first.resolve({ outputs, run: { takenMs, inferFromMs, inferToMs, rows: first.rows, isFirst: true } });
       const total = batch.reduce((sum, { rows }) => sum + rows, 0);
       if (outputs.some((output) => output.shape.length === 0 || rowsOf(output) !== total)) {
         together = false; // it answers by the batch, whatever it declares
         return await apart(batch.map((item) => [item]));
       }
-      return () => hand(batch, outputs, { takenMs, inferFromMs, inferToMs });
+      return () => hand(batch, outputs, { takenMs, inferFromMs, inferToMs, rows: total });
     } catch (error) {
       // What the model says of its rows is looked into; that it could not run at all holds for all of them.
       if (batch.length > 1 && isAppError(error, 'MODEL_RUN_FAILED')) {
@@ -208,15 +211,15 @@ export function createBatcher(model: LoadedModel, signature: ModelSignature, lim
 }
 
 function hand(batch: readonly Item[], outputs: readonly Tensor[], run: Omit<BatchRun, 'isFirst'>): void {
-  const first: BatchRun = { ...run, isFirst: true };
-  const others: BatchRun = { ...run, isFirst: false };
+  const firstRun: BatchRun = { ...run, isFirst: true };
+  const otherRun: BatchRun = { ...run, isFirst: false };
   let row = 0;
   for (const item of batch) {
     const start = row;
     row += item.rows;
     item.resolve({
       outputs: outputs.map((output) => sliceRows(output, start, row)),
-      run: start === 0 && item === batch[0] ? first : others,
+      run: item === batch[0] ? firstRun : otherRun,
     });
   }
 }

@@ -5,6 +5,8 @@ export interface CallContext {
   readonly receivedAtMs: number;
   /** performance.now() at receipt. */
   readonly startedMs: number;
+  /** performance.now() when the last byte was there; default: as `startedMs`. */
+  readonly completeMs?: number;
   readonly requestId: string | undefined;
   readonly traceparent: string | undefined;
   readonly keyHeader: string | undefined;

@@ -8,7 +8,7 @@ import type { BatchRun } from '#runtimes/batcher';
  */
 export type FailureKind = ErrorKind | 'unrecorded' | 'abandoned';
 
-/** The parts of an answer's time; they add up to it. */
+/** The parts of an answer's time from the last byte of its request on. */
 export const stages = ['input', 'queue', 'infer', 'output'] as const;
 export type Stage = (typeof stages)[number];
 export type StageTimesUs = Readonly<Record<Stage, number>>;
@@ -27,6 +27,8 @@ export interface RunFigures {
   /** Runs of the model: as many as there were batches. */
   readonly runs: number;
   readonly rows: number;
+  /** Runs by their rows, the smallest first; of many rows by the power of two that they reach. */
+  readonly batches: readonly { readonly rows: number; readonly runs: number; readonly inferUs: number }[];
   readonly failed: number;
   /** Time of those that failed. */
   readonly failedUs: number;
@@ -50,6 +52,9 @@ export interface Counters {
   snapshot(): RevisionCounters;
   figures(): RunFigures;
 }
+
+/** Batches of so many rows are told apart. */
+const exactRows = 64;
 
 class MutableHistogram implements Histogram {
   readonly counts = Array.from({ length: latencyBoundsUs.length + 1 }, () => 0);
@@ -79,6 +84,7 @@ export function createCounters(): Counters {
   let cacheHitUs = 0;
   let lastAtMs: number | undefined;
   let maxEventTimeMs: number | undefined;
+  const batches = new Map<number, { runs: number; inferUs: number }>();
   const errors: Partial<Record<FailureKind, number>> = {};
   const latency = new MutableHistogram();
   const input = new MutableHistogram();
@@ -96,9 +102,16 @@ export function createCounters(): Counters {
       if (eventTimeMs !== undefined && eventTimeMs > (maxEventTimeMs ?? Number.NEGATIVE_INFINITY))
         maxEventTimeMs = eventTimeMs;
     },
-    ran({ isFirst }, stagesUs) {
+    ran({ isFirst, rows: together }, stagesUs) {
       run += 1;
-      if (isFirst) runs += 1;
+      if (isFirst) {
+        runs += 1;
+        const size = together <= exactRows ? together : 2 ** Math.floor(Math.log2(together));
+        let batch = batches.get(size);
+        if (batch === undefined) batches.set(size, (batch = { runs: 0, inferUs: 0 }));
+        batch.runs += 1;
+        batch.inferUs += stagesUs.infer;
+      }
       input.add(stagesUs.input);
       queue.add(stagesUs.queue);
       infer.add(stagesUs.infer);
@@ -128,6 +141,7 @@ export function createCounters(): Counters {
       run,
       runs,
       rows,
+      batches: [...batches].toSorted(([a], [b]) => a - b).map(([size, batch]) => ({ rows: size, ...batch })),
       failed,
       failedUs,
       answeredUs: latency.sumUs,

@@ -98,7 +98,7 @@ export function createInferenceCore(deps: {
         const outcome = await ask(endpoint, revision, request, checked, call);
         const { outputs, run, cached, failure } = outcome;
         const durationUs = toUs(performance.now() - call.startedMs);
-        const stagesUs = run && stageTimesUs({ startedMs: call.startedMs, askedMs: outcome.askedMs, durationUs }, run);
+        const stagesUs = run && stageTimesUs(call.completeMs ?? call.startedMs, outcome.askedMs, run);
         const envelope: PredictionEnvelope = {
           version: 1,
           predictionId,

@@ -9,7 +9,6 @@ import { checkSpec } from './spec-check.ts';
  * to when the newest spec cannot be served. Who may call is not kept, that is always the newest spec's to say.
  */
 export interface LastGood {
-  /** Undefined when it is not known or serves the same revisions in the same way. */
   find(described: SpecEndpoint): SpecEndpoint | undefined;
   keep(spec: SpecEndpoint): void;
   forget(spec: SpecEndpoint): void;
@@ -38,10 +37,7 @@ export async function openLastGood(path: string, pool: string, logger: Logger): 
   }
 
   return {
-    find(described) {
-      const known = kept.get(keyOf(described));
-      return known === undefined || isSame(known, described) ? undefined : known;
-    },
+    find: (described) => kept.get(keyOf(described)),
     keep(spec) {
       const key = keyOf(spec);
       const known = kept.get(key);

@@ -145,8 +145,13 @@ export interface ModelStatistics {
     readonly cache_hit: Duration;
     readonly cache_miss: Duration;
   };
-  /** Not told apart by size. */
-  readonly batch_stats: readonly never[];
+  /** Runs by their rows; of many rows by the power of two that they reach. Only the model's own part is told apart. */
+  readonly batch_stats: readonly {
+    readonly batch_size: number;
+    readonly compute_input: Duration;
+    readonly compute_infer: Duration;
+    readonly compute_output: Duration;
+  }[];
 }
 
 /** Of one version, or of each that is there; what shadows did is not theirs. VERSION_NOT_FOUND. */
@@ -172,7 +177,12 @@ export function modelStatistics(endpoint: Endpoint, version: string | undefined)
         cache_hit: duration(rest.cacheHits, rest.cacheHitUs),
         cache_miss: duration(rest.cacheMisses, 0),
       },
-      batch_stats: [],
+      batch_stats: rest.batches.map(({ rows: size, runs: count, inferUs }) => ({
+        batch_size: size,
+        compute_input: duration(count, 0),
+        compute_infer: duration(count, inferUs),
+        compute_output: duration(count, 0),
+      })),
     };
   });
 }

@@ -4,15 +4,14 @@ import type { Tensor } from '#contracts/tensor';
 import type { BatchRun } from '#runtimes/batcher';
 import type { StageTimesUs } from './counters.ts';
 
-/** The parts of an answer's time, which add up to `durationUs`. `askedMs`: when the model was asked. */
-export function stageTimesUs(
-  { startedMs, askedMs, durationUs }: { startedMs: number; askedMs: number; durationUs: number },
-  run: BatchRun,
-): StageTimesUs {
-  const input = toUs(askedMs - startedMs + (run.inferFromMs - run.takenMs));
-  const queue = toUs(run.takenMs - askedMs);
-  const infer = toUs(run.inferToMs - run.inferFromMs);
-  return { input, queue, infer, output: Math.max(0, durationUs - input - queue - infer) };
+/** The parts of an answer's time until now. `fromMs`: when its last byte was there; `askedMs`: when the model was asked. */
+export function stageTimesUs(fromMs: number, askedMs: number, run: BatchRun): StageTimesUs {
+  return {
+    input: toUs(askedMs - fromMs + (run.inferFromMs - run.takenMs)),
+    queue: toUs(run.takenMs - askedMs),
+    infer: toUs(run.inferToMs - run.inferFromMs),
+    output: toUs(performance.now() - run.inferToMs),
+  };
 }
 
 export const toUs = (ms: number): number => Math.max(0, Math.round(ms * 1_000));

@@ -10,7 +10,7 @@ import { createRevisionRecord, type LiveRevision } from './live-revision.ts';
 import { type AnsweredRequest, createShadowQueue } from './shadows.ts';
 import { defaultSpoolLimits, openSpool, type Spool } from './spool.ts';
 
-const run = { takenMs: 0, inferFromMs: 0, inferToMs: 0, isFirst: true };
+const run = { takenMs: 0, inferFromMs: 0, inferToMs: 0, rows: 1, isFirst: true };
 const envelope = { rows: 1 } as PredictionEnvelope;
 const answered = (captured: boolean, value = 1): AnsweredRequest => ({
   envelope,

@@ -91,7 +91,7 @@ export function createShadowQueue(deps: {
     const answer = await run(revision, known);
     const durationUs = toUs(performance.now() - startedMs);
     const { outputs, failure, batch } = answer;
-    const stagesUs = batch && stageTimesUs({ startedMs, askedMs: startedMs, durationUs }, batch);
+    const stagesUs = batch && stageTimesUs(startedMs, startedMs, batch);
     if (failure !== undefined) counters.failed(failure.kind, durationUs);
     else counters.answered(primary.rows, durationUs, undefined);
     if (batch !== undefined && stagesUs !== undefined) counters.ran(batch, stagesUs);

@@ -21,7 +21,7 @@ export function createInferRoutes(services: RestServices): readonly RestRoute[] 
 
   /** From the bytes to the outputs; `parse` makes the request that the core answers. */
   async function predict<Request extends InferRequest>(
-    { request, project, model, version }: RestCall,
+    { request, response, project, model, version }: RestCall,
     parse: (body: Buffer, endpoint: Endpoint) => Request,
   ): Promise<{ readonly parsed: Request; readonly inference: Inference }> {
     const startedMs = performance.now();
@@ -42,6 +42,11 @@ export function createInferRoutes(services: RestServices): readonly RestRoute[] 
       keyHeader: headers[servingHeaders.key] as string | undefined,
       eventTimeHeader: headers[servingHeaders.eventTime] as string | undefined,
       header: (name) => headers[name] as string | undefined,
+      signal: {
+        get aborted() {
+          return response.destroyed; // set when the connection closes
+        },
+      },
     });
     return { parsed, inference };
   }

@@ -67,6 +67,11 @@ export function createRestServer(services: RestServices, logger: Logger): Server
   return server;
 }
 
+function retryAfterSeconds(details: unknown): number {
+  const { retryAfterMs = 0 } = (details ?? {}) as { readonly retryAfterMs?: number };
+  return Math.max(1, Math.ceil(retryAfterMs / 1_000));
+}
+
 /** Every failure is `{"error": text}`, the protocol's form; the text of what we did not foresee stays in the log. */
 function answerError(request: IncomingMessage, response: ServerResponse, error: unknown, logger: Logger): void {
   if (response.headersSent || response.destroyed) {
@@ -76,7 +81,7 @@ function answerError(request: IncomingMessage, response: ServerResponse, error: 
   const known = isAppError(error) ? error : undefined;
   if (known === undefined) logger.error({ err: error, path: request.url }, 'a request failed unexpectedly');
   const status = known === undefined ? 500 : kindTable[known.kind].http;
-  if (status === 503) response.setHeader('retry-after', '1');
+  if (status === 503 || status === 429) response.setHeader('retry-after', retryAfterSeconds(known?.details));
   if (status === 413) response.setHeader('connection', 'close'); // the rest of the body is not read
   const failed = error instanceof Error ? findFailedInference(error) : undefined;
   if (failed !== undefined) {
