@@ -24,7 +24,6 @@ const field = message('google.protobuf.FieldDescriptorProto', {
   type: one(5, 'int32'),
   type_name: one(6, 'string'),
   oneof_index: choice('presence', 9, 'int32'),
-  json_name: one(10, 'string'),
 });
 const enumType = message('google.protobuf.EnumDescriptorProto', {
   name: one(1, 'string'),
@@ -169,7 +168,6 @@ const labels = { optional: 1, repeated: 3 } as const;
 
 const entryName = (name: string): string =>
   `${name.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase())}Entry`;
-const jsonName = (name: string): string => name.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 function describeField(
   { name, number, type, label, oneof }: Omit<NamedField, 'value'>,
@@ -190,7 +188,6 @@ function describeField(
     ...(isMap && { type_name: `.${place}.${entryName(name)}` }),
     ...(!isMap && typeof type === 'object' && { type_name: `.${type.name}` }),
     ...(oneof !== undefined && { oneof_index: oneofs.indexOf(oneof) }),
-    json_name: jsonName(name),
   };
 }
 
