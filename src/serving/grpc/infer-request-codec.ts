@@ -129,8 +129,12 @@ function readOutput(reader: ProtoReader): string {
   while (reader.more) {
     const tag = reader.tag();
     if (tag === ((1 << 3) | wire.bytes)) name = readText(reader, 'the name of an output');
-    else if (tag === ((2 << 3) | wire.bytes)) refuseSharedMemory(readParameter(reader, {}));
-    else reader.skip(tag);
+    else if (tag === ((2 << 3) | wire.bytes)) {
+      const key = readParameter(reader, {});
+      refuseSharedMemory(key);
+      if (key === 'classification')
+        throw grpcErrors.CALL_NOT_SUPPORTED('the classification of an output is not there yet; ask for its values');
+    } else reader.skip(tag);
   }
   reader.leave(outer);
   return name;

@@ -43,11 +43,14 @@ export function createInferenceCalls({ endpoints, programVersion, unreadiness }:
   const sharedMemory = (): never => {
     throw grpcErrors.CALL_NOT_SUPPORTED('shared memory is not read: send tensors in raw_input_contents');
   };
-  const managed = (what: string) => (): never => {
-    throw grpcErrors.CALL_NOT_SUPPORTED(
-      `models are not ${what} on request: those are served that the control plane deploys; declare them under "deployments" in tidemill.yaml and run: tidemill apply`,
-    );
-  };
+  const managed =
+    (what: string) =>
+    (request: { readonly model_name: string }, caller: GrpcCaller): never => {
+      modelOf(request.model_name, caller);
+      throw grpcErrors.CALL_NOT_SUPPORTED(
+        `models are not ${what} on request: those are served that the control plane deploys; declare them under "deployments" in tidemill.yaml and run: tidemill apply`,
+      );
+    };
 
   return {
     ServerLive: () => ({ live: true }),
