@@ -144,7 +144,7 @@ function describeMessage({ name, fields }: Message, nested: readonly Descriptor[
   const oneofs = [...new Set(fields.flatMap(({ oneof }) => oneof ?? []))];
   return {
     name: name.slice(name.lastIndexOf('.') + 1),
-    field: fields.map((one) => describeField(one, name, oneofs)),
+    field: fields.map((described) => describeField(described, name, oneofs)),
     nested_type: [...nested, ...fields.filter(({ label }) => label === 'map').map(describeEntry)],
     oneof_decl: oneofs.map((oneof) => ({ name: oneof })),
   };
@@ -199,7 +199,7 @@ function describeEntry({ name, type }: NamedField): Loose<MessageValue<typeof in
   ] as const;
   return {
     name: entryName(name),
-    field: fields.map((one) => describeField(one, '', [])),
+    field: fields.map((described) => describeField(described, '', [])),
     options: { map_entry: true },
   };
 }

@@ -11,6 +11,12 @@ beforeAll(async () => {
 afterAll(() => test1.close());
 
 const call = (...given: Parameters<GrpcTestPlane['client']['call']>) => test1.client.call(...given);
+const codeOf = async (...given: Parameters<typeof call>) => (await call(...given)).code;
+const withToken = (token: string) => ({ metadata: { authorization: `Bearer ${token}` } });
+const slow = (turns: number) => ({
+  model_name: 'slow',
+  inputs: [{ name: 'turns', datatype: 'INT64', shape: [1], contents: { int64_contents: [turns] } }],
+});
 const row = Array.from({ length: 30 }, (_, column) => column);
 const raw = (values: readonly number[]) => Buffer.from(Float32Array.from(values).buffer);
 const bc = (rows: number, more = {}) => ({
@@ -114,7 +120,7 @@ test('outputs are those asked for in that order, and fields that are not known a
   const { value } = await call('ModelInfer', bc(1, { outputs: [{ name: 'probabilities' }, { name: 'label' }] }));
   expect((value['outputs'] as { name: string }[]).map(({ name }) => name)).toEqual(['probabilities', 'label']);
   // field 99 as a varint, a group, eight bytes, four bytes
-  const unknown = Buffer.from('980601' + '9b0608019c06' + '9906' + '00'.repeat(8) + '9d06' + '00'.repeat(4), 'hex');
+  const unknown = Buffer.from(`9806019b0608019c069906${'00'.repeat(8)}9d06${'00'.repeat(4)}`, 'hex');
   const request = Buffer.concat([unknown, Buffer.from('0a046e6f7065', 'hex')]);
   const answer = await test1.client.send('/inference.GRPCInferenceService/ModelInfer', request);
   expect([answer.code, answer.details]).toEqual([status.NOT_FOUND, expect.stringContaining('"nope"')]);
@@ -221,21 +227,19 @@ for (const [name, [request, says]] of Object.entries(refused))
   });
 
 test('each failure has the status that is due to it', async () => {
-  const of = async (...given: Parameters<typeof call>) => (await call(...given)).code;
-  expect(await of('ModelInfer', gather(1, { model_version: '9' }))).toBe(status.NOT_FOUND);
-  expect(await of('ModelInfer', gather(1, { model_name: 'waiting' }))).toBe(status.NOT_FOUND);
-  expect(await of('ModelInfer', gather(1, { model_name: 'broken' }))).toBe(status.UNAVAILABLE);
-  expect(await of('ModelInfer', gather(1, { model_name: 'small', id: 'q'.repeat(99) }))).toBe(
+  expect(await codeOf('ModelInfer', gather(1, { model_version: '9' }))).toBe(status.NOT_FOUND);
+  expect(await codeOf('ModelInfer', gather(1, { model_name: 'waiting' }))).toBe(status.NOT_FOUND);
+  expect(await codeOf('ModelInfer', gather(1, { model_name: 'broken' }))).toBe(status.UNAVAILABLE);
+  expect(await codeOf('ModelInfer', gather(1, { model_name: 'small', id: 'q'.repeat(99) }))).toBe(
     status.RESOURCE_EXHAUSTED,
   );
-  expect(await of('ModelInfer', bc(10_000))).toBe(status.RESOURCE_EXHAUSTED);
+  expect(await codeOf('ModelInfer', bc(10_000))).toBe(status.RESOURCE_EXHAUSTED);
   const closed = gather(1, { model_name: 'closed' });
-  const withToken = (token: string) => ({ metadata: { authorization: `Bearer ${token}` } });
-  expect(await of('ModelInfer', closed)).toBe(status.UNAUTHENTICATED);
-  expect(await of('ModelInfer', closed, withToken('wrong'))).toBe(status.UNAUTHENTICATED);
-  expect(await of('ModelInfer', closed, withToken('right'))).toBe(status.OK);
-  expect(await of('ModelMetadata', { name: 'closed' })).toBe(status.UNAUTHENTICATED);
-  expect(await of('ModelInfer', gather(1, { parameters: { sequence_id: { int64_param: 4 } } }))).toBe(
+  expect(await codeOf('ModelInfer', closed)).toBe(status.UNAUTHENTICATED);
+  expect(await codeOf('ModelInfer', closed, withToken('wrong'))).toBe(status.UNAUTHENTICATED);
+  expect(await codeOf('ModelInfer', closed, withToken('right'))).toBe(status.OK);
+  expect(await codeOf('ModelMetadata', { name: 'closed' })).toBe(status.UNAUTHENTICATED);
+  expect(await codeOf('ModelInfer', gather(1, { parameters: { sequence_id: { int64_param: 4 } } }))).toBe(
     status.UNIMPLEMENTED,
   );
 });
@@ -284,10 +288,6 @@ test('what is not served is UNIMPLEMENTED in words', async () => {
 });
 
 test('a call ends at its deadline, and one that is given up holds nobody up', async () => {
-  const slow = (turns: number) => ({
-    model_name: 'slow',
-    inputs: [{ name: 'turns', datatype: 'INT64', shape: [1], contents: { int64_contents: [turns] } }],
-  });
   const long = call('ModelInfer', slow(4_000));
   expect((await call('ModelInfer', slow(1), { timeoutMs: 20 })).code).toBe(status.DEADLINE_EXCEEDED);
   const given = await call('ModelInfer', slow(1), { started: (cancel) => setImmediate(cancel) });

@@ -46,12 +46,12 @@ export interface GrpcServer {
 
 /** The gRPC listener: Open Inference Protocol v2, health and reflection on one port, without TLS as REST. */
 export function createGrpcServer(deps: GrpcServerDeps): GrpcServer {
-  const { table, access, logger, unreadiness } = deps;
+  const { table, access, logger } = deps;
   const endpoints = createCallableEndpoints({ table, access, placeOf: modelNameOf });
   const streams = createOpenStreams();
-  const isReady = (): boolean => unreadiness() === undefined;
+  const isReady = (): boolean => deps.unreadiness() === undefined;
   const health = createHealthService({ services: [fullName(inferenceService)], isReady, streams, logger });
-  table.onChange(health.changed);
+  table.onChange(() => health.changed());
   const unary = Object.entries(createInferenceCalls({ ...deps, endpoints })).map(([name, handle]) => {
     const { request, response } = inferenceService.calls[name as keyof typeof inferenceService.calls];
     return [name, toUnaryHandler(request, response, handle as UnaryHandler, logger)] as const;
@@ -107,7 +107,7 @@ function toUnaryHandler(
   return (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => {
     try {
       const answered = handle(decodeMessage(request, call.request), callerOf(call));
-      answer(null, encodeMessage<unknown>(response, answered as never));
+      answer(null, encodeMessage<unknown>(response, answered));
     } catch (error) {
       answer(toStatus(error, logger));
     }

@@ -22,7 +22,10 @@ export function toStatus(error: unknown, logger: Logger): Partial<StatusObject> 
   };
 }
 
-const codeOf = (code: string, usual: status): status => (unimplemented.has(code) ? status.UNIMPLEMENTED : usual);
+/** By their numbers. */
+const statuses = Object.values(status).filter((value): value is status => typeof value === 'number');
+const codeOf = (code: string, usual: number): status =>
+  unimplemented.has(code) ? status.UNIMPLEMENTED : (statuses[usual] ?? status.INTERNAL);
 
 /** Half of a pair of surrogates, as a cut leaves it, cannot be sent. */
 function toDetails(message: string): string {

@@ -23,6 +23,7 @@ const slow = (turns: number) => ({
   model_name: 'slow',
   inputs: [{ name: 'turns', datatype: 'INT64', shape: [1], contents: { int64_contents: [turns] } }],
 });
+const isWrong = (answer: StreamAnswer | undefined, index: number) => (answer?.error_message !== '') !== (index === 9);
 const healthOf = (bytes: Buffer) => ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'][bytes.at(-1) ?? 0];
 const service = (name: string) => Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)]);
 
@@ -40,7 +41,6 @@ test('a stream is answered in the order of its requests, and a failure is told i
   stream.end();
   await once(stream, 'end');
   expect(answers.map((answer) => answer.infer_response.id)).toEqual([...sent, 1, 1].map(String));
-  const isWrong = (answer: StreamAnswer | undefined, index: number) => (answer?.error_message !== '') !== (index === 9);
   expect(sent.filter((index, turn) => isWrong(answers[turn], index))).toEqual([]);
   expect(answers[9]?.error_message).toContain('the model failed');
   expect(answers.at(-2)?.error_message).toContain('serves no model "nope"');
@@ -94,7 +94,7 @@ test('reflection tells services, files and symbols, in both of its versions', { 
     const talk = client.converse(`/${reflection.package}.ServerReflection/ServerReflectionInfo`);
     const answers = on(talk, 'data');
     const ask = async (question: Parameters<typeof encodeMessage<object>>[1]) => {
-      talk.write(encodeMessage<unknown>(request, question as never));
+      talk.write(encodeMessage<unknown>(request, question));
       return decodeMessage(response, ((await answers.next()).value as [Buffer])[0]);
     };
     const listed = await ask({ list_services: '*' });

@@ -47,19 +47,18 @@ export function createInferCalls(
     const maxBytes = endpoint.spec.limits?.maxBodyBytes;
     if (maxBytes !== undefined && bytes.length > maxBytes) throw servingErrors.BODY_TOO_LARGE(maxBytes);
     refuseSequences(message);
-    const { header } = caller;
     const context: CallContext = {
       version: message.modelVersion === '' ? undefined : message.modelVersion,
       principal,
       receivedAtMs,
       startedMs,
-      requestId: header(servingHeaders.requestId),
-      traceparent: header('traceparent'),
-      keyHeader: header(servingHeaders.key),
-      eventTimeHeader: header(servingHeaders.eventTime),
+      requestId: caller.header(servingHeaders.requestId),
+      traceparent: caller.header('traceparent'),
+      keyHeader: caller.header(servingHeaders.key),
+      eventTimeHeader: caller.header(servingHeaders.eventTime),
       ...deadlineOf(call, receivedAtMs, startedMs),
       signal: goneSignal(call),
-      header,
+      header: (name) => caller.header(name),
     };
     const request = {
       id: message.id === '' ? undefined : message.id,

@@ -16,24 +16,26 @@ export interface InferAnswer {
 
 /** `inference.ModelInferResponse`, by hand: sizes first, then one buffer filled once. */
 export function encodeInferResponse(answer: InferAnswer): Buffer {
-  const { outputs } = answer;
+  const { outputs, parameters } = answer;
   // one form for all outputs: FP16 has none but raw
   const raw = answer.raw || outputs.some(({ datatype }) => contentsFields[datatype] === undefined);
-  const parameters = answer.parameters.map(([name, value]) => encodeParameter(name, value));
-  const heads = outputs.map((output) => headOf(output, raw));
-  const contents = raw ? outputs.map(({ datatype, data }) => rawBytes(datatype, data)) : [];
+  const contents = outputs.map(({ datatype, data }) =>
+    raw ? rawBytes(datatype, data) : typedContents(datatype, data),
+  );
+  const headSizes = outputs.map((output, index) => headSize(output, raw ? 0 : chunkSize(contents[index]?.length ?? 0)));
   let size = textSize(answer.modelName) + textSize(answer.modelVersion) + textSize(answer.id);
-  for (const parameter of parameters) size += chunkSize(parameter.length);
-  for (const head of heads) size += chunkSize(head.length);
-  for (const content of contents) size += chunkSize(content.length);
+  for (const parameter of parameters) size += chunkSize(parameterSize(parameter));
+  for (const head of headSizes) size += chunkSize(head);
+  if (raw) for (const content of contents) size += chunkSize(content.length);
 
   const buffer = Buffer.allocUnsafe(size);
   let at = writeText(buffer, 0, 1, answer.modelName);
   at = writeText(buffer, at, 2, answer.modelVersion);
   at = writeText(buffer, at, 3, answer.id);
-  for (const parameter of parameters) at = writeChunk(buffer, at, 4, parameter);
-  for (const head of heads) at = writeChunk(buffer, at, 5, head);
-  for (const content of contents) at = writeChunk(buffer, at, 6, content);
+  for (const parameter of parameters) at = writeParameter(buffer, at, parameter);
+  for (let index = 0; index < outputs.length; index += 1)
+    at = writeHead(buffer, at, outputs[index] as Tensor, headSizes[index] ?? 0, raw ? undefined : contents[index]);
+  if (raw) for (const content of contents) at = writeChunk(buffer, at, 6, content);
   return buffer;
 }
 
@@ -47,25 +49,32 @@ export function encodeStreamResponse(answer: Buffer, errorMessage: string): Buff
 const empty = new Uint8Array();
 
 /** What an output is, with its values when they are not raw. */
-function headOf({ name, datatype, shape, data }: Tensor, raw: boolean): Buffer {
-  const contents = raw ? undefined : typedContents(datatype, data);
-  let shapeSize = 0;
-  for (const dimension of shape) shapeSize += varintSize(dimension);
-  const buffer = Buffer.allocUnsafe(
-    textSize(name) +
-      textSize(datatype) +
-      (shapeSize === 0 ? 0 : chunkSize(shapeSize)) +
-      (contents === undefined ? 0 : chunkSize(contents.length)),
-  );
-  let at = writeText(buffer, 0, 1, name);
+function headSize({ name, datatype, shape }: Tensor, contentsSize: number): number {
+  const dimensions = shapeSize(shape);
+  return textSize(name) + textSize(datatype) + (dimensions === 0 ? 0 : chunkSize(dimensions)) + contentsSize;
+}
+
+function shapeSize(shape: readonly number[]): number {
+  let size = 0;
+  for (const dimension of shape) size += varintSize(dimension);
+  return size;
+}
+
+function writeHead(
+  buffer: Buffer,
+  from: number,
+  { name, datatype, shape }: Tensor,
+  size: number,
+  contents: Uint8Array | undefined,
+): number {
+  let at = writeLength(buffer, from, 5, size);
+  at = writeText(buffer, at, 1, name);
   at = writeText(buffer, at, 2, datatype);
-  if (shapeSize > 0) {
-    buffer[at++] = (3 << 3) | wire.bytes;
-    at = writeVarint(buffer, at, shapeSize);
+  if (shape.length > 0) {
+    at = writeLength(buffer, at, 3, shapeSize(shape));
     for (const dimension of shape) at = writeVarint(buffer, at, dimension);
   }
-  if (contents !== undefined) writeChunk(buffer, at, 5, contents);
-  return buffer;
+  return contents === undefined ? at : writeChunk(buffer, at, 5, contents);
 }
 
 /** Little-endian and row-major, as they lie in memory; texts with their lengths before them. */
@@ -102,34 +111,47 @@ function typedContents(datatype: Datatype, data: Tensor['data']): Buffer {
   return writer.finish();
 }
 
-function encodeParameter(name: string, value: string | boolean): Buffer {
-  const valueSize = typeof value === 'boolean' ? 2 : textSize(value);
-  const buffer = Buffer.allocUnsafe(textSize(name) + chunkSize(valueSize));
-  let at = writeText(buffer, 0, 1, name);
-  buffer[at++] = (2 << 3) | wire.bytes;
-  at = writeVarint(buffer, at, valueSize);
-  if (typeof value === 'string') writeText(buffer, at, 3, value);
-  else {
-    buffer[at++] = (1 << 3) | wire.varint;
-    buffer[at] = value ? 1 : 0;
-  }
-  return buffer;
+type Parameter = InferAnswer['parameters'][number];
+
+function parameterSize([name, value]: Parameter): number {
+  return textSize(name) + chunkSize(typeof value === 'boolean' ? 2 : textSize(value));
+}
+
+function writeParameter(buffer: Buffer, from: number, parameter: Parameter): number {
+  const [name, value] = parameter;
+  let at = writeLength(buffer, from, 4, parameterSize(parameter));
+  at = writeText(buffer, at, 1, name);
+  at = writeLength(buffer, at, 2, typeof value === 'boolean' ? 2 : textSize(value));
+  if (typeof value === 'string') return writeText(buffer, at, 3, value);
+  buffer[at] = (1 << 3) | wire.varint;
+  buffer[at + 1] = value ? 1 : 0;
+  return at + 2;
 }
 
 const chunkSize = (length: number): number => 1 + varintSize(length) + length;
 /** An empty text is not written. */
 const textSize = (text: string): number => (text === '' ? 0 : chunkSize(Buffer.byteLength(text)));
 
+function writeLength(buffer: Buffer, at: number, field: number, length: number): number {
+  buffer[at] = (field << 3) | wire.bytes;
+  return writeVarint(buffer, at + 1, length);
+}
+
+/** Most are short: then the length takes one byte, and is known once the text is written. */
 function writeText(buffer: Buffer, from: number, field: number, text: string): number {
   if (text === '') return from;
+  if (text.length > 40) {
+    const at = writeLength(buffer, from, field, Buffer.byteLength(text));
+    return at + buffer.write(text, at);
+  }
   buffer[from] = (field << 3) | wire.bytes;
-  const at = writeVarint(buffer, from + 1, Buffer.byteLength(text));
-  return at + buffer.write(text, at);
+  const length = buffer.write(text, from + 2);
+  buffer[from + 1] = length;
+  return from + 2 + length;
 }
 
 function writeChunk(buffer: Buffer, from: number, field: number, bytes: Uint8Array): number {
-  buffer[from] = (field << 3) | wire.bytes;
-  const at = writeVarint(buffer, from + 1, bytes.length);
+  const at = writeLength(buffer, from, field, bytes.length);
   buffer.set(bytes, at);
   return at + bytes.length;
 }

@@ -28,20 +28,28 @@ export interface InferenceCallsDeps {
 /** Extensions of the protocol that are here, by the names that Triton gave them. */
 export const extensions = ['binary_tensor_data', 'model_configuration', 'model_repository', 'statistics'] as const;
 
+const versionOf = (version: string): string | undefined => (version === '' ? undefined : version);
+
+/** Named so that the caller may ask for it by that name. */
+const named = <Entry>(endpoint: { readonly project: string; readonly name: string }, entry: Entry) => ({
+  ...entry,
+  name: modelNameOf(endpoint),
+});
+
+const withNumber = <Tensor extends { readonly data_type: string }>(tensor: Tensor) => ({
+  ...tensor,
+  data_type: dataTypeNumber(tensor.data_type),
+});
+
+const sharedMemory = (): never => {
+  throw grpcErrors.CALL_NOT_SUPPORTED('shared memory is not read: send tensors in raw_input_contents');
+};
+
 /** The calls of `inference.GRPCInferenceService` that tell of the server and its models. */
 export function createInferenceCalls({ endpoints, programVersion, unreadiness }: InferenceCallsDeps): InferenceCalls {
   const modelOf = (name: string, caller: GrpcCaller) => {
     const { project, model } = addressOf(name, caller);
     return endpoints.find(project, model, caller).endpoint;
-  };
-  const versionOf = (version: string): string | undefined => (version === '' ? undefined : version);
-  /** Named so that the caller may ask for it by that name. */
-  const named = <Entry>(endpoint: { readonly project: string; readonly name: string }, entry: Entry) => ({
-    ...entry,
-    name: modelNameOf(endpoint),
-  });
-  const sharedMemory = (): never => {
-    throw grpcErrors.CALL_NOT_SUPPORTED('shared memory is not read: send tensors in raw_input_contents');
   };
   const managed =
     (what: string) =>
@@ -68,10 +76,6 @@ export function createInferenceCalls({ endpoints, programVersion, unreadiness }:
     }),
     ModelConfig({ name, version }, caller) {
       const config = describeConfig(modelOf(name, caller), versionOf(version));
-      const withNumber = <Tensor extends { readonly data_type: string }>(tensor: Tensor) => ({
-        ...tensor,
-        data_type: dataTypeNumber(tensor.data_type),
-      });
       return {
         config: { ...config, name, input: config.input.map(withNumber), output: config.output.map(withNumber) },
       };

@@ -36,6 +36,11 @@ export class ProtoReader {
   uint(): number {
     const { bytes, end } = this;
     let at = this.at;
+    const first = at < end ? (bytes[at] as number) : 0x80;
+    if (first < 0x80) {
+      this.at = at + 1;
+      return first;
+    }
     let value = 0;
     let scale = 1;
     for (let length = 0; length < 10 && at < end; length += 1) {

@@ -75,6 +75,10 @@ type Reflection = (typeof reflectionServices)[number];
 type Request = MessageValue<Reflection['calls']['ServerReflectionInfo']['request']>;
 type Response = Loose<MessageValue<Reflection['calls']['ServerReflectionInfo']['response']>>;
 
+const notFound = (what: string): Response => ({
+  error_response: { error_code: status.NOT_FOUND, error_message: `there is no ${what.slice(0, 200)} here` },
+});
+
 export function createReflectionService(
   reflection: Reflection,
   services: readonly ServiceDescription[],
@@ -85,9 +89,6 @@ export function createReflectionService(
   let described: ReturnType<typeof describeFile>[] | undefined;
   const files = () => (described ??= services.map(describeFile));
 
-  const notFound = (what: string): Response => ({
-    error_response: { error_code: status.NOT_FOUND, error_message: `there is no ${what.slice(0, 200)} here` },
-  });
   const fileOf = (what: string, isIt: (file: ReturnType<typeof describeFile>) => boolean): Response => {
     const found = files().find(isIt);
     return found === undefined
@@ -98,7 +99,7 @@ export function createReflectionService(
   function answer(asked: Request): Response {
     const { file_by_filename: file, file_containing_symbol: symbol, all_extension_numbers_of_type: type } = asked;
     if (asked.list_services !== undefined)
-      return { list_services_response: { service: services.map((one) => ({ name: fullName(one) })) } };
+      return { list_services_response: { service: services.map((service) => ({ name: fullName(service) })) } };
     if (file !== undefined) return fileOf(`file "${file}"`, ({ name }) => name === file);
     if (symbol !== undefined) return fileOf(`symbol "${symbol}"`, ({ symbols }) => symbols.has(symbol));
     if (type !== undefined && files().some(({ symbols }) => symbols.has(type)))

@@ -60,9 +60,9 @@ function numbersAt(datatype: Exclude<Datatype, 'BYTES'>, bytes: Buffer, from: nu
   const width = elementWidths[datatype];
   const offset = bytes.byteOffset + from;
   if (offset % width === 0) return viewOf(datatype, bytes.buffer, offset, count);
-  const copy = new Uint8Array(count * width);
-  copy.set(bytes.subarray(from, from + copy.length));
-  return viewOf(datatype, copy.buffer, 0, count);
+  const copy = Buffer.allocUnsafeSlow(count * width); // a buffer of its own, so aligned, and not filled with zeros first
+  bytes.copy(copy, 0, from, from + copy.length);
+  return viewOf(datatype, copy.buffer, copy.byteOffset, count);
 }
 
 /** The raw form of BYTES: each element is its length, four bytes little-endian, and its bytes. */

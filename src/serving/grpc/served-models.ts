@@ -112,6 +112,8 @@ export function listIndex(endpoints: readonly Endpoint[], onlyReady: boolean) {
   return onlyReady ? all.filter(({ state }) => state === 'READY') : all;
 }
 
+const sum = (count: number, us: number) => ({ count, ns: us * 1_000 });
+
 /** Of one version, or of each that is there. VERSION_NOT_FOUND. */
 export function modelStatistics(endpoint: Endpoint, version: string | undefined) {
   const revisions =
@@ -119,7 +121,6 @@ export function modelStatistics(endpoint: Endpoint, version: string | undefined)
   return revisions.map(({ version: own, record }) => {
     const figures = record.primary.figures();
     const { run, stages } = figures;
-    const sum = (count: number, us: number) => ({ count, ns: us * 1_000 });
     return {
       name: endpoint.name,
       version: own,

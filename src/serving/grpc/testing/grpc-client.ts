@@ -52,39 +52,39 @@ export interface StreamAnswer {
 
 const asItIs = (bytes: Buffer): Buffer => bytes;
 
+const ask = <Value>(
+  { metadata = {}, timeoutMs, started }: CallOptions,
+  start: (
+    metadata: Metadata,
+    options: { readonly deadline?: number },
+    done: (error: ServiceError | null, value?: Value) => void,
+  ) => { on(event: 'status', listener: (status: { metadata: Metadata }) => void): unknown; cancel(): void },
+): Promise<{ code: number; details: string; value: Value | undefined; trailers: Record<string, unknown> }> =>
+  new Promise((resolve) => {
+    const sent = new Metadata();
+    for (const [key, value] of Object.entries(metadata)) sent.set(key, value);
+    let outcome = { code: 0, details: '', value: undefined as Value | undefined };
+    let answered = false;
+    let trailers: Record<string, unknown> | undefined;
+    const settle = (): void => {
+      if (answered && trailers !== undefined) resolve({ ...outcome, trailers });
+    };
+    const call = start(sent, timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs }, (error, value) => {
+      outcome = { code: error?.code ?? 0, details: error?.details ?? '', value };
+      answered = true;
+      settle();
+    });
+    call.on('status', (status) => {
+      trailers = status.metadata.getMap();
+      settle();
+    });
+    started?.(() => call.cancel());
+  });
+
 export function createTestClient(address: string): TestClient {
   const limits = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
   const own = new inference.GRPCInferenceService(address, credentials.createInsecure(), limits);
   const raw = new Client(address, credentials.createInsecure(), limits);
-
-  const ask = <Value>(
-    { metadata = {}, timeoutMs, started }: CallOptions,
-    start: (
-      metadata: Metadata,
-      options: { readonly deadline?: number },
-      done: (error: ServiceError | null, value?: Value) => void,
-    ) => { on(event: 'status', listener: (status: { metadata: Metadata }) => void): unknown; cancel(): void },
-  ): Promise<{ code: number; details: string; value: Value | undefined; trailers: Record<string, unknown> }> =>
-    new Promise((resolve) => {
-      const sent = new Metadata();
-      for (const [key, value] of Object.entries(metadata)) sent.set(key, value);
-      let outcome = { code: 0, details: '', value: undefined as Value | undefined };
-      let answered = false;
-      let trailers: Record<string, unknown> | undefined;
-      const settle = (): void => {
-        if (answered && trailers !== undefined) resolve({ ...outcome, trailers });
-      };
-      const call = start(sent, timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs }, (error, value) => {
-        outcome = { code: error?.code ?? 0, details: error?.details ?? '', value };
-        answered = true;
-        settle();
-      });
-      call.on('status', (status) => {
-        trailers = status.metadata.getMap();
-        settle();
-      });
-      started?.(() => call.cancel());
-    });
 
   return {
     async call(method, request, options = {}) {

@@ -18,7 +18,7 @@ const digestOf = (token: string): string => createHash('sha256').update(token).d
 /** A data plane that listens for gRPC, with the models that tests ask: what an endpoint may be, each by a name. */
 export async function startGrpcTestPlane(maxMessageBytes = 1024 ** 2): Promise<GrpcTestPlane> {
   const control = await startFakeControlPlane();
-  const { revision } = control;
+  const revision = (...given: Parameters<FakeControlPlane['revision']>) => control.revision(...given);
   const single = (name: string, file: string, more: Partial<SpecEndpoint> = {}) =>
     anEndpoint([revision(name, fixture(file))], { name, ...more });
   control.publish({
