@@ -13,6 +13,9 @@ export interface DataPlaneProcess {
   readonly pid: number;
   readonly startTime: string;
   readonly url: string;
+  /** `host:port` of predictions over gRPC; absent when that is off. */
+  readonly grpcAddress?: string;
+  readonly grpcMaxMessageBytes: number;
   readonly version: string;
   readonly controlUrl: string;
   readonly tokenId: string;
@@ -27,6 +30,8 @@ export interface DataPlaneOptions {
   readonly folder: string;
   readonly host: string;
   readonly port: number;
+  readonly grpcPort: number | 'off';
+  readonly grpcMaxMessageBytes: number;
   readonly version: string;
   readonly controlUrl: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -66,6 +71,7 @@ export async function ensureDataPlane(options: DataPlaneOptions): Promise<Runnin
   const { ended, ...started } = await start(options, token);
   const record: DataPlaneProcess = {
     ...started,
+    grpcMaxMessageBytes: options.grpcMaxMessageBytes,
     version: options.version,
     controlUrl: options.controlUrl,
     tokenId: id,
@@ -83,8 +89,15 @@ const isAsAsked = (left: DataPlaneProcess, asked: DataPlaneOptions) =>
   left.controlUrl === asked.controlUrl &&
   left.host === asked.host &&
   (asked.port === 0 || new URL(left.url).port === String(asked.port)) &&
+  (asked.grpcPort === 'off') === (left.grpcAddress === undefined) &&
+  (typeof asked.grpcPort === 'string' || asked.grpcPort === 0 || grpcPortOf(left) === asked.grpcPort) &&
+  left.grpcMaxMessageBytes === asked.grpcMaxMessageBytes &&
   JSON.stringify(left.allowedHosts) === JSON.stringify(asked.allowedHosts) &&
   left.maxBodyBytes === asked.maxBodyBytes;
+
+/** Where it listens for gRPC. */
+export const grpcPortOf = ({ grpcAddress }: Pick<DataPlaneProcess, 'grpcAddress'>): number | 'off' =>
+  grpcAddress === undefined ? 'off' : Number(grpcAddress.slice(grpcAddress.lastIndexOf(':') + 1));
 
 /** The one that runs from this folder; undefined when none does. */
 export async function findDataPlane(folder: string): Promise<DataPlaneProcess | undefined> {
@@ -129,6 +142,7 @@ async function start(
   readonly pid: number;
   readonly startTime: string;
   readonly url: string;
+  readonly grpcAddress?: string;
   readonly ended: Promise<string>;
 }> {
   mkdirSync(options.folder, { recursive: true });
@@ -146,6 +160,10 @@ async function start(
       options.host,
       '--port',
       String(options.port),
+      '--grpc-port',
+      String(options.grpcPort),
+      '--grpc-max-message-bytes',
+      String(options.grpcMaxMessageBytes),
       '--log-file',
       join(options.folder, 'serving.log'),
       '--max-body-bytes',
@@ -172,7 +190,12 @@ async function start(
   stdout?.destroy();
   child.unref();
   if (line === undefined || pid === undefined || startTime === undefined)
-    throw startErrors.DATA_PLANE_NOT_STARTED(options.host, options.port, join(options.folder, 'stderr.log'));
-  const { url } = JSON.parse(line) as { readonly url: string };
-  return { pid, startTime, url, ended };
+    throw startErrors.DATA_PLANE_NOT_STARTED(
+      options.host,
+      options.port,
+      options.grpcPort,
+      join(options.folder, 'stderr.log'),
+    );
+  const { url, grpcAddress } = JSON.parse(line) as { readonly url: string; readonly grpcAddress?: string };
+  return { pid, startTime, url, ...(grpcAddress !== undefined && { grpcAddress }), ended };
 }

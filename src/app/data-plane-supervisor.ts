@@ -4,7 +4,13 @@ import type { AlertsApi } from '#modules/alerts';
 import type { Clock } from '#platform/clock';
 import type { Database } from '#platform/database';
 import type { Logger } from '#platform/log';
-import { type DataPlaneOptions, ensureDataPlane, type RunningDataPlane, stopDataPlane } from './data-plane-process.ts';
+import {
+  type DataPlaneOptions,
+  ensureDataPlane,
+  grpcPortOf,
+  type RunningDataPlane,
+  stopDataPlane,
+} from './data-plane-process.ts';
 
 /**
  * Keeps the data plane of this host running for as long as the control plane does.
@@ -14,7 +20,7 @@ import { type DataPlaneOptions, ensureDataPlane, type RunningDataPlane, stopData
  *   any --stop()--> drained and gone
  *
  * A new start is a new boot of the same replica: what the old one had answered lies in its spool, which the new one ships.
- * It listens on the same port. What keeps dying opens an incident, which is resolved once it has run for a while.
+ * It listens on the same ports. What keeps dying opens an incident, which is resolved once it has run for a while.
  */
 export interface DataPlaneSupervisor {
   /** Resolves when it runs for the first time; a failure of this first start is the caller's. */
@@ -54,15 +60,18 @@ export function createDataPlaneSupervisor(deps: SupervisorDeps): DataPlaneSuperv
   let watching: Promise<void> = Promise.resolve();
   let deaths = 0;
 
-  const begin = async (controlUrl: string, port: number): Promise<RunningDataPlane> => {
-    const attempt = ensureDataPlane({ ...deps.process, port, controlUrl });
+  const begin = async (
+    controlUrl: string,
+    ports: Pick<DataPlaneOptions, 'port' | 'grpcPort'>,
+  ): Promise<RunningDataPlane> => {
+    const attempt = ensureDataPlane({ ...deps.process, ...ports, controlUrl });
     starting = attempt.catch(() => undefined);
     current = await attempt;
     return current;
   };
 
   async function keepRunning(controlUrl: string, first: RunningDataPlane): Promise<void> {
-    const port = Number(new URL(first.url).port);
+    const ports = { port: Number(new URL(first.url).port), grpcPort: grpcPortOf(first) };
     let running: RunningDataPlane | undefined = first;
     let inARow = 0;
     let end = '';
@@ -85,7 +94,7 @@ export function createDataPlaneSupervisor(deps: SupervisorDeps): DataPlaneSuperv
       // at once the first time; nobody is served meanwhile
       const waitMs = inARow === 1 ? 0 : Math.min(longestWaitMs, firstWaitMs * 2 ** (inARow - 1));
       await delay(waitMs, undefined, { signal: stopping.signal });
-      running = await begin(controlUrl, port).catch((error: unknown) => {
+      running = await begin(controlUrl, ports).catch((error: unknown) => {
         logger.error({ err: error }, 'the data plane could not be started');
         end = 'before it listened';
         return undefined;
@@ -114,7 +123,7 @@ export function createDataPlaneSupervisor(deps: SupervisorDeps): DataPlaneSuperv
 
   return {
     async start(controlUrl) {
-      const first = await begin(controlUrl, deps.process.port);
+      const first = await begin(controlUrl, deps.process);
       watching = keepRunning(controlUrl, first).catch((error: unknown) => {
         if (!stopping.signal.aborted) logger.error({ err: error }, 'the data plane is no longer watched');
       });

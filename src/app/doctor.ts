@@ -126,6 +126,7 @@ function checkedPorts(config: Config): readonly { name: string; port: number }[]
   return [
     { name: 'port', port: config.port },
     { name: 'serving port', port: config.servingPort },
+    { name: 'gRPC port', port: config.grpcPort === 'off' ? 0 : config.grpcPort },
   ].filter(({ port }) => port !== 0);
 }
 
@@ -137,11 +138,12 @@ export async function checkPort(name: string, host: string, port: number, runnin
     server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(undefined)));
   });
   if (error === undefined) return { name, state: 'ok', message: `${port} is free` };
-  const ours = [running?.url, running?.servingUrl].some(
+  const grpcUrl = running?.grpcAddress === undefined ? undefined : `http://${running.grpcAddress}`;
+  const ours = [running?.url, running?.servingUrl, grpcUrl].some(
     (url) => url !== undefined && new URL(url).port === String(port),
   );
   if (ours) return { name, state: 'ok', message: `${port} is used by the server that runs from this home` };
-  const flag = name === 'port' ? '--port' : '--serving-port';
+  const flag = `--${name.toLowerCase().replace(' ', '-')}`;
   const remedy = `choose another with ${flag}`;
   if (error.code === 'EADDRINUSE')
     return { name, state: 'failed', message: `${port} is in use by another program: stop it or ${remedy}` };

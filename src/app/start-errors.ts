@@ -16,8 +16,10 @@ export const startErrors = defineErrors({
   },
   DATA_PLANE_NOT_STARTED: {
     kind: 'conflict',
-    message: (host: string, port: number, log: string) =>
-      `the data plane did not start on ${host}:${port}: is the port in use? Choose another with --serving-port; ${log} says more`,
+    message: (host: string, port: number, grpcPort: number | 'off', log: string) =>
+      `the data plane did not start on ${host}:${port}${
+        grpcPort === 'off' ? '' : ` and, for gRPC, ${grpcPort}`
+      }: is a port in use? Choose others with --serving-port and --grpc-port; ${log} says more`,
   },
   HOME_UNUSABLE: {
     kind: 'invalid',

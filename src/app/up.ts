@@ -67,6 +67,8 @@ async function run(options: UpOptions, config: Config): Promise<void> {
       folder: platform.path('serving'),
       host: config.host,
       port: config.servingPort,
+      grpcPort: config.grpcPort,
+      grpcMaxMessageBytes: config.grpcMaxMessageBytes,
       version,
       environment: platform.environment,
       allowedHosts: config.allowedHosts,
@@ -93,10 +95,11 @@ async function run(options: UpOptions, config: Config): Promise<void> {
     // it takes as long to start as the control plane itself, so it does that beside it: it asks again until we listen
     if (config.port !== 0) startDataPlane(control.urlAt(config.port));
     const url = await control.start(startDataPlane);
-    const servingUrl = (await dataPlane)?.url;
+    const { url: servingUrl, grpcAddress } = (await dataPlane) ?? {};
     running = {
       url,
       ...(servingUrl !== undefined && { servingUrl }),
+      ...(grpcAddress !== undefined && { grpcAddress }),
       pid: process.pid,
       version,
       startedAtMs: Date.now(),

@@ -4,6 +4,8 @@ export interface RunningServer {
   readonly url: string;
   /** Of predictions; absent while no data plane runs. */
   readonly servingUrl?: string;
+  /** `host:port` of predictions over gRPC; absent where that is off. */
+  readonly grpcAddress?: string;
   readonly pid: number;
   readonly version: string;
   readonly startedAtMs: number;

@@ -10,6 +10,7 @@ export { settings };
 
 /** Everything that can be set, parsed once; paths are absolute. */
 export interface Config extends RawConfig {
+  readonly grpcPort: number | 'off';
   /** A file path or a postgres:// address. */
   readonly databaseUrl: string;
   /** A folder or s3://<bucket>[/<prefix>]. */
@@ -42,6 +43,9 @@ export interface ConfigSources {
   readonly facts?: MachineFacts;
 }
 
+/** Beside the serving port's default: who chooses one of their own has likely more than one server on the machine. */
+const defaultGrpcPort = 7880;
+
 type Key = keyof typeof settings;
 const keys = Object.keys(settings) as Key[];
 
@@ -62,6 +66,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   return {
     ...raw,
     home,
+    grpcPort: raw.grpcPort ?? (raw.servingPort === settings.servingPort.default ? defaultGrpcPort : 0),
     databaseUrl: toDatabaseUrl(raw.databaseUrl, home, cwd),
     blobs: toBlobsPlace(raw.blobs, home, cwd),
     warnings: unknownVariables(environment),

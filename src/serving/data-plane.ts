@@ -11,6 +11,7 @@ import { createCallableEndpoints } from './callable-endpoints.ts';
 import { createControlClient } from './control-client.ts';
 import { createEndpointTable } from './endpoint-table.ts';
 import { createFileStore } from './file-store.ts';
+import type { GrpcServer, GrpcServerDeps } from './grpc/grpc-server.ts';
 import { createInferenceCore } from './inference.ts';
 import { openLastGood } from './last-good.ts';
 import { loadRevision } from './live-revision.ts';
@@ -29,6 +30,8 @@ import { createSpoolDelivery } from './spool-delivery.ts';
 
 export interface DataPlane {
   readonly url: string;
+  /** `host:port` of gRPC; undefined when that is off. */
+  readonly grpcAddress: string | undefined;
   readonly boot: string;
   /** Lets requests under way end, ships what it can in `drainMs`, closes. */
   stop(): Promise<void>;
@@ -103,17 +106,20 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
   const specs = createSpecClient({ client, pool, path: join(home, 'spec.json'), logger, apply });
 
   const access = createAccess({ host: options.host, allowedHosts: options.allowedHosts, clock: systemClock });
+  const listening = {
+    core,
+    clock: systemClock,
+    programVersion: options.programVersion,
+    draining: () => draining,
+    unreadiness: () => (draining ? 'the server is stopping' : table.settled ? undefined : 'no spec is in force yet'),
+  };
   const endpoints = createCallableEndpoints({ table, access, placeOf });
   const server = createRestServer(
     {
+      ...listening,
       endpoints,
-      core,
       models: createManagedModels(endpoints),
-      clock: systemClock,
-      programVersion: options.programVersion,
       maxBodyBytes: options.maxBodyBytes,
-      draining: () => draining,
-      unreadiness: () => (draining ? 'the server is stopping' : table.settled ? undefined : 'no spec is in force yet'),
       metrics: (served) => formatMetrics(served, spool, memory),
     },
     logger,
@@ -122,6 +128,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
     server.once('error', reject);
     server.listen(options.port, options.host, () => resolve());
   });
+  const grpc = await listenForGrpc(options, { ...listening, table, access, logger });
   await specs.start();
   delivery.start();
   reporter.start();
@@ -130,13 +137,14 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
 
   return {
     url: `http://${host}:${port}`,
+    grpcAddress: grpc && `${host}:${grpc.port}`,
     boot,
     async stop() {
       draining = true;
       await specs.stop();
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
       server.closeIdleConnections();
-      await within(options.drainMs, closed);
+      await Promise.all([within(options.drainMs, closed), grpc?.stop(options.drainMs)]);
       server.closeAllConnections();
       await within(options.drainMs, shadows.idle());
       await within(options.drainMs, delivery.flush());
@@ -151,6 +159,17 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
       await spool.close();
     },
   };
+}
+
+/** Its library is loaded when it is wanted. */
+async function listenForGrpc(
+  { host, grpcPort, grpcMaxMessageBytes }: ServingOptions,
+  deps: Omit<GrpcServerDeps, 'maxMessageBytes'>,
+): Promise<(GrpcServer & { readonly port: number }) | undefined> {
+  if (grpcPort === undefined) return undefined;
+  const { createGrpcServer } = await import('./grpc/grpc-server.ts');
+  const server = createGrpcServer({ ...deps, maxMessageBytes: grpcMaxMessageBytes });
+  return { ...server, port: await server.listen(host, grpcPort) };
 }
 
 function within(ms: number, work: Promise<void>): Promise<void> {

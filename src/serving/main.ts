@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isAppError } from '#platform/errors';
 import { createLogger, type Logger } from '#platform/log';
 import { packagePath } from '#platform/package-path';
 import { startDataPlane } from './data-plane.ts';
@@ -23,11 +24,15 @@ async function main(): Promise<void> {
   try {
     const plane = await startDataPlane(options, logger);
     stopOnSignal(() => plane.stop(), logger);
-    console.log(JSON.stringify({ url: plane.url, boot: plane.boot, pid: process.pid }));
+    console.log(JSON.stringify({ url: plane.url, grpcAddress: plane.grpcAddress, boot: plane.boot, pid: process.pid }));
   } catch (error) {
     const inUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
     console.error(
-      inUse ? `port ${options.port} on ${options.host} is in use; choose another with --port` : String(error),
+      isAppError(error)
+        ? error.message
+        : inUse
+          ? `port ${options.port} on ${options.host} is in use; choose another with --port`
+          : String(error),
     );
     process.exit(1);
   }

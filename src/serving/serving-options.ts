@@ -9,6 +9,9 @@ export interface ServingOptions {
   readonly replica: string;
   readonly host: string;
   readonly port: number;
+  /** Undefined: nothing listens for gRPC. */
+  readonly grpcPort: number | undefined;
+  readonly grpcMaxMessageBytes: number;
   readonly home: string;
   readonly allowedHosts: readonly string[];
   readonly logFile: string | undefined;
@@ -33,6 +36,8 @@ export const servingUsage = `usage: node dist/serving/main.js --control-url <url
   --replica <name>         default: local               TIDEMILL_REPLICA
   --host <address>         default: 127.0.0.1           TIDEMILL_SERVING_HOST
   --port <number>          default: 7879, 0 = any       TIDEMILL_SERVING_PORT
+  --grpc-port <number>     default: 7880, any where the port is not its default; 0 = any, off = none  TIDEMILL_GRPC_PORT
+  --grpc-max-message-bytes <n>  default: 64 MiB
   --allowed-hosts <a,b>    further names in Host        TIDEMILL_ALLOWED_HOSTS
   --log-file <path>        default: stderr              TIDEMILL_SERVING_LOG
   --max-body-bytes <n>     default: 64 MiB              TIDEMILL_MAX_BODY_BYTES
@@ -42,6 +47,8 @@ export const servingUsage = `usage: node dist/serving/main.js --control-url <url
   --memory-bytes <n>       of models together, default: no limit; those unused for longest leave and come back when asked
   --spool-max-bytes <n>    default: 4 GiB
 The pool's token comes by the environment alone: TIDEMILL_POOL_TOKEN.`;
+
+const defaultPort = 7879;
 
 /** Flags win over the environment. Throws one error that names every problem. */
 export function parseServingOptions(
@@ -59,6 +66,8 @@ export function parseServingOptions(
       replica: text,
       host: text,
       port: text,
+      'grpc-port': text,
+      'grpc-max-message-bytes': text,
       'allowed-hosts': text,
       'log-file': text,
       'max-body-bytes': text,
@@ -89,6 +98,8 @@ export function parseServingOptions(
     return value;
   };
 
+  const port = integer('port', values.port ?? environment['TIDEMILL_SERVING_PORT'], defaultPort, 65_535);
+  const grpcPort = values['grpc-port'] ?? environment['TIDEMILL_GRPC_PORT'];
   const controlUrl = required('control-url', 'TIDEMILL_CONTROL_URL');
   if (controlUrl !== '' && !/^https?:$/.test(URL.canParse(controlUrl) ? new URL(controlUrl).protocol : ''))
     problems.push(`--control-url is "${controlUrl}"; it takes http://… or https://…`);
@@ -99,7 +110,14 @@ export function parseServingOptions(
     pool: name('pool', 'TIDEMILL_POOL', 'default'),
     replica: name('replica', 'TIDEMILL_REPLICA', 'local'),
     host: values.host ?? environment['TIDEMILL_SERVING_HOST'] ?? '127.0.0.1',
-    port: integer('port', values.port ?? environment['TIDEMILL_SERVING_PORT'], 7879, 65_535),
+    port,
+    grpcPort: grpcPort === 'off' ? undefined : integer('grpc-port', grpcPort, port === defaultPort ? 7880 : 0, 65_535),
+    grpcMaxMessageBytes: integer(
+      'grpc-max-message-bytes',
+      values['grpc-max-message-bytes'],
+      64 * 1024 ** 2,
+      2 ** 31 - 1,
+    ),
     allowedHosts: (values['allowed-hosts'] ?? environment['TIDEMILL_ALLOWED_HOSTS'] ?? '')
       .split(',')
       .filter((host) => host !== ''),

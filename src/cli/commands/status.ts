@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { Command } from 'commander';
 import type { DataPlaneDeaths, RunningServer } from '#contracts/running-server';
 import { type CliEnvironment, createContext } from '../context.ts';
@@ -7,7 +8,7 @@ import { isAlive } from '../stop-server.ts';
 
 interface Part {
   readonly part: string;
-  readonly state: 'ready' | 'not ready' | 'starting again' | 'unreachable' | 'not running' | 'not there yet';
+  readonly state: 'ready' | 'not ready' | 'starting again' | 'unreachable' | 'not running' | 'off';
   readonly at?: string;
   readonly says?: string;
 }
@@ -23,7 +24,7 @@ export function createStatusCommand(world: CliEnvironment): Command {
         context.namedServer === undefined
           ? await lookAtHome(await context.runningServer())
           : await lookAt(context.namedServer);
-      const ready = parts.every(({ state }) => state === 'ready' || state === 'not there yet');
+      const ready = parts.every(({ state }) => state === 'ready' || state === 'off');
       context.output.result({ ready, version, parts }, () =>
         formatTable(
           parts,
@@ -51,13 +52,29 @@ async function lookAtHome(running: RunningServer | undefined): Promise<Findings>
     parts: [
       withEnd(await ask('control plane', running?.url), running?.pid),
       withDeaths(await ask('data plane', running?.servingUrl), running?.dataPlane),
-      {
-        part: 'grpc',
-        state: 'not there yet',
-        says: 'the port is kept for predictions over gRPC; nothing listens on it',
-      },
+      await askGrpc(running),
     ],
   };
+}
+
+/** Of the data plane, so when it is ready so is this: what is left to know is whether it listens. */
+async function askGrpc(running: RunningServer | undefined): Promise<Part> {
+  const part = 'grpc';
+  if (running === undefined) return { part, state: 'not running' };
+  const { grpcAddress: at } = running;
+  if (at === undefined) return { part, state: 'off', says: 'start with --grpc-port <number> to have it' };
+  const { hostname, port } = new URL(`http://${at}`);
+  const listens = await new Promise<boolean>((resolve) => {
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), timeout: timeoutMs });
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+    socket.once('timeout', () => end(false));
+  });
+  return { part, at, state: listens ? 'ready' : 'unreachable' };
 }
 
 /** A control plane that was killed could not take its running.json away. */

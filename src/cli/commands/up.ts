@@ -30,7 +30,7 @@ export function createUpCommand(world: CliEnvironment, settings: readonly UpOpti
         context.output.line(
           server,
           () =>
-            `Tidemill is ready at ${server.url} (predictions at ${server.servingUrl}), in ${(server.tookMs / 1000).toFixed(2)} s`,
+            `Tidemill is ready at ${server.url} (predictions at ${server.servingUrl}${server.grpcAddress === undefined ? '' : `, over gRPC at ${server.grpcAddress}`}), in ${(server.tookMs / 1000).toFixed(2)} s`,
         ),
       stopping() {
         stopping = true;

@@ -16,6 +16,14 @@ import {
 const port = parseInteger(0, 65_535);
 const none: readonly string[] = [];
 
+function parsePortOrOff(text: string): number {
+  try {
+    return port(text);
+  } catch {
+    throw new Error('a whole number from 0 to 65535 or off is expected');
+  }
+}
+
 function setting<T>(definition: Setting<T>): Setting<T> {
   return definition;
 }
@@ -50,12 +58,21 @@ export const settings = {
     reason: 'Port of predictions over HTTP; 0 takes any free one.',
     parse: port,
   }),
-  grpcPort: setting<number>({
+  grpcPort: setting<number | 'off' | undefined>({
     environment: 'TIDEMILL_GRPC_PORT',
     flag: 'grpc-port',
-    default: 7880,
-    reason: 'Port of predictions over gRPC; nothing listens there yet.',
-    parse: port,
+    default: undefined,
+    defaultText: '7880, and any free one where the serving port is not its default',
+    reason: 'Port of predictions over gRPC; 0 takes any free one, `off` none.',
+    parse: (text) => (text === 'off' ? text : parsePortOrOff(text)),
+  }),
+  grpcMaxMessageBytes: setting<number>({
+    environment: 'TIDEMILL_GRPC_MAX_MESSAGE_BYTES',
+    flag: 'grpc-max-message-bytes',
+    default: 64 * 1024 ** 2,
+    unit: 'bytes',
+    reason: 'Longest message that is taken over gRPC; an endpoint may have a lower limit of its own.',
+    parse: parseInteger(1, 2 ** 31 - 1),
   }),
   maxBodyBytes: setting<number>({
     environment: 'TIDEMILL_MAX_BODY_BYTES',

@@ -48,6 +48,8 @@ export async function startTestPlane(
       replica: 'r',
       host: '127.0.0.1',
       port: 0,
+      grpcPort: undefined,
+      grpcMaxMessageBytes: 64 * 1024 ** 2,
       home,
       allowedHosts: [],
       logFile: undefined,

@@ -1,0 +1,133 @@
+import { addressOf, type GrpcCaller, modelNameOf } from './grpc-caller.ts';
+import { grpcErrors } from './grpc-errors.ts';
+import { dataTypeNumber, inferenceService } from './inference-messages.ts';
+import type { Loose, MessageValue } from './proto-message.ts';
+import {
+  type CallableEndpoints,
+  describeConfig,
+  describeModel,
+  listIndex,
+  modelStatistics,
+  revisionOf,
+} from './served-models.ts';
+
+type Calls = (typeof inferenceService)['calls'];
+type UnaryName = Exclude<keyof Calls, 'ModelInfer' | 'ModelStreamInfer'>;
+type Handler<Name extends UnaryName> = (
+  request: MessageValue<Calls[Name]['request']>,
+  caller: GrpcCaller,
+) => Loose<MessageValue<Calls[Name]['response']>>;
+export type InferenceCalls = { readonly [Name in UnaryName]: Handler<Name> };
+
+export interface InferenceCallsDeps {
+  readonly endpoints: CallableEndpoints;
+  readonly programVersion: string;
+  readonly unreadiness: () => string | undefined;
+}
+
+/** Extensions of the protocol that are here, by the names that Triton gave them. */
+export const extensions = ['binary_tensor_data', 'model_configuration', 'model_repository', 'statistics'] as const;
+
+const versionOf = (version: string): string | undefined => (version === '' ? undefined : version);
+
+/** Named so that the caller may ask for it by that name. */
+const named = <Entry>(endpoint: { readonly project: string; readonly name: string }, entry: Entry) => ({
+  ...entry,
+  name: modelNameOf(endpoint),
+});
+
+const withNumber = <Tensor extends { readonly data_type: string }>(tensor: Tensor) => ({
+  ...tensor,
+  data_type: dataTypeNumber(tensor.data_type),
+});
+
+const sharedMemory = (): never => {
+  throw grpcErrors.CALL_NOT_SUPPORTED('shared memory is not read: send tensors in raw_input_contents');
+};
+
+/** The calls of `inference.GRPCInferenceService` that tell of the server and its models. */
+export function createInferenceCalls({ endpoints, programVersion, unreadiness }: InferenceCallsDeps): InferenceCalls {
+  const modelOf = (name: string, caller: GrpcCaller) => {
+    const { project, model } = addressOf(name, caller);
+    return endpoints.find(project, model, caller).endpoint;
+  };
+  const managed =
+    (what: string) =>
+    (request: { readonly model_name: string }, caller: GrpcCaller): never => {
+      modelOf(request.model_name, caller);
+      throw grpcErrors.CALL_NOT_SUPPORTED(
+        `models are not ${what} on request: those are served that the control plane deploys; declare them under "deployments" in tidemill.yaml and run: tidemill apply`,
+      );
+    };
+
+  return {
+    ServerLive: () => ({ live: true }),
+    ServerReady: () => ({ ready: unreadiness() === undefined }),
+    ModelReady({ name, version }, caller) {
+      const endpoint = modelOf(name, caller);
+      if (endpoint.serving === undefined) return { ready: false };
+      revisionOf(endpoint, versionOf(version));
+      return { ready: true };
+    },
+    ServerMetadata: () => ({ name: 'tidemill', version: programVersion, extensions }),
+    ModelMetadata: ({ name, version }, caller) => ({
+      ...describeModel(modelOf(name, caller), versionOf(version)),
+      name,
+    }),
+    ModelConfig({ name, version }, caller) {
+      const config = describeConfig(modelOf(name, caller), versionOf(version));
+      return {
+        config: { ...config, name, input: config.input.map(withNumber), output: config.output.map(withNumber) },
+      };
+    },
+    ModelStatistics({ name, version }, caller) {
+      if (name !== '') {
+        const endpoint = modelOf(name, caller);
+        return { model_stats: modelStatistics(endpoint, versionOf(version)).map((entry) => named(endpoint, entry)) };
+      }
+      const serving = endpoints.list(caller).filter((endpoint) => endpoint.serving !== undefined);
+      return {
+        model_stats: serving.flatMap((endpoint) =>
+          modelStatistics(endpoint, undefined).map((entry) => named(endpoint, entry)),
+        ),
+      };
+    },
+    RepositoryIndex: ({ ready }, caller) => ({
+      models: endpoints
+        .list(caller)
+        .flatMap((endpoint) => listIndex([endpoint], ready).map((entry) => named(endpoint, entry))),
+    }),
+    RepositoryModelLoad: managed('loaded'),
+    RepositoryModelUnload: managed('unloaded'),
+    SystemSharedMemoryStatus: sharedMemory,
+    SystemSharedMemoryRegister: sharedMemory,
+    SystemSharedMemoryUnregister: sharedMemory,
+    CudaSharedMemoryStatus: sharedMemory,
+    CudaSharedMemoryRegister: sharedMemory,
+    CudaSharedMemoryUnregister: sharedMemory,
+    TraceSetting({ settings, model_name: name }, caller) {
+      if (name !== '') modelOf(name, caller);
+      readOnly(settings, 'trace');
+      return { settings: { trace_level: { value: ['OFF'] } } };
+    },
+    LogSettings({ settings }) {
+      readOnly(settings, 'log');
+      return {
+        settings: {
+          log_info: { bool_param: true },
+          log_warning: { bool_param: true },
+          log_error: { bool_param: true },
+          log_verbose_level: { uint32_param: 0 },
+          log_format: { string_param: 'json' },
+        },
+      };
+    },
+  };
+}
+
+function readOnly(settings: Readonly<Record<string, unknown>>, what: string): void {
+  if (Object.keys(settings).length > 0)
+    throw grpcErrors.CALL_NOT_SUPPORTED(
+      `${what} settings are only read here; they are set where the server is started`,
+    );
+}
