@@ -8,6 +8,7 @@ import {
 import type { Clock } from '#platform/clock';
 import type { Logger } from '#platform/log';
 import type { Access } from '../access.ts';
+import { createCallableEndpoints } from '../callable-endpoints.ts';
 import type { EndpointTable } from '../endpoint-table.ts';
 import type { InferenceCore } from '../inference.ts';
 import { callerOf, modelNameOf } from './grpc-caller.ts';
@@ -21,7 +22,6 @@ import { createOpenStreams } from './open-streams.ts';
 import { decodeMessage, encodeMessage, type Message } from './proto-message.ts';
 import { fullName, toServiceDefinition } from './proto-service.ts';
 import { createReflectionService, reflectionServices } from './reflection-service.ts';
-import { createCallableEndpoints } from './served-models.ts';
 
 export interface GrpcServerDeps {
   readonly table: EndpointTable;

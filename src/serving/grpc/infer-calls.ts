@@ -3,6 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { servingHeaders } from '#contracts/serving';
 import type { Clock } from '#platform/clock';
 import type { Logger } from '#platform/log';
+import type { CallableEndpoints } from '../callable-endpoints.ts';
 import type { CallContext, InferenceCore } from '../inference.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { type AnyCall, addressOf, callerOf } from './grpc-caller.ts';
@@ -12,7 +13,6 @@ import { decodeInferRequest, type InferMessage } from './infer-request-codec.ts'
 import { encodeInferResponse, encodeStreamResponse, type InferAnswer } from './infer-response-codec.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { readRequestTensors } from './request-tensors.ts';
-import type { CallableEndpoints } from './served-models.ts';
 
 export interface InferCallsDeps {
   readonly endpoints: CallableEndpoints;

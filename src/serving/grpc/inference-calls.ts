@@ -1,15 +1,10 @@
+import type { CallableEndpoints } from '../callable-endpoints.ts';
+import { describeConfig, describeModel, listIndex, modelStatistics } from '../model-info.ts';
+import { revisionOf } from '../model-versions.ts';
 import { addressOf, type GrpcCaller, modelNameOf } from './grpc-caller.ts';
 import { grpcErrors } from './grpc-errors.ts';
 import { dataTypeNumber, inferenceService } from './inference-messages.ts';
 import type { Loose, MessageValue } from './proto-message.ts';
-import {
-  type CallableEndpoints,
-  describeConfig,
-  describeModel,
-  listIndex,
-  modelStatistics,
-  revisionOf,
-} from './served-models.ts';
 
 type Calls = (typeof inferenceService)['calls'];
 type UnaryName = Exclude<keyof Calls, 'ModelInfer' | 'ModelStreamInfer'>;

@@ -1,6 +1,6 @@
 import { type Datatype, datatypes, elementCount, elementWidths, type TensorData, viewOf } from '#contracts/tensor';
+import type { ParsedTensor } from '../infer-request.ts';
 import { servingErrors } from '../serving-errors.ts';
-import type { ParsedTensor } from '../tensor-reader.ts';
 import type { InferMessage, InputMessage } from './infer-request-codec.ts';
 import { readElement, readTypedContents } from './typed-contents.ts';
 
