@@ -43,7 +43,9 @@ interface CondaFile {
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';
-const minorOf = (version: unknown): string | undefined => /^(\d+\.\d+)/.exec(String(version ?? ''))?.[1];
+/** A version as text or, where YAML has taken `3.11` for one, as a number. */
+const minorOf = (version: unknown): string | undefined =>
+  typeof version === 'string' || typeof version === 'number' ? /^(\d+\.\d+)/.exec(String(version))?.[1] : undefined;
 
 async function readYaml(folder: string, name: string): Promise<unknown> {
   try {

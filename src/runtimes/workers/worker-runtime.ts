@@ -74,7 +74,7 @@ export function createWorkerRuntime(
         get memoryBytes() {
           return pool.memoryBytes;
         },
-        async predict(inputs, outputs = outputNames, parameters = undefined) {
+        async predict(inputs, outputs = outputNames, parameters) {
           if (!isLoaded) throw runtimeErrors.MODEL_UNLOADED();
           return checkOutputs(signature, outputs, await pool.predict({ inputs, outputs, parameters }));
         },
