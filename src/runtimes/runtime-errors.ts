@@ -12,10 +12,6 @@ export const runtimeErrors = defineErrors({
     help: 'Register the version again with the signature of the model that was exported.',
   },
   MODEL_RUN_FAILED: { kind: 'internal', message: (reason: string) => `the model failed: ${reason}` },
-  MODEL_WORKER_LOST: {
-    kind: 'unavailable',
-    message: (reason: string) => `what ran the model ended while it ran (${reason}); send the request again`,
-  },
   MODEL_UNLOADED: { kind: 'unavailable', message: () => 'the model is not loaded any more; send the request again' },
   MODEL_WORKER_LOST: {
     kind: 'unavailable',
