@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
 import { ensureProject } from '../src/cli/workspace/send.ts';
 import { getDeployment } from '../src/contracts/deployments.ts';
@@ -33,7 +35,6 @@ async function waitUntilServed(client: Client, name: string): Promise<void> {
   for (const until = Date.now() + 240_000; Date.now() < until; await delay(50)) {
     const { status } = await client.call(getDeployment, { params: { name }, query: { wait: 10 } });
     if (status.state === 'ready' && status.settled && status.traffic.length > 0) return;
-    if (status.state === 'failed') throw new Error(JSON.stringify(status));
   }
   throw new Error(`"${name}" is not served after four minutes`);
 }
@@ -57,12 +58,41 @@ test('models that MLflow’s client has logged and registered are deployed by th
   await project.apply();
   for (const name of names) {
     await waitUntilServed(client, name);
-    const answer = await fetch(`${pair.servingUrl()}/projects/flights/v2/models/${name}/infer`, {
-      method: 'POST',
-      body: JSON.stringify({ inputs: inputs[name] }),
-    });
-    const { outputs } = (await answer.json()) as { readonly outputs: readonly { readonly data: unknown[] }[] };
-    expect(outputs[0]?.data).toEqual(expected[name]);
+    expect(await ask(pair.servingUrl(), name)).toEqual(expected[name]);
   }
-  await pair.stop();
+
+  // nothing is left of a data plane that is killed, and the next one serves what it served
+  const processes = await childrenOf(await pair.dataPlanePid());
+  expect(processes).toHaveLength(2 * names.length);
+  await pair.killDataPlane();
+  await expect.poll(() => processes.filter(isRunning), { timeout: 10_000 }).toEqual([]);
+  await expect
+    .poll(() => ask(pair.servingUrl(), 'written').catch(() => undefined), { timeout: 120_000, interval: 200 })
+    .toEqual(expected.written);
 });
+
+async function ask(servingUrl: string, name: Name): Promise<unknown> {
+  const answer = await fetch(`${servingUrl}/projects/flights/v2/models/${name}/infer`, {
+    method: 'POST',
+    body: JSON.stringify({ inputs: inputs[name] }),
+  });
+  const { outputs } = (await answer.json()) as { readonly outputs?: readonly { readonly data: unknown[] }[] };
+  return outputs?.[0]?.data;
+}
+
+async function childrenOf(pid: number | undefined): Promise<readonly number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid=,ppid=']);
+  const all = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number));
+  return all.flatMap(([child, parent]) => (parent === pid && child !== undefined ? [child] : []));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -160,14 +160,14 @@ describe('a model that misbehaves', () => {
   });
 });
 
-describe('a model that does not load', () => {
-  const withFlag = async (flag: string): Promise<string> => {
-    const folder = join(aFolder(), 'model');
-    await cp(fixture('python/misbehaving'), folder, { recursive: true });
-    await writeFile(join(folder, 'at-load'), flag);
-    return join(folder, 'model.py');
-  };
+const withFlag = async (flag: string): Promise<string> => {
+  const folder = join(aFolder(), 'model');
+  await cp(fixture('python/misbehaving'), folder, { recursive: true });
+  await writeFile(join(folder, 'at-load'), flag);
+  return join(folder, 'model.py');
+};
 
+describe('a model that does not load', () => {
   test.each([
     ['the weights do not fit', 'RuntimeError: the weights do not fit'],
     ['die', 'it ended with exit code 3; it last printed: the weights cannot be read'],

@@ -52,6 +52,19 @@ export interface WorkerListener {
   spent(): void;
 }
 
+interface Waiting {
+  readonly sinceMs: number;
+  readonly resolve: (frame: Frame) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const loadId = 0;
+const lastIdOfAll = 0xffff_ffff;
+/** What a process that has ended may still have written is read by then. */
+const lastWordsMs = 200;
+const stopMs = 2_000;
+const tailLines = 8;
+
 /**
  * One process with one model, in a session of its own, with a socket as its descriptor 3 and nothing else of ours:
  *
@@ -60,190 +73,166 @@ export interface WorkerListener {
  *
  * Whatever was asked of it when it goes is answered MODEL_WORKER_LOST.
  */
-export interface WorkerProcess {
+export class WorkerProcess {
   readonly pid: number | undefined;
   /** MODEL_LOAD_FAILED with the reason. */
   readonly ready: Promise<LoadedInWorker>;
   /** Resolves when the process is gone, with how it ended. */
   readonly gone: Promise<string>;
-  readonly inFlight: number;
-  readonly answered: number;
-  /** When the request began that is under way, by performance.now(); undefined when it is idle. */
-  readonly busySinceMs: number | undefined;
-  predict(request: WorkerRequest): Promise<readonly Tensor[]>;
-  /** Lets it answer what it has, then closes its socket, upon which it ends; by force when it does not. */
-  stop(): Promise<void>;
-  kill(reason: string): void;
-}
+  /** Requests that it has answered, failed ones too. */
+  answered = 0;
+  readonly #listener: WorkerListener;
+  readonly #socket: Duplex;
+  readonly #waiting = new Map<number, Waiting>();
+  /** The last lines that it has printed, for the reason of a load that failed. */
+  readonly #tail: string[] = [];
+  #lastId = loadId;
+  #isReady = false;
+  #ended: string | undefined;
+  #onGone: ((reason: string) => void)[] = [];
+  #onIdle: (() => void)[] = [];
 
-interface Waiting {
-  readonly sinceMs: number;
-  readonly resolve: (frame: Frame) => void;
-  readonly reject: (error: Error) => void;
-}
-
-const loadId = 0;
-/** What a process that has ended may still have written is read by then. */
-const lastWordsMs = 200;
-const stopMs = 2_000;
-const tailLines = 8;
-
-export function startWorker(
-  program: WorkerProgram,
-  load: WorkerLoad,
-  timeoutMs: number,
-  listener: WorkerListener,
-): WorkerProcess {
-  const [file, ...args] = program.command;
-  const child = spawn(file, args, {
-    cwd: program.cwd,
-    env: program.env,
-    detached: true, // a session of its own: it can be ended with all that it started, and hears no signal of our terminal
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-  });
-  const socket = child.stdio[3] as Duplex; // 'pipe' makes a pair of connected Unix sockets
-  const waiting = new Map<number, Waiting>();
-  const tail: string[] = [];
-  let lastId = loadId;
-  let answered = 0;
-  let isReady = false;
-  let ended: string | undefined;
-  let idlers: (() => void)[] = [];
-  let tellGone: (reason: string) => void = () => undefined;
-  const gone = new Promise<string>((resolve) => {
-    tellGone = resolve;
-  });
-
-  function end(reason: string): void {
-    if (ended !== undefined) return;
-    ended = reason;
-    if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL'); // with what it has started
-    socket.destroy();
-    for (const [id, { reject }] of waiting)
-      reject(id === loadId ? loadFailure(reason, tail) : runtimeErrors.MODEL_WORKER_LOST(reason));
-    waiting.clear();
-    tellGone(reason);
-    tellIdle();
-  }
-
-  function tellIdle(): void {
-    for (const resolve of idlers) resolve();
-    idlers = [];
-  }
-
-  function ask(id: number, frame: Buffer): Promise<Frame> {
-    if (ended !== undefined) return Promise.reject(runtimeErrors.MODEL_WORKER_LOST(ended));
-    return new Promise((resolve, reject) => {
-      waiting.set(id, { sinceMs: performance.now(), resolve, reject });
-      socket.write(frame);
+  constructor(program: WorkerProgram, load: WorkerLoad, timeoutMs: number, listener: WorkerListener) {
+    this.#listener = listener;
+    const [file, ...args] = program.command;
+    const child = spawn(file, args, {
+      cwd: program.cwd,
+      env: program.env,
+      detached: true, // a session of its own: it ends with all that it started, and hears no signal of our terminal
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     });
+    this.pid = child.pid;
+    this.#socket = child.stdio[3] as Duplex; // 'pipe' makes a pair of connected Unix sockets
+    this.gone = new Promise((resolve) => this.#onGone.push(resolve));
+    this.#listen(child);
+    this.ready = this.#load(load, timeoutMs);
   }
 
-  function take(frame: Frame): void {
-    const asked = waiting.get(frame.id);
-    if (asked === undefined) throw new Error(`it answered request ${frame.id}, which nobody made`);
-    waiting.delete(frame.id);
-    if (frame.id !== loadId) answered += 1;
-    if (waiting.size === 0) tellIdle();
-    if (frame.kind !== frameKinds.failed) return asked.resolve(frame);
-    const { message, trace, replace } = JSON.parse(frame.header) as {
-      readonly message?: string;
-      readonly trace?: string;
-      readonly replace?: boolean;
-    };
-    if (trace !== undefined) listener.trace(trace);
-    if (replace === true) listener.spent();
-    const reason = message ?? 'it gave no reason';
-    asked.reject(
-      frame.id === loadId ? runtimeErrors.MODEL_LOAD_FAILED(reason) : runtimeErrors.MODEL_RUN_FAILED(reason),
-    );
+  get inFlight(): number {
+    return this.#waiting.size;
   }
 
-  const read = createFrameReader(take);
-  socket.on('data', (chunk: Buffer) => {
-    if (ended !== undefined) return;
+  /** When the request began that is under way, by performance.now(); undefined when it is idle. */
+  get busySinceMs(): number | undefined {
+    for (const { sinceMs } of this.#waiting.values()) return this.#isReady ? sinceMs : undefined; // the oldest comes first
+    return undefined;
+  }
+
+  async predict({ inputs, outputs, parameters }: WorkerRequest): Promise<readonly Tensor[]> {
+    this.#lastId = this.#lastId === lastIdOfAll ? loadId + 1 : this.#lastId + 1;
+    const frame = await this.#ask(this.#lastId, encodePredict(this.#lastId, inputs, outputs, parameters));
     try {
-      read(chunk);
+      return decodeTensors(frame);
     } catch (error) {
-      end(`it does not keep the protocol: ${error instanceof Error ? error.message : String(error)}`);
+      throw runtimeErrors.MODEL_RUN_FAILED(error instanceof Error ? error.message : String(error));
     }
-  });
-  socket.on('error', () => undefined); // 'close' follows
-  listenForEnd(child, socket, end);
-  for (const stream of [child.stdout, child.stderr])
-    if (stream !== null)
-      forwardLines(stream, (line) => {
-        tail.push(line);
-        if (tail.length > tailLines) tail.shift();
-        listener.line(line);
-      });
+  }
 
-  async function loadModel(): Promise<LoadedInWorker> {
-    const timer = setTimeout(() => end(`it did not get ready within ${timeoutMs / 1000} s`), timeoutMs);
+  /** Lets it answer what it has, then closes its socket, upon which it ends; by force when it does not. */
+  async stop(): Promise<void> {
+    if (this.#waiting.size > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+    this.#socket.end();
+    const timer = setTimeout(() => this.kill('it was stopped and did not end by itself'), stopMs);
+    await this.gone;
+    clearTimeout(timer);
+  }
+
+  /** Ends it at once, with what it has started. */
+  kill(reason: string): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
+    if (this.pid !== undefined) signalGroup(this.pid, 'SIGKILL');
+    this.#socket.destroy();
+    for (const [id, { reject }] of this.#waiting)
+      reject(id === loadId ? loadFailure(reason, this.#tail) : runtimeErrors.MODEL_WORKER_LOST(reason));
+    this.#waiting.clear();
+    for (const resolve of this.#onGone) resolve(reason);
+    this.#tellIdle();
+  }
+
+  async #load(load: WorkerLoad, timeoutMs: number): Promise<LoadedInWorker> {
+    const tooLate = `it did not get ready within ${timeoutMs / 1000} s`;
+    const timer = setTimeout(() => this.kill(tooLate), timeoutMs);
     try {
-      const frame = await ask(loadId, encodeFrame(frameKinds.load, loadId, { protocol: protocolVersion, ...load }));
-      const loaded = readLoaded(frame);
-      isReady = true;
+      const request = encodeFrame(frameKinds.load, loadId, { protocol: protocolVersion, ...load });
+      const loaded = readLoaded(await this.#ask(loadId, request));
+      this.#isReady = true;
       return loaded;
     } catch (error) {
-      end('its model could not be loaded');
+      this.kill('its model could not be loaded');
       throw error;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  return {
-    pid: child.pid,
-    ready: loadModel(),
-    gone,
-    get inFlight() {
-      return waiting.size;
-    },
-    get answered() {
-      return answered;
-    },
-    get busySinceMs() {
-      for (const { sinceMs } of waiting.values()) return isReady ? sinceMs : undefined; // the oldest comes first
-      return undefined;
-    },
-    async predict({ inputs, outputs, parameters }) {
-      lastId = lastId >= 0xffff_ffff ? 1 : lastId + 1;
-      const frame = await ask(lastId, encodePredict(lastId, inputs, outputs, parameters));
+  #ask(id: number, frame: Buffer): Promise<Frame> {
+    if (this.#ended !== undefined) return Promise.reject(runtimeErrors.MODEL_WORKER_LOST(this.#ended));
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { sinceMs: performance.now(), resolve, reject });
+      this.#socket.write(frame);
+    });
+  }
+
+  #take(frame: Frame): void {
+    const asked = this.#waiting.get(frame.id);
+    if (asked === undefined) throw new Error(`it answered request ${frame.id}, which nobody made`);
+    this.#waiting.delete(frame.id);
+    if (frame.id !== loadId) this.answered += 1;
+    if (this.#waiting.size === 0) this.#tellIdle();
+    if (frame.kind !== frameKinds.failed) return asked.resolve(frame);
+    const failure = JSON.parse(frame.header) as {
+      readonly message?: string;
+      readonly trace?: string;
+      readonly replace?: boolean;
+    };
+    if (failure.trace !== undefined) this.#listener.trace(failure.trace);
+    if (failure.replace === true) this.#listener.spent();
+    const toError = frame.id === loadId ? runtimeErrors.MODEL_LOAD_FAILED : runtimeErrors.MODEL_RUN_FAILED;
+    asked.reject(toError(failure.message ?? 'it gave no reason'));
+  }
+
+  #tellIdle(): void {
+    for (const resolve of this.#onIdle) resolve();
+    this.#onIdle = [];
+  }
+
+  #listen(child: ChildProcess): void {
+    const read = createFrameReader((frame) => this.#take(frame));
+    this.#socket.on('data', (chunk: Buffer) => {
+      if (this.#ended !== undefined) return;
       try {
-        return decodeTensors(frame);
+        read(chunk);
       } catch (error) {
-        throw runtimeErrors.MODEL_RUN_FAILED(error instanceof Error ? error.message : String(error));
+        this.kill(`it does not keep the protocol: ${error instanceof Error ? error.message : String(error)}`);
       }
-    },
-    async stop() {
-      if (waiting.size > 0) await new Promise<void>((resolve) => idlers.push(resolve));
-      socket.end();
-      const timer = setTimeout(() => end('it was stopped and did not end by itself'), stopMs);
-      await gone;
-      clearTimeout(timer);
-    },
-    kill: end,
-  };
+    });
+    this.#socket.on('error', () => undefined); // 'close' follows
+    listenForEnd(child, this.#socket, (reason) => this.kill(reason));
+    for (const stream of [child.stdout, child.stderr])
+      if (stream !== null)
+        forwardLines(stream, (line) => {
+          this.#tail.push(line);
+          if (this.#tail.length > tailLines) this.#tail.shift();
+          this.#listener.line(line);
+        });
+  }
 }
 
-/** It is over when the process has ended and all that it wrote has been read. A closed socket alone ends it as well. */
+/**
+ * It is over when the process has ended and all that it wrote has been read, for which whatever it started and left
+ * behind may not be waited. A closed socket alone ends it as well.
+ */
 function listenForEnd(child: ChildProcess, socket: Duplex, end: (reason: string) => void): void {
-  let how: string | undefined;
-  let closed = false;
-  const later = (ms: number, reason: () => string) => setTimeout(() => end(reason()), ms).unref();
+  let how = 'it closed its socket';
+  const endIn = (ms: number) => setTimeout(() => end(how), ms).unref();
   child.once('error', (error) => end(`it could not be started: ${error.message}`));
   child.once('exit', (code, signal) => {
     how = signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`;
-    if (closed) return end(how);
-    const reason = how;
-    later(lastWordsMs, () => reason);
+    endIn(lastWordsMs);
   });
-  socket.once('close', () => {
-    closed = true;
-    if (how !== undefined) return end(how);
-    later(stopMs, () => 'it closed its socket');
-  });
+  child.once('close', () => end(how));
+  socket.once('close', () => endIn(stopMs));
 }
 
 /** A process that dies while it loads says why on its standard error, if at all. */

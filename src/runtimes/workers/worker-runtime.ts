@@ -5,7 +5,7 @@ import type { LoadedModel, ModelFiles, Runtime } from '../runtime.ts';
 import { runtimeErrors } from '../runtime-errors.ts';
 import { checkOutputs } from './check-outputs.ts';
 import { requestsInFlight, startWorkerPool, type WorkerPool } from './worker-pool.ts';
-import { startWorker, type WorkerProgram } from './worker-process.ts';
+import { WorkerProcess, type WorkerProgram } from './worker-process.ts';
 
 export interface WorkerRuntimeOptions {
   /** Where processes have a folder for what they write, removed with their model. Emptied first: it belongs to one runtime. */
@@ -43,7 +43,7 @@ export function createWorkerRuntime(
       limits: workers,
       logger,
       start(spent) {
-        const worker = startWorker(program, load, workers.loadTimeoutMs ?? defaultLoadTimeoutMs, {
+        const worker = new WorkerProcess(program, load, workers.loadTimeoutMs ?? defaultLoadTimeoutMs, {
           line: (text) => logger.info({ pid: worker.pid }, text),
           trace: (trace) => logger.warn({ pid: worker.pid, trace }, 'a model raised'),
           spent: () => spent(worker),
