@@ -69,7 +69,13 @@ async function runLoad(port, connections, seconds, path) {
   latencies.sort((a, b) => a - b);
   const at = (share) => latencies[Math.floor(latencies.length * share)] ?? 0;
   const elapsed = (performance.now() - startedMs) / 1000;
-  process.send({ perSecond: latencies.length / elapsed, requests: latencies.length, p50Ms: at(0.5), p99Ms: at(0.99), bad });
+  process.send({
+    perSecond: latencies.length / elapsed,
+    requests: latencies.length,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    bad,
+  });
   process.disconnect();
 }
 
@@ -128,7 +134,11 @@ async function startControl(modelPath, workers) {
     response.writeHead(200).end(JSON.stringify({ next: Number(searchParams.get('from')) + frames.length }));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${server.address().port}`, taken, close: () => server.closeAllConnections() ?? server.close() };
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    taken,
+    close: () => server.closeAllConnections() ?? server.close(),
+  };
 }
 
 async function startPlane(folder, workers, rows) {
@@ -177,7 +187,11 @@ async function startMlserver(folder, environments, rows) {
       MLSERVER_DEBUG: 'false',
     },
   });
-  const ready = () => fetch(`http://127.0.0.1:${http}/v2/models/bc/ready`).then(({ ok }) => ok, () => false);
+  const ready = () =>
+    fetch(`http://127.0.0.1:${http}/v2/models/bc/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
   while (child.exitCode === null && !(await ready())) await delay(200);
   if (child.exitCode !== null) throw new Error(`MLServer ended with ${child.exitCode}`);
   const bodies = rows.map((row) =>
@@ -284,13 +298,18 @@ function stopped(pid) {
 
 function report(results, json) {
   if (json) return console.log(JSON.stringify(results));
-  console.log(`1 row, Node ${results.node}, ${results.cpus} CPUs; predict itself p50 ${results.predictP50Ms.toFixed(3)} ms`);
+  console.log(
+    `1 row, Node ${results.node}, ${results.cpus} CPUs; predict itself p50 ${results.predictP50Ms.toFixed(3)} ms`,
+  );
   for (const name of ['tidemill', 'mlserver'])
     for (const [connections, one] of Object.entries(results[name] ?? {}))
       console.log(
         `${name.padEnd(9)} c${connections.padEnd(3)} ${one.perSecond.toFixed(0).padStart(7)} req/s   p50 ${one.p50Ms.toFixed(2)} ms   p99 ${one.p99Ms.toFixed(2)} ms   ${one.cpuUs.toFixed(0)} us of processor   bad ${one.bad}`,
       );
   const { tidemill, mlserver: other } = results;
-  console.log(`over predict itself at one connection: ${(tidemill[1].p50Ms - results.predictP50Ms).toFixed(3)} ms (goal below 0.5)`);
-  if (other) console.log(`ratio at 16 connections: ${(tidemill[16].perSecond / other[16].perSecond).toFixed(1)} (goal 10)`);
+  console.log(
+    `over predict itself at one connection: ${(tidemill[1].p50Ms - results.predictP50Ms).toFixed(3)} ms (goal below 0.5)`,
+  );
+  if (other)
+    console.log(`ratio at 16 connections: ${(tidemill[16].perSecond / other[16].perSecond).toFixed(1)} (goal 10)`);
 }
