@@ -35,6 +35,9 @@ export interface DataPlaneOptions {
   readonly version: string;
   readonly controlUrl: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Python environments are built once for both planes. */
+  readonly pythonFolder: string;
+  readonly python: string | undefined;
   /** Names beside the bound host by which callers may address it. */
   readonly allowedHosts: readonly string[];
   /** Of one request's body. */
@@ -168,6 +171,9 @@ async function start(
       join(options.folder, 'serving.log'),
       '--max-body-bytes',
       String(options.maxBodyBytes),
+      '--python-folder',
+      options.pythonFolder,
+      ...(options.python === undefined ? [] : ['--python', options.python]),
       ...(options.allowedHosts.length > 0 ? ['--allowed-hosts', options.allowedHosts.join(',')] : []),
     ],
     {

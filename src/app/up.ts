@@ -71,6 +71,8 @@ async function run(options: UpOptions, config: Config): Promise<void> {
       grpcMaxMessageBytes: config.grpcMaxMessageBytes,
       version,
       environment: platform.environment,
+      pythonFolder: platform.path('python'),
+      python: config.python,
       allowedHosts: config.allowedHosts,
       maxBodyBytes: config.maxBodyBytes,
       issueToken: () =>

@@ -19,7 +19,7 @@ export const SpecTensor = Type.Object({
 export const SpecRevision = Type.Object({
   id: Type.String({ minLength: 1, description: 'names these bytes for ever: a changed revision has another id' }),
   modelRef: Type.String({ description: '`model:late-arrival@4`; what follows `@` is the version in /v2' }),
-  runtime: Type.Enum(['onnx']),
+  runtime: Type.Enum(['onnx', 'python', 'command']),
   files: Type.Array(
     Type.Object({
       path: Type.String({ minLength: 1, description: 'relative, inside the model; the first file is the one to load' }),
@@ -139,6 +139,25 @@ export const SpecEndpoint = Type.Object({
       minimum: 1,
       description: 'a model that nobody asked for so long leaves the memory until the next request; default: never',
     }),
+  ),
+  workers: Type.Optional(
+    Type.Object(
+      {
+        count: Type.Optional(Type.Integer({ minimum: 1, maximum: 64, description: 'processes a model; default 1' })),
+        maxMemoryBytes: Type.Optional(
+          Type.Integer({ minimum: 1, description: 'resident memory of one process; default: no limit' }),
+        ),
+        recycleAfter: Type.Optional(
+          Type.Integer({ minimum: 1, description: 'runs after which a process is renewed; default: never' }),
+        ),
+        loadTimeoutMs: Type.Optional(Type.Integer({ minimum: 1, description: 'default 120,000' })),
+        runTimeoutMs: Type.Optional(Type.Integer({ minimum: 1, description: 'of one run; default 60,000' })),
+      },
+      {
+        description:
+          'for what runs in processes of its own (python, command); a model that is loaded keeps what it had',
+      },
+    ),
   ),
   capture: Type.Object({
     enabled: Type.Boolean(),

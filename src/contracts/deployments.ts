@@ -133,6 +133,28 @@ export const DeploymentSpecDocument = Type.Object(
         closed,
       ),
     ),
+    workers: Type.Optional(
+      Type.Object(
+        {
+          count: Type.Optional(Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'processes a model' })),
+          max_memory_bytes: Type.Optional(
+            Type.Integer({ minimum: 1, description: 'resident memory of one process; default: no limit' }),
+          ),
+          recycle_after: Type.Optional(
+            Type.Integer({ minimum: 1, description: 'runs after which a process is renewed; default: never' }),
+          ),
+          load_timeout: Type.Optional(Type.String({ pattern: durationPattern, default: '2m' })),
+          run_timeout: Type.Optional(
+            Type.String({
+              pattern: durationPattern,
+              default: '1m',
+              description: 'of one run; its process is replaced',
+            }),
+          ),
+        },
+        { ...closed, description: 'for models that run in processes of their own (Python, any program)' },
+      ),
+    ),
     access: Type.Optional(
       Type.Enum(['token', 'open'], {
         description:

@@ -3,6 +3,7 @@ export { type FindPythonOptions, findPython, type PythonInterpreter } from './py
 export {
   createPythonEnvironments,
   type EnvironmentRequest,
+  normaliseRequirements,
   type PythonEnvironment,
   type PythonEnvironments,
   type PythonEnvironmentsOptions,

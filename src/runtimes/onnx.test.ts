@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { builtModule } from '#platform/testing/built-program';
 import { createOnnxRuntime, createOnnxThreadRuntime } from './onnx.ts';
-import { buildTimeoutMs, describeOnnxRuntime, fixture } from './testing/runtime-contract.ts';
+import { buildTimeoutMs, describeRuntime, fixture, onnxModels } from './testing/runtime-contract.ts';
 
-describeOnnxRuntime('ONNX in this thread', async () => createOnnxRuntime());
-describeOnnxRuntime('ONNX in a worker thread', async () => {
+describeRuntime('ONNX in this thread', onnxModels, async () => createOnnxRuntime());
+describeRuntime('ONNX in a worker thread', onnxModels, async () => {
   await builtModule('runtimes/onnx-thread.js');
   return createOnnxThreadRuntime();
 });

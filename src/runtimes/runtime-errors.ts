@@ -4,7 +4,7 @@ export const runtimeErrors = defineErrors({
   MODEL_LOAD_FAILED: {
     kind: 'invalid',
     message: (reason: string) => `the model cannot be loaded: ${reason}`,
-    help: 'Check that the artifact is an ONNX model that onnxruntime reads.',
+    help: 'An ONNX model must be one that onnxruntime reads; for models in Python see docs/python-models.md. What the model itself printed is in the log of the data plane.',
   },
   MODEL_SIGNATURE_MISMATCH: {
     kind: 'invalid',
@@ -12,11 +12,17 @@ export const runtimeErrors = defineErrors({
     help: 'Register the version again with the signature of the model that was exported.',
   },
   MODEL_RUN_FAILED: { kind: 'internal', message: (reason: string) => `the model failed: ${reason}` },
+  MODEL_UNLOADED: { kind: 'unavailable', message: () => 'the model is not loaded any more; send the request again' },
   MODEL_WORKER_LOST: {
     kind: 'unavailable',
     message: (reason: string) => `what ran the model ended while it ran (${reason}); send the request again`,
   },
-  MODEL_UNLOADED: { kind: 'unavailable', message: () => 'the model is not loaded any more; send the request again' },
+  MODEL_ENVIRONMENT_FAILED: {
+    kind: 'unavailable',
+    message: (from: string, reason: string, remedy: string) =>
+      `the Python environment of the model (${from}) cannot be built: ${reason}. ${remedy}`,
+    help: 'It is tried again from time to time, since an index may be out of reach; docs/python-models.md says what is read.',
+  },
   MODEL_QUEUE_FULL: {
     kind: 'unavailable',
     message: (waiting: number) => `the model has ${waiting} requests waiting; send the request again later`,

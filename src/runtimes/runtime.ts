@@ -1,13 +1,18 @@
 import type { ModelSignature, Tensor } from '#contracts/tensor';
+import type { WorkerPoolLimits } from './workers/worker-pool.ts';
 
 /** A model's files on this machine: the first one is loaded, the others lie where it expects them. */
 export interface ModelFiles {
   /** Absolute path of the file to load. */
   readonly mainPath: string;
+  /** The signature that was declared for the model, for models that do not say themselves what they take. */
+  readonly signature?: ModelSignature;
+  /** For what runs in processes of its own: how many, and what each may take. */
+  readonly workers?: WorkerPoolLimits;
 }
 
 /**
- * What every runtime does (onnx now; python, graph, command later): load, predict, unload. Transport-free: typed tensors
+ * What every runtime does (onnx, python, command; graph later): load, predict, unload. Transport-free: typed tensors
  * in, typed tensors out. One contract suite, `testing/runtime-contract.ts`, runs on each.
  */
 export interface Runtime {

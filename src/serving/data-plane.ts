@@ -5,7 +5,6 @@ import type { ReplicaReport } from '#contracts/replica-report';
 import { systemClock } from '#platform/clock';
 import { systemIds } from '#platform/ids';
 import type { Logger } from '#platform/log';
-import { createOnnxThreadRuntime } from '#runtimes/onnx';
 import { createAccess } from './access.ts';
 import { createCallableEndpoints } from './callable-endpoints.ts';
 import { createControlClient } from './control-client.ts';
@@ -22,6 +21,7 @@ import { buildReport } from './report.ts';
 import { createReporter } from './reporter.ts';
 import { createRestServer } from './rest/rest-server.ts';
 import { placeOf } from './rest/server-routes.ts';
+import { createRuntimeSet } from './runtime-set.ts';
 import type { ServingOptions } from './serving-options.ts';
 import { createShadowQueue } from './shadows.ts';
 import { createSpecClient } from './spec-client.ts';
@@ -45,14 +45,21 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
   const client = createControlClient({ url: options.controlUrl, token: options.token });
   const spool = await openSpool({ folder: join(home, 'spool', replica), epoch: boot, limits: options.spool, logger });
   const files = await createFileStore({ folder: join(home, 'files'), client });
-  const runtime = createOnnxThreadRuntime();
+  const runtimes = createRuntimeSet({
+    folder: join(home, 'workers'),
+    pythonFolder: options.pythonFolder ?? join(home, 'python'),
+    python: options.python,
+    environment: process.env,
+    logger,
+  });
   const memory = createModelMemory({ budgetBytes: options.memoryBytes, logger });
   const lastGood = await openLastGood(join(home, 'last-good.json'), pool, logger);
   const table = createEndpointTable({
     files,
     logger,
     lastGood,
-    load: (spec, endpoint, record) => loadRevision({ spec, endpoint, record, files, runtime, memory, logger }),
+    load: async (spec, endpoint, record) =>
+      loadRevision({ spec, endpoint, record, files, runtime: await runtimes.get(spec.runtime), memory, logger }),
   });
   const shadows = createShadowQueue({ spool, ids, logger });
   const core = createInferenceCore({ spool, shadows, ids });
@@ -155,7 +162,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
       memory.close();
       await table.close();
       await lastGood.close();
-      await runtime.close();
+      await runtimes.close();
       await spool.close();
     },
   };

@@ -26,7 +26,8 @@ export type EndpointState = 'waiting' | 'loading' | 'ready' | 'degraded' | 'fail
  * Degraded is: another revision than those of the traffic failed, which then is split as the spec says; or one of the
  * traffic did, and the last good state stands. After a start that is the one of the run before, which answers as soon as
  * it is loaded and until the spec can be had; where there is none, what is loaded answers for the rest.
- * A failure that may pass (files cannot be fetched) is tried again; one of the model itself is final for that revision.
+ * A failure that may pass (files or packages cannot be fetched) is tried again; one of the model itself is final for
+ * that revision.
  */
 export interface Endpoint {
   readonly project: string;
@@ -114,7 +115,7 @@ export function createEndpoint(
       record.state = 'ready';
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      const final = !isAppError(cause, 'CONTROL_PLANE_UNREACHABLE') && !isAppError(cause, 'FILE_DIGEST_MISMATCH');
+      const final = !(isAppError(cause) && cause.kind === 'unavailable') && !isAppError(cause, 'FILE_DIGEST_MISMATCH');
       // One that left meanwhile is tried anew when it comes back.
       if (spec.revisions.some(({ id }) => id === revision.id))
         failures.set(revision.id, { reason: `revision "${revision.id}": ${reason}`, final });

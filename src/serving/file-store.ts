@@ -13,8 +13,11 @@ type SpecFile = SpecRevision['files'][number];
 
 /** The files of revisions on this machine, by digest. */
 export interface FileStore {
-  /** Fetches what is missing, checks each digest, and returns the path of the first file, the others beside it. */
-  materialise(files: readonly SpecFile[]): Promise<string>;
+  /**
+   * Fetches what is missing, checks each digest, and returns the path of the first file, the others beside it.
+   * @param named whether the files must lie under their own names; else a file that is alone may lie under its digest
+   */
+  materialise(files: readonly SpecFile[], named?: boolean): Promise<string>;
   /** After a model could not be loaded: removes what is damaged, so that it is fetched again. FILE_DIGEST_MISMATCH. */
   assertWhole(files: readonly SpecFile[]): Promise<void>;
   /** Removes what none of these revisions needs. */
@@ -74,11 +77,11 @@ export async function createFileStore(options: {
   }
 
   return {
-    async materialise(files) {
+    async materialise(files, named = false) {
       const paths = await Promise.all(files.map(ensure));
       const [main] = paths;
       if (main === undefined) throw servingErrors.REQUEST_MALFORMED('a revision has no files');
-      if (files.length === 1) return main;
+      if (files.length === 1 && !named) return main;
       // Weights beside a model are found by name: the set gets a folder of its own, made of hard links.
       const set = join(folder, 'sets', setName(files));
       for (const [index, file] of files.entries()) {

@@ -89,11 +89,15 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
   let pending = () => 0;
 
   async function open(): Promise<LoadedModel> {
-    const mainPath = await files.materialise(spec.files);
-    return runtime.load({ mainPath }).catch(async (error: unknown) => {
-      await files.assertWhole(spec.files);
-      throw error;
-    });
+    const mainPath = await files.materialise(spec.files, spec.runtime !== 'onnx');
+    const { workers } = endpoint();
+    const { signature: declared } = spec;
+    return runtime
+      .load({ mainPath, ...(declared && { signature: declared }), ...(workers && { workers }) })
+      .catch(async (error: unknown) => {
+        await files.assertWhole(spec.files);
+        throw error;
+      });
   }
 
   const resident = await openResidentModel({

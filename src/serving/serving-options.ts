@@ -15,6 +15,10 @@ export interface ServingOptions {
   readonly home: string;
   readonly allowedHosts: readonly string[];
   readonly logFile: string | undefined;
+  /** Where Python environments are kept; default: in the home. */
+  readonly pythonFolder: string | undefined;
+  /** The interpreter for models that name none. */
+  readonly python: string | undefined;
   readonly reportEveryMs: number;
   readonly deliverEveryMs: number;
   readonly drainMs: number;
@@ -41,6 +45,8 @@ export const servingUsage = `usage: node dist/serving/main.js --control-url <url
   --allowed-hosts <a,b>    further names in Host        TIDEMILL_ALLOWED_HOSTS
   --log-file <path>        default: stderr              TIDEMILL_SERVING_LOG
   --max-body-bytes <n>     default: 64 MiB              TIDEMILL_MAX_BODY_BYTES
+  --python <program>       default: the first on PATH   TIDEMILL_PYTHON
+  --python-folder <path>   default: <home>/python       TIDEMILL_PYTHON_FOLDER
   --report-every-ms <n>    default: 2000
   --deliver-every-ms <n>   default: 1000
   --drain-ms <n>           default: 5000
@@ -71,6 +77,8 @@ export function parseServingOptions(
       'allowed-hosts': text,
       'log-file': text,
       'max-body-bytes': text,
+      python: text,
+      'python-folder': text,
       'report-every-ms': text,
       'deliver-every-ms': text,
       'drain-ms': text,
@@ -128,6 +136,8 @@ export function parseServingOptions(
       64 * 1024 ** 2,
       maxBodyBytesLimit,
     ),
+    pythonFolder: values['python-folder'] ?? environment['TIDEMILL_PYTHON_FOLDER'],
+    python: values.python ?? environment['TIDEMILL_PYTHON'],
     reportEveryMs: integer('report-every-ms', values['report-every-ms'], 2_000, 3_600_000),
     deliverEveryMs: integer('deliver-every-ms', values['deliver-every-ms'], 1_000, 3_600_000),
     drainMs: integer('drain-ms', values['drain-ms'], 5_000, 3_600_000),

@@ -34,7 +34,7 @@ export interface Revision {
   readonly deployment: string;
   readonly model: string;
   readonly version: number;
-  readonly runtime: string;
+  readonly runtime: SpecRevision['runtime'];
   readonly signature: SpecRevision['signature'];
   readonly score: string | undefined;
   readonly createdMs: number;

@@ -14,7 +14,7 @@ export const deploymentsErrors = defineErrors({
   MODEL_VERSION_NOT_SERVABLE: {
     kind: 'conflict',
     message: (model: string, version: number, why: string) => `model:${model}@${version} cannot be served: ${why}`,
-    help: 'A pipeline with a `model:` block registers versions that can be served: an ONNX file whose bytes are kept here.',
+    help: 'What can be served: an ONNX model, a model logged by MLflow (a folder with an MLmodel), a model in Python or a program, whose bytes are kept here (docs/python-models.md).',
   },
   TRAFFIC_INVALID: {
     kind: 'invalid',

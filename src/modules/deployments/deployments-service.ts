@@ -24,7 +24,7 @@ import { findPool } from './pool-store.ts';
 import { ensurePool, publish } from './publication.ts';
 import { findGreatestEventMs, listReplicas, listRevisionCounters } from './replica-store.ts';
 import type { ReportObserver, ReportService } from './report-service.ts';
-import { ensureRevision, type NewRevision } from './revision-service.ts';
+import { ensureRevision, isServable, type NewRevision } from './revision-service.ts';
 import { findRevisions, listFiles } from './revision-store.ts';
 import { buildSpec, type EndpointParts } from './spec-builder.ts';
 
@@ -104,7 +104,7 @@ export function createDeploymentsService(
     const { project, name } = deployment;
     const at = /^\d+$/.test(reference.at) ? Number(reference.at) : reference.at;
     const version = await deps.registry.version(unit, project, reference.name, at);
-    if (version === undefined || version.files.length === 0 || version.runtime !== 'onnx') return undefined;
+    if (version === undefined || !isServable(version)) return undefined;
     const revision = { project, deployment: name, model: reference.name, version: version.version };
     return ensureRevision(unit, deps, { ...revision, replay: deployment.spec.clock === 'event' });
   }

@@ -45,6 +45,7 @@ function buildEndpoint(
   const once = running.filter(({ revision }, at) => running.findIndex((one) => one.revision === revision) === at);
   const described = new Set([...loaded.map(({ revision }) => revision), ...once.map(({ revision }) => revision)]);
   const limits = limitsOf(spec.limits);
+  const workers = workersOf(spec.workers);
   return {
     project: deployment.project,
     name: deployment.name,
@@ -57,6 +58,7 @@ function buildEndpoint(
     shadows: once.map(({ revision, sampleRate }) => ({ revision, ...(sampleRate !== 1 && { sampleRate }) })),
     ...(spec.subject !== undefined && { subject: spec.subject }),
     ...(limits && { limits }),
+    ...(workers && { workers }),
     capture: captureOf(spec.capture),
     revisions: [...described].flatMap((id) => {
       const revision = revisions.get(id);
@@ -69,7 +71,7 @@ function buildRevision(revision: Revision, files: readonly RevisionFile[]): Spec
   return {
     id: revision.id,
     modelRef: formatReference('model', revision.model, revision.version),
-    runtime: 'onnx',
+    runtime: revision.runtime,
     files: files.map(({ path, sha256, sizeBytes }) => ({ path, digest: sha256, sizeBytes })),
     ...(revision.signature && { signature: revision.signature }),
     ...(revision.score !== undefined && { score: revision.score }),
@@ -92,6 +94,19 @@ function limitsOf(limits: DeploymentSpecDocument['limits']): SpecEndpoint['limit
     ...(limits.max_rows !== undefined && { maxRows: limits.max_rows }),
     ...(limits.max_queued !== undefined && { maxQueued: limits.max_queued }),
     ...(timeoutMs !== undefined && { timeoutMs: Math.max(1, timeoutMs) }),
+  };
+}
+
+function workersOf(workers: DeploymentSpecDocument['workers']): SpecEndpoint['workers'] {
+  if (workers === undefined) return undefined;
+  const loadTimeoutMs = parseDuration(workers.load_timeout ?? '');
+  const runTimeoutMs = parseDuration(workers.run_timeout ?? '');
+  return {
+    ...(workers.count !== undefined && { count: workers.count }),
+    ...(workers.max_memory_bytes !== undefined && { maxMemoryBytes: workers.max_memory_bytes }),
+    ...(workers.recycle_after !== undefined && { recycleAfter: workers.recycle_after }),
+    ...(loadTimeoutMs !== undefined && { loadTimeoutMs: Math.max(1, loadTimeoutMs) }),
+    ...(runTimeoutMs !== undefined && { runTimeoutMs: Math.max(1, runTimeoutMs) }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
+import { findRunnable } from './model-folder.ts';
 import type { RegistryTables, VersionRow } from './registry-tables.ts';
 import type { Json, ModelVersion, Tag, VersionFile } from './registry-types.ts';
 
@@ -41,7 +42,7 @@ export function rowToVersion(row: VersionRow, project: string, model: string, pa
     version: row.version,
     digest: row.digest ?? undefined,
     files: parts.files,
-    runtime: row.runtime ?? undefined,
+    runtime: row.runtime ?? findRunnable(parts.files)?.runtime,
     signature: parseJson(row.signature),
     predicts: parseJson(row.predicts),
     trainRef: row.train_ref ?? undefined,

@@ -18,8 +18,24 @@ const int64 = (name: string, ...values: bigint[]): Tensor => ({
   data: BigInt64Array.from(values),
 });
 
-/** What every ONNX runtime must do, in this thread or in another. */
-export function describeOnnxRuntime(name: string, create: () => Promise<Runtime>): void {
+/** The same three models in the form of one runtime: the paths of what it loads. */
+export interface ContractModels {
+  /** Texts, integers and numbers, a column each: `score` is `distance` + 1, the others come out as they went in. */
+  readonly columns: string;
+  /** Of `x`, 30 FP32 a row: `label` and `probabilities`. */
+  readonly twoOutputs: string;
+  /** Value `index` of 10, 20, 30; raises for any other. */
+  readonly gather: string;
+}
+
+export const onnxModels: ContractModels = {
+  columns: fixture('columns-1.onnx'),
+  twoOutputs: fixture('breast-cancer.onnx'),
+  gather: fixture('gather.onnx'),
+};
+
+/** What every runtime must do: in this thread, in another, or in a process. */
+export function describeRuntime(name: string, models: ContractModels, create: () => Promise<Runtime>): void {
   describe(`${name} keeps the contract of runtimes`, () => {
     let runtime: Runtime;
     beforeAll(async () => {
@@ -28,7 +44,7 @@ export function describeOnnxRuntime(name: string, create: () => Promise<Runtime>
     afterAll(() => runtime.close());
 
     test('it declares inputs and outputs as the model does, -1 where a dimension is free', async () => {
-      const model = await runtime.load({ mainPath: fixture('columns-1.onnx') });
+      const model = await runtime.load({ mainPath: models.columns });
       expect(model.signature).toEqual({
         inputs: [
           { name: 'carrier', datatype: 'BYTES', shape: [-1, 1] },
@@ -45,7 +61,7 @@ export function describeOnnxRuntime(name: string, create: () => Promise<Runtime>
     });
 
     test('texts and integers beyond 2^53 go in and come out unharmed, several rows at once', async () => {
-      const model = await runtime.load({ mainPath: fixture('columns-1.onnx') });
+      const model = await runtime.load({ mainPath: models.columns });
       const outputs = await model.predict([
         { name: 'carrier', datatype: 'BYTES', shape: [2, 1], data: ['UA', 'Zürich ✈'] },
         { name: 'flight', datatype: 'INT64', shape: [2, 1], data: BigInt64Array.of(2n ** 62n + 1n, -5n) },
@@ -60,7 +76,7 @@ export function describeOnnxRuntime(name: string, create: () => Promise<Runtime>
     });
 
     test('only the outputs that are asked for are made, in that order', async () => {
-      const model = await runtime.load({ mainPath: fixture('breast-cancer.onnx') });
+      const model = await runtime.load({ mainPath: models.twoOutputs });
       const x: Tensor = { name: 'x', datatype: 'FP32', shape: [1, 30], data: new Float32Array(30) };
       expect((await model.predict([x], ['probabilities', 'label'])).map(({ name: output }) => output)).toEqual([
         'probabilities',
@@ -73,7 +89,7 @@ export function describeOnnxRuntime(name: string, create: () => Promise<Runtime>
     });
 
     test('a model that raises fails its own request and answers the next', async () => {
-      const model = await runtime.load({ mainPath: fixture('gather.onnx') });
+      const model = await runtime.load({ mainPath: models.gather });
       await expect(model.predict([int64('index', 7n)])).rejects.toMatchObject({
         code: 'MODEL_RUN_FAILED',
         kind: 'internal',
@@ -82,7 +98,7 @@ export function describeOnnxRuntime(name: string, create: () => Promise<Runtime>
       await model.unload();
     });
 
-    test('a file that is no ONNX model is refused with a reason', async () => {
+    test('a file that is no model is refused with a reason', async () => {
       const path = join(mkdtempSync(join(tmpdir(), 'tidemill-runtime-')), 'text.onnx');
       writeFileSync(path, 'this is no model');
       await expect(runtime.load({ mainPath: path })).rejects.toMatchObject({
@@ -92,7 +108,7 @@ export function describeOnnxRuntime(name: string, create: () => Promise<Runtime>
     });
 
     test('after unload it refuses, and unloading twice is harmless', async () => {
-      const model = await runtime.load({ mainPath: fixture('gather.onnx') });
+      const model = await runtime.load({ mainPath: models.gather });
       await model.unload();
       await model.unload();
       await expect(model.predict([int64('index', 1n)])).rejects.toMatchObject({ code: 'MODEL_UNLOADED' });

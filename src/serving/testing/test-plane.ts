@@ -1,6 +1,6 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SpecEndpoint, SpecRevision, SpecTensor } from '#contracts/deployment-spec';
 
@@ -53,6 +53,8 @@ export async function startTestPlane(
       home,
       allowedHosts: [],
       logFile: undefined,
+      pythonFolder: resolve('node_modules/.cache/tidemill-python'),
+      python: undefined,
       reportEveryMs: 100,
       deliverEveryMs: 50,
       drainMs: 2_000,

@@ -1,0 +1,23 @@
+"""TorchScript (`torch.jit.save`) and exported programs (`torch.export.save`, .pt2)."""
+
+from . import flavours, model
+
+
+def load(path, declared):
+    import torch
+
+    if declared is None:
+        raise ValueError(f"a PyTorch model: {flavours.UNSIGNED}")
+    torch.set_num_threads(1)
+    if path.suffix == ".pt2":
+        module = torch.export.load(str(path)).module()
+    else:
+        module = torch.jit.load(str(path), map_location="cpu").eval()
+    order = [one["name"] for one in declared["inputs"]]
+    names = [one["name"] for one in declared["outputs"]]
+
+    def call(inputs, _wanted):
+        with torch.inference_mode():
+            return model.to_results(module(*(torch.from_numpy(inputs[name]) for name in order)), names)
+
+    return model.Model(declared, call, f"torch {torch.__version__}")

@@ -1,0 +1,51 @@
+import type { SpecRevision } from '#contracts/deployment-spec';
+import type { Logger } from '#platform/log';
+import { scrubEnvironment } from '#platform/processes';
+import { createOnnxThreadRuntime } from '#runtimes/onnx';
+import type { Runtime } from '#runtimes/runtime';
+
+/** The runtimes of this process, each made when the first model wants it. */
+export interface RuntimeSet {
+  get(kind: SpecRevision['runtime']): Promise<Runtime>;
+  close(): Promise<void>;
+}
+
+export function createRuntimeSet(options: {
+  /** Where processes that hold models have their homes. */
+  readonly folder: string;
+  /** Where Python environments and uv are kept. */
+  readonly pythonFolder: string;
+  readonly python: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly logger: Logger;
+}): RuntimeSet {
+  const { folder, pythonFolder, python, logger } = options;
+  const env = scrubEnvironment(options.environment);
+  const made = new Map<SpecRevision['runtime'], Promise<Runtime>>();
+
+  async function create(kind: SpecRevision['runtime']): Promise<Runtime> {
+    if (kind === 'onnx') return createOnnxThreadRuntime();
+    if (kind === 'command') {
+      const { createCommandRuntime } = await import('#runtimes/command/command-runtime');
+      return createCommandRuntime({ folder, logger, path: env['PATH'] ?? '' });
+    }
+    const [{ createPythonRuntime }, { createPythonEnvironments }] = await Promise.all([
+      import('#runtimes/python/python-runtime'),
+      import('#platform/python-environments'),
+    ]);
+    const interpreter = python === undefined ? {} : { python };
+    const environments = createPythonEnvironments({ folder: pythonFolder, env, ...interpreter });
+    return createPythonRuntime({ folder, logger, environments, env, ...interpreter });
+  }
+
+  return {
+    get(kind) {
+      const runtime = made.get(kind) ?? create(kind);
+      made.set(kind, runtime);
+      return runtime;
+    },
+    async close() {
+      await Promise.all([...made.values()].map(async (runtime) => (await runtime).close()));
+    },
+  };
+}

@@ -1,0 +1,98 @@
+import { execFile } from 'node:child_process';
+import { symlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { beforeAll, expect, test } from 'vitest';
+import { ensureProject } from '../src/cli/workspace/send.ts';
+import { getDeployment } from '../src/contracts/deployments.ts';
+import { getModelVersion } from '../src/contracts/registry.ts';
+import type { Client } from '../src/sdk/index.ts';
+import { ensurePython, exampleRequirements, pythonSetUpMs, runMlflowScript } from './support/mlflow-script.ts';
+import { createTestProject } from './support/project.ts';
+import { startPair } from './support/running-server.ts';
+
+const environments = resolve('node_modules/.cache/tidemill-python');
+const names = ['matrix', 'columns', 'written'] as const;
+type Name = (typeof names)[number];
+
+const inputs = {
+  matrix: [{ name: 'input-0', datatype: 'FP64', shape: [2, 2], data: [0, 1, 10, 11] }],
+  columns: [
+    { name: 'carrier', datatype: 'BYTES', shape: [2, 1], data: ['UA', 'AA'] },
+    { name: 'distance', datatype: 'FP64', shape: [2, 1], data: [0, 5] },
+    { name: 'flight', datatype: 'INT64', shape: [2, 1], data: [0, 5] },
+  ],
+  written: [{ name: 'distance', datatype: 'FP64', shape: [2, 1], data: [0, 5] }],
+};
+
+let python: string;
+beforeAll(async () => {
+  ({ pythonPath: python } = await ensurePython(exampleRequirements));
+}, pythonSetUpMs);
+
+async function waitUntilServed(client: Client, name: string): Promise<void> {
+  for (const until = Date.now() + 240_000; Date.now() < until; await delay(50)) {
+    const { status } = await client.call(getDeployment, { params: { name }, query: { wait: 10 } });
+    if (status.state === 'ready' && status.settled && status.traffic.length > 0) return;
+  }
+  throw new Error(`"${name}" is not served after four minutes`);
+}
+
+test('models that MLflow’s client has logged and registered are deployed by their alias and predict as they do there', {
+  timeout: 600_000,
+}, async () => {
+  const pair = await startPair(['--auth', 'off']);
+  await symlink(environments, join(pair.home, 'python'));
+  const client = await ensureProject(pair.client(), 'flights');
+  const expected = await runMlflowScript<Record<Name, readonly unknown[]>>(python, 'mlflow_served_models.py', {
+    trackingUri: `${pair.url()}/projects/flights`,
+    timeoutMs: 300_000,
+    arguments: [resolve(exampleRequirements)],
+  });
+  const version = await client.call(getModelVersion, { params: { model: 'matrix', at: 'champion' } });
+  expect(version).toMatchObject({ version: 1, runtime: 'python' });
+
+  const declared = names.map((name) => `  ${name}: { model: "model:${name}@champion", workers: { count: 2 } }`);
+  const project = await createTestProject(pair.client(), `project: flights\ndeployments:\n${declared.join('\n')}\n`);
+  await project.apply();
+  for (const name of names) {
+    await waitUntilServed(client, name);
+    expect(await ask(pair.servingUrl(), name)).toEqual(expected[name]);
+  }
+
+  // nothing is left of a data plane that is killed, and the next one serves what it served
+  const processes = await childrenOf(await pair.dataPlanePid());
+  expect(processes).toHaveLength(2 * names.length);
+  await pair.killDataPlane();
+  await expect.poll(() => processes.filter(isRunning), { timeout: 10_000 }).toEqual([]);
+  await expect
+    .poll(() => ask(pair.servingUrl(), 'written').catch(() => undefined), { timeout: 120_000, interval: 200 })
+    .toEqual(expected.written);
+});
+
+async function ask(servingUrl: string, name: Name): Promise<unknown> {
+  const answer = await fetch(`${servingUrl}/projects/flights/v2/models/${name}/infer`, {
+    method: 'POST',
+    body: JSON.stringify({ inputs: inputs[name] }),
+  });
+  const { outputs } = (await answer.json()) as { readonly outputs?: readonly { readonly data: unknown[] }[] };
+  return outputs?.[0]?.data;
+}
+
+async function childrenOf(pid: number | undefined): Promise<readonly number[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid=,ppid=']);
+  const all = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number));
+  return all.flatMap(([child, parent]) => (parent === pid && child !== undefined ? [child] : []));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

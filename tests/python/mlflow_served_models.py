@@ -1,0 +1,62 @@
+"""Logs and registers models as people do, for a server that is to serve them; prints what each predicts here."""
+
+import json
+import sys
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.models import infer_signature
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+
+class Doubling(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return model_input["distance"] * 2
+
+
+def main(requirements: str) -> None:
+    client = MlflowClient()
+    mlflow.set_experiment("served")
+    answers = {}
+
+    def register(name, log, signature, rows):
+        with mlflow.start_run():
+            log(name="model", registered_model_name=name, signature=signature, pip_requirements=requirements)
+        client.set_registered_model_alias(name, "champion", "1")
+        answers[name] = np.asarray(mlflow.pyfunc.load_model(f"models:/{name}@champion").predict(rows)).tolist()
+
+    matrix = np.arange(12, dtype=float).reshape(6, 2)
+    late = np.array([0, 0, 0, 1, 1, 1])
+    plain = LogisticRegression().fit(matrix, late)
+    register(
+        "matrix",
+        lambda **more: mlflow.sklearn.log_model(plain, serialization_format="cloudpickle", **more),
+        infer_signature(matrix, plain.predict(matrix)),
+        matrix[[0, 5]],
+    )
+
+    table = pd.DataFrame({"carrier": ["UA", "AA"] * 3, "distance": np.arange(6, dtype=float), "flight": range(6)})
+    encoder = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["carrier"]), remainder="passthrough")
+    columns = make_pipeline(encoder, LogisticRegression()).fit(table, late)
+    register(
+        "columns",
+        lambda **more: mlflow.sklearn.log_model(columns, serialization_format="cloudpickle", **more),
+        infer_signature(table, columns.predict(table)),
+        table.iloc[[0, 5]],
+    )
+
+    register(
+        "written",
+        lambda **more: mlflow.pyfunc.log_model(python_model=Doubling(), **more),
+        infer_signature(table[["distance"]], table["distance"]),
+        table[["distance"]].iloc[[0, 5]],
+    )
+    json.dump(answers, sys.stdout)
+
+
+main(sys.argv[1])
