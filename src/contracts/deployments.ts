@@ -102,8 +102,12 @@ export const DeploymentSpecDocument = Type.Object(
           Type.Literal('off'),
           Type.Object(
             {
-              by: Type.Enum(['key', 'principal', 'header']),
+              by: Type.Enum(['key', 'principal', 'header', 'cookie', 'column']),
               header: Type.Optional(Type.String({ pattern: '^[a-z0-9-]+$', description: 'lower case' })),
+              cookie: Type.Optional(Type.String({ minLength: 1, description: 'name of the cookie' })),
+              column: Type.Optional(
+                Type.String({ minLength: 1, description: 'name of the input; of several rows the first decides' }),
+              ),
             },
             closed,
           ),
@@ -118,6 +122,11 @@ export const DeploymentSpecDocument = Type.Object(
           sample_rate: Type.Optional(Rate),
           durability: Type.Optional(Type.Enum(['write', 'fsync'])),
           on_full: Type.Optional(Type.Enum(['answer', 'refuse'])),
+          redact: Type.Optional(
+            Type.Array(Type.String({ minLength: 1 }), {
+              description: 'inputs and outputs whose values never enter a prediction record',
+            }),
+          ),
         },
         { ...closed, description: 'what is kept of requests and answers' },
       ),
@@ -129,6 +138,21 @@ export const DeploymentSpecDocument = Type.Object(
           max_rows: Type.Optional(Type.Integer({ minimum: 1 })),
           max_queued: Type.Optional(Type.Integer({ minimum: 1 })),
           timeout: Type.Optional(Duration),
+          max_concurrent: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              description: 'runs of one model at a time; default: as many as its runtime can',
+            }),
+          ),
+          rate: Type.Optional(
+            Type.Object(
+              {
+                per_second: Type.Number({ exclusiveMinimum: 0 }),
+                burst: Type.Optional(Type.Integer({ minimum: 1, description: 'default: what one second allows' })),
+              },
+              { ...closed, description: 'requests of one caller; above it 429 and Retry-After' },
+            ),
+          ),
         },
         closed,
       ),
@@ -154,6 +178,37 @@ export const DeploymentSpecDocument = Type.Object(
         },
         { ...closed, description: 'for models that run in processes of their own (Python, any program)' },
       ),
+    ),
+    batching: Type.Optional(
+      Type.Object(
+        {
+          max_rows: Type.Optional(
+            Type.Integer({ minimum: 1, description: 'rows that are run together; default 256, 1: each by itself' }),
+          ),
+          max_delay: Type.Optional(
+            Type.String({
+              pattern: durationPattern,
+              description: 'how long a request may wait for company; default: it never does',
+            }),
+          ),
+        },
+        { ...closed, description: 'requests that wait while the model runs are run together' },
+      ),
+    ),
+    cache: Type.Optional(
+      Type.Object(
+        { max_bytes: Type.Integer({ minimum: 1, description: 'of kept answers' }) },
+        { ...closed, description: 'equal inputs are answered without running the model again; default: off' },
+      ),
+    ),
+    keep_loaded: Type.Optional(
+      Type.Boolean({ description: 'its models never leave the memory to make room; default false' }),
+    ),
+    idle: Type.Optional(
+      Type.String({
+        pattern: durationPattern,
+        description: 'a model that nobody asked for so long leaves the memory until the next request; default: never',
+      }),
     ),
     access: Type.Optional(
       Type.Enum(['token', 'open'], {

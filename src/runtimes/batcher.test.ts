@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { afterAll, expect, test } from 'vitest';
 import type { Tensor } from '#contracts/tensor';
 import { createBatcher } from './batcher.ts';
@@ -23,16 +24,14 @@ const x = (value: number): Tensor[] => [{ name: 'x', datatype: 'FP32', shape: [1
 /** Runs of the real model wait until they are let go, so that requests queue behind them. */
 async function held(name: string, more: Partial<LoadedModel> = {}) {
   const { model, runs } = await watched(name);
-  let release: () => void = () => undefined;
-  const gate = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const gate = new EventEmitter();
+  const opened = once(gate, 'open');
   const predict: LoadedModel['predict'] = async (...args) => {
     const answer = model.predict(...args);
-    await gate;
+    await opened;
     return answer;
   };
-  return { model: { ...model, ...more, predict }, runs, release };
+  return { model: { ...model, ...more, predict }, runs, release: () => gate.emit('open') };
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 

@@ -23,17 +23,22 @@ export async function openLastGood(path: string, pool: string, logger: Logger): 
   let writing: Promise<void> = Promise.resolve();
   let waits = false;
 
+  async function writeAfter(before: Promise<void>): Promise<void> {
+    await before;
+    waits = false;
+    const content = { version: 1, pool, epoch: 'last-good', generation: 0, endpoints: [...kept.values()] };
+    try {
+      await replaceFile(path, JSON.stringify(content));
+    } catch (error) {
+      logger.error({ err: error, path }, 'the last good states cannot be kept');
+    }
+  }
+
   /** Changes of one moment make one write. */
   function write(): void {
     if (waits) return;
     waits = true;
-    writing = writing.then(async () => {
-      waits = false;
-      const content = { version: 1, pool, epoch: 'last-good', generation: 0, endpoints: [...kept.values()] };
-      await replaceFile(path, JSON.stringify(content)).catch((error: unknown) =>
-        logger.error({ err: error, path }, 'the last good states cannot be kept'),
-      );
-    });
+    writing = writeAfter(writing);
   }
 
   return {

@@ -1,7 +1,7 @@
 import type { SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
 import { emptyData, type ModelSignature, type Tensor } from '#contracts/tensor';
 import type { Logger } from '#platform/log';
-import { type BatchAnswer, type BatchLimits, createBatcher, type RunTerms } from '#runtimes/batcher';
+import { type BatchAnswer, type Batcher, type BatchLimits, createBatcher, type RunTerms } from '#runtimes/batcher';
 import { checkInputs, joinSignature } from '#runtimes/check-inputs';
 import type { LoadedModel, Runtime } from '#runtimes/runtime';
 import { runtimeErrors } from '#runtimes/runtime-errors';
@@ -86,7 +86,7 @@ export interface LoadOptions {
 export async function loadRevision(options: LoadOptions): Promise<LiveRevision> {
   const { spec, endpoint, record, files, runtime, memory, logger } = options;
   let waiting = 0;
-  let pending = () => 0;
+  let batcher: Batcher | undefined;
 
   async function open(): Promise<LoadedModel> {
     const mainPath = await files.materialise(spec.files, spec.runtime !== 'onnx');
@@ -107,15 +107,15 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
     load: open,
     isPinned: () => endpoint().keepLoaded === true,
     idleMs: () => endpoint().idleMs,
-    isBusy: () => record.state === 'loading' || waiting + pending() > 0,
+    isBusy: () => record.state === 'loading' || waiting + (batcher?.pending ?? 0) > 0,
   });
   try {
     const { model } = resident;
     const signature = joinSignature(spec.signature, model.signature);
     await warmUp(model, signature, spec.warmup, logger);
     const limits = followLimits(spec, endpoint);
-    const batcher = createBatcher(model, signature, limits);
-    pending = () => batcher.pending;
+    const own = createBatcher(model, signature, limits);
+    batcher = own;
 
     const predictOnceLoaded = async (inputs: readonly Tensor[], terms: RunTerms | undefined) => {
       if (waiting >= limits.maxQueued) throw runtimeErrors.MODEL_QUEUE_FULL(waiting);
@@ -125,7 +125,7 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
       } finally {
         waiting -= 1; // and in the same turn it is the batcher's, so that the model stays
       }
-      return batcher.predict(inputs, terms);
+      return own.predict(inputs, terms);
     };
 
     return {
@@ -137,10 +137,9 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
       nullable: new Set(signature.inputs.filter(({ nullable }) => nullable === true).map(({ name }) => name)),
       takesParameters: model.takesParameters === true,
       record,
-      predict: (inputs, terms) =>
-        resident.isLoaded ? batcher.predict(inputs, terms) : predictOnceLoaded(inputs, terms),
+      predict: (inputs, terms) => (resident.isLoaded ? own.predict(inputs, terms) : predictOnceLoaded(inputs, terms)),
       get pending() {
-        return waiting + batcher.pending;
+        return waiting + own.pending;
       },
       get isLoaded() {
         return resident.isLoaded;
@@ -150,7 +149,7 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
       },
       async drain() {
         record.state = 'draining';
-        while (waiting + batcher.pending > 0) await (waiting > 0 ? settled(resident) : batcher.idle());
+        while (waiting + own.pending > 0) await (waiting > 0 ? settled(resident) : own.idle());
         await resident.close();
         if (record.state === 'draining') record.state = 'unloaded'; // else it has been loaded again meanwhile
       },

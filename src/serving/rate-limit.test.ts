@@ -7,16 +7,18 @@ test('a caller may send a burst, then as many as the rate fills up, and others a
     try {
       limit.take(principal, nowMs);
       return true;
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'RATE_LIMITED', kind: 'rate_limited', details: { retryAfterMs: 100 } });
+    } catch {
       return false;
     }
   };
   expect([0, 0, 0, 0].map((at) => allowed('a', at))).toEqual([true, true, true, false]);
+  expect(() => limit.take('a', 0)).toThrow(
+    expect.objectContaining({ code: 'RATE_LIMITED', kind: 'rate_limited', details: { retryAfterMs: 100 } }),
+  );
   expect(allowed('b', 0)).toBe(true);
   expect([100, 100].map((at) => allowed('a', at))).toEqual([true, false]);
   expect([10_000, 10_000, 10_000, 10_000].map((at) => allowed('a', at))).toEqual([true, true, true, false]);
-  expect(limit.refused).toBe(3);
+  expect(limit.refused).toBe(4);
 });
 
 test('without a limit nothing is counted', () => {

@@ -68,8 +68,12 @@ describeDatabases('deployments', (open) => {
       follows({
         clock: 'event',
         sticky: { by: 'header', header: 'x-customer' },
-        capture: { sample_rate: 0.5, durability: 'fsync', on_full: 'refuse' },
-        limits: { max_rows: 10, timeout: '2s' },
+        capture: { sample_rate: 0.5, durability: 'fsync', on_full: 'refuse', redact: ['name'] },
+        limits: { max_rows: 10, timeout: '2s', max_concurrent: 2, rate: { per_second: 10, burst: 20 } },
+        batching: { max_rows: 32, max_delay: '5ms' },
+        cache: { max_bytes: 1_000 },
+        keep_loaded: true,
+        idle: '10m',
         subject: 'person',
       }),
     );
@@ -80,8 +84,11 @@ describeDatabases('deployments', (open) => {
       replay: true,
       access: { tokens: [] },
       sticky: { by: 'header', header: 'x-customer', salt: expect.any(String) },
-      capture: { enabled: true, sampleRate: 0.5, durability: 'fsync', onFull: 'refuse' },
-      limits: { maxRows: 10, timeoutMs: 2000 },
+      capture: { enabled: true, sampleRate: 0.5, durability: 'fsync', onFull: 'refuse', redact: ['name'] },
+      limits: { maxRows: 10, timeoutMs: 2000, maxConcurrent: 2, rate: { perSecond: 10, burst: 20 } },
+      cache: { maxBytes: 1_000 },
+      keepLoaded: true,
+      idleMs: 600_000,
       subject: 'person',
       revisions: [
         {
@@ -90,6 +97,8 @@ describeDatabases('deployments', (open) => {
           files: [{ path: 'model.onnx', digest: digestOf('bytes of 1'), sizeBytes: 10 }],
           signature: { inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 1], nullable: true }] },
           score: 'probabilities[1]',
+          maxBatchRows: 32,
+          maxBatchDelayMs: 5,
         },
       ],
     });
@@ -268,6 +277,9 @@ describeDatabases('deployments', (open) => {
     expect(problems(follows({ rollout: { steps: [10, 50] } }))).toEqual(['rollout.steps.1']);
     expect(problems(follows({ rollout: { steps: [100], abort_when: 'errors > 1' } }))).toEqual(['rollout.abort_when']);
     expect(problems(follows({ sticky: { by: 'header' } }))).toEqual(['sticky']);
+    expect(problems(follows({ sticky: { by: 'cookie' } }))).toEqual(['sticky']);
+    expect(problems(follows({ sticky: { by: 'column', cookie: 'c' } }))).toEqual(['sticky', 'sticky']);
+    expect(problems(follows({ sticky: { by: 'column', column: 'customer' } }))).toEqual([]);
     expect(problems(follows({ shadows: ['model:late@1', 'model:late@1'] }))).toEqual(['shadows.1']);
     expect(problems(follows({ rollout: { steps: [10, 100], each: { requests: 1, for: '1d' } } }))).toEqual([]);
   });

@@ -22,18 +22,25 @@ export function createDeploymentsKind(
 export function checkDeployment(spec: DeploymentSpecDocument): readonly SpecProblem[] {
   const problems: SpecProblem[] = spec.rollout === undefined ? [] : [...checkRollout(spec.rollout)];
   const { sticky } = spec;
-  if (sticky !== undefined && sticky !== 'off' && (sticky.by === 'header') !== (sticky.header !== undefined))
-    problems.push({
-      path: ['sticky'],
-      message:
-        sticky.by === 'header' ? 'which header decides is not said' : `"header" has no use with by: ${sticky.by}`,
-      expected: '{ by: header, header: x-customer }',
-    });
+  if (sticky !== undefined && sticky !== 'off') problems.push(...checkSticky(sticky));
   const names = (spec.shadows ?? []).map((shadow) => (typeof shadow === 'string' ? shadow : shadow.model));
   for (const [index, name] of names.entries())
     if (names.indexOf(name) < index)
       problems.push({ path: ['shadows', index], message: `${name} is named twice among the shadows` });
   return problems;
+}
+
+/** Each way that reads a named part of the request needs that name, and no other. */
+function* checkSticky(sticky: Exclude<DeploymentSpecDocument['sticky'], 'off' | undefined>): Iterable<SpecProblem> {
+  const examples = { header: 'x-customer', cookie: 'customer', column: 'customer_id' };
+  for (const name of ['header', 'cookie', 'column'] as const) {
+    if ((sticky.by === name) === (sticky[name] !== undefined)) continue;
+    yield {
+      path: ['sticky'],
+      message: sticky.by === name ? `which ${name} decides is not said` : `"${name}" has no use with by: ${sticky.by}`,
+      expected: `{ by: ${name}, ${name}: ${examples[name]} }`,
+    };
+  }
 }
 
 function* checkRollout({ steps, abort_when: abortWhen }: RolloutSpec): Iterable<SpecProblem> {

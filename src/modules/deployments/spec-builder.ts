@@ -46,6 +46,7 @@ function buildEndpoint(
   const described = new Set([...loaded.map(({ revision }) => revision), ...once.map(({ revision }) => revision)]);
   const limits = limitsOf(spec.limits);
   const workers = workersOf(spec.workers);
+  const idleMs = spec.idle === undefined ? undefined : parseDuration(spec.idle);
   return {
     project: deployment.project,
     name: deployment.name,
@@ -59,15 +60,23 @@ function buildEndpoint(
     ...(spec.subject !== undefined && { subject: spec.subject }),
     ...(limits && { limits }),
     ...(workers && { workers }),
+    ...(spec.cache && { cache: { maxBytes: spec.cache.max_bytes } }),
+    ...(spec.keep_loaded === true && { keepLoaded: true }),
+    ...(idleMs !== undefined && { idleMs: Math.max(1, idleMs) }),
     capture: captureOf(spec.capture),
     revisions: [...described].flatMap((id) => {
       const revision = revisions.get(id);
-      return revision === undefined ? [] : [buildRevision(revision, files.get(id) ?? [])];
+      return revision === undefined ? [] : [buildRevision(revision, files.get(id) ?? [], spec.batching)];
     }),
   };
 }
 
-function buildRevision(revision: Revision, files: readonly RevisionFile[]): SpecRevision {
+function buildRevision(
+  revision: Revision,
+  files: readonly RevisionFile[],
+  batching: DeploymentSpecDocument['batching'],
+): SpecRevision {
+  const maxBatchDelayMs = batching?.max_delay === undefined ? undefined : parseDuration(batching.max_delay);
   return {
     id: revision.id,
     modelRef: formatReference('model', revision.model, revision.version),
@@ -75,6 +84,8 @@ function buildRevision(revision: Revision, files: readonly RevisionFile[]): Spec
     files: files.map(({ path, sha256, sizeBytes }) => ({ path, digest: sha256, sizeBytes })),
     ...(revision.signature && { signature: revision.signature }),
     ...(revision.score !== undefined && { score: revision.score }),
+    ...(batching?.max_rows !== undefined && { maxBatchRows: batching.max_rows }),
+    ...(maxBatchDelayMs !== undefined && { maxBatchDelayMs }),
   };
 }
 
@@ -82,7 +93,13 @@ function buildRevision(revision: Revision, files: readonly RevisionFile[]): Spec
 function stickyOf({ spec: { sticky }, salt }: Deployment): Pick<SpecEndpoint, 'sticky'> {
   if (sticky === 'off') return {};
   return {
-    sticky: { by: sticky?.by ?? 'key', ...(sticky?.header !== undefined && { header: sticky.header }), salt },
+    sticky: {
+      by: sticky?.by ?? 'key',
+      ...(sticky?.header !== undefined && { header: sticky.header }),
+      ...(sticky?.cookie !== undefined && { cookie: sticky.cookie }),
+      ...(sticky?.column !== undefined && { column: sticky.column }),
+      salt,
+    },
   };
 }
 
@@ -94,6 +111,13 @@ function limitsOf(limits: DeploymentSpecDocument['limits']): SpecEndpoint['limit
     ...(limits.max_rows !== undefined && { maxRows: limits.max_rows }),
     ...(limits.max_queued !== undefined && { maxQueued: limits.max_queued }),
     ...(timeoutMs !== undefined && { timeoutMs: Math.max(1, timeoutMs) }),
+    ...(limits.max_concurrent !== undefined && { maxConcurrent: limits.max_concurrent }),
+    ...(limits.rate !== undefined && {
+      rate: {
+        perSecond: limits.rate.per_second,
+        ...(limits.rate.burst !== undefined && { burst: limits.rate.burst }),
+      },
+    }),
   };
 }
 
@@ -116,5 +140,6 @@ function captureOf(capture: DeploymentSpecDocument['capture']): SpecEndpoint['ca
     ...(capture?.sample_rate !== undefined && { sampleRate: capture.sample_rate }),
     ...(capture?.durability !== undefined && { durability: capture.durability }),
     ...(capture?.on_full !== undefined && { onFull: capture.on_full }),
+    ...(capture?.redact !== undefined && { redact: [...capture.redact] }),
   };
 }
