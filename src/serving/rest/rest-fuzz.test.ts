@@ -53,7 +53,7 @@ test('bodies of any form are answered or refused in words, and the listener goes
         const changed = others.reduce<unknown>((value, other) => mutate(value, pick, other), body);
         const { status, json, text } = await rest.call(path, JSON.stringify(changed) ?? 'x');
         expect([path, text, foreseen.has(status)]).toEqual([path, text, true]);
-        if (status !== 200) expect(json).toEqual({ error: expect.any(String) });
+        expect(status === 200 || typeof json.error === 'string').toBe(true);
       },
     ),
     { numRuns: 600 },

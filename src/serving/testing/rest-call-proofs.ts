@@ -100,7 +100,7 @@ export const callProofs = (rest: RestPlane): Readonly<Record<string, () => Promi
     const { success, queue, compute_infer: inferred, fail } = after.inference_stats;
     expect(success.ns).toBeGreaterThanOrEqual(queue.ns + inferred.ns);
     expect(fail.count - before.inference_stats.fail.count).toBe(1);
-    expect(after.batch_stats).toContainEqual(expect.objectContaining({ batch_size: 1 }));
+    expect(after.batch_stats).toEqual([]);
   },
   'GET /v2/models/stats': async () => {
     const names = async (path: string) =>
@@ -126,7 +126,7 @@ export const callProofs = (rest: RestPlane): Readonly<Record<string, () => Promi
     );
     expect(await index('{}')).toEqual(all);
     expect(new Set((await index('{"ready":true}')).map(({ name }) => name))).toEqual(
-      new Set(['m', 'bc', 'columns', 'small', 'gather', 'types', 'half', 'crowded', 'hasty']),
+      new Set(['m', 'bc', 'columns', 'small', 'gather', 'types', 'half', 'crowded', 'hasty', 'patient', 'rated']),
     );
     await refused(rest.call('/v2/repository/index', '{"ready":1}'), 400, 'true or false');
     await refused(rest.call('/v2/repository/index', '{'), 400, 'no JSON');

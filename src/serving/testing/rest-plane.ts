@@ -83,6 +83,8 @@ export function createRestPlane(): RestPlane {
           single('gather', 'gather.onnx'),
           single('types', 'datatypes.onnx'),
           single('half', 'half.onnx'),
+          anEndpoint([slow], { name: 'patient' }),
+          single('rated', 'gather.onnx', { limits: { rate: { perSecond: 0.001 } } }),
           anEndpoint([slow], { name: 'crowded', limits: { maxQueued: 1 } }),
           anEndpoint([slow], { name: 'hasty', limits: { timeoutMs: 1 } }),
           anEndpoint([], { name: 'waiting', traffic: [] }),

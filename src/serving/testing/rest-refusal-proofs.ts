@@ -109,9 +109,22 @@ export const refusalProofs = (rest: RestPlane): Readonly<Record<string, () => Pr
     expect(answers.find(({ status }) => status === 503)?.headers.get('retry-after')).toBe('1');
     await stopsInOrder(rest);
   },
+  'more requests than a caller may send: 429 with Retry-After': async () => {
+    const answers = await Promise.all(Array.from({ length: 3 }, () => rest.infer('rated', picked(1))));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.toSorted()).toEqual([200, 429, 429]);
+    const refusal = answers.find(({ status }) => status === 429);
+    expect(refusal?.json).toEqual({ error: expect.stringContaining('limit') });
+    expect(Number(refusal?.headers.get('retry-after'))).toBeGreaterThan(900);
+  },
   'a request that waited too long for its model: 504': async () => {
     const answers = await Promise.all(Array.from({ length: 4 }, () => rest.infer('hasty', aWhile)));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 504]));
+    const own = await Promise.all([
+      rest.infer('patient', aWhile),
+      rest.infer('patient', { ...aWhile, parameters: { timeout: 1 } }),
+    ]);
+    expect(own.map(({ status }) => status)).toEqual([200, 504]);
   },
   'a model that fails: 500 without a stack': async () => {
     const { status, json, text } = await rest.infer('gather', picked(9));
