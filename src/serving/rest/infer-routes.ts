@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { servingHeaders } from '#contracts/serving';
 import type { Endpoint } from '../endpoint.ts';
 import type { InferRequest } from '../infer-request.ts';
@@ -42,7 +41,6 @@ export function createInferRoutes(services: RestServices): readonly RestRoute[] 
       traceparent: headers['traceparent'] as string | undefined,
       keyHeader: headers[servingHeaders.key] as string | undefined,
       eventTimeHeader: headers[servingHeaders.eventTime] as string | undefined,
-      signal: new ClientSignal(response),
       header: (name) => headers[name] as string | undefined,
       signal: {
         get aborted() {
@@ -118,19 +116,6 @@ const headOf = ({ model }: RestCall, { id }: InferRequest, { revision }: Inferen
   version: revision.version,
   id,
 });
-
-/** A client that is gone leaves its response destroyed. */
-class ClientSignal {
-  private readonly response: ServerResponse;
-
-  constructor(response: ServerResponse) {
-    this.response = response;
-  }
-
-  get aborted(): boolean {
-    return this.response.destroyed;
-  }
-}
 
 /** Every answer names its prediction and the revision that made it. */
 const marksOf = ({ predictionId, revision }: Inference) => ({
