@@ -147,10 +147,10 @@ function readData(
     let seen = 0;
     do {
       if (floats !== undefined) {
-        const count = cursor.floats(floats, index, index + length - seen);
-        index += count;
-        seen += count;
-        if (count > 0 && !cursor.take(0x2c)) break;
+        const plain = cursor.floats(floats, index, index + length - seen);
+        index += plain;
+        seen += plain;
+        if (plain > 0 && !cursor.take(0x2c)) break;
       }
       if (seen === length) throw wrongLength('too many values');
       if (!read(index)) hasNull = true;
