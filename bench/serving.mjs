@@ -1,7 +1,9 @@
-// Single-row inference over HTTP: 16 keep-alive connections, breast-cancer boosting (100 trees, 30 FP32 columns), every
+// Inference over HTTP, single rows as JSON unless told otherwise: 16 keep-alive connections, breast-cancer boosting (100 trees, 30 FP32 columns), every
 // prediction captured and taken into the prediction log while it runs, beside a bare node:http server that runs
 // onnxruntime in line.
-//   npm run build && node bench/serving.mjs [--seconds 5] [--rounds 3] [--connections 16] [--json]
+//   npm run build && node bench/serving.mjs [--seconds 5] [--rounds 3] [--connections 16] [--rows 1] [--binary] [--json]
+// With --binary the inputs and outputs are binary tensors, and the rounds alternate between those and JSON of the same
+// rows to us (goal at 100 rows: 1.5 times as many requests a second); the bare server reads JSON alone and stays out.
 // Ours is `tidemill up` on a fresh home: both planes and the worker, the model in the registry and deployed by a
 // `tidemill.yaml`. Goal: at least half of the bare server's requests a second, and 60 s after the last answer
 // the log has as many rows as were answered. Rounds alternate, medians are printed; processor time a request by process.
@@ -21,13 +23,32 @@ const root = join(self, '../..');
 const program = join(root, 'bin/tidemill');
 const modelPath = join(root, 'src/runtimes/fixtures/breast-cancer.onnx');
 const sample = JSON.parse(readFileSync(join(root, 'src/runtimes/fixtures/breast-cancer.json'), 'utf8'));
-const bodies = sample.rows.map((row, index) =>
-  JSON.stringify({
-    parameters: { keys: `patient-${index}` },
-    // As a client prints them: the shortest text that is the same FP32.
-    inputs: [{ name: 'x', shape: [1, 30], datatype: 'FP32', data: row.map((value) => Number(value.toPrecision(7))) }],
-  }),
-);
+// As a client prints them: the shortest text that is the same FP32.
+const valuesOf = (row) => row.map((value) => Number(value.toPrecision(7)));
+
+/** The requests that the load generator sends in turn, each as the bytes of a whole HTTP request. */
+function requestsOf(port, rows, form) {
+  return sample.rows.map((_, first) => {
+    const chosen = Array.from({ length: rows }, (_, row) => sample.rows[(first + row) % sample.rows.length]);
+    const values = chosen.flatMap(valuesOf);
+    const keys = Array.from({ length: rows }, (_, row) => `patient-${first}-${row}`);
+    const parameters = { keys: rows === 1 ? keys[0] : JSON.stringify(keys) };
+    const input = { name: 'x', shape: [rows, 30], datatype: 'FP32' };
+    let body = Buffer.from(JSON.stringify({ parameters, inputs: [{ ...input, data: values }] }));
+    let headers = 'content-type: application/json';
+    if (form === 'binary') {
+      const tensor = Buffer.from(Float32Array.from(values).buffer);
+      const header = JSON.stringify({
+        parameters: { ...parameters, binary_data_output: true },
+        inputs: [{ ...input, parameters: { binary_data_size: tensor.length } }],
+      });
+      body = Buffer.concat([Buffer.from(header), tensor]);
+      headers = `content-type: application/octet-stream\r\ninference-header-content-length: ${Buffer.byteLength(header)}`;
+    }
+    const head = `POST /v2/models/bc/infer HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n${headers}\r\ncontent-length: ${body.length}\r\n\r\n`;
+    return Buffer.concat([Buffer.from(head), body]);
+  });
+}
 
 const document = `project: default
 deployments:
@@ -139,7 +160,7 @@ async function startTidemill(home) {
 
 /** Processor time so far, in ms, of the two planes and of all that the control plane has started; empty without /proc. */
 function processorMs(controlPid) {
-  const used = { control: 0, data: 0, worker: 0 };
+  const used = noTime();
   if (process.platform !== 'linux') return used;
   const all = new Map();
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
@@ -160,13 +181,13 @@ function processorMs(controlPid) {
   return used;
 }
 
+function noTime() {
+  return { control: 0, data: 0, worker: 0 };
+}
+
 /** Closed loop on raw sockets: one request in flight a connection. Answers are checked by status and length. */
-async function runLoad(port, connections, seconds) {
-  const requests = bodies.map((body) =>
-    Buffer.from(
-      `POST /v2/models/bc/infer HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    ),
-  );
+async function runLoad(port, connections, seconds, rows, form) {
+  const requests = requestsOf(port, Number(rows), form);
   const latencies = [];
   let bad = 0;
   let stopped = false;
@@ -227,8 +248,8 @@ function start(name, ...args) {
   return { child, next };
 }
 
-async function load(port, connections, seconds) {
-  return start('load', port, connections, seconds).next();
+async function load(port, { connections, rows }, seconds, form) {
+  return start('load', port, connections, seconds, rows, form).next();
 }
 
 async function compare() {
@@ -237,6 +258,8 @@ async function compare() {
       seconds: { type: 'string', default: '5' },
       rounds: { type: 'string', default: '3' },
       connections: { type: 'string', default: '16' },
+      rows: { type: 'string', default: '1' },
+      binary: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -246,30 +269,49 @@ async function compare() {
   let plane;
   try {
     plane = await startTidemill(home);
-    const results = { bare: [], own: [] };
-    await load(barePort, values.connections, 1); // both compiled by the engine before anything counts
-    let sent = (await load(plane.port, values.connections, 1)).requests;
-    const before = processorMs(plane.pid);
-    const warm = sent;
-    for (let round = 0; round < Number(values.rounds); round += 1) {
-      results.bare.push(await load(barePort, values.connections, values.seconds));
-      const own = await load(plane.port, values.connections, values.seconds);
-      sent += own.requests;
-      results.own.push(own);
-    }
+    // What ours is laid beside: the bare server, or our own JSON.
+    const besides = values.binary ? plane.port : barePort;
+    const form = values.binary ? 'binary' : 'json';
+    const results = { beside: [], own: [] };
+    let sent = 0;
+    const count = ({ requests, ...result }, isOurs) => {
+      if (isOurs) sent += requests;
+      return result;
+    };
+    count(await load(besides, values, 1, 'json'), values.binary); // all compiled by the engine before anything counts
+    count(await load(plane.port, values, 1, form), true);
+    const cpu = { beside: noTime(), own: noTime() };
+    const measured = { beside: 0, own: 0 };
+    for (let round = 0; round < Number(values.rounds); round += 1)
+      for (const [name, port, as] of [
+        ['beside', besides, 'json'],
+        ['own', plane.port, form],
+      ]) {
+        const before = processorMs(plane.pid);
+        const result = await load(port, values, values.seconds, as);
+        const after = processorMs(plane.pid);
+        for (const process of Object.keys(before)) cpu[name][process] += after[process] - before[process];
+        measured[name] += result.requests;
+        results[name].push(count(result, name === 'own' || values.binary));
+      }
     const drainFromMs = performance.now();
     const waitSeconds = () => (performance.now() - drainFromMs) / 1000;
     await plane.api('/flush', { timeout: 120 });
     let taken = 0;
     do {
       taken = (await plane.api('/predictions')).rows;
-    } while (taken < sent && waitSeconds() < 180 && (await delay(50, true)));
+    } while (taken < sent * Number(values.rows) && waitSeconds() < 180 && (await delay(50, true)));
     const drainSeconds = waitSeconds();
-    const after = processorMs(plane.pid);
-    const cpuUs = Object.fromEntries(
-      Object.entries(after).map(([name, ms]) => [name, ((ms - before[name]) / (sent - warm)) * 1000]),
-    );
-    report(values, results, { sent, taken, drainSeconds, cpuUs });
+    const perRequest = (name) =>
+      Object.fromEntries(Object.entries(cpu[name]).map(([part, ms]) => [part, (ms / measured[name]) * 1000]));
+    const cpuUs = perRequest('own');
+    report(values, results, {
+      sent,
+      taken,
+      drainSeconds,
+      cpuUs,
+      besideCpuUs: values.binary ? perRequest('beside') : {},
+    });
   } finally {
     await plane?.stop();
     bare.child.kill();
@@ -281,47 +323,50 @@ function median(list, key) {
   return list.map((item) => item[key]).sort((a, b) => a - b)[Math.floor(list.length / 2)];
 }
 
-function report({ connections, json }, { bare, own }, { sent, taken, drainSeconds, cpuUs }) {
+function report(values, { beside, own }, { sent, taken, drainSeconds, cpuUs, besideCpuUs }) {
   const { version } = JSON.parse(readFileSync(join(root, 'node_modules/onnxruntime-node/package.json'), 'utf8'));
+  const figures = (results) => ({
+    perSecond: Math.round(median(results, 'perSecond')),
+    p50Ms: median(results, 'p50Ms'),
+    p99Ms: median(results, 'p99Ms'),
+  });
+  const rows = Number(values.rows);
+  const names = values.binary
+    ? ['tidemill, JSON', 'tidemill, binary tensors']
+    : ['bare node:http + onnxruntime in line', 'tidemill, full capture, intake running'];
   const summary = {
-    connections: Number(connections),
+    connections: Number(values.connections),
+    rows,
     node: process.version,
     onnxruntime: version,
     cpus: cpus().length,
-    bare: {
-      perSecond: Math.round(median(bare, 'perSecond')),
-      p50Ms: median(bare, 'p50Ms'),
-      p99Ms: median(bare, 'p99Ms'),
-    },
-    tidemill: {
-      perSecond: Math.round(median(own, 'perSecond')),
-      p50Ms: median(own, 'p50Ms'),
-      p99Ms: median(own, 'p99Ms'),
-    },
-    ratio: median(own, 'perSecond') / median(bare, 'perSecond'),
-    bad: [...bare, ...own].reduce((sum, { bad }) => sum + bad, 0),
+    [values.binary ? 'json' : 'bare']: figures(beside),
+    [values.binary ? 'binary' : 'tidemill']: figures(own),
+    ratio: median(own, 'perSecond') / median(beside, 'perSecond'),
+    bad: [...beside, ...own].reduce((sum, { bad }) => sum + bad, 0),
     answered: sent,
     taken,
     drainSeconds,
     cpuUs,
+    ...(values.binary && { jsonCpuUs: besideCpuUs }),
   };
-  if (json) console.log(JSON.stringify(summary));
+  if (values.json) console.log(JSON.stringify(summary));
   else {
     const line = (name, { perSecond, p50Ms, p99Ms }) =>
       `${name.padEnd(40)} ${String(perSecond).padStart(7)} req/s   p50 ${p50Ms.toFixed(2)} ms   p99 ${p99Ms.toFixed(2)} ms`;
-    console.log(
-      `single row, ${connections} connections, Node ${process.version}, onnxruntime-node ${version}, ${cpus().length} CPUs`,
-    );
-    console.log(line('bare node:http + onnxruntime in line', summary.bare));
-    console.log(line('tidemill, full capture, intake running', summary.tidemill));
-    console.log(
-      `ratio ${summary.ratio.toFixed(2)} (goal 0.50); ${taken} of ${sent} answered are in the log, ${drainSeconds.toFixed(1)} s after the last (goal 60); bad answers ${summary.bad}`,
-    );
-    console.log(
-      `processor time a request: ${Object.entries(cpuUs)
+    const time = (used) =>
+      Object.entries(used)
         .map(([name, us]) => `${name} ${us.toFixed(0)} us`)
-        .join(', ')}`,
+        .join(', ');
+    console.log(
+      `${rows === 1 ? 'single row' : `${rows} rows`}, ${values.connections} connections, Node ${process.version}, onnxruntime-node ${version}, ${cpus().length} CPUs`,
     );
+    console.log(line(names[0], figures(beside)));
+    console.log(line(names[1], figures(own)));
+    console.log(
+      `ratio ${summary.ratio.toFixed(2)} (goal ${values.binary ? '1.50 at 100 rows' : '0.50 at one'}); ${taken} of ${sent * rows} answered rows are in the log, ${drainSeconds.toFixed(1)} s after the last (goal 60); bad answers ${summary.bad}`,
+    );
+    console.log(`processor time a request: ${time(cpuUs)}${values.binary ? `; of JSON: ${time(besideCpuUs)}` : ''}`);
   }
-  if (summary.bad > 0 || taken !== sent) process.exitCode = 1;
+  if (summary.bad > 0 || taken !== sent * rows) process.exitCode = 1;
 }

@@ -49,7 +49,7 @@ export const openInferenceRest = {
         {
           what: 'GET /v2/models/{model}[/versions/{version}]/stats',
           state: 'supported',
-          note: 'Since the process started. Runs of shadows count as executions, their time as queue and compute. Batches of more than 64 rows are counted by powers of two.',
+          note: 'Since the process started, without what shadows did. Batches are not told apart by their size: `batch_stats` is empty.',
         },
         {
           what: 'GET /v2/models/stats',
@@ -127,7 +127,7 @@ export const openInferenceRest = {
         {
           what: 'parameters',
           state: 'supported',
-          note: '`keys`, `event_times` and `subject` are recorded with the prediction; what is not known is ignored.',
+          note: '`keys`, `event_times` and `subject` are recorded with the prediction; `timeout` and `priority` are those of Triton. Others are for models that take parameters, and else ignored.',
         },
         {
           what: 'a body in gzip or deflate',
@@ -193,7 +193,16 @@ export const openInferenceRest = {
           what: 'a full queue, a server that stops: 503 with Retry-After',
           state: 'supported',
         },
-        { what: 'a request that waited too long for its model: 504', state: 'supported' },
+        {
+          what: 'more requests than a caller may send: 429 with Retry-After',
+          state: 'supported',
+          note: 'Where the deployment limits the rate of each caller.',
+        },
+        {
+          what: 'a request that waited too long for its model: 504',
+          state: 'supported',
+          note: 'As long as the deployment says, or as the parameter `timeout` does, in microseconds.',
+        },
         { what: 'a model that fails: 500 without a stack', state: 'supported' },
         { what: 'no token, a wrong one, one that has ended: 401', state: 'supported' },
       ],

@@ -28,6 +28,64 @@ test('any number is read as JSON.parse reads it', () => {
   );
 });
 
+test('any number is read as FP32 to the nearest of them, however many digits it has', () => {
+  const bits = new Uint32Array(1);
+  const singles = new Float32Array(bits.buffer);
+  /** A single, the middle between it and the next, or a hair beside that: where rounding is hardest. */
+  const hard = fc
+    .tuple(fc.nat(0x7f7f_fffe), fc.constantFrom(-1, 0, 1), fc.boolean())
+    .map(([pattern, beside, middle]) => {
+      bits[0] = pattern;
+      const low = singles[0] ?? 0;
+      bits[0] = pattern + 1;
+      const high = singles[0] ?? 0;
+      const value = middle ? (low + high) / 2 : low;
+      return value + beside * value * 2 ** -52;
+    });
+  const asText = fc.tuple(
+    fc.oneof(hard, fc.double({ noNaN: true, min: -1e20, max: 1e20 })),
+    fc.integer({ min: 0, max: 22 }),
+  );
+  let long = 0;
+  fc.assert(
+    fc.property(
+      fc.array(asText, { minLength: 1, maxLength: 20 }),
+      fc.constantFrom(',', ', ', ' ,\n'),
+      (numbers, comma) => {
+        const texts = numbers.map(([value, places]) =>
+          Math.abs(value) < 1e20 ? value.toFixed(places) : String(value),
+        );
+        long += texts.filter((text) => text.length > 17 && text.length < 26).length;
+        const body = `{"inputs":[{"name":"x","shape":[${texts.length}],"datatype":"FP32","data":[${texts.join(comma)}]}]}`;
+        expect(parse(body).inputs[0]?.data).toEqual(Float32Array.from(JSON.parse(`[${texts.join(',')}]`) as number[]));
+      },
+    ),
+    { numRuns: 3_000 },
+  );
+  expect(long).toBeGreaterThan(1_000);
+});
+
+test.each([
+  '[1,]',
+  '[,1]',
+  '[1 2]',
+  '[1,,2]',
+  '[01,2]',
+  '[1.,2]',
+  '[-,2]',
+  '[.5,2]',
+  '[1,2',
+  '[1,2}',
+  '[1,2,3]',
+  '[1]',
+  '[]',
+])('the list %s is no data of two values', (data) => {
+  for (const datatype of ['FP32', 'FP64', 'INT32'])
+    expect(
+      outcomeOf(Buffer.from(`{"inputs":[{"name":"x","shape":[2],"datatype":"${datatype}","data":${data}}]}`)),
+    ).toBe('REQUEST_MALFORMED');
+});
+
 test('any text and any integer of 64 bits is read exactly', () => {
   fc.assert(
     fc.property(

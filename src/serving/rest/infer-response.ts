@@ -77,14 +77,32 @@ export function formatData(datatype: Datatype, data: TensorData): string {
     case 'FP32':
     case 'FP64':
       return formatFloats(data as Float64Array);
+    case 'INT64':
+    case 'UINT64':
+      return formatLongs(data as BigInt64Array);
     default:
       return (data as Int32Array).join(',');
   }
 }
 
+/** What a double holds exactly is printed from one: that takes a fraction of what printing a bigint does. */
+function formatLongs(data: BigInt64Array): string {
+  let text = '';
+  const { length } = data;
+  for (let index = 0; index < length; index += 1) {
+    const value = data[index] as bigint;
+    const number = Number(value);
+    if (index > 0) text += ',';
+    text += Number.isSafeInteger(number) ? number : value;
+  }
+  return text;
+}
+
 function formatFloats(data: Float32Array | Float64Array): string {
   let text = '';
-  for (const [index, value] of data.entries()) {
+  const { length } = data;
+  for (let index = 0; index < length; index += 1) {
+    const value = data[index] as number;
     if (index > 0) text += ',';
     text += value === 0 ? zero(value) : Number.isFinite(value) ? value : 'null';
   }

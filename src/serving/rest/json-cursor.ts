@@ -3,6 +3,9 @@ import { servingErrors } from '../serving-errors.ts';
 
 const powersOfTen = Float64Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
 const maxDepth = 64;
+/** Of a number that `floats` reads: ten roundings of a double at most, which `relativeSlack` covers. */
+const maxPlainDigits = 24;
+const relativeSlack = 2 ** -48;
 
 /**
  * Reads JSON straight from bytes, strictly (RFC 8259). Exists because JSON.parse loses integers beyond 2^53 and makes an
@@ -130,6 +133,57 @@ export class JsonCursor {
       return negative ? -value : value;
     }
     return Number(bytes.toString('latin1', start, at));
+  }
+
+  /**
+   * Reads plain numbers (no exponent) with commas between them into `target`, from `from` on and before `end`; says how
+   * many. Stops behind the last of them, or where it stood when the first value is none: `number` reads the others and says
+   * what is wrong. One loop without calls, since most of a request's bytes are these.
+   */
+  floats(target: Float32Array | Float64Array, from: number, end: number): number {
+    const { bytes } = this;
+    const single = target instanceof Float32Array;
+    let at = this.at;
+    let index = from;
+    while (index < end) {
+      let byte = bytes[at] as number;
+      while (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) byte = bytes[++at] as number;
+      const start = at;
+      if (byte === 0x2d) byte = bytes[++at] as number;
+      const first = at;
+      let mantissa = 0;
+      while (byte >= 0x30 && byte <= 0x39) {
+        mantissa = mantissa * 10 + (byte - 0x30);
+        byte = bytes[++at] as number;
+      }
+      let digits = at - first;
+      if (digits === 0 || (digits > 1 && bytes[first] === 0x30)) break;
+      let scale = 0;
+      if (byte === 0x2e) {
+        byte = bytes[++at] as number;
+        const fraction = at;
+        while (byte >= 0x30 && byte <= 0x39) {
+          mantissa = mantissa * 10 + (byte - 0x30);
+          byte = bytes[++at] as number;
+        }
+        scale = at - fraction;
+        digits += scale;
+        if (scale === 0) break;
+      }
+      if ((byte !== 0x2c && byte !== 0x5d) || digits > maxPlainDigits || scale > 22) break;
+      let value = scale === 0 ? mantissa : mantissa / (powersOfTen[scale] as number);
+      // Up to 15 digits the quotient is exact (Clinger). With more it is off by less than `slack`, which for a value of
+      // single precision decides nothing unless the middle between two of them lies that near.
+      const slack = value * relativeSlack;
+      if (digits > 15 && !(single && Math.fround(value - slack) === Math.fround(value + slack)))
+        value = Number(bytes.toString('latin1', first, at));
+      target[index] = start === first ? value : -value;
+      index += 1;
+      this.at = at;
+      if (byte === 0x5d) break;
+      at += 1;
+    }
+    return index - from;
   }
 
   /** An integer of any length, exactly. */

@@ -18,15 +18,15 @@ function mutate(value: unknown, pick: (upTo: number) => number, other: unknown):
   if (typeof value === 'object' && value !== null && pick(5) > 0) {
     const keys = Object.keys(value);
     const key = keys[pick(keys.length)] ?? 'x';
-    const { [key]: chosen, ...rest } = value as Record<string, unknown>;
-    return pick(6) === 0 ? rest : { ...rest, [key]: mutate(chosen, pick, other) };
+    const { [key]: chosen, ...others } = value as Record<string, unknown>;
+    return pick(6) === 0 ? others : { ...others, [key]: mutate(chosen, pick, other) };
   }
   return other;
 }
 
 const odd: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
-  fc.constantFrom(-1, 0, 2 ** 31, 2 ** 53, 2 ** 63, 1e308, 1e-400, '', 'FP16', 'BYTES', 'FP32', [[]], {}, null, true),
+  fc.constantFrom(-1, 0, 2 ** 31, 2 ** 53, 2 ** 63, 1e308, '', 'FP16', 'BYTES', 'FP32', [[]], {}, null, true),
   fc.constantFrom({ binary_data_size: 8 }, { binary_data: true }, { shared_memory_region: 'r' }, { sequence_id: 1 }),
 );
 const bases = [
@@ -53,7 +53,7 @@ test('bodies of any form are answered or refused in words, and the listener goes
         const changed = others.reduce<unknown>((value, other) => mutate(value, pick, other), body);
         const { status, json, text } = await rest.call(path, JSON.stringify(changed) ?? 'x');
         expect([path, text, foreseen.has(status)]).toEqual([path, text, true]);
-        if (status !== 200) expect(json).toEqual({ error: expect.any(String) });
+        expect(status === 200 || typeof json.error === 'string').toBe(true);
       },
     ),
     { numRuns: 600 },

@@ -131,6 +131,7 @@ function readData(
     );
   const texts: string[] | undefined = datatype === 'BYTES' ? [] : undefined;
   const data = datatype === 'BYTES' ? (texts ?? []) : emptyData(datatype, count);
+  const floats = datatype === 'FP32' || datatype === 'FP64' ? (data as Float64Array) : undefined;
   const read = elementReader(cursor, datatype, data, texts);
   const label = name === undefined ? 'an input' : `input "${name}"`;
   const wrongLength = (found: string): Error =>
@@ -145,6 +146,12 @@ function readData(
     }
     let seen = 0;
     do {
+      if (floats !== undefined) {
+        const plain = cursor.floats(floats, index, index + length - seen);
+        index += plain;
+        seen += plain;
+        if (plain > 0 && !cursor.take(0x2c)) break;
+      }
       if (seen === length) throw wrongLength('too many values');
       if (!read(index)) hasNull = true;
       index += 1;

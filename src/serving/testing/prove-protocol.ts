@@ -15,7 +15,7 @@ export function proveProtocol(protocol: ConformanceProtocol, proofs: Readonly<Re
   for (const { what, state } of rows)
     test(`${what} (${state})`, async () => {
       const prove = proofs[what];
-      if (prove === undefined) throw new Error(`"${what}" has no proof`);
-      await prove();
+      expect(prove).toBeTypeOf('function');
+      await prove?.();
     });
 }

@@ -23,6 +23,10 @@ interface Statistics {
   readonly batch_stats: readonly object[];
 }
 
+async function namesAt(rest: RestPlane, path: string): Promise<readonly string[]> {
+  return ((await rest.answered(path))['model_stats'] as readonly Statistics[]).map(({ name }) => name);
+}
+
 /** What each call answers. */
 export const callProofs = (rest: RestPlane): Readonly<Record<string, () => Promise<void>>> => ({
   'GET /v2': async () => expect(await rest.answered('/v2')).toMatchObject({ name: 'tidemill', version: '0' }),
@@ -47,8 +51,7 @@ export const callProofs = (rest: RestPlane): Readonly<Record<string, () => Promi
       expect.objectContaining({ id: 'e', outputs: [{ name: 'picked', datatype: 'FP32', shape: [1], data: [20] }] }),
     ]),
   [`POST ${model}/generate`]: async () => {
-    const one = { carrier: 'UA', flight: 9007199254740993, distance: 3 };
-    const text = JSON.stringify(one).replace('9007199254740992', '9007199254740993');
+    const text = '{"carrier":"UA","flight":9007199254740993,"distance":3}';
     const { json, text: answer } = await rest.call('/v2/models/columns/generate', text);
     expect(json).toMatchObject({ model_name: 'columns', score: 4, carrier_out: 'UA' });
     expect(answer).toContain('"flight_out":9007199254740993');
@@ -100,13 +103,11 @@ export const callProofs = (rest: RestPlane): Readonly<Record<string, () => Promi
     const { success, queue, compute_infer: inferred, fail } = after.inference_stats;
     expect(success.ns).toBeGreaterThanOrEqual(queue.ns + inferred.ns);
     expect(fail.count - before.inference_stats.fail.count).toBe(1);
-    expect(after.batch_stats).toContainEqual(expect.objectContaining({ batch_size: 1 }));
+    expect(after.batch_stats).toEqual([]);
   },
   'GET /v2/models/stats': async () => {
-    const names = async (path: string) =>
-      ((await rest.answered(path))['model_stats'] as readonly Statistics[]).map(({ name }) => name);
-    expect(await names('/v2/models/stats')).toEqual(expect.arrayContaining(['m', 'bc', 'gather']));
-    expect(await names('/projects/closed/v2/models/stats')).toEqual([]);
+    expect(await namesAt(rest, '/v2/models/stats')).toEqual(expect.arrayContaining(['m', 'bc', 'gather']));
+    expect(await namesAt(rest, '/projects/closed/v2/models/stats')).toEqual([]);
   },
   'POST /v2/repository/index': async () => {
     const index = async (body: string) =>
@@ -126,7 +127,7 @@ export const callProofs = (rest: RestPlane): Readonly<Record<string, () => Promi
     );
     expect(await index('{}')).toEqual(all);
     expect(new Set((await index('{"ready":true}')).map(({ name }) => name))).toEqual(
-      new Set(['m', 'bc', 'columns', 'small', 'gather', 'types', 'half', 'crowded', 'hasty']),
+      new Set(['m', 'bc', 'columns', 'small', 'gather', 'types', 'half', 'crowded', 'hasty', 'patient', 'rated']),
     );
     await refused(rest.call('/v2/repository/index', '{"ready":1}'), 400, 'true or false');
     await refused(rest.call('/v2/repository/index', '{'), 400, 'no JSON');

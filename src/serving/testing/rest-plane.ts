@@ -38,6 +38,10 @@ export interface RestAnswer {
 
 const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex');
 
+/** As far as each model can come. */
+const settles = ({ name, state }: ReplicaReport['endpoints'][number]) =>
+  state === { held: 'loading', broken: 'failed', waiting: 'waiting' }[name] || state === 'ready';
+
 export function createRestPlane(): RestPlane {
   let control: FakeControlPlane;
   let plane: DataPlane;
@@ -83,6 +87,8 @@ export function createRestPlane(): RestPlane {
           single('gather', 'gather.onnx'),
           single('types', 'datatypes.onnx'),
           single('half', 'half.onnx'),
+          anEndpoint([slow], { name: 'patient' }),
+          single('rated', 'gather.onnx', { limits: { rate: { perSecond: 0.001 } } }),
           anEndpoint([slow], { name: 'crowded', limits: { maxQueued: 1 } }),
           anEndpoint([slow], { name: 'hasty', limits: { timeoutMs: 1 } }),
           anEndpoint([], { name: 'waiting', traffic: [] }),
@@ -93,8 +99,6 @@ export function createRestPlane(): RestPlane {
       });
       plane = await startTestPlane(control, aHome(), { maxBodyBytes });
       base = plane.url;
-      const settles = ({ name, state }: ReplicaReport['endpoints'][number]) =>
-        state === { held: 'loading', broken: 'failed', waiting: 'waiting' }[name] || state === 'ready';
       await control.reported(({ endpoints }) => endpoints.length > 0 && endpoints.every(settles));
     },
     async stop() {

@@ -6,6 +6,10 @@ import { aWhile, column, picked, row, types, x } from './rest-bodies.ts';
 import { maxBodyBytes, type RestPlane, refused, refusedBinary } from './rest-plane.ts';
 import { aHome, startTestPlane } from './test-plane.ts';
 
+const headerOf = (size: unknown, more = {}) => ({
+  inputs: [{ name: 'index', shape: [1], datatype: 'INT64', parameters: { binary_data_size: size }, ...more }],
+});
+
 /** Every row of the table of failures. */
 export const refusalProofs = (rest: RestPlane): Readonly<Record<string, () => Promise<void>>> => ({
   'an unknown model or version: 404': async () => {
@@ -56,15 +60,12 @@ export const refusalProofs = (rest: RestPlane): Readonly<Record<string, () => Pr
     await refusedBinary(rest.inferBinary('bc', header, Buffer.alloc(4)), 'more values than the body');
   },
   'binary data unlike their shape, bytes left over, a header past the end or no number: 400': async () => {
-    const header = (size: unknown, more = {}) => ({
-      inputs: [{ name: 'index', shape: [1], datatype: 'INT64', parameters: { binary_data_size: size }, ...more }],
-    });
-    await refusedBinary(rest.inferBinary('gather', header(4), Buffer.alloc(4)), 'takes 8');
-    await refusedBinary(rest.inferBinary('gather', header(8), Buffer.alloc(4)), '4 bytes of the body are left');
-    await refusedBinary(rest.inferBinary('gather', header(8), Buffer.alloc(9)), '1 bytes behind');
-    await refusedBinary(rest.inferBinary('gather', header(-8), Buffer.alloc(8)), 'natural');
-    await refusedBinary(rest.inferBinary('gather', header(8, { data: [1] }), Buffer.alloc(8)), 'both');
-    await refused(rest.infer('gather', header(8)), 400, 'Inference-Header-Content-Length');
+    await refusedBinary(rest.inferBinary('gather', headerOf(4), Buffer.alloc(4)), 'takes 8');
+    await refusedBinary(rest.inferBinary('gather', headerOf(8), Buffer.alloc(4)), '4 bytes of the body are left');
+    await refusedBinary(rest.inferBinary('gather', headerOf(8), Buffer.alloc(9)), '1 bytes behind');
+    await refusedBinary(rest.inferBinary('gather', headerOf(-8), Buffer.alloc(8)), 'natural');
+    await refusedBinary(rest.inferBinary('gather', headerOf(8, { data: [1] }), Buffer.alloc(8)), 'both');
+    await refused(rest.infer('gather', headerOf(8)), 400, 'Inference-Header-Content-Length');
     for (const length of ['9999', '-1', 'x', '1e2', ''])
       await refused(
         rest.infer('gather', picked(1), { 'inference-header-content-length': length }),
@@ -109,9 +110,22 @@ export const refusalProofs = (rest: RestPlane): Readonly<Record<string, () => Pr
     expect(answers.find(({ status }) => status === 503)?.headers.get('retry-after')).toBe('1');
     await stopsInOrder(rest);
   },
+  'more requests than a caller may send: 429 with Retry-After': async () => {
+    const answers = await Promise.all(Array.from({ length: 3 }, () => rest.infer('rated', picked(1))));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([200, 429, 429]);
+    const refusal = answers.find(({ status }) => status === 429);
+    expect(refusal?.json).toEqual({ error: expect.stringContaining('limit') });
+    expect(Number(refusal?.headers.get('retry-after'))).toBeGreaterThan(900);
+  },
   'a request that waited too long for its model: 504': async () => {
     const answers = await Promise.all(Array.from({ length: 4 }, () => rest.infer('hasty', aWhile)));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 504]));
+    const own = await Promise.all([
+      rest.infer('patient', aWhile),
+      rest.infer('patient', { ...aWhile, parameters: { timeout: 1 } }),
+    ]);
+    expect(own.map(({ status }) => status)).toEqual([200, 504]);
   },
   'a model that fails: 500 without a stack': async () => {
     const { status, json, text } = await rest.infer('gather', picked(9));
