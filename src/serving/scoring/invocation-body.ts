@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { ModelSignature } from '#contracts/tensor';
-import type { ParsedTensor } from '../infer-request.ts';
+import type { InferRequest, ParsedTensor } from '../infer-request.ts';
 import { JsonCursor } from '../rest/json-cursor.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { readCsv } from './csv-table.ts';
@@ -47,6 +47,23 @@ export function readInvocationCsv(body: Buffer, signature: ModelSignature): read
   const table = new TableReader(planRows(signature), body.length);
   readCsv(body, table);
   return table.finish();
+}
+
+/** A request whose table is read as the revision takes it that most likely answers, and again for another one. */
+export function tableRequest(
+  signature: ModelSignature,
+  parameters: InferRequest['parameters'],
+  read: (signature: ModelSignature) => readonly ParsedTensor[],
+): InferRequest {
+  const { key } = planRows(signature);
+  const inputs = read(signature);
+  return {
+    id: undefined,
+    parameters,
+    inputs,
+    outputs: undefined,
+    readAs: (other) => (planRows(other).key === key ? inputs : read(other)),
+  };
 }
 
 /** Parameters of a request, from a field at its top; found without reading its table where there is none. */

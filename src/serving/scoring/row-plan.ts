@@ -7,6 +7,8 @@ import { servingErrors } from '../serving-errors.ts';
  * the signature has them.
  */
 export interface RowPlan {
+  /** Alike for signatures that take the same inputs. */
+  readonly key: string;
   readonly inputs: readonly PlannedInput[];
   /** Whole inputs, and columns of those that name them. */
   readonly byName: ReadonlyMap<string, Target>;
@@ -84,5 +86,12 @@ function makePlan({ inputs: declaredInputs }: ModelSignature): RowPlan {
     }));
   };
   const positions = isFlat ? inputs.flatMap(partsOf) : undefined;
-  return { inputs, byName, targetCount, positions, matrix: isMatrix ? only : undefined };
+  return {
+    key: JSON.stringify(declaredInputs),
+    inputs,
+    byName,
+    targetCount,
+    positions,
+    matrix: isMatrix ? only : undefined,
+  };
 }
