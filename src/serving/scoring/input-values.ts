@@ -30,7 +30,10 @@ const expected: Readonly<Record<Kind, string>> = {
   boolean: 'true or false',
   text: 'texts',
 };
-const firstCapacity = 16;
+/** No array that has to grow is shorter. */
+const fewValues = 16;
+const noNumbers = new Uint8Array(0);
+const noTexts: string[] = [];
 /** Booleans of a table are numbers where the model takes numbers, as in NumPy. */
 const numberOf = (flag: boolean): number => (flag ? 1 : 0);
 
@@ -46,20 +49,22 @@ export class InputValues {
   readonly readsBase64: boolean;
   hasNull = false;
   /** Dimensions of a row, free ones as the first row has them. */
-  readonly rowShape: number[];
+  rowShape: readonly number[];
   /** Values of whole rows so far: where the next row begins. */
   length = 0;
   private readonly datatype: Datatype;
   private numbers: Numbers;
-  private readonly texts: string[] = [];
+  private readonly texts: string[];
 
   constructor(planned: PlannedInput, readsBase64 = false) {
     this.planned = planned;
     this.readsBase64 = readsBase64;
     this.datatype = planned.declared.datatype;
     this.kind = kinds[this.datatype];
-    this.rowShape = [...planned.rowShape];
-    this.numbers = allocate(this.datatype, firstCapacity);
+    this.rowShape = planned.rowShape;
+    // Room for one row: most requests have one, and need no other array then.
+    this.texts = this.kind === 'text' ? [] : noTexts;
+    this.numbers = this.kind === 'text' ? noNumbers : allocate(this.datatype, Math.max(planned.width, 1));
   }
 
   /** Reads the value that comes next to the place `index`. */
@@ -76,6 +81,11 @@ export class InputValues {
     if (byte !== 0x2d && (byte < 0x30 || byte > 0x39)) throw this.refuse(cursor.describe(), index);
     if (this.kind === 'long') return this.setLong(index, cursor.tryInteger());
     this.setNumber(index, cursor.number());
+  }
+
+  /** Of a row whose signature leaves it free. */
+  setDimension(depth: number, length: number): void {
+    this.rowShape = this.rowShape.with(depth, length);
   }
 
   setNumber(index: number, value: number): void {
@@ -114,15 +124,20 @@ export class InputValues {
 
   /** The tensor of so many rows, all of them set. */
   toTensor(rows: number): ParsedTensor {
-    const { declared } = this.planned;
-    const rowShape = this.rowShape.map((dimension) => Math.max(dimension, 0));
-    const count = rowShape.reduce((product, dimension) => product * dimension, rows);
+    const { declared, width } = this.planned;
+    const shape = [rows];
+    let count = rows;
+    for (const dimension of this.rowShape) {
+      shape.push(Math.max(dimension, 0));
+      count *= Math.max(dimension, 0);
+    }
+    const { numbers, datatype, hasNull } = this;
     return {
       name: declared.name,
-      datatype: this.datatype,
-      shape: declared.shape.length === 0 && rows === 1 ? [] : [rows, ...rowShape],
-      data: this.kind === 'text' ? this.texts : this.numbers.subarray(0, count),
-      hasNull: this.hasNull,
+      datatype,
+      shape: declared.shape.length === 0 && rows === 1 && width === 1 ? [] : shape,
+      data: this.kind === 'text' ? this.texts : numbers.length === count ? numbers : numbers.subarray(0, count),
+      hasNull,
     };
   }
 
@@ -144,7 +159,7 @@ export class InputValues {
   }
 
   private grow(index: number): void {
-    const larger = allocate(this.datatype, Math.max(this.numbers.length * 2, index + 1));
+    const larger = allocate(this.datatype, Math.max(this.numbers.length * 2, index + 1, fewValues));
     (larger as Float64Array).set(this.numbers as Float64Array); // one datatype: the arrays are of one kind
     this.numbers = larger;
   }

@@ -10,6 +10,9 @@ const openList = 0x5b;
 const closeList = 0x5d;
 const openObject = 0x7b;
 
+/** Values that are filled in whatever the length of the body. */
+const carelessCount = 1_000_000;
+
 /** Where a column of a table goes; undefined where the model has no use for it. */
 export type Header = readonly (Target | undefined)[];
 
@@ -22,14 +25,14 @@ export class TableReader {
   private readonly lastRow: Uint32Array;
   /** What no row has, and none need have. */
   private absent: readonly Target[] = [];
-  /** Values that may be filled in where none was sent: no more than the body has bytes. */
+  /** Values that may still be filled in where none was sent, so that a small body takes no great memory. */
   private spare: number;
 
   constructor(plan: RowPlan, bodyBytes: number, readsBase64 = false) {
     this.plan = plan;
     this.values = plan.inputs.map((input) => new InputValues(input, readsBase64));
     this.lastRow = new Uint32Array(plan.targetCount);
-    this.spare = bodyBytes;
+    this.spare = carelessCount + bodyBytes;
   }
 
   valuesOf(target: Target): InputValues {
@@ -98,7 +101,7 @@ export class TableReader {
       } while (cursor.take(comma));
       cursor.expect(closeList);
     }
-    if (wanted < 0) rowShape[depth] = count;
+    if (wanted < 0) values.setDimension(depth, count);
     else if (count !== wanted) throw this.wrongWidth(values, String(count));
   }
 
@@ -131,13 +134,13 @@ export class TableReader {
   /** Finds the columns by name; all that the model needs must be there, once. */
   requireColumns(names: readonly string[]): Header {
     const header = names.map((name) => this.plan.byName.get(name));
-    const seen = new Set<Target>();
     for (const target of header) {
       if (target === undefined) continue;
-      if (seen.has(target)) throw servingErrors.REQUEST_MALFORMED(`column "${target.name}" is there twice`);
-      seen.add(target);
+      if (this.lastRow[target.id] !== 0)
+        throw servingErrors.REQUEST_MALFORMED(`column "${target.name}" is there twice`);
+      this.lastRow[target.id] = 1;
     }
-    this.absent = this.listMissing((target) => seen.has(target));
+    this.absent = this.listMissing(0);
     this.assertOptional(names);
     return header;
   }
@@ -198,15 +201,14 @@ export class TableReader {
       const isAlike = this.readRecord(cursor, body, keys);
       // A row with the keys of the first one, in their order, lacks what that one lacked: most often nothing.
       if (!isAlike) {
-        const row = this.rows + 1;
-        const missing = this.listMissing((target) => this.lastRow[target.id] === row);
-        if (row === 1) this.absent = missing;
+        const missing = this.listMissing(this.rows);
+        if (this.rows === 0) this.absent = missing;
         this.fillRow(missing, () => namesOf(keys));
       } else if (this.absent.length > 0) this.fillRow(this.absent, () => []);
       this.rows += 1;
     } while (cursor.take(comma));
     cursor.expect(closeList);
-    this.absent = this.listMissing((target) => this.lastRow[target.id] !== 0);
+    this.absent = this.listMissing(0);
     this.assertOptional(namesOf(keys));
     this.absent = [];
   }
@@ -246,14 +248,19 @@ export class TableReader {
     return isAlike && position === keys.length;
   }
 
-  private listMissing(isThere: (target: Target) => boolean): readonly Target[] {
+  /** What was not marked since this row. */
+  private listMissing(since: number): readonly Target[] {
     const { inputs, matrix, positions } = this.plan;
-    return inputs.flatMap(({ whole, columns }) => {
-      if (isThere(whole)) return [];
-      const parts =
-        columns.length > 0 ? columns : matrix !== undefined && positions?.some(isThere) ? positions : [whole];
-      return parts.filter((target) => !isThere(target));
-    });
+    const missing: Target[] = [];
+    const isThere = ({ id }: Target): boolean => (this.lastRow[id] ?? 0) > since;
+    for (const { whole, columns } of inputs) {
+      if (isThere(whole)) continue;
+      if (columns.length > 0) missing.push(...columns.filter((target) => !isThere(target)));
+      else if (matrix !== undefined && positions?.some(isThere) === true)
+        missing.push(...positions.filter((target) => !isThere(target)));
+      else missing.push(whole);
+    }
+    return missing;
   }
 
   /** What the whole table lacks must be what it may lack. */
