@@ -86,11 +86,13 @@ function servableFiles(model: string, number: number, version: ModelVersion | un
 function signatureOf(signature: ModelVersion['signature']): Revision['signature'] {
   if (!signatureShape().Check(signature)) return undefined;
   const tensors = (list: readonly (typeof signature.inputs)[number][]) =>
-    list.map(({ name, datatype, shape, nullable }) => ({
+    list.map(({ name, datatype, shape, nullable, optional, columns }) => ({
       name,
       datatype,
       shape,
       ...(nullable !== undefined && { nullable }),
+      ...(optional !== undefined && { optional }),
+      ...(columns !== undefined && { columns }),
     }));
   return { inputs: tensors(signature.inputs), outputs: tensors(signature.outputs) };
 }
