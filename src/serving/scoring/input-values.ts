@@ -92,7 +92,7 @@ export class InputValues {
     if (this.kind === 'long') return this.setLong(index, Number.isSafeInteger(value) ? BigInt(value) : undefined);
     if (index >= this.numbers.length) this.grow(index);
     this.numbers[index] = value;
-    const kept = this.numbers[index] as number;
+    const kept = this.numbers[index];
     if (this.kind === 'float' ? Number.isFinite(kept) : kept === value && (this.kind === 'integer' || value <= 1))
       return;
     throw this.refuse('a number that is none of these, or past what it can hold', index);
