@@ -86,18 +86,18 @@ function mutate(value: unknown, pick: (upTo: number) => number, other: unknown):
 }
 
 /** Whatever it was, it is tensors that are whole, or refused in words. */
-function assertSound(read: () => readonly Tensor[]): void {
+function isSound(read: () => readonly Tensor[]): boolean {
   let tensors: readonly Tensor[];
   try {
     tensors = read();
   } catch (error) {
-    if (isAppError(error, 'REQUEST_MALFORMED')) return;
+    if (isAppError(error, 'REQUEST_MALFORMED')) return true;
     throw error;
   }
-  for (const { shape, data, datatype } of tensors) {
-    expect(data.length).toBe(shape.reduce((product, dimension) => product * dimension, 1));
-    if (datatype === 'BYTES') expect(Object.keys(data)).toHaveLength(data.length); // no holes
-  }
+  return tensors.every(({ shape, data, datatype }) => {
+    const count = shape.reduce((product, dimension) => product * dimension, 1);
+    return data.length === count && (datatype !== 'BYTES' || Object.keys(data).length === count); // no holes
+  });
 }
 
 test('tables of any form are tensors that are whole, or refused in words', () => {
@@ -113,8 +113,8 @@ test('tables of any form are tensors that are whole, or refused in words', () =>
         const body = Buffer.from(
           JSON.stringify(others.reduce((value, other) => mutate(value, pick, other), base)) ?? '',
         );
-        assertSound(() => readInvocation(body, signature));
-        assertSound(() => readPredict(body, signature).inputs);
+        expect(isSound(() => readInvocation(body, signature))).toBe(true);
+        expect(isSound(() => readPredict(body, signature).inputs)).toBe(true);
       },
     ),
     { numRuns: 6_000 },
@@ -133,9 +133,9 @@ test('bytes of any kind are tensors that are whole, or refused in words', () => 
         const body = Buffer.from(text);
         for (const [at, byte] of changes.slice(0, 4)) body[at % body.length] = byte;
         const damaged = cut < 150 ? body : body.subarray(0, cut % body.length);
-        assertSound(() => readInvocation(damaged, signature));
-        assertSound(() => readInvocationCsv(damaged, signature));
-        assertSound(() => readPredict(damaged, signature).inputs);
+        expect(isSound(() => readInvocation(damaged, signature))).toBe(true);
+        expect(isSound(() => readInvocationCsv(damaged, signature))).toBe(true);
+        expect(isSound(() => readPredict(damaged, signature).inputs)).toBe(true);
       },
     ),
     { numRuns: 6_000 },
