@@ -14,6 +14,12 @@ export const SpecTensor = Type.Object({
   datatype: Type.Enum([...datatypes]),
   shape: Type.Array(Type.Integer({ minimum: -1 }), { description: '-1 varies; the first dimension is the row' }),
   nullable: Type.Optional(Type.Boolean({ description: '`null` is NaN in floating point, "" in BYTES; default false' })),
+  optional: Type.Optional(
+    Type.Boolean({ description: 'a table may lack this column, which then is all `null`; implies nullable' }),
+  ),
+  columns: Type.Optional(
+    Type.Array(Type.String(), { description: 'names of the n columns in an input [-1, n], by which tables fill it' }),
+  ),
 });
 
 export const SpecRevision = Type.Object({

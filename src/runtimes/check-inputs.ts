@@ -75,7 +75,7 @@ function unknownOrTwice(signature: ModelSignature, given: readonly Tensor[]): Er
 
 /**
  * Joins the signature that was declared for a model with the one it has: names, datatypes and fixed dimensions must
- * agree, `nullable` comes from the declared one. Outputs may be a subset. MODEL_SIGNATURE_MISMATCH.
+ * agree, `nullable`, `optional` and `columns` come from the declared one. Outputs may be a subset. MODEL_SIGNATURE_MISMATCH.
  */
 export function joinSignature(declared: ModelSignature | undefined, actual: ModelSignature): ModelSignature {
   if (declared === undefined) return actual;
@@ -112,5 +112,11 @@ function joinTensor(side: string, declared: readonly TensorSignature[], own: Ten
     wanted.shape.length === own.shape.length
       ? own.shape.map((d, i) => (d === -1 ? (wanted.shape[i] ?? -1) : d))
       : wanted.shape;
-  return { ...own, shape, ...(wanted.nullable === true && { nullable: true }) };
+  return {
+    ...own,
+    shape,
+    ...((wanted.nullable === true || wanted.optional === true) && { nullable: true }),
+    ...(wanted.optional === true && { optional: true }),
+    ...(wanted.columns !== undefined && { columns: wanted.columns }),
+  };
 }

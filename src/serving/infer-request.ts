@@ -1,4 +1,4 @@
-import type { Tensor } from '#contracts/tensor';
+import type { ModelSignature, Tensor } from '#contracts/tensor';
 
 /** A tensor as it came: whether `null` is allowed is known when the revision is. */
 export interface ParsedTensor extends Tensor {
@@ -10,6 +10,11 @@ export interface InferRequest {
   readonly id: string | undefined;
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly inputs: readonly ParsedTensor[];
+  /**
+   * For bodies without datatypes, which the model's signature reads: the inputs as another revision takes them, where
+   * another one is to answer than the one that `inputs` were read for.
+   */
+  readonly readAs?: (signature: ModelSignature) => readonly ParsedTensor[];
   /** Names of the outputs that are asked for, in order; undefined = all. */
   readonly outputs: readonly string[] | undefined;
 }

@@ -83,14 +83,15 @@ export function createInferenceCore(deps: {
   }
 
   return {
-    async infer(endpoint, request, call) {
+    async infer(endpoint, asked, call) {
       endpoint.rate.take(call.principal, call.startedMs);
-      const { serving, choice } = chooseRevision(endpoint, request, call, random);
+      const { serving, choice } = chooseRevision(endpoint, asked, call, random);
       const revision = choice.target;
       const counters = revision.record.primary;
       const predictionId = ids.next();
       counters.received();
       try {
+        const request = asked.readAs === undefined ? asked : { ...asked, inputs: asked.readAs(revision.signature) };
         const checked = check(endpoint, revision, request);
         const { rows } = checked;
         const facts = readFacts(endpoint, request, call, rows);

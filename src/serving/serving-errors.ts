@@ -49,6 +49,24 @@ export const servingErrors = defineErrors({
     message: (what: string) => `${what} are only read here; they are set where the server is started`,
   },
   NOT_GENERATIVE: { kind: 'invalid', message: (reason: string) => reason },
+  NO_MODEL: { kind: 'not_found', message: () => 'this server has no model yet' },
+  NOT_READY: { kind: 'unavailable', message: (reason: string) => reason },
+  MODEL_NOT_CHOSEN: {
+    kind: 'invalid',
+    message: (paths: readonly string[]) =>
+      `this server has ${paths.length} models; say which one by its path: ${paths.slice(0, 20).join(', ')}${
+        paths.length > 20 ? ', …' : ''
+      }`,
+  },
+  LABELS_NOT_YET: {
+    kind: 'invalid',
+    message: () =>
+      'labels of versions are not known here; name a version, or none: then the traffic of the deployment decides',
+  },
+  VERB_NOT_YET: {
+    kind: 'invalid',
+    message: (verb: string) => `:${verb} is not answered here; ask for the tensors by :predict`,
+  },
   PATH_NOT_FOUND: { kind: 'not_found', message: (path: string) => `there is nothing at ${path}` },
   BODY_TOO_LARGE: { kind: 'too_large', message: (limit: number) => `the body is longer than ${limit} bytes` },
   TOKEN_MISSING: { kind: 'unauthenticated', message: () => 'this model needs a token: Authorization: Bearer <token>' },

@@ -32,12 +32,15 @@ test(
     const options = { cwd, env: { ...scrubEnvironment(process.env), SERVING: plane.url }, timeout: guideMs };
 
     // each answer on a line of its own
-    const script = block('run: curl').replaceAll('curl --fail', "curl --write-out '\\n' --fail");
-    const { stdout } = await run('sh', ['-euc', script], options);
-    const [index, model, inferred, generated, packed, stats] = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as unknown);
+    const answers = async (mark: string): Promise<readonly unknown[]> => {
+      const script = block(mark).replaceAll('curl --fail', "curl --write-out '\\n' --fail");
+      const { stdout } = await run('sh', ['-euc', script], options);
+      return stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown);
+    };
+    const [index, model, inferred, generated, packed, stats] = await answers('run: curl');
     expect(index).toEqual([{ name: 'late', version: '4', state: 'READY', reason: '' }]);
     expect(model).toMatchObject({ name: 'late', versions: ['4'] });
     expect(inferred).toEqual({
@@ -49,6 +52,13 @@ test(
     expect(generated).toMatchObject({ score: [1401, 734.5], carrier_out: ['UA', 'AA'] });
     expect(packed).toMatchObject({ score: 1401 });
     expect(stats).toMatchObject({ model_stats: [{ name: 'late', version: '4', inference_count: 5 }] });
+
+    const one = { score: 1401, carrier_out: 'UA', flight_out: 1545 };
+    expect(await answers('run: tables')).toEqual([
+      { predictions: [one, { score: 734.5, carrier_out: 'AA', flight_out: 1141 }] },
+      { predictions: [one] },
+      { predictions: [{ score: [1401], carrier_out: ['UA'], flight_out: [1545] }] },
+    ]);
 
     const asked = await run(python, ['ask.py'], options);
     expect(asked.stdout.replaceAll(/\s+/g, ' ').trim()).toBe('[[1401. ] [ 734.5]] 4');

@@ -106,11 +106,13 @@ function mainFirst(files: readonly RevisionFile[], isMain: (file: RevisionFile) 
 function signatureOf(signature: ModelVersion['signature']): Revision['signature'] {
   if (!signatureShape().Check(signature)) return undefined;
   const tensors = (list: readonly (typeof signature.inputs)[number][]) =>
-    list.map(({ name, datatype, shape, nullable }) => ({
+    list.map(({ name, datatype, shape, nullable, optional, columns }) => ({
       name,
       datatype,
       shape,
       ...(nullable !== undefined && { nullable }),
+      ...(optional !== undefined && { optional }),
+      ...(columns !== undefined && { columns }),
     }));
   return { inputs: tensors(signature.inputs), outputs: tensors(signature.outputs) };
 }

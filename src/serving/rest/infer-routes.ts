@@ -1,14 +1,11 @@
-import { servingHeaders } from '#contracts/serving';
-import type { Endpoint } from '../endpoint.ts';
 import type { InferRequest } from '../infer-request.ts';
 import type { Inference } from '../inference.ts';
 import { revisionOf } from '../model-versions.ts';
-import { servingErrors } from '../serving-errors.ts';
 import { sendBody, sendEvents } from './answers.ts';
 import { formatGenerated, parseGenerateRequest } from './generate-body.ts';
 import { type InferBody, parseHeaderBytes, parseInferRequest } from './infer-body.ts';
 import { formatBinaryResponse, formatInferResponse } from './infer-response.ts';
-import { readBody } from './request-body.ts';
+import { createPredict, marksOf } from './predict-call.ts';
 import type { RestCall, RestRoute } from './rest-route.ts';
 import type { RestServices } from './rest-services.ts';
 
@@ -17,39 +14,7 @@ const json = 'application/json';
 
 /** Predictions: `infer`, and `generate` for plain keys; each also as server-sent events. */
 export function createInferRoutes(services: RestServices): readonly RestRoute[] {
-  const { endpoints, core, clock } = services;
-
-  /** From the bytes to the outputs; `parse` makes the request that the core answers. */
-  async function predict<Request extends InferRequest>(
-    { request, response, project, model, version }: RestCall,
-    parse: (body: Buffer, endpoint: Endpoint) => Request,
-  ): Promise<{ readonly parsed: Request; readonly inference: Inference }> {
-    const startedMs = performance.now();
-    const receivedAtMs = clock.nowMs();
-    const { endpoint, principal } = endpoints.find(project, model, request);
-    if (services.draining()) throw servingErrors.DRAINING();
-    const { headers } = request;
-    const ownLimit = endpoint.spec.limits?.maxBodyBytes ?? services.maxBodyBytes;
-    const body = await readBody(request, Math.min(ownLimit, services.maxBodyBytes));
-    const parsed = parse(body, endpoint);
-    const inference = await core.infer(endpoint, parsed, {
-      version,
-      principal,
-      receivedAtMs,
-      startedMs,
-      requestId: headers[servingHeaders.requestId] as string | undefined,
-      traceparent: headers['traceparent'] as string | undefined,
-      keyHeader: headers[servingHeaders.key] as string | undefined,
-      eventTimeHeader: headers[servingHeaders.eventTime] as string | undefined,
-      header: (name) => headers[name] as string | undefined,
-      signal: {
-        get aborted() {
-          return response.destroyed; // set when the connection closes
-        },
-      },
-    });
-    return { parsed, inference };
-  }
+  const predict = createPredict(services);
 
   async function infer(call: RestCall): Promise<void> {
     const header = call.request.headers['inference-header-content-length'] as string | undefined;
@@ -115,10 +80,4 @@ const headOf = ({ model }: RestCall, { id }: InferRequest, { revision }: Inferen
   model,
   version: revision.version,
   id,
-});
-
-/** Every answer names its prediction and the revision that made it. */
-const marksOf = ({ predictionId, revision }: Inference) => ({
-  [servingHeaders.predictionId]: predictionId,
-  [servingHeaders.revision]: revision.id,
 });

@@ -6,6 +6,7 @@ const maxDepth = 64;
 /** Of a number that `floats` reads: ten roundings of a double at most, which `relativeSlack` covers. */
 const maxPlainDigits = 24;
 const relativeSlack = 2 ** -48;
+const marks: readonly number[] = [0x2c, 0x3a, 0x5d, 0x7d];
 
 /**
  * Reads JSON straight from bytes, strictly (RFC 8259). Exists because JSON.parse loses integers beyond 2^53 and makes an
@@ -25,10 +26,22 @@ export class JsonCursor {
   }
 
   fail(expected: string): never {
-    const found = this.at < this.bytes.length ? `"${this.bytes.toString('utf8', this.at, this.at + 12)}"` : 'the end';
     throw servingErrors.REQUEST_MALFORMED(
-      `the body is not valid: expected ${expected} at byte ${this.at}, found ${found}`,
+      `the body is not valid: expected ${expected} at byte ${this.at}, found ${this.describe()}`,
     );
+  }
+
+  /** What kind of thing comes next, in words: what it is stays with the caller. */
+  describe(): string {
+    const byte = this.peek();
+    if (byte === -1) return 'the end';
+    if (byte === 0x22) return 'a text';
+    if (byte === 0x5b) return 'a list';
+    if (byte === 0x7b) return 'an object';
+    if (byte === 0x2d || (byte >= 0x30 && byte <= 0x39)) return 'a number';
+    for (const word of ['true', 'false', 'null'])
+      if (this.bytes.toString('latin1', this.at, this.at + word.length) === word) return word;
+    return marks.includes(byte) ? `"${String.fromCharCode(byte)}"` : 'no JSON value';
   }
 
   /** The next byte that is no blank, not taken; -1 at the end. */
@@ -188,14 +201,21 @@ export class JsonCursor {
 
   /** An integer of any length, exactly. */
   integer(): bigint {
+    const start = this.at;
+    const value = this.tryInteger();
+    if (value !== undefined) return value;
+    this.at = start;
+    return this.fail('an integer');
+  }
+
+  /** A number, exactly, when it is an integer of at most 40 digits; undefined for another. */
+  tryInteger(): bigint | undefined {
     this.peek();
     const start = this.at;
     const value = this.number();
     if (Number.isSafeInteger(value)) return BigInt(value);
     const text = this.bytes.toString('latin1', start, this.at);
-    if (/^-?\d{1,40}$/.test(text)) return BigInt(text);
-    this.at = start;
-    return this.fail('an integer');
+    return /^-?\d{1,40}$/.test(text) ? BigInt(text) : undefined;
   }
 
   /** Any value, by JSON.parse: for the small parts of a body. */

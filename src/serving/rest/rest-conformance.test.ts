@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mlflowScoring } from '../conformance/mlflow-scoring.ts';
 import { openInferenceRest } from '../conformance/open-inference-rest.ts';
+import { tensorflowServing } from '../conformance/tensorflow-serving.ts';
 import { proveProtocol } from '../testing/prove-protocol.ts';
 import { callProofs } from '../testing/rest-call-proofs.ts';
 import { featureProofs } from '../testing/rest-feature-proofs.ts';
@@ -17,8 +19,10 @@ proveProtocol(openInferenceRest, { ...callProofs(rest), ...featureProofs(rest), 
 
 test('the page names every route that is there, and none that is not', () => {
   const routes = createRestRoutes({} as RestServices).map(({ method, path }) => `${method} ${path}`);
-  const named = openInferenceRest.sections.flatMap(({ rows }) =>
-    rows.flatMap(({ what }: { readonly what: string }) => (/^(GET|POST) /.test(what) ? [what] : [])),
+  const named = [openInferenceRest, mlflowScoring, tensorflowServing].flatMap(({ sections }) =>
+    sections.flatMap(({ rows }) =>
+      rows.flatMap(({ what }: { readonly what: string }) => (/^(GET|POST) /.test(what) ? [what] : [])),
+    ),
   );
   expect(named.toSorted()).toEqual(routes.toSorted());
 });

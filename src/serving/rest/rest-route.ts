@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorKind } from '#platform/errors';
 import { decodeUrlText } from '#platform/url-text';
 
 /** One request on its way through the listener. */
@@ -21,6 +22,8 @@ export interface RestRoute {
   readonly path: string;
   readonly rootOnly?: true;
   handle(call: RestCall): void | Promise<void>;
+  /** How its protocol words a refusal; default `{"error": message}`. */
+  formatRefusal?(kind: ErrorKind, message: string): unknown;
 }
 
 /** Where a URL leads: its routes by method, and what it names. */

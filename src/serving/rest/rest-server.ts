@@ -3,6 +3,8 @@ import { servingHeaders } from '#contracts/serving';
 import { isAppError, kindTable } from '#platform/errors';
 import type { Logger } from '#platform/log';
 import { findFailedInference } from '../inference.ts';
+import { createPredictRoutes } from '../scoring/predict-routes.ts';
+import { createScoringRoutes } from '../scoring/scoring-routes.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { createAbsentRoutes } from './absent-routes.ts';
 import { sendJson } from './answers.ts';
@@ -20,6 +22,8 @@ export const createRestRoutes = (services: RestServices): readonly RestRoute[] =
   ...createModelRoutes(services),
   ...createRepositoryRoutes(services),
   ...createAbsentRoutes(),
+  ...createScoringRoutes(services),
+  ...createPredictRoutes(services),
 ];
 
 /** Places that are remembered; callers cannot fill the memory with more. */
@@ -52,7 +56,11 @@ export function createRestServer(services: RestServices, logger: Logger): Server
       response.setHeader('allow', takes);
       return sendJson(response, 405, { error: `this path takes ${takes}` });
     }
-    await route.handle({ request, response, project, model, version });
+    try {
+      await route.handle({ request, response, project, model, version });
+    } catch (error) {
+      answerError(request, response, error, logger, route.formatRefusal);
+    }
   }
 
   const server = createServer({ keepAlive: true, keepAliveTimeout: 65_000 }, (request, response) => {
@@ -72,8 +80,14 @@ function retryAfterSeconds(details: unknown): number {
   return Math.max(1, Math.ceil(retryAfterMs / 1_000));
 }
 
-/** Every failure is `{"error": text}`, the protocol's form; the text of what we did not foresee stays in the log. */
-function answerError(request: IncomingMessage, response: ServerResponse, error: unknown, logger: Logger): void {
+/** Every failure is in its protocol's form; the text of what we did not foresee stays in the log. */
+function answerError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: unknown,
+  logger: Logger,
+  format: RestRoute['formatRefusal'] = (_kind, message) => ({ error: message }),
+): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
@@ -88,5 +102,9 @@ function answerError(request: IncomingMessage, response: ServerResponse, error: 
     response.setHeader(servingHeaders.predictionId, failed.predictionId);
     response.setHeader(servingHeaders.revision, failed.revision);
   }
-  sendJson(response, status, { error: known?.message ?? 'the server failed; its log says why' });
+  sendJson(
+    response,
+    status,
+    format(known?.kind ?? 'internal', known?.message ?? 'the server failed; its log says why'),
+  );
 }

@@ -1,0 +1,51 @@
+import { servingHeaders } from '#contracts/serving';
+import type { Endpoint } from '../endpoint.ts';
+import type { InferRequest } from '../infer-request.ts';
+import type { Inference } from '../inference.ts';
+import { servingErrors } from '../serving-errors.ts';
+import { readBody } from './request-body.ts';
+import type { RestCall } from './rest-route.ts';
+import type { RestServices } from './rest-services.ts';
+
+export type Predict = <Request extends InferRequest>(
+  call: RestCall,
+  parse: (body: Buffer, endpoint: Endpoint) => Request,
+) => Promise<{ readonly parsed: Request; readonly inference: Inference }>;
+
+/** From the bytes of a call to the outputs, whatever dialect; `parse` makes the request that the core answers. */
+export function createPredict(services: RestServices): Predict {
+  const { endpoints, core, clock } = services;
+  return async ({ request, response, project, model, version }, parse) => {
+    const startedMs = performance.now();
+    const receivedAtMs = clock.nowMs();
+    const { endpoint, principal } = endpoints.find(project, model, request);
+    if (services.draining()) throw servingErrors.DRAINING();
+    const { headers } = request;
+    const ownLimit = endpoint.spec.limits?.maxBodyBytes ?? services.maxBodyBytes;
+    const body = await readBody(request, Math.min(ownLimit, services.maxBodyBytes));
+    const parsed = parse(body, endpoint);
+    const inference = await core.infer(endpoint, parsed, {
+      version,
+      principal,
+      receivedAtMs,
+      startedMs,
+      requestId: headers[servingHeaders.requestId] as string | undefined,
+      traceparent: headers['traceparent'] as string | undefined,
+      keyHeader: headers[servingHeaders.key] as string | undefined,
+      eventTimeHeader: headers[servingHeaders.eventTime] as string | undefined,
+      header: (name) => headers[name] as string | undefined,
+      signal: {
+        get aborted() {
+          return response.destroyed; // set when the connection closes
+        },
+      },
+    });
+    return { parsed, inference };
+  };
+}
+
+/** Every answer names its prediction and the revision that made it. */
+export const marksOf = ({ predictionId, revision }: Inference) => ({
+  [servingHeaders.predictionId]: predictionId,
+  [servingHeaders.revision]: revision.id,
+});
