@@ -28,6 +28,7 @@ export async function startGrpcTestPlane(maxMessageBytes = 1024 ** 2): Promise<G
       single('gather', 'gather.onnx'),
       single('types', 'datatypes.onnx'),
       single('slow', 'slow.onnx'),
+      single('half', 'half.onnx'),
       single('small', 'gather.onnx', { limits: { maxBodyBytes: 100 } }),
       single('closed', 'gather.onnx', {
         access: { tokens: [{ digest: digestOf('right'), principal: 'token:t1' }] },
