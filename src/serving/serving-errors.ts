@@ -62,5 +62,10 @@ export const servingErrors = defineErrors({
     message: (digest: string, actual: string) =>
       `the file ${digest} has the digest ${actual}: it was damaged on the way or on disk, and is fetched again`,
   },
+  LOCAL_MODELS_MISSING: {
+    kind: 'invalid',
+    message: (path: string, reason: string) =>
+      `no model at ${path}: ${reason}; it takes a file (.onnx, .joblib, .pkl, .ubj, .bst), the folder of a model (MLmodel, model-settings.json, config.pbtxt, <number>/model.onnx), or a folder of these`,
+  },
   CONTROL_PLANE_UNREACHABLE: { kind: 'unavailable', message: (what: string, reason: string) => `${what}: ${reason}` },
 });

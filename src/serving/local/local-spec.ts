@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { DeploymentSpec, SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
+import type { FileStore } from '../file-store.ts';
+import type { LocalModel, LocalVersion } from './local-model.ts';
+
+/** The project of models that have none. */
+export const localProject = 'default';
+
+/** What a data plane without a control plane serves: its models as a spec, and their files where they lie. */
+export interface LocalSpec {
+  readonly spec: DeploymentSpec;
+  readonly files: FileStore;
+}
+
+interface Revision {
+  readonly described: SpecRevision;
+  readonly path: string;
+}
+
+/**
+ * The spec of these models. The newest version of each has all of the traffic, the others answer to those that name them.
+ * A revision is known by what its file's system says of it, so a file that is replaced is another revision.
+ */
+export async function createLocalSpec(models: readonly LocalModel[], generation: number): Promise<LocalSpec> {
+  const paths = new Map<string, string>();
+  const endpoints: SpecEndpoint[] = [];
+  for (const model of models) {
+    if (model.problem !== undefined) continue;
+    const revisions = await Promise.all(model.versions.map((version) => describe(model, version)));
+    for (const { described, path } of revisions) for (const { digest } of described.files) paths.set(digest, path);
+    endpoints.push({
+      project: localProject,
+      name: model.name,
+      access: { tokens: [] },
+      traffic: revisions.slice(-1).map(({ described }) => ({ revision: described.id, basisPoints: 10_000 })),
+      shadows: [],
+      capture: { enabled: false },
+      revisions: revisions.map(({ described }) => described),
+    });
+  }
+  return {
+    spec: { version: 1, pool: 'local', epoch: 'local', generation, endpoints },
+    files: {
+      materialise: async ([main]) => (main && paths.get(main.digest)) ?? '',
+      assertWhole: async () => undefined,
+      collect: async () => undefined,
+    },
+  };
+}
+
+async function describe(model: LocalModel, version: LocalVersion): Promise<Revision> {
+  const found = await stat(version.path, { bigint: true });
+  const path = found.isDirectory() ? join(version.path, 'MLmodel') : version.path;
+  const { size, mtimeNs, ino } = found.isDirectory() ? await stat(path, { bigint: true }) : found;
+  const { signature, maxBatchRows } = version;
+  const print = JSON.stringify([path, String(size), String(mtimeNs), String(ino), signature, maxBatchRows]);
+  const digest = createHash('sha256').update(print).digest('hex');
+  return {
+    path,
+    described: {
+      id: `${model.name}@${version.version}-${digest.slice(0, 12)}`,
+      modelRef: `model:${model.name}@${version.version}`,
+      runtime: version.runtime as 'onnx',
+      files: [{ path: basename(path), digest, sizeBytes: Number(size) }],
+      ...(signature !== undefined && {
+        signature: {
+          inputs: signature.inputs.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
+          outputs: signature.outputs.map((tensor) => ({ ...tensor, shape: [...tensor.shape] })),
+        },
+      }),
+      ...(maxBatchRows !== undefined && { maxBatchRows }),
+    },
+  };
+}
