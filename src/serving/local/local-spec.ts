@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { DeploymentSpec, SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
-import type { FileStore } from '../file-store.ts';
+import type { SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
 import type { LocalModel, LocalVersion } from './local-model.ts';
 
 /** The project of models that have none. */
 export const localProject = 'default';
 
-/** What a data plane without a control plane serves: its models as a spec, and their files where they lie. */
-export interface LocalSpec {
-  readonly spec: DeploymentSpec;
-  readonly files: FileStore;
+/** Models as endpoints of a spec, and where the files lie that it names. */
+export interface DescribedModels {
+  readonly endpoints: readonly SpecEndpoint[];
+  /** Absolute paths by the digests that stand for them. */
+  readonly paths: ReadonlyMap<string, string>;
 }
 
 interface Revision {
@@ -20,10 +20,10 @@ interface Revision {
 }
 
 /**
- * The spec of these models. The newest version of each has all of the traffic, the others answer to those that name them.
- * A revision is known by what its file's system says of it, so a file that is replaced is another revision.
+ * The models that can be served. The newest version of each has all of the traffic, the others answer to those that name
+ * them. A revision is known by what the file system says of its file, so a file that is replaced is another revision.
  */
-export async function createLocalSpec(models: readonly LocalModel[], generation: number): Promise<LocalSpec> {
+export async function describeModels(models: readonly LocalModel[]): Promise<DescribedModels> {
   const paths = new Map<string, string>();
   const endpoints: SpecEndpoint[] = [];
   for (const model of models) {
@@ -40,14 +40,7 @@ export async function createLocalSpec(models: readonly LocalModel[], generation:
       revisions: revisions.map(({ described }) => described),
     });
   }
-  return {
-    spec: { version: 1, pool: 'local', epoch: 'local', generation, endpoints },
-    files: {
-      materialise: async ([main]) => (main && paths.get(main.digest)) ?? '',
-      assertWhole: async () => undefined,
-      collect: async () => undefined,
-    },
-  };
+  return { endpoints, paths };
 }
 
 async function describe(model: LocalModel, version: LocalVersion): Promise<Revision> {
