@@ -7,22 +7,19 @@
 // Ours is `tidemill up` on a fresh home: both planes and the worker, the model in the registry and deployed by a
 // `tidemill.yaml`. Goal: at least half of the bare server's requests a second, and 60 s after the last answer
 // the log has as many rows as were answered. Rounds alternate, medians are printed; processor time a request by process.
-import { execFile, fork, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fork } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
+import { modelPath, noTime, planesProcessorMs, sample, startServedModel } from './support/serving-tidemill.mjs';
 
 const self = fileURLToPath(import.meta.url);
 const root = join(self, '../..');
-const program = join(root, 'bin/tidemill');
-const modelPath = join(root, 'src/runtimes/fixtures/breast-cancer.onnx');
-const sample = JSON.parse(readFileSync(join(root, 'src/runtimes/fixtures/breast-cancer.json'), 'utf8'));
 // As a client prints them: the shortest text that is the same FP32.
 const valuesOf = (row) => row.map((value) => Number(value.toPrecision(7)));
 
@@ -50,12 +47,7 @@ function requestsOf(port, rows, form) {
   });
 }
 
-const document = `project: default
-deployments:
-  bc: { model: "model:bc@champion" }
-`;
-
-const roles = { bare: runBareServer, load: runLoad, propose: runPropose };
+const roles = { bare: runBareServer, load: runLoad };
 const role = roles[process.argv[2]];
 await (role === undefined ? compare() : role(...process.argv.slice(3)));
 
@@ -82,107 +74,6 @@ async function runBareServer() {
     });
   });
   server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
-}
-
-/**
- * Puts the model into the registry of a home on which no server runs, by the door through which a pipeline's last step
- * does: a pipeline itself takes models with one input a column, and this one has a matrix.
- */
-async function runPropose(home) {
-  const load = (path) => import(join(root, 'dist', path));
-  const { loadConfig } = await load('platform/config.js');
-  const { createLogger } = await load('platform/log.js');
-  const { openPlatform } = await load('app/platform.js');
-  const { createLineageModule } = await load('modules/lineage/index.js');
-  const { createApprovalsModule } = await load('modules/approvals/index.js');
-  const { createArtifactsModule } = await load('modules/artifacts/index.js');
-  const { createRegistryModule } = await load('modules/registry/index.js');
-  const config = loadConfig({ flags: { home }, environment: {}, cwd: home });
-  const platform = await openPlatform({ config, version: '0.0.0', logger: createLogger({ level: 'silent' }) });
-  const lineage = createLineageModule(platform).api;
-  const approvals = createApprovalsModule({ ...platform, lineage }).api;
-  const artifacts = createArtifactsModule({ ...platform, lineage }).api;
-  const registry = createRegistryModule({ ...platform, lineage, approvals, artifacts }).api;
-  const file = { path: 'model.onnx', ...(await platform.blobs.putFile(modelPath)) };
-  await platform.database.write({ actor: 'user:bench' }, (unit) =>
-    registry.proposeVersion(unit, {
-      project: 'default',
-      model: 'bc',
-      digest: file.sha256,
-      files: [file],
-      runtime: 'onnx',
-      predicts: { kind: 'binary', score: 'probabilities[1]' },
-      alias: 'champion',
-      checks: [],
-    }),
-  );
-  await platform.close();
-  process.disconnect();
-}
-
-/** `tidemill up` on a fresh home, in a process group of its own, with the model served. */
-async function startTidemill(home) {
-  const folder = join(home, 'project');
-  mkdirSync(folder);
-  writeFileSync(join(folder, 'tidemill.yaml'), document);
-  const { child: proposing } = start('propose', join(home, 'home'));
-  const code = await new Promise((resolve) => proposing.once('exit', resolve));
-  if (code !== 0) throw new Error(`the model could not be put into the registry: exit ${code}`);
-  const args = ['up', '--home', join(home, 'home'), '--port', '0', '--serving-port', '0', '--json'];
-  const child = spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
-  const stop = async () => {
-    if (child.exitCode !== null) return;
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
-    await Promise.race([gone, delay(15_000)]);
-    child.kill('SIGKILL');
-  };
-  try {
-    const lines = createInterface({ input: child.stdout });
-    const { url, servingUrl } = JSON.parse(await new Promise((resolve) => lines.once('line', resolve)));
-    await promisify(execFile)(program, ['apply', '--url', url], { cwd: folder });
-    const api = async (path, body) => {
-      const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
-      const response = await fetch(new URL(`/api/v1/deployments/bc${path}`, url), body && post);
-      if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
-      return response.json();
-    };
-    for (;;) {
-      const { status } = await api('?wait=10');
-      if (status.state === 'ready' && status.settled && status.traffic.length > 0) break;
-    }
-    return { stop, pid: child.pid, port: new URL(servingUrl).port, api };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-}
-
-/** Processor time so far, in ms, of the two planes and of all that the control plane has started; empty without /proc. */
-function processorMs(controlPid) {
-  const used = noTime();
-  if (process.platform !== 'linux') return used;
-  const all = new Map();
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-      all.set(Number(pid), { parent: Number(fields[1]), ms: (Number(fields[11]) + Number(fields[12])) * 10, command });
-    } catch {
-      // it ended meanwhile
-    }
-  }
-  const isOurs = (pid) => pid === controlPid || (all.has(pid) && isOurs(all.get(pid).parent));
-  for (const [pid, { ms, command }] of all) {
-    if (!isOurs(pid)) continue;
-    const kind = pid === controlPid ? 'control' : /serving\.js|serving\/main/.test(command) ? 'data' : 'worker';
-    used[kind] += ms;
-  }
-  return used;
-}
-
-function noTime() {
-  return { control: 0, data: 0, worker: 0 };
 }
 
 /** Closed loop on raw sockets: one request in flight a connection. Answers are checked by status and length. */
@@ -268,7 +159,7 @@ async function compare() {
   const { port: barePort } = await bare.next();
   let plane;
   try {
-    plane = await startTidemill(home);
+    plane = await startServedModel(home);
     // What ours is laid beside: the bare server, or our own JSON.
     const besides = values.binary ? plane.port : barePort;
     const form = values.binary ? 'binary' : 'json';
@@ -287,9 +178,9 @@ async function compare() {
         ['beside', besides, 'json'],
         ['own', plane.port, form],
       ]) {
-        const before = processorMs(plane.pid);
+        const before = planesProcessorMs(plane.pid);
         const result = await load(port, values, values.seconds, as);
-        const after = processorMs(plane.pid);
+        const after = planesProcessorMs(plane.pid);
         for (const process of Object.keys(before)) cpu[name][process] += after[process] - before[process];
         measured[name] += result.requests;
         results[name].push(count(result, name === 'own' || values.binary));

@@ -19,7 +19,8 @@ export const folders: Readonly<Record<string, FolderRule>> = {
   // foreign stores are read and written beside the CLI, over the API alone: what they need (SQLite, PostgreSQL, YAML) is
   // loaded by the commands `import` and `export` and no other, and nothing of it is in the server
   transfer: { imports: ['contracts'] },
-  cli: { imports: ['sdk', 'contracts'], lazily: ['app', 'transfer'] },
+  // serving: `tidemill serve` is the data plane alone, in the process of the command
+  cli: { imports: ['sdk', 'contracts'], lazily: ['app', 'transfer', 'serving'] },
   app: { imports: ['contracts', 'platform', 'modules', 'protocols', 'sdk'] },
 };
 

@@ -41,6 +41,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/status.ts')).createStatusCommand,
   },
   {
+    name: 'serve',
+    summary: 'serve models from disk, without a server',
+    examples: ['serve model.onnx', 'serve models --watch --serving-port 8080', 'serve models --models fraud,churn'],
+    load: async () => (await import('./commands/serve.ts')).createServeCommand,
+  },
+  {
     name: 'demo',
     summary: 'watch a model go round its whole loop on real flights',
     examples: ['demo', 'demo --share 0.2 --seed 7 --exit'],

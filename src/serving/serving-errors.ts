@@ -99,5 +99,24 @@ export const servingErrors = defineErrors({
     message: (digest: string, actual: string) =>
       `the file ${digest} has the digest ${actual}: it was damaged on the way or on disk, and is fetched again`,
   },
+  LOCAL_MODELS_MISSING: {
+    kind: 'invalid',
+    message: (path: string, reason: string) =>
+      `no model at ${path}: ${reason}; it takes a file (.onnx, .joblib, .pkl, .ubj, .bst), the folder of a model (MLmodel, model-settings.json, config.pbtxt, <number>/model.onnx), or a folder of these`,
+  },
+  LOCAL_MODEL_UNKNOWN: {
+    kind: 'invalid',
+    message: (name: string, known: readonly string[], nearest: string | undefined) =>
+      `there is no model "${name}"; ${nearest === undefined ? `there is ${known.join(', ')}` : `did you mean "${nearest}"?`}`,
+  },
+  LOCAL_MODEL_FAILED: {
+    kind: 'invalid',
+    message: (name: string, reason: string) => `model "${name}" cannot be loaded: ${reason}`,
+  },
+  PORT_IN_USE: {
+    kind: 'conflict',
+    message: (host: string, port: number) =>
+      `port ${port} on ${host} is in use; choose another with --serving-port or --grpc-port, or end what listens there`,
+  },
   CONTROL_PLANE_UNREACHABLE: { kind: 'unavailable', message: (what: string, reason: string) => `${what}: ${reason}` },
 });

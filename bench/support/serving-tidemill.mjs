@@ -1,0 +1,124 @@
+// `tidemill up` with the boosting of 100 trees in its registry, deployed by a tidemill.yaml: what is measured by the benches of
+// serving. As a script of its own it puts the model into the registry: serving-tidemill.mjs propose <home>.
+import { execFile, fork, spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const self = fileURLToPath(import.meta.url);
+const root = join(self, '../../..');
+const program = join(root, 'bin/tidemill');
+/** 100 trees, 30 columns of FP32. */
+export const modelPath = join(root, 'src/runtimes/fixtures/breast-cancer.onnx');
+export const sample = JSON.parse(readFileSync(join(root, 'src/runtimes/fixtures/breast-cancer.json'), 'utf8'));
+
+const document = `project: default
+deployments:
+  bc: { model: "model:bc@champion" }
+`;
+
+if (process.argv[1] === self && process.argv[2] === 'propose') await propose(process.argv[3]);
+
+/**
+ * Puts the model into the registry of a home on which no server runs, by the door through which a pipeline's last step
+ * does: a pipeline itself takes models with one input a column, and this one has a matrix.
+ */
+async function propose(home) {
+  const load = (path) => import(join(root, 'dist', path));
+  const { loadConfig } = await load('platform/config.js');
+  const { createLogger } = await load('platform/log.js');
+  const { openPlatform } = await load('app/platform.js');
+  const { createLineageModule } = await load('modules/lineage/index.js');
+  const { createApprovalsModule } = await load('modules/approvals/index.js');
+  const { createArtifactsModule } = await load('modules/artifacts/index.js');
+  const { createRegistryModule } = await load('modules/registry/index.js');
+  const config = loadConfig({ flags: { home }, environment: {}, cwd: home });
+  const platform = await openPlatform({ config, version: '0.0.0', logger: createLogger({ level: 'silent' }) });
+  const lineage = createLineageModule(platform).api;
+  const approvals = createApprovalsModule({ ...platform, lineage }).api;
+  const artifacts = createArtifactsModule({ ...platform, lineage }).api;
+  const registry = createRegistryModule({ ...platform, lineage, approvals, artifacts }).api;
+  const file = { path: 'model.onnx', ...(await platform.blobs.putFile(modelPath)) };
+  await platform.database.write({ actor: 'user:bench' }, (unit) =>
+    registry.proposeVersion(unit, {
+      project: 'default',
+      model: 'bc',
+      digest: file.sha256,
+      files: [file],
+      runtime: 'onnx',
+      predicts: { kind: 'binary', score: 'probabilities[1]' },
+      alias: 'champion',
+      checks: [],
+    }),
+  );
+  await platform.close();
+  process.disconnect();
+}
+
+/** `tidemill up` on a fresh home, in a process group of its own, with the model served. */
+export async function startServedModel(home) {
+  const folder = join(home, 'project');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'tidemill.yaml'), document);
+  const proposing = fork(self, ['propose', join(home, 'home')]);
+  const code = await new Promise((resolve) => proposing.once('exit', resolve));
+  if (code !== 0) throw new Error(`the model could not be put into the registry: exit ${code}`);
+  const args = ['up', '--home', join(home, 'home'), '--port', '0', '--serving-port', '0', '--json'];
+  const child = spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
+  const stop = async () => {
+    if (child.exitCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await Promise.race([gone, delay(15_000)]);
+    child.kill('SIGKILL');
+  };
+  try {
+    const lines = createInterface({ input: child.stdout });
+    const { url, servingUrl, grpcAddress } = JSON.parse(await new Promise((resolve) => lines.once('line', resolve)));
+    await promisify(execFile)(program, ['apply', '--url', url], { cwd: folder });
+    const api = async (path, body) => {
+      const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+      const response = await fetch(new URL(`/api/v1/deployments/bc${path}`, url), body && post);
+      if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+      return response.json();
+    };
+    for (;;) {
+      const { status } = await api('?wait=10');
+      if (status.state === 'ready' && status.settled && status.traffic.length > 0) break;
+    }
+    return { stop, pid: child.pid, port: new URL(servingUrl).port, grpcAddress, api };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Processor time so far, in ms, of the two planes and of all that the control plane has started; empty without /proc. */
+export function planesProcessorMs(controlPid) {
+  const used = noTime();
+  if (process.platform !== 'linux') return used;
+  const all = new Map();
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      all.set(Number(pid), { parent: Number(fields[1]), ms: (Number(fields[11]) + Number(fields[12])) * 10, command });
+    } catch {
+      // it ended meanwhile
+    }
+  }
+  const isOurs = (pid) => pid === controlPid || (all.has(pid) && isOurs(all.get(pid).parent));
+  for (const [pid, { ms, command }] of all) {
+    if (!isOurs(pid)) continue;
+    const kind = pid === controlPid ? 'control' : /serving\.js|serving\/main/.test(command) ? 'data' : 'worker';
+    used[kind] += ms;
+  }
+  return used;
+}
+
+export function noTime() {
+  return { control: 0, data: 0, worker: 0 };
+}

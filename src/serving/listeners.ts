@@ -1,0 +1,106 @@
+import type { AddressInfo } from 'node:net';
+import { systemClock } from '#platform/clock';
+import type { Logger } from '#platform/log';
+import { createAccess } from './access.ts';
+import { type CallableEndpoints, createCallableEndpoints } from './callable-endpoints.ts';
+import type { GrpcServer, GrpcServerDeps } from './grpc/grpc-server.ts';
+import { formatMetrics } from './metrics-text.ts';
+import type { ModelControl } from './model-control.ts';
+import { createRestServer } from './rest/rest-server.ts';
+import { placeOf } from './rest/server-routes.ts';
+import type { ServingEngine } from './serving-engine.ts';
+import type { Spool } from './spool.ts';
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Undefined: no gRPC. */
+  readonly grpcPort: number | undefined;
+  readonly grpcMaxMessageBytes: number;
+  readonly maxBodyBytes: number;
+  /** Names beside the bound host by which callers may address it. */
+  readonly allowedHosts: readonly string[];
+  readonly programVersion: string;
+}
+
+export interface Listeners {
+  readonly url: string;
+  /** `host:port` of gRPC; undefined when that is off. */
+  readonly grpcAddress: string | undefined;
+  readonly draining: boolean;
+  /** From now on new calls are refused, those under way are answered, for so long at most. */
+  stop(drainMs: number): Promise<void>;
+}
+
+/** REST and gRPC over one engine. */
+export async function openListeners(
+  options: ListenOptions,
+  deps: {
+    readonly engine: ServingEngine;
+    readonly spool: Spool;
+    readonly logger: Logger;
+    /** Why models are not there yet. */
+    readonly notSettled: string;
+    readonly models: (endpoints: CallableEndpoints) => ModelControl;
+  },
+): Promise<Listeners> {
+  const { engine, spool, logger } = deps;
+  const { table, core, memory } = engine;
+  let draining = false;
+  const access = createAccess({ host: options.host, allowedHosts: options.allowedHosts, clock: systemClock });
+  const listening = {
+    core,
+    clock: systemClock,
+    programVersion: options.programVersion,
+    draining: () => draining,
+    unreadiness: () => (draining ? 'the server is stopping' : table.settled ? undefined : deps.notSettled),
+  };
+  const endpoints = createCallableEndpoints({ table, access, placeOf });
+  const server = createRestServer(
+    {
+      ...listening,
+      endpoints,
+      models: deps.models(endpoints),
+      maxBodyBytes: options.maxBodyBytes,
+      metrics: (served) => formatMetrics(served, spool, memory),
+    },
+    logger,
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => resolve());
+  });
+  const grpc = await listenForGrpc(options, { ...listening, table, access, logger });
+  const { port } = server.address() as AddressInfo;
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+  return {
+    url: `http://${host}:${port}`,
+    grpcAddress: grpc && `${host}:${grpc.port}`,
+    get draining() {
+      return draining;
+    },
+    async stop(drainMs) {
+      draining = true;
+      const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
+      server.closeIdleConnections();
+      await Promise.all([within(drainMs, closed), grpc?.stop(drainMs)]);
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** Its library is loaded when it is wanted. */
+async function listenForGrpc(
+  { host, grpcPort, grpcMaxMessageBytes }: ListenOptions,
+  deps: Omit<GrpcServerDeps, 'maxMessageBytes'>,
+): Promise<(GrpcServer & { readonly port: number }) | undefined> {
+  if (grpcPort === undefined) return undefined;
+  const { createGrpcServer } = await import('./grpc/grpc-server.ts');
+  const server = createGrpcServer({ ...deps, maxMessageBytes: grpcMaxMessageBytes });
+  return { ...server, port: await server.listen(host, grpcPort) };
+}
+
+/** Waits for some work, so long at most. */
+export function within(ms: number, work: Promise<void>): Promise<void> {
+  return Promise.race([work, new Promise<void>((resolve) => void setTimeout(resolve, ms).unref())]);
+}

@@ -1,0 +1,26 @@
+import type { ModelSignature } from '#contracts/tensor';
+
+/** One version of a model as it lies on this machine. */
+export interface LocalVersion {
+  readonly version: string;
+  readonly runtime: 'onnx' | 'python';
+  /** Absolute path of the file that is loaded, or of the model's folder. */
+  readonly path: string;
+  /** What was declared for it; checked against what it is. */
+  readonly signature?: ModelSignature;
+  /** Rows that waiting requests are put together to; 1 = none. */
+  readonly maxBatchRows?: number;
+}
+
+/** A model that is served under one name. */
+export interface LocalModel {
+  readonly name: string;
+  /** Absolute path of the file or folder that it is. */
+  readonly path: string;
+  /** Those that are served, the newest last. At least one, unless there is a `problem`. */
+  readonly versions: readonly LocalVersion[];
+  /** What was set for it and has no meaning here. */
+  readonly warnings: readonly string[];
+  /** Why it cannot be served. */
+  readonly problem?: string;
+}

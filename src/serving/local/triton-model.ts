@@ -1,0 +1,159 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Datatype, ModelSignature, TensorSignature } from '#contracts/tensor';
+import { isFile, readIfThere } from './local-files.ts';
+import type { LocalModel } from './local-model.ts';
+import { parseTextProto, type TextProto, TextProtoError } from './text-proto.ts';
+
+/*
+ * A model of a Triton repository: `<name>/config.pbtxt`, which may be missing, and `<name>/<version>/model.onnx`.
+ * https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/model_configuration.html
+ */
+const configFile = 'config.pbtxt';
+const defaultFile = 'model.onnx';
+const versionPattern = /^[1-9]\d*$/;
+
+/** Whether a folder is such a model. */
+export async function isTritonModel(folder: string): Promise<boolean> {
+  const names = await readdir(folder);
+  if (names.includes(configFile)) return true;
+  for (const name of names)
+    if (versionPattern.test(name) && (await isFile(join(folder, name, defaultFile)))) return true;
+  return false;
+}
+
+export async function readTritonModel(folder: string): Promise<LocalModel> {
+  const name = basename(folder);
+  const refuse = (problem: string): LocalModel => ({ name, path: folder, versions: [], warnings: [], problem });
+  let config: TextProto;
+  try {
+    config = parseTextProto((await readIfThere(join(folder, configFile))) ?? '');
+  } catch (error) {
+    if (error instanceof TextProtoError) return refuse(`${join(folder, configFile)}, ${error.message}`);
+    throw error;
+  }
+  const declared = textOf(config, 'name');
+  if (declared !== undefined && declared !== name)
+    return refuse(`${join(folder, configFile)} names it "${declared}", its folder is "${name}": both must be the same`);
+  const backend = textOf(config, 'backend') ?? textOf(config, 'platform') ?? 'onnxruntime';
+  if (backend !== 'onnxruntime' && backend !== 'onnxruntime_onnx')
+    return refuse(`its backend "${backend}" is not served here; "onnxruntime" is`);
+  const file = textOf(config, 'default_model_filename') ?? defaultFile;
+  if (/[/\\]/.test(file)) return refuse(`default_model_filename "${file}" must be a name without a folder`);
+
+  const found: string[] = [];
+  for (const entry of await readdir(folder))
+    if (versionPattern.test(entry) && (await isFile(join(folder, entry, file)))) found.push(entry);
+  const numbers = found.map(Number).toSorted((a, b) => a - b);
+  const chosen = chooseVersions(numbers, messageOf(config, 'version_policy'));
+  if (chosen.length === 0)
+    return refuse(
+      numbers.length === 0
+        ? `it has no version: ${join(folder, '1', file)} is missing`
+        : `none of its versions ${numbers.join(', ')} is among those that version_policy names`,
+    );
+  const maxBatchSize = numberOf(config, 'max_batch_size') ?? 0;
+  const signature = toSignature(config, maxBatchSize > 0);
+  if (typeof signature === 'string') return refuse(`${join(folder, configFile)}: ${signature}`);
+  const batching = messageOf(config, 'dynamic_batching') !== undefined;
+  return {
+    name,
+    path: folder,
+    warnings: Object.keys(config)
+      .filter((field) => !known.has(field))
+      .map((field) => `"${field}" in ${join(folder, configFile)} has no effect here`),
+    versions: chosen.map((version) => ({
+      version: String(version),
+      runtime: 'onnx',
+      path: join(folder, String(version), file),
+      ...(signature !== undefined && { signature }),
+      ...(configured(config) && { maxBatchRows: batching ? Math.max(1, maxBatchSize) : 1 }),
+    })),
+  };
+}
+
+/** Fields that are followed, or that say nothing which is not so here anyway. */
+const known: ReadonlySet<string> = new Set([
+  'name',
+  'platform',
+  'backend',
+  'default_model_filename',
+  'max_batch_size',
+  'input',
+  'output',
+  'version_policy',
+  'dynamic_batching',
+]);
+
+/** What to do with batches is said; without a configuration ours is as good as any. */
+const configured = (config: TextProto) => 'max_batch_size' in config || 'dynamic_batching' in config;
+
+function chooseVersions(numbers: readonly number[], policy: TextProto | undefined): readonly number[] {
+  if (policy !== undefined && 'all' in policy) return numbers;
+  const specific = policy && messageOf(policy, 'specific');
+  if (specific !== undefined) return numbers.filter((number) => (specific['versions'] ?? []).includes(number));
+  const latest = policy && messageOf(policy, 'latest');
+  const count = (latest && numberOf(latest, 'num_versions')) ?? 1;
+  return count < 1 ? [] : numbers.slice(-count);
+}
+
+/** With batches, a dimension for the rows comes first; a text says why there is none. */
+function toSignature(config: TextProto, batched: boolean): ModelSignature | undefined | string {
+  const problems: string[] = [];
+  const toTensor = (side: string, value: TextProto): TensorSignature => {
+    const name = textOf(value, 'name') ?? '';
+    const type = textOf(value, 'data_type') ?? '';
+    const datatype = datatypeOf(type);
+    const dims = value['dims'] ?? [];
+    if (name === '') problems.push(`an ${side} has no name`);
+    if (datatype === undefined) problems.push(`${side} "${name}" has data_type "${type}", which is not served here`);
+    if (!dims.every((d): d is number => Number.isSafeInteger(d) && (d === -1 || Number(d) >= 0)))
+      problems.push(`${side} "${name}" has dims that are no numbers from -1 on`);
+    if ('reshape' in value) problems.push(`${side} "${name}" is reshaped, which is not done here`);
+    return { name, datatype: datatype ?? 'FP32', shape: [...(batched ? [-1] : []), ...dims.map(Number)] };
+  };
+  const [inputs, outputs] = (['input', 'output'] as const).map((side) =>
+    (config[side] ?? []).flatMap((value) => (typeof value === 'object' ? [toTensor(side, value)] : [])),
+  ) as [TensorSignature[], TensorSignature[]];
+  if (problems.length > 0) return problems.join('; ');
+  return inputs.length === 0 ? undefined : { inputs, outputs };
+}
+
+/** `TYPE_FP32` is FP32, `TYPE_STRING` is BYTES. */
+function datatypeOf(type: string): Datatype | undefined {
+  const names: Readonly<Record<string, Datatype>> = {
+    TYPE_BOOL: 'BOOL',
+    TYPE_UINT8: 'UINT8',
+    TYPE_UINT16: 'UINT16',
+    TYPE_UINT32: 'UINT32',
+    TYPE_UINT64: 'UINT64',
+    TYPE_INT8: 'INT8',
+    TYPE_INT16: 'INT16',
+    TYPE_INT32: 'INT32',
+    TYPE_INT64: 'INT64',
+    TYPE_FP16: 'FP16',
+    TYPE_FP32: 'FP32',
+    TYPE_FP64: 'FP64',
+    TYPE_STRING: 'BYTES',
+  };
+  return Object.hasOwn(names, type) ? names[type] : undefined;
+}
+
+// of a field that is given more than once, the last counts, as in protocol buffers
+const lastOf = (message: TextProto, field: string) =>
+  Object.hasOwn(message, field) ? message[field]?.at(-1) : undefined;
+
+function textOf(message: TextProto, field: string): string | undefined {
+  const value = lastOf(message, field);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function numberOf(message: TextProto, field: string): number | undefined {
+  const value = lastOf(message, field);
+  return typeof value === 'number' ? value : undefined;
+}
+
+function messageOf(message: TextProto, field: string): TextProto | undefined {
+  const value = lastOf(message, field);
+  return typeof value === 'object' ? value : undefined;
+}

@@ -1,0 +1,127 @@
+import type { ChildProcess } from 'node:child_process';
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, onTestFinished, test } from 'vitest';
+import { builtModule } from '../../src/platform/testing/built-program.ts';
+import { runTidemill, startTidemill } from '../support/command-line.ts';
+import { temporaryFolder } from '../support/control-plane.ts';
+
+const fixtures = join(import.meta.dirname, '../../src/runtimes/fixtures');
+const sample = JSON.parse(await readFile(join(fixtures, 'breast-cancer.json'), 'utf8')) as {
+  readonly rows: readonly (readonly number[])[];
+  readonly probabilities: readonly number[];
+};
+
+interface Serving {
+  readonly url: string;
+  readonly models: readonly { readonly name: string; readonly versions: readonly string[] }[];
+  readonly child: ChildProcess;
+  said(): string;
+}
+
+/** Ended after the test. */
+async function serve(path: string, ...more: readonly string[]): Promise<Serving> {
+  await builtModule('cli/main.js');
+  const child = startTidemill(['serve', path, '--serving-port', '0', '--grpc-port', '0', '--json', ...more]);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let said = '';
+  child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const line = await new Promise<string>((resolve, reject) => {
+    if (child.stdout) createInterface({ input: child.stdout }).once('line', resolve);
+    child.once('exit', (code) => reject(new Error(`serve ended with ${code}: ${said}`)));
+  });
+  return { ...(JSON.parse(line) as Omit<Serving, 'child' | 'said'>), child, said: () => said };
+}
+
+const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 30], data: sample.rows[0] }];
+async function ask(url: string, path: string, body?: object): Promise<{ status: number; answer: unknown }> {
+  const response = await fetch(new URL(path, url), body && { method: 'POST', body: JSON.stringify(body) });
+  return { status: response.status, answer: await response.json().catch(() => undefined) };
+}
+const infer = (url: string, model: string) => ask(url, `/v2/models/${model}/infer`, { inputs });
+
+test('one file is served by one command, and Ctrl-C ends it', async () => {
+  const { url, models, child } = await serve(join(fixtures, 'breast-cancer.onnx'));
+  expect(models).toEqual([{ name: 'breast-cancer', versions: ['1'] }]);
+  expect((await ask(url, '/v2/health/ready')).status).toBe(200);
+  const { status, answer } = await infer(url, 'breast-cancer');
+  expect(status).toBe(200);
+  const { outputs, model_version: version } = answer as {
+    readonly outputs: readonly { readonly name: string; readonly data: readonly number[] }[];
+    readonly model_version: string;
+  };
+  expect(version).toBe('1');
+  expect(outputs.find(({ name }) => name === 'probabilities')?.data[1]).toBeCloseTo(sample.probabilities[0] ?? 0, 5);
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGINT');
+  expect(await ended).toBe(0);
+});
+
+test('a repository of Triton is served: each version by its number, the newest without; what is broken is told', async () => {
+  const folder = await temporaryFolder();
+  for (const version of [1, 2]) {
+    await mkdir(join(folder, `columns/${version}`), { recursive: true });
+    await copyFile(join(fixtures, `columns-${version}.onnx`), join(folder, `columns/${version}/model.onnx`));
+  }
+  await writeFile(join(folder, 'columns/config.pbtxt'), 'version_policy { all {} }');
+  await mkdir(join(folder, 'odd'));
+  await writeFile(join(folder, 'odd/config.pbtxt'), 'backend: "tensorrt"');
+  await copyFile(join(fixtures, 'breast-cancer.onnx'), join(folder, 'bc.onnx'));
+  const { url, models, said } = await serve(folder, '--models', 'columns,odd');
+  expect(models).toEqual([{ name: 'columns', versions: ['1', '2'] }]);
+  expect(said()).toContain('model \\"odd\\" is not served: its backend \\"tensorrt\\"');
+  const body = {
+    inputs: [
+      { name: 'carrier', datatype: 'BYTES', shape: [1, 1], data: ['AA'] },
+      { name: 'flight', datatype: 'INT64', shape: [1, 1], data: [1] },
+      { name: 'distance', datatype: 'FP32', shape: [1, 1], data: [10] },
+    ],
+  };
+  const score = async (path: string) => {
+    const { answer } = await ask(url, path, body);
+    return (answer as { readonly outputs: readonly { readonly data: readonly number[] }[] }).outputs[0]?.data;
+  };
+  expect(await score('/v2/models/columns/infer')).toEqual([12]);
+  expect(await score('/v2/models/columns/versions/1/infer')).toEqual([11]);
+  expect((await infer(url, 'bc')).status).toBe(404);
+});
+
+test('with --watch what changes on disk is served without a failed request', async () => {
+  const folder = await temporaryFolder();
+  const put = async (from: string, to: string) => {
+    await copyFile(join(fixtures, from), join(folder, '.part'));
+    await rename(join(folder, '.part'), join(folder, to));
+  };
+  await put('breast-cancer.onnx', 'a.onnx');
+  const { url } = await serve(folder, '--watch');
+  let stopped = false;
+  const statuses = new Set<number>();
+  const load = (async () => {
+    while (!stopped) statuses.add((await infer(url, 'a')).status);
+  })();
+  await put('breast-cancer.onnx', 'b.onnx');
+  await expect.poll(async () => (await infer(url, 'b')).status, { timeout: 20_000 }).toBe(200);
+  await put('breast-cancer.onnx', 'a.onnx'); // another file of the same bytes
+  await put('columns-1.onnx', 'b.onnx');
+  await expect.poll(async () => (await infer(url, 'b')).status, { timeout: 20_000 }).toBe(400);
+  await rm(join(folder, 'b.onnx'));
+  await expect.poll(async () => (await infer(url, 'b')).status, { timeout: 20_000 }).toBe(404);
+  stopped = true;
+  await load;
+  expect([...statuses]).toEqual([200]);
+}, 60_000);
+
+test('what cannot be served is refused in one sentence', async () => {
+  const folder = await temporaryFolder();
+  const says = async (...args: readonly string[]) => {
+    const { status, stdout, stderr } = await runTidemill(['serve', ...args, '--serving-port', '0', '--grpc-port', '0']);
+    expect([status, stdout, stderr.trim().split('\n').length]).toEqual([2, '', 1]);
+    return stderr;
+  };
+  expect(await says(folder)).toContain('nothing in it is a model; it takes a file (.onnx');
+  expect(await says(join(folder, 'none'))).toContain('there is nothing');
+  expect(await says(fixtures, '--models', 'breast-cance')).toContain('did you mean "breast-cancer"?');
+  await writeFile(join(folder, 'broken.onnx'), 'no model');
+  expect(await says(folder)).toContain('model "broken" cannot be loaded');
+});
