@@ -84,24 +84,24 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
   };
   const specs = createSpecClient({ client, pool, path: join(home, 'spec.json'), logger, apply });
 
-  listeners = await openListeners(options, {
+  const listening = await openListeners(options, {
     engine,
     spool,
     logger,
     notSettled: 'no spec is in force yet',
     models: createManagedModels,
   });
-  const { url, grpcAddress, stop: stopListening } = listeners;
+  listeners = listening;
   await specs.start();
   delivery.start();
   reporter.start();
 
   return {
-    url,
-    grpcAddress,
+    url: listening.url,
+    grpcAddress: listening.grpcAddress,
     boot,
     async stop() {
-      const stopped = stopListening(options.drainMs); // from now on it is draining
+      const stopped = listening.stop(options.drainMs); // from now on it is draining
       await Promise.all([specs.stop(), stopped]);
       await within(options.drainMs, shadows.idle());
       await within(options.drainMs, delivery.flush());

@@ -31,7 +31,7 @@ test(
         ['label', 'probabilities'],
         ['label', 'probabilities'],
       ],
-      refused: expect.stringContaining('column "flight" is missing'),
+      refused: expect.stringContaining('column \\"flight\\" is missing'),
       version: '3.17.2',
       frame: { 0: [10, 30] },
       array: [20],

@@ -15,9 +15,10 @@ const sample = JSON.parse(await readFile(join(fixtures, 'breast-cancer.json'), '
 
 interface Serving {
   readonly url: string;
+  readonly grpcAddress: string;
   readonly models: readonly { readonly name: string; readonly versions: readonly string[] }[];
   readonly child: ChildProcess;
-  said(): string;
+  readonly said: () => string;
 }
 
 /** Ended after the test. */
@@ -33,6 +34,8 @@ async function serve(path: string, ...more: readonly string[]): Promise<Serving>
   });
   return { ...(JSON.parse(line) as Omit<Serving, 'child' | 'said'>), child, said: () => said };
 }
+
+const guide = await readFile(join(import.meta.dirname, '../../docs/serving.md'), 'utf8');
 
 const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 30], data: sample.rows[0] }];
 async function ask(url: string, path: string, body?: object): Promise<{ status: number; answer: unknown }> {
@@ -87,6 +90,17 @@ test('a repository of Triton is served: each version by its number, the newest w
   expect((await infer(url, 'bc')).status).toBe(404);
 });
 
+test('the command of docs/serving.md works as it stands', async () => {
+  const [, command = ''] = /<!-- run: serve -->\n```sh\ntidemill serve (.*)\n/.exec(guide) ?? [];
+  const [path = '', ...more] = command.split(' ');
+  const folder = join(await temporaryFolder(), path);
+  await mkdir(folder);
+  await copyFile(join(fixtures, 'breast-cancer.onnx'), join(folder, 'bc.onnx'));
+  const { url, grpcAddress } = await serve(folder, ...more);
+  expect((await infer(url, 'bc')).status).toBe(200);
+  expect(grpcAddress).toMatch(/^127\.0\.0\.1:\d+$/);
+});
+
 test('with --watch what changes on disk is served without a failed request', async () => {
   const folder = await temporaryFolder();
   const put = async (from: string, to: string) => {
@@ -112,13 +126,14 @@ test('with --watch what changes on disk is served without a failed request', asy
   expect([...statuses]).toEqual([200]);
 }, 60_000);
 
+const says = async (...args: readonly string[]) => {
+  const { status, stdout, stderr } = await runTidemill(['serve', ...args, '--serving-port', '0', '--grpc-port', '0']);
+  expect([status, stdout, stderr.trim().split('\n').length]).toEqual([2, '', 1]);
+  return stderr;
+};
+
 test('what cannot be served is refused in one sentence', async () => {
   const folder = await temporaryFolder();
-  const says = async (...args: readonly string[]) => {
-    const { status, stdout, stderr } = await runTidemill(['serve', ...args, '--serving-port', '0', '--grpc-port', '0']);
-    expect([status, stdout, stderr.trim().split('\n').length]).toEqual([2, '', 1]);
-    return stderr;
-  };
   expect(await says(folder)).toContain('nothing in it is a model; it takes a file (.onnx');
   expect(await says(join(folder, 'none'))).toContain('there is nothing');
   expect(await says(fixtures, '--models', 'breast-cance')).toContain('did you mean "breast-cancer"?');

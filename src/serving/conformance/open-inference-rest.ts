@@ -49,7 +49,7 @@ export const openInferenceRest = {
         {
           what: 'GET /v2/models/{model}[/versions/{version}]/stats',
           state: 'supported',
-          note: 'Since the process started, without what shadows did. Batches are not told apart by their size: `batch_stats` is empty.',
+          note: 'Since the process started, without what shadows did. `batch_stats` has the runs by their rows, above 64 by the power of two that they reach, and of each only the time of the model.',
         },
         {
           what: 'GET /v2/models/stats',

@@ -12,14 +12,14 @@ export interface ServeOptions extends Omit<LocalPlaneOptions, 'home' | 'programV
   readonly home: string | undefined;
   /** Aborts when it is to stop. */
   readonly signal: AbortSignal;
-  ready(plane: Omit<LocalPlane, 'stop'>): void;
+  readonly ready: (plane: Omit<LocalPlane, 'stop'>) => void;
 }
 
 /** Serves models from this machine's disk, without a control plane, until the signal. */
 export async function serve({ signal, ready, ...options }: ServeOptions): Promise<void> {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), 'tidemill-serve-')));
   try {
-    const { stop, ...plane } = await startLocalPlane({
+    const plane = await startLocalPlane({
       ...options,
       home,
       logger: createLogger({ name: 'serving' }),
@@ -34,7 +34,7 @@ export async function serve({ signal, ready, ...options }: ServeOptions): Promis
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    await stop();
+    await plane.stop();
   } finally {
     if (options.home === undefined) await rm(home, { recursive: true, force: true });
   }

@@ -23,7 +23,7 @@ export interface RestRoute {
   readonly rootOnly?: true;
   handle(call: RestCall): void | Promise<void>;
   /** How its protocol words a refusal; default `{"error": message}`. */
-  formatRefusal?(kind: ErrorKind, message: string): unknown;
+  readonly formatRefusal?: (kind: ErrorKind, message: string) => unknown;
 }
 
 /** Where a URL leads: its routes by method, and what it names. */

@@ -125,29 +125,30 @@ const dataTypes: Readonly<Record<Datatype, string>> = {
   BYTES: 'DT_STRING',
 };
 
-function describeMetadata(name: string, { version, signature }: LiveRevision) {
-  const describe = (tensors: readonly TensorSignature[]) =>
-    Object.fromEntries(
-      tensors.map((tensor) => [
-        tensor.name,
-        {
-          dtype: dataTypes[tensor.datatype],
-          tensor_shape: {
-            dim: tensor.shape.map((dimension) => ({ size: String(dimension), name: '' })),
-            unknown_rank: false,
-          },
-          name: tensor.name,
+const describeTensors = (tensors: readonly TensorSignature[]) =>
+  Object.fromEntries(
+    tensors.map((tensor) => [
+      tensor.name,
+      {
+        dtype: dataTypes[tensor.datatype],
+        tensor_shape: {
+          dim: tensor.shape.map((dimension) => ({ size: String(dimension), name: '' })),
+          unknown_rank: false,
         },
-      ]),
-    );
+        name: tensor.name,
+      },
+    ]),
+  );
+
+function describeMetadata(name: string, { version, signature }: LiveRevision) {
   return {
     model_spec: { name, signature_name: '', version },
     metadata: {
       signature_def: {
         signature_def: {
           [signatureName]: {
-            inputs: describe(signature.inputs),
-            outputs: describe(signature.outputs),
+            inputs: describeTensors(signature.inputs),
+            outputs: describeTensors(signature.outputs),
             method_name: 'tensorflow/serving/predict',
           },
         },

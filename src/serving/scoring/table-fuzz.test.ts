@@ -100,6 +100,8 @@ function isSound(read: () => readonly Tensor[]): boolean {
   });
 }
 
+const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+
 test('tables of any form are tensors that are whole, or refused in words', () => {
   fc.assert(
     fc.property(
@@ -193,7 +195,6 @@ test('a table is the same tensors in whatever form it comes, to the last bit', (
         ];
         for (const form of forms)
           expect(readInvocation(Buffer.from(form), signature as ModelSignature)).toEqual(expected);
-        const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
         const csv = `${columns.join(',')}\n${rows.map((row) => columns.map((name) => (name === 'c' ? quoted(row.c) : name === 'more' ? '' : cell(row, name))).join(',')).join('\n')}`;
         expect(readInvocationCsv(Buffer.from(csv), signature as ModelSignature)).toEqual(expected);
       },

@@ -1,6 +1,8 @@
 import { expect } from 'vitest';
 import { flight, refusedBy, type ScoringPlane } from './scoring-plane.ts';
 
+const contentType = (value: string) => ({ 'content-type': value });
+
 /** Every row of the protocol's table. */
 export function mlflowScoringProofs(plane: ScoringPlane): Readonly<Record<string, () => Promise<void>>> {
   const csv = { 'content-type': 'text/csv' };
@@ -133,8 +135,9 @@ export function mlflowScoringProofs(plane: ScoringPlane): Readonly<Record<string
         20,
       ]),
     'a content type with charset=utf-8': async () => {
-      const type = (value: string) => ({ 'content-type': value });
-      expect(await plane.predictions('gather', { inputs: [1] }, type('application/json; charset=UTF-8'))).toEqual([20]);
+      expect(
+        await plane.predictions('gather', { inputs: [1] }, contentType('application/json; charset=UTF-8')),
+      ).toEqual([20]);
       expect(await plane.predictions('gather', 'index\n1\n', type('text/csv;charset="utf-8"'))).toEqual([20]);
     },
     Parquet: () =>

@@ -106,7 +106,7 @@ export function createScoringPlane(): ScoringPlane {
     invoke,
     async predictions(model, body, headers) {
       const { status, json, text } = await invoke(model, body, headers);
-      expect(status, text).toBe(200);
+      expect([status, text]).toEqual([200, text]);
       return json?.['predictions'];
     },
   };

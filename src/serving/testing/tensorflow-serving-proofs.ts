@@ -1,6 +1,10 @@
 import { expect } from 'vitest';
 import { flight, refusedBy, type ScoringPlane } from './scoring-plane.ts';
 
+const tensor = (name: string, dtype: string) => ({
+  [name]: { name, dtype, tensor_shape: { dim: [{ size: '-1', name: '' }], unknown_rank: false } },
+});
+
 /** Every row of the protocol's table. */
 export function tensorflowServingProofs(plane: ScoringPlane): Readonly<Record<string, () => Promise<void>>> {
   const row = Array.from({ length: 30 }, (_, index) => index + 0.5);
@@ -31,9 +35,6 @@ export function tensorflowServingProofs(plane: ScoringPlane): Readonly<Record<st
     },
     'GET /v1/models/{model}[/versions/{version}]/metadata': async () => {
       const { json } = await plane.call('/v1/models/gather/metadata');
-      const tensor = (name: string, dtype: string) => ({
-        [name]: { name, dtype, tensor_shape: { dim: [{ size: '-1', name: '' }], unknown_rank: false } },
-      });
       expect(json).toEqual({
         model_spec: { name: 'gather', signature_name: '', version: '3' },
         metadata: {

@@ -7,6 +7,12 @@ import type { GrpcTestPlane } from './grpc-plane.ts';
 const asItIs = (bytes: Buffer): Buffer => bytes;
 const half = (more: object) => ({ name: 'half', datatype: 'FP16', shape: [1, 2], ...more });
 
+const gather = (more = {}) => ({
+  model_name: 'gather',
+  inputs: [{ name: 'index', datatype: 'INT64', shape: [1], contents: { int64_contents: [1] } }],
+  ...more,
+});
+
 /** What proves each row of `openInferenceGrpc`. */
 export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string, () => Promise<void>>> {
   const call = (...given: Parameters<GrpcTestPlane['client']['call']>) => running().client.call(...given);
@@ -14,11 +20,6 @@ export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string
     expect(await call(method, request)).toMatchObject({ code, details: expect.stringContaining(says) });
   const gives = async (method: string, request: unknown, value: object) =>
     expect(await call(method, request)).toMatchObject({ code: status.OK, value });
-  const gather = (more = {}) => ({
-    model_name: 'gather',
-    inputs: [{ name: 'index', datatype: 'INT64', shape: [1], contents: { int64_contents: [1] } }],
-    ...more,
-  });
   const { UNIMPLEMENTED, INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED } = status;
   const refuses = (method: string, request: unknown, says: string) => async () =>
     ends(method, request, UNIMPLEMENTED, says);
