@@ -138,7 +138,7 @@ export function mlflowScoringProofs(plane: ScoringPlane): Readonly<Record<string
       expect(
         await plane.predictions('gather', { inputs: [1] }, contentType('application/json; charset=UTF-8')),
       ).toEqual([20]);
-      expect(await plane.predictions('gather', 'index\n1\n', type('text/csv;charset="utf-8"'))).toEqual([20]);
+      expect(await plane.predictions('gather', 'index\n1\n', contentType('text/csv;charset="utf-8"'))).toEqual([20]);
     },
     Parquet: () =>
       refusedBy(
