@@ -95,7 +95,7 @@ test(
     expect(await refuse(home, ['--port', '0', '--serving-port', port])).toEqual({
       code: 5,
       says: expect.stringMatching(
-        new RegExp(`127.0.0.1:${port}: is the port in use\\? Choose another with --serving-port`),
+        new RegExp(`127.0.0.1:${port} .*: is a port in use\\? Choose others with --serving-port and --grpc-port`),
       ),
     });
     expect(existsSync(join(home, 'running.json'))).toBe(false);
