@@ -47,6 +47,8 @@ export interface TensorSignature {
   readonly shape: readonly number[];
   /** `null` is accepted: NaN in floating point, the empty text in BYTES. Default false. */
   readonly nullable?: boolean;
+  /** What runs it ends a text at U+0000: one that has it is refused. Default false. */
+  readonly withoutNul?: boolean;
   /** A table may lack the column: all of it is `null` then. Default false. */
   readonly optional?: boolean;
   /** Names of the columns that lie side by side in an input [-1, n], where tables are to find them by name. */

@@ -42,6 +42,8 @@ function checkTensor(declared: TensorSignature, tensor: Tensor): void {
       `input "${tensor.name}" has shape [${tensor.shape.join(', ')}], the model takes [${declared.shape.join(', ')}]`,
     );
   const count = elementCount(tensor.shape);
+  if (declared.withoutNul === true && (tensor.data as readonly string[]).some((text) => text.includes('\0')))
+    throw runtimeErrors.INPUT_INVALID(`input "${tensor.name}" has a text with U+0000, which this model cannot take`);
   if (count !== tensor.data.length)
     throw runtimeErrors.INPUT_INVALID(
       `input "${tensor.name}" has ${tensor.data.length} values, its shape [${tensor.shape.join(', ')}] holds ${count ?? 'no number of them'}`,

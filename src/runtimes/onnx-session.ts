@@ -75,7 +75,8 @@ function toInput(metadata: InferenceSession.ValueMetadata): TensorSignature {
   const signature = toSignature(metadata);
   if (signature === undefined)
     throw runtimeErrors.MODEL_LOAD_FAILED(`input "${metadata.name}" is no tensor of a known type`);
-  return signature;
+  // onnxruntime-node hands texts over as C does: what follows U+0000 would be lost in silence
+  return signature.datatype === 'BYTES' ? { ...signature, withoutNul: true } : signature;
 }
 
 function toSignature(metadata: InferenceSession.ValueMetadata): TensorSignature | undefined {

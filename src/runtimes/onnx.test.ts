@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import type { Tensor } from '#contracts/tensor';
 import { builtModule } from '#platform/testing/built-program';
+import { checkInputs, joinSignature } from './check-inputs.ts';
 import { createOnnxRuntime, createOnnxThreadRuntime } from './onnx.ts';
 import { buildTimeoutMs, describeRuntime, fixture, onnxModels } from './testing/runtime-contract.ts';
 
@@ -49,3 +51,19 @@ test(
   },
   buildTimeoutMs,
 );
+
+test('a text with U+0000 is refused: onnxruntime would cut it off there', async () => {
+  const runtime = createOnnxRuntime();
+  const { signature } = await runtime.load({ mainPath: fixture('columns-1.onnx') });
+  const inputs = (carrier: string): readonly Tensor[] => [
+    { name: 'carrier', datatype: 'BYTES', shape: [1, 1], data: [carrier] },
+    { name: 'flight', datatype: 'INT64', shape: [1, 1], data: BigInt64Array.of(1n) },
+    { name: 'distance', datatype: 'FP32', shape: [1, 1], data: Float32Array.of(1) },
+  ];
+  expect(checkInputs(signature, inputs('AA')).rows).toBe(1);
+  expect(() => checkInputs(signature, inputs('A\0A'))).toThrow(
+    'input "carrier" has a text with U+0000, which this model cannot take',
+  );
+  expect(() => checkInputs(joinSignature(signature, signature), inputs('A\0A'))).toThrow('U+0000');
+  await runtime.close();
+});

@@ -45,7 +45,7 @@ export function describeRuntime(name: string, models: ContractModels, create: ()
 
     test('it declares inputs and outputs as the model does, -1 where a dimension is free', async () => {
       const model = await runtime.load({ mainPath: models.columns });
-      expect(model.signature).toEqual({
+      expect(model.signature).toMatchObject({
         inputs: [
           { name: 'carrier', datatype: 'BYTES', shape: [-1, 1] },
           { name: 'flight', datatype: 'INT64', shape: [-1, 1] },
