@@ -52,14 +52,15 @@ test(
   buildTimeoutMs,
 );
 
+const inputs = (carrier: string): readonly Tensor[] => [
+  { name: 'carrier', datatype: 'BYTES', shape: [1, 1], data: [carrier] },
+  { name: 'flight', datatype: 'INT64', shape: [1, 1], data: BigInt64Array.of(1n) },
+  { name: 'distance', datatype: 'FP32', shape: [1, 1], data: Float32Array.of(1) },
+];
+
 test('a text with U+0000 is refused: onnxruntime would cut it off there', async () => {
   const runtime = createOnnxRuntime();
   const { signature } = await runtime.load({ mainPath: fixture('columns-1.onnx') });
-  const inputs = (carrier: string): readonly Tensor[] => [
-    { name: 'carrier', datatype: 'BYTES', shape: [1, 1], data: [carrier] },
-    { name: 'flight', datatype: 'INT64', shape: [1, 1], data: BigInt64Array.of(1n) },
-    { name: 'distance', datatype: 'FP32', shape: [1, 1], data: Float32Array.of(1) },
-  ];
   expect(checkInputs(signature, inputs('AA')).rows).toBe(1);
   expect(() => checkInputs(signature, inputs('A\0A'))).toThrow(
     'input "carrier" has a text with U+0000, which this model cannot take',
