@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { type RunningServer, runningServerFile } from '#contracts/running-server';
 import { type Config, loadConfig } from '#platform/config';
 import { createLogger } from '#platform/log';
+import { readVersion } from '#platform/package-path';
 import { createControlPlane } from './control-plane.ts';
 import type { RunningDataPlane } from './data-plane-process.ts';
 import { createDataPlaneSupervisor } from './data-plane-supervisor.ts';
 import { openPlatform } from './platform.ts';
 import { explainStart } from './start-errors.ts';
-import { readVersion } from './version.ts';
 
 export interface UpOptions {
   /** Command-line options; they win over the environment. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -7,4 +8,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** A path inside this package, whatever of it is running. */
 export function packagePath(...parts: readonly string[]): string {
   return join(root, ...parts);
+}
+
+/** The program's version, from its package. */
+export function readVersion(): string {
+  const manifest = readFileSync(packagePath('package.json'), 'utf8');
+  return /"version": "([^"]+)"/.exec(manifest)?.[1] ?? '0';
 }

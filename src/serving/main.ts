@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { isAppError } from '#platform/errors';
 import { createLogger, type Logger } from '#platform/log';
-import { packagePath } from '#platform/package-path';
+import { readVersion } from '#platform/package-path';
 import { startDataPlane } from './data-plane.ts';
 import { parseServingOptions, type ServingOptions, servingUsage } from './serving-options.ts';
 
@@ -39,10 +38,8 @@ async function main(): Promise<void> {
 }
 
 function readOptions(): ServingOptions | undefined {
-  const manifest = readFileSync(packagePath('package.json'), 'utf8');
-  const version = /"version": "([^"]+)"/.exec(manifest)?.[1] ?? '0';
   try {
-    return parseServingOptions(process.argv.slice(2), process.env, version);
+    return parseServingOptions(process.argv.slice(2), process.env, readVersion());
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n${servingUsage}`);
     process.exitCode = 2;

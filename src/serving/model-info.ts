@@ -26,6 +26,9 @@ const platforms: Readonly<Record<string, string>> = { onnx: 'onnx_onnxruntime' }
 const backends: Readonly<Record<string, string>> = { onnx: 'onnxruntime' };
 const platformOf = (runtime: string): string => platforms[runtime] ?? runtime;
 
+/** Triton's name of a datatype in configurations. */
+export const tritonTypeOf = (datatype: Datatype): string => (datatype === 'BYTES' ? 'TYPE_STRING' : `TYPE_${datatype}`);
+
 export function describeModel(endpoint: Endpoint, version: string | undefined): ModelMetadata {
   const { signature, runtime } = revisionOf(endpoint, version);
   return {
@@ -70,7 +73,7 @@ export function describeConfig(endpoint: Endpoint, version: string | undefined):
   const batched = maxBatchRows > 1 && [...signature.inputs, ...signature.outputs].every(({ shape }) => shape[0] === -1);
   const toConfig = ({ name, datatype, shape }: TensorSignature): TensorConfig => ({
     name,
-    data_type: datatype === 'BYTES' ? 'TYPE_STRING' : `TYPE_${datatype}`,
+    data_type: tritonTypeOf(datatype),
     dims: batched ? shape.slice(1) : shape,
   });
   const numbers = versionsOf(servingOf(endpoint)).map(Number);

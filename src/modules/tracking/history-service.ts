@@ -38,9 +38,10 @@ export interface HistoryService {
   ): Promise<readonly Metric[]>;
 }
 
-async function requireRun(reader: Reader, { project, runId }: MetricOfRun): Promise<void> {
-  if ((await findRunLifecycle(reader, project, runId)) === undefined)
-    throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
+async function requireRun(reader: Reader, { project, runId }: MetricOfRun) {
+  const run = await findRunLifecycle(reader, project, runId);
+  if (run === undefined) throw trackingErrors.TRACKING_RUN_NOT_FOUND(runId);
+  return run;
 }
 
 export function createHistoryService(): HistoryService {
@@ -51,8 +52,8 @@ export function createHistoryService(): HistoryService {
     },
 
     async metricHistoryText(reader, { more, ...input }) {
-      await requireRun(reader, input);
-      return printHistory(reader, input.runId, input.key, input, more);
+      const { listing } = await requireRun(reader, input);
+      return printHistory(reader, input.runId, input.key, { ...input, mayBePacked: listing === 'listed' }, more);
     },
 
     async sampleMetric(reader, { count, steps, ...input }) {

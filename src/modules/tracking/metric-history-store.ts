@@ -101,14 +101,21 @@ export async function printHistory(
   reader: Reader,
   runId: string,
   key: string,
-  { limit, after }: { readonly limit?: number | undefined; readonly after?: HistoryPosition | undefined },
+  page: {
+    readonly limit?: number | undefined;
+    readonly after?: HistoryPosition | undefined;
+    /** Only histories of listed runs are. */
+    readonly mayBePacked: boolean;
+  },
   more: Readonly<Record<string, string>> = {},
 ): Promise<HistoryText> {
+  const { limit, after, mayBePacked } = page;
   const members = JSON.stringify(more).slice(1, -1);
   const [begin, end] = [`{"key":${JSON.stringify(key)},"value":`, members === '' ? '}' : `,${members}}`];
   const between = `${end},${begin}`;
   const most = limit ?? Number.MAX_SAFE_INTEGER;
-  const packed = after === undefined ? await findPackedHistory(reader, { runId, key, between, most }) : undefined;
+  const packed =
+    mayBePacked && after === undefined ? await findPackedHistory(reader, { runId, key, between, most }) : undefined;
   const { size, printed } = packed ?? (await printRows(reader, runId, key, { limit, after }, between));
   if (size === 0) return { pieces: [], size };
   const text = { pieces: [Buffer.from(begin), printed, Buffer.from(end)], size };

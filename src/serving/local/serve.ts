@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '#platform/log';
-import { packagePath } from '#platform/package-path';
+import { readVersion } from '#platform/package-path';
 import { servingErrors } from '../serving-errors.ts';
 import { type LocalPlane, type LocalPlaneOptions, startLocalPlane } from './local-plane.ts';
 
@@ -38,9 +37,4 @@ export async function serve({ signal, ready, ...options }: ServeOptions): Promis
   } finally {
     if (options.home === undefined) await rm(home, { recursive: true, force: true });
   }
-}
-
-function readVersion(): string {
-  const manifest = readFileSync(packagePath('package.json'), 'utf8');
-  return /"version": "([^"]+)"/.exec(manifest)?.[1] ?? '0';
 }

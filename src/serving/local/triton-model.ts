@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Datatype, ModelSignature, TensorSignature } from '#contracts/tensor';
+import { datatypes, type ModelSignature, type TensorSignature } from '#contracts/tensor';
+import { tritonTypeOf } from '../model-info.ts';
 import { isFile, readIfThere } from './local-files.ts';
 import type { LocalModel } from './local-model.ts';
 import { parseTextProto, type TextProto, TextProtoError } from './text-proto.ts';
@@ -103,7 +104,7 @@ function toSignature(config: TextProto, batched: boolean): ModelSignature | unde
   const toTensor = (side: string, value: TextProto): TensorSignature => {
     const name = textOf(value, 'name') ?? '';
     const type = textOf(value, 'data_type') ?? '';
-    const datatype = datatypeOf(type);
+    const datatype = datatypes.find((one) => tritonTypeOf(one) === type);
     const dims = value['dims'] ?? [];
     if (name === '') problems.push(`an ${side} has no name`);
     if (datatype === undefined) problems.push(`${side} "${name}" has data_type "${type}", which is not served here`);
@@ -117,26 +118,6 @@ function toSignature(config: TextProto, batched: boolean): ModelSignature | unde
   ) as [TensorSignature[], TensorSignature[]];
   if (problems.length > 0) return problems.join('; ');
   return inputs.length === 0 ? undefined : { inputs, outputs };
-}
-
-/** `TYPE_FP32` is FP32, `TYPE_STRING` is BYTES. */
-function datatypeOf(type: string): Datatype | undefined {
-  const names: Readonly<Record<string, Datatype>> = {
-    TYPE_BOOL: 'BOOL',
-    TYPE_UINT8: 'UINT8',
-    TYPE_UINT16: 'UINT16',
-    TYPE_UINT32: 'UINT32',
-    TYPE_UINT64: 'UINT64',
-    TYPE_INT8: 'INT8',
-    TYPE_INT16: 'INT16',
-    TYPE_INT32: 'INT32',
-    TYPE_INT64: 'INT64',
-    TYPE_FP16: 'FP16',
-    TYPE_FP32: 'FP32',
-    TYPE_FP64: 'FP64',
-    TYPE_STRING: 'BYTES',
-  };
-  return Object.hasOwn(names, type) ? names[type] : undefined;
 }
 
 // of a field that is given more than once, the last counts, as in protocol buffers
