@@ -5,15 +5,17 @@
 // MLServer is installed into a Python environment of its own the first time, some hundred megabytes.
 import { fork, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { connect, createServer as createTcpServer } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { processTree } from './support/process-tree.mjs';
+import { freePort } from './support/servers.mjs';
+import { httpRequest, runSocketLoad } from './support/socket-load.mjs';
 
 const self = fileURLToPath(import.meta.url);
 const root = join(self, '../..');
@@ -25,57 +27,11 @@ const roles = { load: runLoad };
 const role = roles[process.argv[2]];
 await (role === undefined ? compare() : role(...process.argv.slice(3)));
 
-/** Closed loop on raw sockets: one request in flight a connection. */
 async function runLoad(port, connections, seconds, path) {
   const bodies = await new Promise((resolve) => process.once('message', resolve));
-  const requests = bodies.map((body) =>
-    Buffer.from(
-      `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    ),
-  );
-  const latencies = [];
-  let bad = 0;
-  let stopped = false;
-  const one = (index) =>
-    new Promise((resolve) => {
-      const socket = connect(Number(port), '127.0.0.1');
-      socket.setNoDelay(true);
-      let received = '';
-      let next = index;
-      let sentMs = 0;
-      const send = () => {
-        if (stopped) return resolve(socket.destroy());
-        sentMs = performance.now();
-        socket.write(requests[next++ % requests.length]);
-      };
-      socket.on('connect', send);
-      socket.on('error', () => resolve((bad += 1)));
-      socket.on('data', (chunk) => {
-        received += chunk.latin1Slice();
-        const head = received.indexOf('\r\n\r\n');
-        if (head < 0) return;
-        if (received.length < head + 4 + Number(/content-length: (\d+)/i.exec(received)?.[1])) return;
-        if (!received.startsWith('HTTP/1.1 200') || !received.includes('"predict"')) bad += 1;
-        latencies.push(performance.now() - sentMs);
-        received = '';
-        send();
-      });
-    });
-  const startedMs = performance.now();
-  setTimeout(() => {
-    stopped = true;
-  }, seconds * 1000);
-  await Promise.all(Array.from({ length: Number(connections) }, (_, index) => one(index)));
-  latencies.sort((a, b) => a - b);
-  const at = (share) => latencies[Math.floor(latencies.length * share)] ?? 0;
-  const elapsed = (performance.now() - startedMs) / 1000;
-  process.send({
-    perSecond: latencies.length / elapsed,
-    requests: latencies.length,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
-    bad,
-  });
+  const requests = bodies.map((body) => httpRequest({ port, path, body }));
+  const options = { port: Number(port), connections: Number(connections), seconds, expected: '"predict"' };
+  process.send(await runSocketLoad({ ...options, requests }));
   process.disconnect();
 }
 
@@ -164,14 +120,6 @@ async function startPlane(folder, workers, rows) {
   return { pid: child.pid, port: new URL(url).port, path: '/v2/models/bc/infer', bodies, end, control };
 }
 
-async function freePort() {
-  const server = createTcpServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function startMlserver(folder, environments, rows) {
   const { binPath } = await environments.ensureEnvironment({ requirementsText: mlserver, onProgress: console.error });
   const [http, grpc, metrics] = [await freePort(), await freePort(), await freePort()];
@@ -206,18 +154,7 @@ async function startMlserver(folder, environments, rows) {
 
 /** Processor time so far, in ms, of a process and all that it has started. */
 function processorMs(pid) {
-  if (process.platform !== 'linux') return 0;
-  const all = new Map();
-  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-    try {
-      const fields = readFileSync(`/proc/${name}/stat`, 'utf8').split(') ').at(-1).split(' ');
-      all.set(Number(name), { parent: Number(fields[1]), ms: (Number(fields[11]) + Number(fields[12])) * 10 });
-    } catch {
-      // it ended meanwhile
-    }
-  }
-  const isOf = (one) => one === pid || (all.has(one) && isOf(all.get(one).parent));
-  return [...all].reduce((sum, [one, { ms }]) => sum + (isOf(one) ? ms : 0), 0);
+  return processTree(pid).reduce((sum, { ms }) => sum + ms, 0);
 }
 
 /** The best of some rounds at 1 and at 16 connections, with processor time a request at 16. */

@@ -10,13 +10,13 @@
 import { fork } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { connect } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { modelPath, noTime, planesProcessorMs, sample, startServedModel } from './support/serving-tidemill.mjs';
+import { httpRequest, runSocketLoad } from './support/socket-load.mjs';
 
 const self = fileURLToPath(import.meta.url);
 const root = join(self, '../..');
@@ -42,8 +42,7 @@ function requestsOf(port, rows, form) {
       body = Buffer.concat([Buffer.from(header), tensor]);
       headers = `content-type: application/octet-stream\r\ninference-header-content-length: ${Buffer.byteLength(header)}`;
     }
-    const head = `POST /v2/models/bc/infer HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n${headers}\r\ncontent-length: ${body.length}\r\n\r\n`;
-    return Buffer.concat([Buffer.from(head), body]);
+    return httpRequest({ port, path: '/v2/models/bc/infer', headers, body });
   });
 }
 
@@ -76,60 +75,10 @@ async function runBareServer() {
   server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
 }
 
-/** Closed loop on raw sockets: one request in flight a connection. Answers are checked by status and length. */
 async function runLoad(port, connections, seconds, rows, form) {
   const requests = requestsOf(port, Number(rows), form);
-  const latencies = [];
-  let bad = 0;
-  let stopped = false;
-  const one = (index) =>
-    new Promise((resolve) => {
-      const socket = connect(Number(port), '127.0.0.1');
-      socket.setNoDelay(true);
-      let received = '';
-      let next = index;
-      let sentMs = 0;
-      const send = () => {
-        if (stopped) {
-          socket.destroy();
-          resolve();
-          return;
-        }
-        sentMs = performance.now();
-        socket.write(requests[next++ % requests.length]);
-      };
-      socket.on('connect', send);
-      socket.on('error', () => {
-        bad += 1;
-        resolve();
-      });
-      socket.on('data', (chunk) => {
-        received += chunk.latin1Slice();
-        const head = received.indexOf('\r\n\r\n');
-        if (head < 0) return;
-        const length = Number(/content-length: (\d+)/i.exec(received)?.[1]);
-        if (received.length < head + 4 + length) return;
-        if (!received.startsWith('HTTP/1.1 200') || !received.includes('"probabilities"')) bad += 1;
-        latencies.push(performance.now() - sentMs);
-        received = '';
-        send();
-      });
-    });
-  const startedMs = performance.now();
-  setTimeout(() => {
-    stopped = true;
-  }, seconds * 1000);
-  await Promise.all(Array.from({ length: Number(connections) }, (_, index) => one(index)));
-  const elapsed = (performance.now() - startedMs) / 1000;
-  latencies.sort((a, b) => a - b);
-  const at = (share) => latencies[Math.floor(latencies.length * share)] ?? 0;
-  process.send({
-    perSecond: latencies.length / elapsed,
-    requests: latencies.length,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
-    bad,
-  });
+  const options = { port: Number(port), connections: Number(connections), seconds, expected: '"probabilities"' };
+  process.send(await runSocketLoad({ ...options, requests }));
   process.disconnect();
 }
 

@@ -1,12 +1,13 @@
 // `tidemill up` with the boosting of 100 trees in its registry, deployed by a tidemill.yaml: what is measured by the benches of
 // serving. As a script of its own it puts the model into the registry: serving-tidemill.mjs propose <home>.
 import { execFile, fork, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { processTree } from './process-tree.mjs';
 
 const self = fileURLToPath(import.meta.url);
 const root = join(self, '../../..');
@@ -99,20 +100,7 @@ export async function startServedModel(home) {
 /** Processor time so far, in ms, of the two planes and of all that the control plane has started; empty without /proc. */
 export function planesProcessorMs(controlPid) {
   const used = noTime();
-  if (process.platform !== 'linux') return used;
-  const all = new Map();
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-      all.set(Number(pid), { parent: Number(fields[1]), ms: (Number(fields[11]) + Number(fields[12])) * 10, command });
-    } catch {
-      // it ended meanwhile
-    }
-  }
-  const isOurs = (pid) => pid === controlPid || (all.has(pid) && isOurs(all.get(pid).parent));
-  for (const [pid, { ms, command }] of all) {
-    if (!isOurs(pid)) continue;
+  for (const { pid, ms, command } of processTree(controlPid)) {
     const kind = pid === controlPid ? 'control' : /serving\.js|serving\/main/.test(command) ? 'data' : 'worker';
     used[kind] += ms;
   }

@@ -1,41 +1,18 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { scrubEnvironment } from '../../src/platform/processes.ts';
-import type { DataPlane } from '../../src/serving/data-plane.ts';
-import { type FakeControlPlane, startFakeControlPlane } from '../../src/serving/testing/fake-control-plane.ts';
-import { aHome, anEndpoint, fixture, startTestPlane } from '../../src/serving/testing/test-plane.ts';
-import { ensurePython, pythonSetUpMs } from '../support/mlflow-script.ts';
+import { expect, test } from 'vitest';
+import { useTritonPlane } from '../support/triton-plane.ts';
 
-const run = promisify(execFile);
 const scriptMs = 90_000;
 
-let control: FakeControlPlane;
-let plane: DataPlane;
-let python: string;
-
-beforeAll(async () => {
-  ({ pythonPath: python } = await ensurePython('tests/python/requirements/tritonclient.txt'));
-  control = await startFakeControlPlane();
-  const single = (name: string, file: string) => anEndpoint([control.revision(name, fixture(file))], { name });
-  control.publish({
-    endpoints: [
-      single('bc', 'breast-cancer.onnx'),
-      single('types', 'datatypes.onnx'),
-      single('half', 'half.onnx'),
-      single('gather', 'gather.onnx'),
-      single('slow', 'slow.onnx'),
-      { ...single('bc', 'breast-cancer.onnx'), project: 'flights' },
-    ],
-  });
-  plane = await startTestPlane(control, aHome(), { grpcPort: 0 });
-  await control.reported(({ state }) => state === 'ready');
-}, pythonSetUpMs);
-
-afterAll(async () => {
-  await plane.stop();
-  await control.goAway();
-});
+const { plane, runScript } = useTritonPlane(
+  {
+    bc: 'breast-cancer.onnx',
+    types: 'datatypes.onnx',
+    half: 'half.onnx',
+    gather: 'gather.onnx',
+    slow: 'slow.onnx',
+  },
+  { scriptMs, grpcPort: 0 },
+);
 
 const refusal = (status: string, text: string) => [`StatusCode.${status}`, expect.stringContaining(text)];
 const count = expect.stringMatching(/^[1-9]/);
@@ -44,11 +21,8 @@ const nothingWrong = { 0: [], 1: [], 3: [], 8: [] };
 test(
   'an unmodified tritonclient finds each of its calls answered, every datatype as numpy has it and every refusal in words',
   async () => {
-    const { stdout } = await run(python, ['tests/python/triton_grpc.py', plane.grpcAddress ?? ''], {
-      env: scrubEnvironment(process.env),
-      timeout: scriptMs,
-    });
-    expect(JSON.parse(stdout)).toEqual({
+    const [seen = ''] = await runScript('triton_grpc.py', plane().grpcAddress ?? '');
+    expect(JSON.parse(seen)).toEqual({
       live: true,
       ready: true,
       model_ready: [true, true, true],

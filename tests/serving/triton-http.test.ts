@@ -1,60 +1,23 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Datatype, datatypes, type Tensor } from '../../src/contracts/tensor.ts';
-import { scrubEnvironment } from '../../src/platform/processes.ts';
-import type { DataPlane } from '../../src/serving/data-plane.ts';
 import { parseInferRequest } from '../../src/serving/rest/infer-body.ts';
 import { formatBinaryResponse, formatInferResponse } from '../../src/serving/rest/infer-response.ts';
 import { binaryRequest } from '../../src/serving/testing/binary-request.ts';
-import { type FakeControlPlane, startFakeControlPlane } from '../../src/serving/testing/fake-control-plane.ts';
-import { aHome, anEndpoint, fixture, startTestPlane } from '../../src/serving/testing/test-plane.ts';
-import { ensurePython, pythonSetUpMs } from '../support/mlflow-script.ts';
+import { useTritonPlane } from '../support/triton-plane.ts';
 
-const run = promisify(execFile);
 const scriptMs = 60_000;
 
-let control: FakeControlPlane;
-let plane: DataPlane;
-let python: string;
-
-beforeAll(async () => {
-  ({ pythonPath: python } = await ensurePython('tests/python/requirements/tritonclient.txt'));
-  control = await startFakeControlPlane();
-  const single = (name: string, file: string) => anEndpoint([control.revision(name, fixture(file))], { name });
-  control.publish({
-    endpoints: [
-      single('bc', 'breast-cancer.onnx'),
-      single('types', 'datatypes.onnx'),
-      single('half', 'half.onnx'),
-      { ...single('bc', 'breast-cancer.onnx'), project: 'flights' },
-    ],
-  });
-  plane = await startTestPlane(control, aHome());
-  await control.reported(({ state }) => state === 'ready');
-}, pythonSetUpMs);
-
-afterAll(async () => {
-  await plane.stop();
-  await control.goAway();
-});
-
-/** The lines that a script prints. */
-async function runScript(script: string, ...more: readonly string[]): Promise<readonly string[]> {
-  const { stdout } = await run(python, [`tests/python/${script}`, ...more], {
-    env: scrubEnvironment(process.env),
-    timeout: scriptMs,
-    maxBuffer: 64 * 1024 ** 2,
-  });
-  return stdout.trim().split('\n');
-}
+const { plane, runScript } = useTritonPlane(
+  { bc: 'breast-cancer.onnx', types: 'datatypes.onnx', half: 'half.onnx' },
+  { scriptMs },
+);
 
 const refusal = (status: string, text: string) => [status, expect.stringContaining(text)];
 
 test(
   'an unmodified tritonclient finds each of its calls answered, every datatype exactly and every refusal in words',
   async () => {
-    const [seen = ''] = await runScript('triton_http.py', new URL(plane.url).host);
+    const [seen = ''] = await runScript('triton_http.py', new URL(plane().url).host);
     const positive = expect.toSatisfy((value: unknown) => typeof value === 'number' && value > 0);
     expect(JSON.parse(seen)).toEqual({
       live: true,
