@@ -13,7 +13,7 @@ export const PredictionEnvelope = Type.Object({
     description: 'one a row, by encodeKey; empty: none given',
   }),
   rows: Type.Integer({ minimum: 0 }),
-  eventTimesMs: Type.Array(Type.Integer(), { description: 'one a row; receipt where none was given' }),
+  eventTimesMs: Type.Array(Type.Integer(), { description: 'one a row; empty: none given, and receipt counts' }),
   receivedAtMs: Type.Integer(),
   durationUs: Type.Integer({ description: 'receipt to outputs; of a shadow: its own run' }),
   project: Type.String(),

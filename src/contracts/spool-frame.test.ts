@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { crc32c } from './crc32c.ts';
-import type { PredictionRecord } from './prediction-record.ts';
-import { decodeFrames, encodeFrames, probeFrame } from './spool-frame.ts';
+import { PredictionEnvelope, type PredictionRecord } from './prediction-record.ts';
+import { encodeFrames, probeFrame } from './spool-frame.ts';
+import { decodeFrames } from './spool-frame-reader.ts';
 
 const aRecord = (more: Partial<PredictionRecord> = {}): PredictionRecord => ({
   version: 1,
@@ -30,9 +30,53 @@ const aRecord = (more: Partial<PredictionRecord> = {}): PredictionRecord => ({
   ...more,
 });
 
-test('the checksum is CRC-32C: the check value of its specification', () => {
-  expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283);
-  expect(crc32c(Buffer.from('xx123456789yy'), 2, 11)).toBe(0xe3069283);
+/** CRC-32 of RFC 1952, bit by bit. */
+function crc32(bytes: Uint8Array): number {
+  let crc = -1;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
+
+test('the checksum is the CRC-32 of what follows it', () => {
+  expect(crc32(Buffer.from('123456789'))).toBe(0xcbf43926); // the check value of its specification
+  const frame = encodeFrames([aRecord()], 0);
+  expect(frame.readUInt32LE(4)).toBe(crc32(frame.subarray(8)));
+});
+
+test('every field of an envelope survives, alone and beside all others', () => {
+  const all = aRecord({
+    role: 'shadow',
+    reason: 'shadow',
+    shadowOf: 'p',
+    status: 'error',
+    error: 'no "x"',
+    traceparent: '00-ab-cd-01',
+    subject: ['a', null],
+    cached: true,
+    redacted: ['z'],
+    stagesUs: { input: 1, queue: 2, infer: 3, output: 4 },
+    difference: { rows: 1, maxAbs: 0.5 },
+  });
+  const { inputs: _inputs, outputs: _outputs, ...envelope } = all;
+  expect(Object.keys(envelope).toSorted()).toEqual(Object.keys(PredictionEnvelope.properties).toSorted());
+  const bare = aRecord({ requestId: aRecord().predictionId, keys: [], eventTimesMs: [] });
+  const records = [all, bare, ...Object.entries(envelope).map(([field, value]) => ({ ...bare, [field]: value }))];
+  expect(decodeFrames(encodeFrames(records, 0)).frames.map(({ record }) => record)).toEqual(records);
+});
+
+const dataOf = (source: Uint8Array) => decodeFrames(source).frames.map(({ record }) => record.inputs[0]?.data);
+
+test('tensors lie in the delivery, not in copies, when it begins at a multiple of 8', () => {
+  const bytes = encodeFrames([aRecord(), aRecord()], 0);
+  const aligned = new Uint8Array(new ArrayBuffer(bytes.length));
+  aligned.set(bytes);
+  const shifted = new Uint8Array(new ArrayBuffer(bytes.length + 1), 1);
+  shifted.set(bytes);
+  for (const data of dataOf(aligned)) expect((data as Float32Array).buffer).toBe(aligned.buffer);
+  expect(dataOf(shifted)).toEqual(dataOf(aligned));
 });
 
 test('records come back as they were written, with typed arrays and their offsets', () => {

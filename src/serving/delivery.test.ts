@@ -3,7 +3,7 @@ import { appendFileSync, readdirSync, readFileSync, truncateSync } from 'node:fs
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { decodeFrames } from '#contracts/spool-frame';
+import { decodeFrames } from '#contracts/spool-frame-reader';
 import { builtModule } from '#platform/testing/built-program';
 import type { FakeControlPlane } from './testing/fake-control-plane.ts';
 import { aControlPlane, aPlane, callInLoops, distanceOf, flush, ready, revisions } from './testing/plane-in-test.ts';

@@ -127,7 +127,7 @@ export function createInferenceCore(deps: {
         };
         if (captured) await record(endpoint, envelope, checked.inputs, outputs);
         if (failure !== undefined) throw failure;
-        counters.answered(rows, durationUs, greatest(facts.eventTimesMs));
+        counters.answered(rows, durationUs, greatest(facts.eventTimesMs) ?? call.receivedAtMs);
         if (run !== undefined && stagesUs !== undefined) counters.ran(run, stagesUs);
         if (cached !== undefined) counters.cacheLookedUp(cached, durationUs);
         if (serving.shadows.length > 0 && rows > 0)

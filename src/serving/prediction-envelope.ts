@@ -45,5 +45,5 @@ export function subjectOf(
 }
 
 export function redactedOf({ capture: { redact } }: SpecEndpoint): Pick<PredictionEnvelope, 'redacted'> {
-  return redact === undefined || redact.length === 0 ? {} : { redacted: [...redact] };
+  return redact === undefined || redact.length === 0 ? {} : { redacted: redact };
 }

@@ -5,6 +5,7 @@ import { servingErrors } from './serving-errors.ts';
 /** What a caller says of each row beside its inputs; from `parameters`, else from headers. */
 export interface RowFacts {
   readonly keys: readonly (string | null)[];
+  /** Empty: none given, and receipt counts. */
   readonly eventTimesMs: readonly number[];
   readonly subject: readonly (string | null)[] | undefined;
 }
@@ -27,9 +28,7 @@ export function readRowFacts(rows: number, sources: RowFactSources): RowFacts {
   const keys = entries('keys', parameters['keys'] ?? sources.keyHeader, rows)?.map(toKey) ?? [];
   const times = entries('event_times', parameters['event_times'] ?? sources.eventTimeHeader, rows);
   const latestMs = sources.replay ? Number.POSITIVE_INFINITY : receivedAtMs + maxFutureEventTimeMs;
-  const eventTimesMs =
-    times?.map((entry) => toEventTime(entry, receivedAtMs, latestMs)) ??
-    Array.from({ length: rows }, () => receivedAtMs);
+  const eventTimesMs = times?.map((entry) => toEventTime(entry, receivedAtMs, latestMs)) ?? [];
   const subject = entries('subject', parameters['subject'], rows)?.map(toSubject);
   return { keys, eventTimesMs, subject };
 }

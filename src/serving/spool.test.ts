@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { decodeFrames, maxFrameBytes } from '#contracts/spool-frame';
+import { maxFrameBytes } from '#contracts/spool-frame';
+import { decodeFrames } from '#contracts/spool-frame-reader';
 import { createLogger } from '#platform/log';
 import { builtModule } from '#platform/testing/built-program';
 import { defaultSpoolLimits, openSpool } from './spool.ts';
@@ -27,7 +28,8 @@ test('after a write that the disk cut short no frame of it comes back under an o
     const logger = { error() {}, warn() {} };
     const limits = { maxBytes: 2 ** 30, segmentBytes: 2 ** 26, segmentMs: 60000 };
     const spool = await openSpool({ folder: ${JSON.stringify(folder)}, epoch: 'e1', limits, logger });
-    const append = (id) => spool.append(prepareRecord({ predictionId: id, principal: 'x'.repeat(700) }, [], []), false);
+    const given = { keys: [], eventTimesMs: [], receivedAtMs: 1, durationUs: 1, principal: 'x'.repeat(700) };
+    const append = (id) => spool.append(prepareRecord({ predictionId: id, ...given }, [], []), false);
     const results = [await append('kept')];
     results.push(...await Promise.all(Array.from({ length: 10 }, (_, at) => append('lost-' + at))));
     results.push(await append('after'));
@@ -54,12 +56,11 @@ test('after a write that the disk cut short no frame of it comes back under an o
   ]);
 });
 
+const tiny = { common: Buffer.from('{}'), own: '{}', ownBytes: 2, inputs: [], outputs: [], sizeBytes: 32 };
+
 test('a record longer than a frame may be is lost by itself, not with what stands beside it', async () => {
   const spool = await open(aFolder(), 'e1');
-  const whole = { envelope: '{}', envelopeBytes: 2, tensors: [], sizeBytes: 22 };
-  const results = [whole, { ...whole, sizeBytes: maxFrameBytes + 1 }, whole].map((record) =>
-    spool.append(record, false),
-  );
+  const results = [tiny, { ...tiny, sizeBytes: maxFrameBytes + 1 }, tiny].map((record) => spool.append(record, false));
   expect(await Promise.all(results)).toEqual(['written', 'lost', 'written']);
   expect(spool.dropped).toBe(1);
 });
@@ -69,10 +70,9 @@ test('records that wait for the disk are answered, however often segments are cl
   // Each turn closes its segment; the syncs and the closing of the descriptors go on behind.
   const limits = { ...defaultSpoolLimits, segmentBytes: 1 };
   const spool = await openSpool({ folder, epoch: 'e1', limits, logger });
-  const record = { envelope: '{}', envelopeBytes: 2, tensors: [], sizeBytes: 22 };
   const results: Promise<string>[] = [];
   for (let turn = 0; turn < 50; turn += 1) {
-    results.push(spool.append(record, turn % 2 === 0));
+    results.push(spool.append(tiny, turn % 2 === 0));
     await new Promise((resolve) => setImmediate(resolve));
   }
   expect(new Set(await Promise.all(results))).toEqual(new Set(['written']));

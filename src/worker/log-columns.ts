@@ -3,6 +3,7 @@ import {
   BOOLEAN,
   DOUBLE,
   DuckDBDataChunk,
+  DuckDBListValue,
   type DuckDBType,
   type DuckDBValue,
   FLOAT,
@@ -41,7 +42,11 @@ function elementType(datatype: Datatype): DuckDBType {
   }
 }
 
-export const elementsPerRow = (tensor: Tensor): number => tensor.shape.slice(1).reduce((size, one) => size * one, 1);
+export function elementsPerRow({ shape }: Tensor): number {
+  let size = 1;
+  for (let place = 1; place < shape.length; place += 1) size *= shape[place] ?? 1;
+  return size;
+}
 
 /** Element `index` as a number or text; undefined where it is missing (NaN, the empty text). */
 export function elementAt(tensor: Tensor, index: number): number | string | undefined {
@@ -80,48 +85,55 @@ function fromHalf(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-interface TensorColumn extends ColumnBuilder {
+/** Equal for tensors that can share a column. */
+const formOf = (datatype: Datatype, size: number): string => `${datatype}${size === 1 ? '' : '[]'}`;
+
+interface TensorColumn {
+  readonly name: string;
   readonly form: string;
-  readonly list: boolean;
+  type: DuckDBType;
+  values: DuckDBValue[];
   /** Several forms came under one name: values are JSON text. */
-  readonly mixed: boolean;
+  mixed: boolean;
 }
 
-/** Columns for tensors under names that are found while rows come; rows of records without one are null. */
+/** Columns for tensors under names that are found while records come; rows of records without one are null. */
 export interface TensorColumns {
-  add(prefix: string, tensors: readonly Tensor[], row: number, place: number): void;
+  /** All rows of a record's tensors, behind `before` rows. */
+  add(tensors: readonly Tensor[], rows: number, before: number): void;
   /** All columns, each with `rows` values. */
   finish(rows: number): readonly ColumnBuilder[];
 }
 
-/** `forms` is the first pass: which forms each column has, so that one that has several is text. */
-export function createTensorColumns(forms: ReadonlyMap<string, ReadonlySet<string>>): TensorColumns {
+export function createTensorColumns(prefix: string): TensorColumns {
   const columns = new Map<string, TensorColumn>();
+
+  function columnFor({ name, datatype }: Tensor, size: number): TensorColumn {
+    const form = formOf(datatype, size);
+    let column = columns.get(name);
+    if (column === undefined) {
+      const element = elementType(datatype);
+      column = { name: `${prefix}${name}`, form, type: size === 1 ? element : LIST(element), values: [], mixed: false };
+      columns.set(name, column);
+    } else if (column.form !== form && !column.mixed) {
+      column.type = VARCHAR;
+      column.values = column.values.map((value) => (value === null ? null : toText(value)));
+      column.mixed = true;
+    }
+    return column;
+  }
+
   return {
-    add(prefix, tensors, row, place) {
+    add(tensors, rows, before) {
       for (const tensor of tensors) {
-        const name = `${prefix}${tensor.name}`;
         const size = elementsPerRow(tensor);
-        let column = columns.get(name);
-        if (column === undefined) {
-          const mixed = (forms.get(name)?.size ?? 0) > 1;
-          const element = elementType(tensor.datatype);
-          const list = size !== 1;
-          const type = mixed ? VARCHAR : list ? LIST(element) : element;
-          column = { name, type, values: [], form: formOf(tensor), list, mixed };
-          columns.set(name, column);
+        const column = columnFor(tensor, size);
+        const { values } = column;
+        while (values.length < before) values.push(null);
+        for (let row = 0; row < rows; row += 1) {
+          const value = size === 1 ? toDuckDb(tensor, row) : toList(tensor, row * size, size);
+          values.push(column.mixed ? toText(value) : value);
         }
-        while (column.values.length < place) column.values.push(null);
-        const first = row * size;
-        if (!column.mixed && !column.list) {
-          column.values[place] = toDuckDb(tensor, first);
-          continue;
-        }
-        const items: DuckDBValue[] = [];
-        for (let at = first; at < first + size; at += 1) items.push(toDuckDb(tensor, at));
-        if (column.mixed)
-          column.values[place] = JSON.stringify(items.map((item) => (typeof item === 'bigint' ? Number(item) : item)));
-        else column.values[place] = listValue(items);
       }
     },
     finish(rows) {
@@ -131,9 +143,22 @@ export function createTensorColumns(forms: ReadonlyMap<string, ReadonlySet<strin
   };
 }
 
-/** Equal for tensors that can share a column. */
-export function formOf(tensor: Tensor): string {
-  return `${tensor.datatype}${elementsPerRow(tensor) === 1 ? '' : '[]'}`;
+/** As `[1,2]`, one number in brackets too. */
+function toText(value: DuckDBValue): string {
+  const items = value instanceof DuckDBListValue ? Array.from(value.items) : [value];
+  return JSON.stringify(items.map((item) => (typeof item === 'bigint' ? Number(item) : item)));
+}
+
+/** One row of a tensor; where DuckDB takes the numbers as they are they stay where they lie. */
+function toList(tensor: Tensor, first: number, size: number): DuckDBValue {
+  const { datatype, data } = tensor;
+  const end = first + size;
+  if ((datatype === 'FP32' || datatype === 'FP64' || datatype === 'INT64') && end <= data.length)
+    // a list is read by length and index alone
+    return listValue((data as Float64Array).subarray(first, end) as unknown as DuckDBValue[]);
+  const items: DuckDBValue[] = [];
+  for (let at = first; at < end; at += 1) items.push(toDuckDb(tensor, at));
+  return listValue(items);
 }
 
 const chunkRows = 2048;

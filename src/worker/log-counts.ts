@@ -18,25 +18,37 @@ interface HourSums {
   readonly score: Sparse;
 }
 
-/** Where a score is among the outputs: `probabilities[1]`, or `score` when the output has one number a row. */
-export function scoreAt(outputs: readonly Tensor[], score: string | undefined, row: number): number | undefined {
-  if (score === undefined) return undefined;
-  const [, name = score, place] = /^(.*?)(?:\[(\d+)\])?$/.exec(score) ?? [];
-  const tensor = outputs.find((output) => output.name === name);
+/** A number of a row: of a tensor that has one a row, or the one at a place of it. */
+interface Place {
+  readonly name: string;
+  readonly at: number;
+}
+
+/** `probabilities[1]` is the second number of a row of "probabilities", `score` the only one. */
+function placeOf(text: string): Place {
+  const [, name = text, at = '0'] = /^(.*?)(?:\[(\d+)\])?$/.exec(text) ?? [];
+  return { name, at: Number(at) };
+}
+
+function scoreAt(outputs: readonly Tensor[], place: Place, row: number): number | undefined {
+  const tensor = outputs.find(({ name }) => name === place.name);
   if (tensor === undefined) return undefined;
   const size = elementsPerRow(tensor);
-  const at = place === undefined ? 0 : Number(place);
-  const value = at < size ? elementAt(tensor, row * size + at) : undefined;
+  const value = place.at < size ? elementAt(tensor, row * size + place.at) : undefined;
   return typeof value === 'number' ? value : undefined;
 }
 
 /** An input by its name; `x[3]` is the fourth column of a matrix. */
-function inputAt(inputs: ReadonlyMap<string, Tensor>, name: string, row: number): number | string | undefined {
+function inputAt(
+  inputs: ReadonlyMap<string, Tensor>,
+  name: string,
+  place: Place,
+  row: number,
+): number | string | undefined {
   const whole = inputs.get(name);
   if (whole !== undefined) return elementAt(whole, row * elementsPerRow(whole));
-  const [, base = '', place = ''] = /^(.*)\[(\d+)\]$/.exec(name) ?? [];
-  const matrix = inputs.get(base);
-  return matrix === undefined ? undefined : elementAt(matrix, row * elementsPerRow(matrix) + Number(place));
+  const matrix = inputs.get(place.name);
+  return matrix === undefined ? undefined : elementAt(matrix, row * elementsPerRow(matrix) + place.at);
 }
 
 const bump = (cells: Sparse, cell: number): void => void cells.set(cell, (cells.get(cell) ?? 0) + 1);
@@ -50,8 +62,10 @@ export function createHourCounter(revisions: readonly Revision[]) {
       revision.revision,
       {
         revision,
-        placeOf: revision.columns.map((column) =>
-          column.kind === 'categorical' ? new Map(column.categories.map((name, place) => [name, place])) : undefined,
+        score: revision.score === undefined ? undefined : placeOf(revision.score),
+        places: revision.columns.map(({ name }) => placeOf(name)),
+        categories: revision.columns.map((column) =>
+          column.kind === 'categorical' ? new Map(column.categories.map((name, cell) => [name, cell])) : undefined,
         ),
       },
     ]),
@@ -70,8 +84,10 @@ export function createHourCounter(revisions: readonly Revision[]) {
   }
 
   return {
-    scoreOf: (revision: string, outputs: readonly Tensor[], row: number): number | undefined =>
-      scoreAt(outputs, known.get(revision)?.revision.score, row),
+    scoreOf(revision: string, outputs: readonly Tensor[], row: number): number | undefined {
+      const place = known.get(revision)?.score;
+      return place === undefined ? undefined : scoreAt(outputs, place, row);
+    },
 
     count(record: {
       readonly predictionId: string;
@@ -93,13 +109,13 @@ export function createHourCounter(revisions: readonly Revision[]) {
       if (rule === undefined) return;
       for (const [place, column] of rule.revision.columns.entries()) {
         const cells = sums.columns[place];
-        const value = inputAt(record.inputs, column.name, record.row);
+        const value = inputAt(record.inputs, column.name, rule.places[place] as Place, record.row);
         if (cells === undefined) continue;
         if (value === undefined) bump(cells, missingCell);
         else if (column.kind === 'numeric') {
           const number = Number(value);
           bump(cells, Number.isNaN(number) ? missingCell : cellOf(number, column.edges));
-        } else bump(cells, rule.placeOf[place]?.get(String(value)) ?? otherCell);
+        } else bump(cells, rule.categories[place]?.get(String(value)) ?? otherCell);
       }
       bump(sums.score, record.score === undefined ? missingCell : cellOf(record.score, rule.revision.scoreEdges));
     },

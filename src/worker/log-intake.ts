@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DOUBLE, type DuckDBType, type DuckDBValue, INTEGER, VARCHAR } from '@duckdb/node-api';
 import type { PredictionRecord } from '#contracts/prediction-record';
-import { type DecodedFrame, decodeFrames } from '#contracts/spool-frame';
+import { readFrames } from '#contracts/spool-frame-reader';
 import type { WorkerTaskInput, WorkerTaskOutput } from '#contracts/worker';
 import { dayMs } from '#contracts/worker-predictions';
-import { type ColumnBuilder, createTensorColumns, formOf, writeColumns } from './log-columns.ts';
+import { createTensorColumns, writeColumns } from './log-columns.ts';
 import { createHourCounter } from './log-counts.ts';
 import { type Session, withSession } from './session.ts';
 import { quoteName } from './sql-quote.ts';
@@ -18,57 +18,74 @@ type Day = File['days'][number];
 
 /** Reads a delivery up to its first bad frame: what came before it is whole and is taken. */
 export async function takeFrames(context: TaskContext, input: Input): Promise<Output> {
-  const { frames, stopped } = decodeFrames(await readFile(input.path));
-  let next = input.from;
-  let inOrder = true;
-  const groups = new Map<string, PredictionRecord[]>();
-  for (const { offset, record } of frames satisfies readonly DecodedFrame[]) {
-    if (offset !== next) {
-      inOrder = false;
-      break;
-    }
-    next += 1;
-    const key = `${record.project}/${record.endpoint}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [record]);
-    else group.push(record);
-  }
+  const tables = new Map<string, LogTable>();
   const told = new Set(input.revisions.map(({ revision }) => revision));
-  const named = new Set([...groups.values()].flatMap((records) => records.map(({ revision }) => revision)));
-  const missing = [...named].filter((revision) => !told.has(revision));
-  if (missing.length > 0) return { next: input.from, stopped: 'end', missing, files: [] };
+  const missing = new Set<string>();
+  const { next, stopped } = readInOrder(await readFile(input.path), input.from, (record) => {
+    if (!told.has(record.revision)) missing.add(record.revision);
+    if (missing.size > 0) return;
+    const key = `${record.project}/${record.endpoint}`;
+    let table = tables.get(key);
+    if (table === undefined) tables.set(key, (table = createLogTable(input, key, record)));
+    table.add(record);
+  });
+  if (missing.size > 0) return { next: input.from, stopped: 'end', missing: [...missing], files: [] };
   const files: File[] = [];
-  if (groups.size > 0)
+  if (tables.size > 0)
     await withSession(context, { read: [], folders: [input.folder] }, async (session) => {
-      for (const [key, records] of groups) {
-        const file = await writeRecords(session, input, key, records, join(input.folder, `${files.length}.parquet`));
+      for (const table of tables.values()) {
+        const file = await table.write(session, join(input.folder, `${files.length}.parquet`));
         if (file !== undefined) files.push(file);
       }
     });
-  return { next, stopped: inOrder ? stopped : 'order', missing, files };
+  return { next, stopped, missing: [], files };
+}
+
+/** Hands over the records whose offsets follow each other. */
+function readInOrder(
+  bytes: Buffer,
+  from: number,
+  take: (record: PredictionRecord) => void,
+): Pick<Output, 'next' | 'stopped'> {
+  const reader = readFrames(bytes);
+  let next = from;
+  for (;;) {
+    const { value, done } = reader.next();
+    if (done === true) return { next, stopped: value.stopped };
+    if (value.offset !== next) return { next, stopped: 'order' };
+    take(value.record);
+    next += 1;
+  }
+}
+
+interface Row {
+  readonly record: PredictionRecord;
+  readonly row: number;
+  readonly eventMs: number;
+  readonly score: number | undefined;
 }
 
 /** What comes row by row; instants and durations as doubles, which are exact for them and cost no BigInt a row. */
-const given: readonly (readonly [string, DuckDBType])[] = [
-  ['prediction_id', VARCHAR],
-  ['row', INTEGER],
-  ['role', VARCHAR],
-  ['revision', VARCHAR],
-  ['model_ref', VARCHAR],
-  ['request_id', VARCHAR],
-  ['key', VARCHAR],
-  ['event_ms', DOUBLE],
-  ['received_ms', DOUBLE],
-  ['duration_us', DOUBLE],
-  ['reason', VARCHAR],
-  ['propensity', DOUBLE],
-  ['status', VARCHAR],
-  ['error', VARCHAR],
-  ['principal', VARCHAR],
-  ['traceparent', VARCHAR],
-  ['subject', VARCHAR],
-  ['score', DOUBLE],
-  ['shadow_of', VARCHAR],
+const given: readonly (readonly [string, DuckDBType, (row: Row) => DuckDBValue])[] = [
+  ['prediction_id', VARCHAR, ({ record }) => record.predictionId],
+  ['row', INTEGER, ({ row }) => row],
+  ['role', VARCHAR, ({ record }) => record.role],
+  ['revision', VARCHAR, ({ record }) => record.revision],
+  ['model_ref', VARCHAR, ({ record }) => record.modelRef],
+  ['request_id', VARCHAR, ({ record }) => record.requestId],
+  ['key', VARCHAR, ({ record, row }) => record.keys[row] ?? null],
+  ['event_ms', DOUBLE, ({ eventMs }) => eventMs],
+  ['received_ms', DOUBLE, ({ record }) => record.receivedAtMs],
+  ['duration_us', DOUBLE, ({ record }) => record.durationUs],
+  ['reason', VARCHAR, ({ record }) => record.reason],
+  ['propensity', DOUBLE, ({ record }) => record.propensity],
+  ['status', VARCHAR, ({ record }) => record.status],
+  ['error', VARCHAR, ({ record }) => record.error ?? null],
+  ['principal', VARCHAR, ({ record }) => record.principal],
+  ['traceparent', VARCHAR, ({ record }) => record.traceparent ?? null],
+  ['subject', VARCHAR, ({ record, row }) => record.subject?.[row] ?? null],
+  ['score', DOUBLE, ({ score }) => score ?? null],
+  ['shadow_of', VARCHAR, ({ record }) => record.shadowOf ?? null],
 ];
 
 /** The columns of a file of rows, in order, from those that are given. */
@@ -81,92 +98,70 @@ const columnsOfFile: readonly (readonly [string, string])[] = given.flatMap(([na
   return [[name, /_[mu]s$/.test(name) ? `${name}::bigint` : name]];
 });
 
-async function writeRecords(
-  session: Session,
-  input: Input,
-  endpointKey: string,
-  records: readonly PredictionRecord[],
-  path: string,
-): Promise<File | undefined> {
-  const first = records[0];
-  if (first === undefined) return undefined;
-  const { project, endpoint } = first;
+/** What becomes one file. */
+interface LogTable {
+  add(record: PredictionRecord): void;
+  /** Undefined when there are no rows. */
+  write(session: Session, path: string): Promise<File | undefined>;
+}
+
+function createLogTable(input: Input, key: string, { project, endpoint }: PredictionRecord): LogTable {
   const counter = createHourCounter(input.revisions);
-  const replay = input.replays.includes(endpointKey);
-  const columns = given.map(([name, type]): ColumnBuilder => ({ name, type, values: [] }));
-  const tensors = createTensorColumns(formsOf(records));
+  const replay = input.replays.includes(key);
+  const columns = given.map(([name, type, valueOf]) => ({ name, type, valueOf, values: [] as DuckDBValue[] }));
+  const inputColumns = createTensorColumns('in.');
+  const outputColumns = createTensorColumns('out.');
   const days = new Map<number, Day>();
   let rows = 0;
+  let requests = 0;
   let futureRows = 0;
-  for (const record of records) {
-    const inputs = new Map(record.inputs.map((tensor) => [tensor.name, tensor]));
-    for (let row = 0; row < record.rows; row += 1) {
-      let eventMs = record.eventTimesMs[row] ?? record.receivedAtMs;
-      if (!replay && eventMs > record.receivedAtMs + input.maxFutureMs) {
-        eventMs = record.receivedAtMs;
-        futureRows += 1;
-      }
-      const failed = record.status === 'error';
-      const score = failed ? undefined : counter.scoreOf(record.revision, record.outputs, row);
+
+  function eventMsOf({ eventTimesMs, receivedAtMs }: PredictionRecord, row: number): number {
+    const eventMs = eventTimesMs[row] ?? receivedAtMs;
+    if (replay || eventMs <= receivedAtMs + input.maxFutureMs) return eventMs;
+    futureRows += 1;
+    return receivedAtMs;
+  }
+
+  return {
+    add(record) {
       const { predictionId, revision, role } = record;
-      counter.count({ predictionId, revision, role, eventMs, failed, inputs, row, score });
-      const values = rowValues(record, row, eventMs, score);
-      for (let place = 0; place < values.length; place += 1) columns[place]?.values.push(values[place] ?? null);
-      tensors.add('in.', record.inputs, row, rows);
-      if (!failed) tensors.add('out.', record.outputs, row, rows);
-      widen(days, predictionId, eventMs);
-      rows += 1;
-    }
-  }
-  if (rows === 0) return undefined;
-  const made = tensors.finish(rows);
-  await writeColumns(session, 'made_rows', [...columns, ...made]);
-  const selected = [
-    ...columnsOfFile.map(([name, expression]) => `${expression} as ${quoteName(name)}`),
-    ...made.map(({ name }) => quoteName(name)),
-  ];
-  await session.writeParquet(path, `select ${selected.join(', ')} from made_rows`);
-  const requests = records.filter(({ role }) => role === 'primary').length;
-  return { project, endpoint, path, rows, requests, futureRows, days: [...days.values()], counts: counter.finish() };
-}
-
-/** In the order of `given`. */
-function rowValues(record: PredictionRecord, row: number, eventMs: number, score: number | undefined): DuckDBValue[] {
-  return [
-    record.predictionId,
-    row,
-    record.role,
-    record.revision,
-    record.modelRef,
-    record.requestId,
-    record.keys[row] ?? null,
-    eventMs,
-    record.receivedAtMs,
-    record.durationUs,
-    record.reason,
-    record.propensity,
-    record.status,
-    record.error ?? null,
-    record.principal,
-    record.traceparent ?? null,
-    record.subject?.[row] ?? null,
-    score ?? null,
-    record.shadowOf ?? null,
-  ];
-}
-
-function formsOf(records: readonly PredictionRecord[]): ReadonlyMap<string, ReadonlySet<string>> {
-  const forms = new Map<string, Set<string>>();
-  const add = (name: string, form: string) => {
-    const found = forms.get(name);
-    if (found === undefined) forms.set(name, new Set([form]));
-    else found.add(form);
+      const inputs = new Map(record.inputs.map((tensor) => [tensor.name, tensor]));
+      const failed = record.status === 'error';
+      if (role === 'primary') requests += 1;
+      for (let row = 0; row < record.rows; row += 1) {
+        const eventMs = eventMsOf(record, row);
+        const score = failed ? undefined : counter.scoreOf(revision, record.outputs, row);
+        counter.count({ predictionId, revision, role, eventMs, failed, inputs, row, score });
+        const one: Row = { record, row, eventMs, score };
+        for (const { values, valueOf } of columns) values.push(valueOf(one));
+        widen(days, predictionId, eventMs);
+      }
+      inputColumns.add(record.inputs, record.rows, rows);
+      if (!failed) outputColumns.add(record.outputs, record.rows, rows);
+      rows += record.rows;
+    },
+    async write(session, path) {
+      if (rows === 0) return undefined;
+      const tensors = [...inputColumns.finish(rows), ...outputColumns.finish(rows)];
+      await writeColumns(session, 'made_rows', [...columns, ...tensors]);
+      const selected = [
+        ...columnsOfFile.map(([name, expression]) => `${expression} as ${quoteName(name)}`),
+        ...tensors.map(({ name }) => quoteName(name)),
+      ];
+      await session.writeParquet(path, `select ${selected.join(', ')} from made_rows`);
+      return {
+        project,
+        endpoint,
+        path,
+        rows,
+        requests,
+        futureRows,
+        days: [...days.values()],
+        counts: counter.finish(),
+      };
+    },
   };
-  for (const { inputs, outputs } of records) {
-    for (const tensor of inputs) add(`in.${tensor.name}`, formOf(tensor));
-    for (const tensor of outputs) add(`out.${tensor.name}`, formOf(tensor));
-  }
-  return forms;
 }
 
 function widen(days: Map<number, Day>, id: string, eventMs: number): void {

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { constants, getPriority, setPriority } from 'node:os';
 import { isAppError } from '#platform/errors';
 import { readLines } from '#platform/json-lines';
 import { createLogger } from '#platform/log';
@@ -11,6 +12,10 @@ import { parseSettings, type WorkerSettings } from './worker-settings.ts';
 /** A request may carry some thousand rows to join. */
 const maxLineBytes = 256 * 1024 * 1024;
 const stopGraceMs = 3_000;
+
+// Where processors are short, those who wait for an answer of a plane come before work that is done in the background.
+const priority = constants.priority.PRIORITY_BELOW_NORMAL;
+if (getPriority() < priority) setPriority(priority);
 
 const settings = settingsOrExit();
 const spillFolder = await openSpillFolder(settings.spillFolder);

@@ -237,14 +237,9 @@ describeDatabases('intake of predictions', (open) => {
 
   test('a frame whose content is no record is refused as one, whatever its checksum says', async () => {
     const bench = await openBench(await open());
-    const text = '{"version":1,';
-    const frame = Buffer.alloc(20 + text.length);
-    writeFrame(frame, 0, 0, {
-      envelope: text,
-      envelopeBytes: text.length,
-      tensors: [],
-      sizeBytes: frame.length,
-    });
+    const common = Buffer.from('{"version":1,');
+    const frame = Buffer.alloc(40);
+    writeFrame(frame, 0, 0, { common, own: '{}', ownBytes: 2, inputs: [], outputs: [], sizeBytes: frame.length });
     await expect(bench.send(0, frame)).rejects.toMatchObject({ code: 'SPOOL_FRAME_BAD' });
     expect(await bench.send(1, Buffer.alloc(0), true)).toEqual({ outcome: 'taken', next: 1 });
     expect(await bench.send(1, encodeFrames([aRecord({ id: 2, atMs: start })], 1))).toMatchObject({ next: 2 });

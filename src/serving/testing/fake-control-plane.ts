@@ -7,7 +7,7 @@ import { basename } from 'node:path';
 import type { DeploymentSpec, SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
 import type { PredictionRecord } from '#contracts/prediction-record';
 import type { ReplicaReport } from '#contracts/replica-report';
-import { decodeFrames } from '#contracts/spool-frame';
+import { decodeFrames } from '#contracts/spool-frame-reader';
 
 /**
  * Stands in for the control plane, which is another process: the four routes of `contracts/serving.ts` over real HTTP,
