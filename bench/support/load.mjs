@@ -57,13 +57,22 @@ export function processorMs(group) {
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
+const warmed = new Set();
+
+/** Seconds that a server is loaded for before it is measured: a fresh one is at half its speed until V8 has compiled it. */
+function warmSeconds(base) {
+  const seconds = warmed.has(base) ? 1 : 8;
+  warmed.add(base);
+  return seconds;
+}
+
 /**
  * Measures servers in alternating rounds with the loads of the script `file`, and answers a row of medians for each: what
  * else the machine does meets all of them alike.
  */
 export async function alternate(file, servers, { rounds, seconds, ...options }) {
   const results = new Map(servers.map(({ name }) => [name, []]));
-  for (const { base } of servers) await measure(file, { ...options, base, seconds: 1 }); // warm
+  for (const { base } of servers) await measure(file, { ...options, base, seconds: warmSeconds(base) });
   for (let round = 0; round < rounds; round += 1)
     for (const { name, base, group } of servers) {
       const before = processorMs(group);
