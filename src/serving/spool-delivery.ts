@@ -41,6 +41,8 @@ export function createSpoolDelivery(options: DeliveryOptions): SpoolDelivery {
   let place: { segment: Segment; offset: number; position: number } | undefined;
   let refused = { frame: '', times: 0 };
   let loop: Promise<void> | undefined;
+  /** For one chunk after the other: none is read before the one before it was answered. */
+  const room = Buffer.allocUnsafeSlow(chunkBytes);
 
   const waitingBytes = () => spool.bytes - (place?.segment.open === true ? place.position : 0);
 
@@ -97,7 +99,8 @@ export function createSpoolDelivery(options: DeliveryOptions): SpoolDelivery {
       return 0;
     }
     const offset = Math.max(epoch.delivered, segment.firstOffset);
-    const chunk = await readChunk(segment, offset, chunkBytes, place?.segment === segment ? place : undefined);
+    const known = place?.segment === segment ? place : undefined;
+    const chunk = await readChunk(segment, offset, chunkBytes, known, room);
     if (chunk === undefined) {
       // Only damage that came after recovery leads here: what cannot be read cannot be sent.
       logger.error({ path: segment.path, offset }, 'spool segment cannot be read; its rest is lost');

@@ -80,12 +80,13 @@ export interface SpoolChunk {
   readonly frames: Buffer;
 }
 
-/** Reads frames of a segment from `offset` on, whole ones, `maxBytes` at most but one at least. */
+/** Reads frames of a segment from `offset` on, whole ones, `maxBytes` at most but one at least; into `room` where they fit. */
 export async function readChunk(
   segment: Segment,
   offset: number,
   maxBytes: number,
-  known?: { readonly offset: number; readonly position: number },
+  known: { readonly offset: number; readonly position: number } | undefined,
+  room: Buffer,
 ): Promise<(SpoolChunk & { readonly endPosition: number }) | undefined> {
   const sizeBytes = segment.sizeBytes; // the open one may grow while it is read
   const file = await open(segment.path, 'r');
@@ -96,7 +97,7 @@ export async function readChunk(
     for (;;) {
       const length = Math.min(wanted, sizeBytes - position);
       if (length === 0) return undefined;
-      const bytes = Buffer.allocUnsafe(length);
+      const bytes = length <= room.length ? room : Buffer.allocUnsafe(length);
       const { bytesRead } = await file.read(bytes, 0, length, position);
       const block = bytes.subarray(0, bytesRead);
       let end = 0;
