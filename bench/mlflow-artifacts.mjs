@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { processorMs } from './support/load.mjs';
+import { memoryMb } from './support/process-tree.mjs';
 import { startMlflow, startTidemill } from './support/servers.mjs';
 
 const support = join(fileURLToPath(import.meta.url), '../support');
@@ -41,17 +42,17 @@ const waited = ({ p50Ms, p99Ms, mostMs }) =>
     : `   small GETs: p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, ${mostMs.toFixed(0)} ms at most`;
 
 /** Memory of every process of a group in MB, shared pages counted in part. */
-function memoryMb(group) {
-  let kilobytes = 0;
+function groupMemoryMb(group) {
+  let megabytes = 0;
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       if (Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')[2]) !== group) continue;
-      kilobytes += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
+      megabytes += memoryMb(pid).pssMb;
     } catch {
       // it ended meanwhile
     }
   }
-  return kilobytes / 1024;
+  return megabytes;
 }
 
 /** Asks for something small until the answer is called, which says how long that took. */
@@ -69,9 +70,9 @@ function startPings(base) {
 }
 
 async function transfer(server, what, path, file) {
-  const before = memoryMb(server.group);
+  const before = groupMemoryMb(server.group);
   let peak = before;
-  const sampling = setInterval(() => (peak = Math.max(peak, memoryMb(server.group))), 200);
+  const sampling = setInterval(() => (peak = Math.max(peak, groupMemoryMb(server.group))), 200);
   const endPings = startPings(server.base);
   const usedBefore = processorMs(server.group);
   try {

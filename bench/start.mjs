@@ -8,12 +8,13 @@
 // On a busy machine the CPU figures say more than the clock does.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { memoryMb, processTree } from './support/process-tree.mjs';
 
 const rounds = Number(process.argv[2] ?? 5);
 const idleMs = 5_000;
@@ -47,8 +48,8 @@ async function measure() {
   const cpuSeconds = cpuOf(child.pid);
   await delay(idleMs);
   const record = JSON.parse(readFileSync(join(home, 'serving', 'process.json'), 'utf8'));
-  const pids = [...new Set([child.pid, record.pid].flatMap(treeOf))];
-  const idlePssMb = pids.reduce((total, pid) => total + pssOf(pid), 0) / 1024;
+  const pids = [...new Set([child.pid, record.pid].flatMap((root) => processTree(root).map(({ pid }) => pid)))];
+  const idlePssMb = pids.reduce((total, pid) => total + memoryMb(pid).pssMb, 0);
   child.kill('SIGTERM');
   await new Promise((resolve) => child.once('exit', resolve));
   rmSync(home, { recursive: true, force: true });
@@ -75,26 +76,4 @@ function timeHelp() {
   const began = performance.now();
   spawnSync(launcher, ['--help'], { stdio: 'ignore' });
   return (performance.now() - began) / 1000;
-}
-
-/** A process and what it has started. */
-function treeOf(root) {
-  const parents = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-        return [[Number(pid), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])]];
-      } catch {
-        return []; // it has ended
-      }
-    });
-  const tree = [root];
-  for (const pid of tree) tree.push(...parents.filter(([, parent]) => parent === pid).map(([child]) => child));
-  return tree;
-}
-
-/** Proportional set size in kB: shared pages are counted once over all who share them. */
-function pssOf(pid) {
-  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
 }

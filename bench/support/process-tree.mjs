@@ -17,3 +17,14 @@ export function processTree(root) {
   const isOurs = (pid) => pid === root || (all.has(pid) && isOurs(all.get(pid).parent));
   return [...all].filter(([pid]) => isOurs(pid)).map(([pid, { ms, command }]) => ({ pid, ms, command }));
 }
+
+/** What a process holds in memory, in MB: pages shared with others counted in part (PSS), and whole (RSS). 0 when it is gone. */
+export function memoryMb(pid) {
+  try {
+    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+    const of = (field) => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(rollup)?.[1] ?? 0) / 1024;
+    return { pssMb: of('Pss'), rssMb: of('Rss') };
+  } catch {
+    return { pssMb: 0, rssMb: 0 };
+  }
+}

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { processTree } from './process-tree.mjs';
+import { memoryMb, processTree } from './process-tree.mjs';
 
 const self = fileURLToPath(import.meta.url);
 const root = join(self, '../../..');
@@ -90,19 +90,37 @@ export async function startServedModel(home) {
       const { status } = await api('?wait=10');
       if (status.state === 'ready' && status.settled && status.traffic.length > 0) break;
     }
-    return { stop, pid: child.pid, port: new URL(servingUrl).port, grpcAddress, api };
+    return { stop, pid: child.pid, url, port: new URL(servingUrl).port, grpcAddress, api };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** Processor time so far, in ms, of the two planes and of all that the control plane has started; empty without /proc. */
+/** The two planes and all that the control plane has started, each by what it is for; none without /proc. */
+function processesOf(controlPid) {
+  return processTree(controlPid).map(({ pid, ms, command }) => {
+    const kind = pid === controlPid ? 'control' : /serving\.js|serving\/main/.test(command) ? 'data' : 'worker';
+    return { pid, ms, kind };
+  });
+}
+
+/** Processor time so far, in ms. */
 export function planesProcessorMs(controlPid) {
   const used = noTime();
-  for (const { pid, ms, command } of processTree(controlPid)) {
-    const kind = pid === controlPid ? 'control' : /serving\.js|serving\/main/.test(command) ? 'data' : 'worker';
-    used[kind] += ms;
+  for (const { ms, kind } of processesOf(controlPid)) used[kind] += ms;
+  return used;
+}
+
+/** Memory in MB: of the data plane, and of the control plane with its workers, which take its records in. */
+export function planesMemoryMb(controlPid) {
+  const used = { dataPssMb: 0, dataRssMb: 0, intakePssMb: 0 };
+  for (const { pid, kind } of processesOf(controlPid)) {
+    const { pssMb, rssMb } = memoryMb(pid);
+    if (kind === 'data') {
+      used.dataPssMb += pssMb;
+      used.dataRssMb += rssMb;
+    } else used.intakePssMb += pssMb;
   }
   return used;
 }
