@@ -1,8 +1,9 @@
-// Model servers beside each other under the field's own load generators, all with one boosting of 100 trees over 30 columns:
+// Model servers beside each other under the field's own load generators, all with one model over 30 columns, a boosting of 100
+// trees or a logistic regression:
 // ours (`tidemill up`: prediction log, metrics and routing on), MLServer, `mlflow models serve`, Triton's own program with its
 // Python backend, and the ceiling: node:http and onnxruntime in a worker thread, and nothing else.
 //   npm run build && MLSERVER_VENV=… MLFLOW_VENV=… TRITON_VENV=… node bench/serving-peers.mjs
-//     [--cases json,binary,grpc] [--rows 1,100] [--connections 1,16,64] [--seconds 3] [--rounds 1] [--json]
+//     [--model boosting|logistic] [--cases json,binary,grpc] [--rows 1,100] [--connections 1,16,64] [--seconds 3] [--rounds 1] [--json]
 // Needs wrk and ghz in the PATH (`apt install wrk`, `go install github.com/bojand/ghz/cmd/ghz@latest`), and virtual environments:
 // MLServer's with mlserver, mlserver-sklearn and uvloop<0.22; Triton's with nvidia-pytriton and onnxruntime. A server whose
 // variable is missing is left out. MLServer and MLflow answer labels only, the others probabilities too.
@@ -15,11 +16,12 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ghz, wrk } from './support/load-tools.mjs';
 import { bodiesOf, startBare, startMlflowServe, startMlserver, startTriton } from './support/serving-peers.mjs';
-import { sample, startServedModel } from './support/serving-tidemill.mjs';
+import { modelPaths, sample, startServedModel } from './support/serving-tidemill.mjs';
 
 const proto = fileURLToPath(new URL('../src/serving/grpc/inference.proto', import.meta.url));
 const { values } = parseArgs({
   options: {
+    model: { type: 'string', default: 'boosting' },
     cases: { type: 'string', default: 'json,binary,grpc' },
     rows: { type: 'string', default: '1,100' },
     connections: { type: 'string', default: '1,16,64' },
@@ -28,6 +30,8 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
+const { model } = values;
+if (modelPaths[model] === undefined) throw new Error(`--model takes ${Object.keys(modelPaths).join(' or ')}`);
 const list = (text) => text.split(',').map(Number);
 const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)];
 const folder = mkdtempSync(join(tmpdir(), 'tidemill-peers-'));
@@ -37,19 +41,19 @@ const probe = bodiesOf(sample, 1);
 /** Each is started alone, measured whole, and stopped: those that idle would take memory and time from the one measured. */
 const makers = [
   ['tidemill', startOurs],
-  ['bare', () => startBare({ probe })],
+  ['bare', () => startBare({ model, probe })],
   ...(MLSERVER_VENV
-    ? [['mlserver', () => startMlserver({ venv: MLSERVER_VENV, folder: join(folder, 'mlserver'), probe })]]
+    ? [['mlserver', () => startMlserver({ model, venv: MLSERVER_VENV, folder: join(folder, 'mlserver'), probe })]]
     : []),
   ...(MLFLOW_VENV
-    ? [['mlflow', () => startMlflowServe({ venv: MLFLOW_VENV, folder: join(folder, 'mlflow'), probe })]]
+    ? [['mlflow', () => startMlflowServe({ model, venv: MLFLOW_VENV, folder: join(folder, 'mlflow'), probe })]]
     : []),
-  ...(TRITON_VENV ? [['triton', () => startTriton({ venv: TRITON_VENV, folder: join(folder, 'triton'), probe })]] : []),
+  ...(TRITON_VENV ? [['triton', () => startTriton({ model, venv: TRITON_VENV, folder: join(folder, 'triton'), probe })]] : []),
 ];
 
 async function startOurs() {
   const home = mkdtempSync(join(folder, 'home-'));
-  const { stop, port, grpcAddress } = await startServedModel(home);
+  const { stop, port, grpcAddress } = await startServedModel(home, model);
   return { base: `http://127.0.0.1:${port}`, grpc: grpcAddress, stop };
 }
 
@@ -107,7 +111,7 @@ const table = [...results].map(([key, byName]) => ({
     ]),
   ),
 }));
-if (values.json) console.log(JSON.stringify({ table, cpus: cpus().length }, undefined, 2));
+if (values.json) console.log(JSON.stringify({ model, table, cpus: cpus().length }, undefined, 2));
 else
   for (const { case: key, servers } of table) {
     console.log(key);

@@ -1,9 +1,9 @@
 // Half of what the data plane can do, for as long as one likes: does its memory stay, does any request fail, is every answered
 // prediction in the log once? `tidemill up` on a fresh home, breast-cancer boosting, one row as JSON, prediction log on.
 //   npm run build && nice node bench/serving-soak.mjs [--seconds 600] [--every 10] [--connections 16] [--peak-seconds 5] [--json]
-// Every `--every` seconds a line: memory of the data plane, of the control plane and its workers, requests, p50 and p99.
+// Every `--every` seconds a line: mean memory of the data plane, of the control plane and its workers, requests, p50 and p99.
 // Goals: over the last five minutes (or the last half, when that is shorter) the data plane's PSS grows by less than 1 MB a
-// minute, by least squares; no bad answer; the log has each answered prediction once. tests/serving runs 20 s of it.
+// minute, by least squares over what it was each second (garbage comes and goes by 20 MB); no bad answer; the log has each answered prediction once. tests/serving runs 20 s of it.
 import { fork } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -19,6 +19,7 @@ import { httpRequest, runSocketLoad } from './support/socket-load.mjs';
 
 const self = fileURLToPath(import.meta.url);
 const drainSeconds = 180;
+const sampleMs = 1_000;
 const idHeader = 'x-tidemill-prediction-id: ';
 
 await (process.argv[2] === 'load' ? runLoad(JSON.parse(process.argv[3])) : soak());
@@ -76,10 +77,12 @@ async function soak() {
     say(`peak ${Math.round(peak.perSecond)} requests/s; ${perSecond} for ${seconds} s on ${cpus().length} CPUs`);
     const samples = [];
     const startedMs = performance.now();
-    const soaked = await load({ ...target, seconds, perSecond, everyMs: every * 1000 }, (figures) => {
-      samples.push({ second: (performance.now() - startedMs) / 1000, ...planesMemoryMb(plane.pid), ...figures });
-      say(lineOf(samples.at(-1)));
-    });
+    const second = () => (performance.now() - startedMs) / 1000;
+    const sampling = setInterval(() => samples.push({ second: second(), ...planesMemoryMb(plane.pid) }), sampleMs);
+    const soaked = await load({ ...target, seconds, perSecond, everyMs: every * 1000 }, (figures) =>
+      say(lineOf(figures, second(), samples.slice(-every))),
+    );
+    clearInterval(sampling);
     const runs = [warm, peak, soaked];
     const sum = (of) => runs.reduce((total, run) => total + of(run), 0);
     const answered = {
@@ -90,7 +93,10 @@ async function soak() {
     const logged = await readLog(plane, answered.records, join(home, 'log'));
     const { ids: _ids, ...figures } = soaked;
     const bad = sum((run) => run.bad);
-    report({ seconds, peak: peak.perSecond, asked: perSecond, ...figures, bad, samples, answered, logged }, values.json);
+    report(
+      { seconds, peak: peak.perSecond, asked: perSecond, ...figures, bad, samples, answered, logged },
+      values.json,
+    );
   } finally {
     await plane?.stop();
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
@@ -118,7 +124,10 @@ async function readLog(plane, wanted, folder) {
       await writeFile(join(folder, `${sha256}.parquet`), (await get(`/${sha256}`)).body);
     next = page.next;
   } while (next !== undefined);
-  const database = await DuckDBInstance.create(':memory:', { memory_limit: '1GB', temp_directory: join(folder, 'tmp') });
+  const database = await DuckDBInstance.create(':memory:', {
+    memory_limit: '1GB',
+    temp_directory: join(folder, 'tmp'),
+  });
   const connection = await database.connect();
   const part = (from, to) => `sum(('0x' || substr(prediction_id, ${from}, ${to}))::bigint)::double`;
   const read = await connection.runAndReadAll(
@@ -130,9 +139,9 @@ async function readLog(plane, wanted, folder) {
   return { ...found, tookSeconds };
 }
 
-function lineOf({ second, dataPssMb, dataRssMb, intakePssMb, requests, bad, p50Ms, p99Ms }) {
-  const megabytes = (value) => value.toFixed(1).padStart(6);
-  return `${second.toFixed(0).padStart(4)} s   data plane ${megabytes(dataPssMb)} MB PSS ${megabytes(dataRssMb)} MB RSS   intake ${megabytes(intakePssMb)} MB   ${requests} requests   ${bad} bad   p50 ${p50Ms.toFixed(2)} ms   p99 ${p99Ms.toFixed(2)} ms`;
+function lineOf({ requests, bad, p50Ms, p99Ms }, second, recent) {
+  const mean = (field) => (recent.reduce((sum, one) => sum + one[field], 0) / recent.length).toFixed(1).padStart(6);
+  return `${second.toFixed(0).padStart(4)} s   data plane ${mean('dataPssMb')} MB PSS ${mean('dataRssMb')} MB RSS   intake ${mean('intakePssMb')} MB   ${requests} requests   ${bad} bad   p50 ${p50Ms.toFixed(2)} ms   p99 ${p99Ms.toFixed(2)} ms`;
 }
 
 function report({ samples, answered, logged, ...figures }, json) {

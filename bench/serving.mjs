@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { modelPath, noTime, planesProcessorMs, sample, startServedModel } from './support/serving-tidemill.mjs';
+import { modelPaths, noTime, planesProcessorMs, sample, startServedModel } from './support/serving-tidemill.mjs';
 import { httpRequest, runSocketLoad } from './support/socket-load.mjs';
 
 const self = fileURLToPath(import.meta.url);
@@ -53,7 +53,7 @@ await (role === undefined ? compare() : role(...process.argv.slice(3)));
 /** What one would write by hand: parse, run, stringify; nothing else. */
 async function runBareServer() {
   const { InferenceSession, Tensor } = await import('onnxruntime-node');
-  const session = await InferenceSession.create(modelPath, { intraOpNumThreads: 1, interOpNumThreads: 1 });
+  const session = await InferenceSession.create(modelPaths.boosting, { intraOpNumThreads: 1, interOpNumThreads: 1 });
   const server = createServer((request, response) => {
     const chunks = [];
     request.on('data', (chunk) => chunks.push(chunk));

@@ -5,12 +5,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
 import { ensureProject } from '../src/cli/workspace/send.ts';
-import { getDeployment } from '../src/contracts/deployments.ts';
+import { flushDeployment, getDeployment } from '../src/contracts/deployments.ts';
 import { getModelVersion } from '../src/contracts/registry.ts';
+import { servingHeaders } from '../src/contracts/serving.ts';
 import type { Client } from '../src/sdk/index.ts';
 import { ensurePython, exampleRequirements, pythonSetUpMs, runMlflowScript } from './support/mlflow-script.ts';
 import { createTestProject } from './support/project.ts';
 import { startPair } from './support/running-server.ts';
+import { loggedPredictions, streamPredictions } from './support/served-model.ts';
 
 const environments = resolve('node_modules/.cache/tidemill-python');
 const names = ['matrix', 'columns', 'written'] as const;
@@ -23,7 +25,10 @@ const inputs = {
     { name: 'distance', datatype: 'FP64', shape: [2, 1], data: [0, 5] },
     { name: 'flight', datatype: 'INT64', shape: [2, 1], data: [0, 5] },
   ],
-  written: [{ name: 'distance', datatype: 'FP64', shape: [2, 1], data: [0, 5] }],
+  written: [
+    { name: 'distance', datatype: 'FP64', shape: [2, 1], data: [0, 5] },
+    { name: 'bonus', datatype: 'FP64', shape: [2, 1], data: [null, null] },
+  ],
 };
 
 let python: string;
@@ -61,6 +66,32 @@ test('models that MLflow’s client has logged and registered are deployed by th
     expect(await ask(pair.servingUrl(), name)).toEqual(expected[name]);
   }
 
+  // a table may lack what its signature does not require
+  const invoked = (records: readonly object[]) =>
+    fetch(`${pair.servingUrl()}/projects/flights/endpoints/written/invocations`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ dataframe_records: records }),
+    }).then((answer) => answer.json());
+  expect(await invoked([{ distance: 1 }, { distance: 2 }])).toEqual({ predictions: [2, 4] });
+  expect(await invoked([{ distance: 1, bonus: 10 }, { distance: 2 }])).toEqual({ predictions: [12, 4] });
+
+  // kill -9 of processes of a model under load: what they had is refused, all else is answered, and the log has that once
+  const stream = streamPredictions({ ask: async () => (await askOnce(pair.servingUrl(), 'written')).id }, 8);
+  await stream.more(100);
+  for (const pid of await childrenOf(await pair.dataPlanePid())) {
+    process.kill(pid, 'SIGKILL');
+    await stream.more(20);
+  }
+  await stream.stop();
+  expect(stream.failures.map(String).filter((text) => !text.includes('answered 503'))).toEqual([]);
+  const { done } = await client.call(flushDeployment, { params: { name: 'written' }, body: { timeout: 60 } });
+  expect(done).toBe(true);
+  const logged = await loggedPredictions(client, 'written');
+  expect(stream.answered.filter((prediction) => !logged.has(prediction))).toEqual([]);
+  expect([...logged.values()].filter((times) => times !== 1)).toEqual([]);
+  for (const name of names) expect(await ask(pair.servingUrl(), name)).toEqual(expected[name]);
+
   // nothing is left of a data plane that is killed, and the next one serves what it served
   const processes = await childrenOf(await pair.dataPlanePid());
   expect(processes).toHaveLength(2 * names.length);
@@ -71,13 +102,17 @@ test('models that MLflow’s client has logged and registered are deployed by th
     .toEqual(expected.written);
 });
 
-async function ask(servingUrl: string, name: Name): Promise<unknown> {
+const ask = async (servingUrl: string, name: Name): Promise<unknown> => (await askOnce(servingUrl, name)).data;
+
+async function askOnce(servingUrl: string, name: Name) {
   const answer = await fetch(`${servingUrl}/projects/flights/v2/models/${name}/infer`, {
     method: 'POST',
     body: JSON.stringify({ inputs: inputs[name] }),
   });
-  const { outputs } = (await answer.json()) as { readonly outputs?: readonly { readonly data: unknown[] }[] };
-  return outputs?.[0]?.data;
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`answered ${answer.status}: ${text}`);
+  const { outputs } = JSON.parse(text) as { readonly outputs?: readonly { readonly data: unknown[] }[] };
+  return { id: answer.headers.get(servingHeaders.predictionId) ?? '', data: outputs?.[0]?.data };
 }
 
 async function childrenOf(pid: number | undefined): Promise<readonly number[]> {

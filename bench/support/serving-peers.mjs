@@ -1,4 +1,4 @@
-// Model servers that ours is measured beside: each on free ports with the same boosting of 100 trees, waited for until it
+// Model servers that ours is measured beside: each on free ports with the same model, waited for until it
 // has answered a prediction, and stopped with all that it started.
 import { execFile, spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
@@ -8,11 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { call } from './http.mjs';
 import { freePort } from './servers.mjs';
+import { modelPaths } from './serving-tidemill.mjs';
 
 const run = promisify(execFile);
 const here = fileURLToPath(new URL('serving-peers/', import.meta.url));
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const onnxPath = join(root, 'src/runtimes/fixtures/breast-cancer.onnx');
 
 /** Bodies of `rows` rows in the forms that the servers take. */
 export function bodiesOf(sample, rows) {
@@ -65,9 +64,9 @@ async function start({ name, command, args, env, cwd, base, probe, grpc }) {
 }
 
 /** MLServer with its defaults (one worker process) and its runtime for scikit-learn. */
-export async function startMlserver({ venv, folder, probe }) {
+export async function startMlserver({ model, venv, folder, probe }) {
   mkdirSync(folder, { recursive: true });
-  await run(join(venv, 'bin/python'), [join(here, 'make_models.py'), folder]);
+  await run(join(venv, 'bin/python'), [join(here, 'make_models.py'), folder, model]);
   const [port, grpcPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
   const settings = { host: '127.0.0.1', http_port: port, grpc_port: grpcPort, metrics_port: metricsPort };
   writeFileSync(join(folder, 'settings.json'), JSON.stringify(settings));
@@ -92,9 +91,9 @@ export async function startMlserver({ venv, folder, probe }) {
 }
 
 /** `mlflow models serve` with its defaults, in the environment it is called from. */
-export async function startMlflowServe({ venv, folder, probe }) {
+export async function startMlflowServe({ model, venv, folder, probe }) {
   mkdirSync(folder, { recursive: true });
-  await run(join(venv, 'bin/python'), [join(here, 'make_models.py'), folder, 'mlflow']);
+  await run(join(venv, 'bin/python'), [join(here, 'make_models.py'), folder, model, 'mlflow']);
   const port = await freePort();
   const args = ['models', 'serve', '-m', join(folder, 'mlflow-model'), '-p', `${port}`, '--env-manager', 'local'];
   const env = { PATH: `${join(venv, 'bin')}:${process.env.PATH}` };
@@ -103,7 +102,7 @@ export async function startMlflowServe({ venv, folder, probe }) {
 }
 
 /** Triton's own program, which the package nvidia-pytriton contains, with the Python backend. */
-export async function startTriton({ venv, folder, probe }) {
+export async function startTriton({ model, venv, folder, probe }) {
   const packages = readdirSync(join(venv, 'lib'))
     .map((python) => join(venv, 'lib', python, 'site-packages'))
     .find((path) => existsSync(join(path, 'pytriton')));
@@ -112,7 +111,7 @@ export async function startTriton({ venv, folder, probe }) {
   const python = /python([\d.]+)/.exec(packages)?.[1] ?? '';
   const [models, backends] = [join(folder, 'models'), join(folder, 'backends')];
   mkdirSync(join(models, 'bc/1'), { recursive: true });
-  copyFileSync(onnxPath, join(models, 'bc/1/model.onnx'));
+  copyFileSync(modelPaths[model], join(models, 'bc/1/model.onnx'));
   copyFileSync(join(here, 'triton_model.py'), join(models, 'bc/1/model.py'));
   copyFileSync(join(here, 'config.pbtxt'), join(models, 'bc/config.pbtxt'));
   cpSync(join(triton, 'backends'), backends, { recursive: true });
@@ -143,8 +142,8 @@ export async function startTriton({ venv, folder, probe }) {
 }
 
 /** What one would write by hand: node:http and onnxruntime in one worker thread, batches of what waits, and nothing else. */
-export async function startBare({ probe }) {
+export async function startBare({ model, probe }) {
   const port = await freePort();
-  const args = [join(here, 'bare-server.mjs'), `${port}`, onnxPath];
+  const args = [join(here, 'bare-server.mjs'), `${port}`, modelPaths[model]];
   return start({ name: 'bare', command: process.execPath, args, base: `http://127.0.0.1:${port}`, probe: probe.json });
 }

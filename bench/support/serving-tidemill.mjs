@@ -1,5 +1,5 @@
-// `tidemill up` with the boosting of 100 trees in its registry, deployed by a tidemill.yaml: what is measured by the benches of
-// serving. As a script of its own it puts the model into the registry: serving-tidemill.mjs propose <home>.
+// `tidemill up` with a model in its registry, deployed by a tidemill.yaml: what is measured by the benches of serving. As a
+// script of its own it puts the model into the registry: serving-tidemill.mjs propose <home> boosting|logistic.
 import { execFile, fork, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,22 +12,26 @@ import { memoryMb, processTree } from './process-tree.mjs';
 const self = fileURLToPath(import.meta.url);
 const root = join(self, '../../..');
 const program = join(root, 'bin/tidemill');
-/** 100 trees, 30 columns of FP32. */
-export const modelPath = join(root, 'src/runtimes/fixtures/breast-cancer.onnx');
-export const sample = JSON.parse(readFileSync(join(root, 'src/runtimes/fixtures/breast-cancer.json'), 'utf8'));
+const fixture = (name) => join(root, 'src/runtimes/fixtures', name);
+/** Of 30 columns of FP32: a boosting of 100 trees, and a logistic regression. */
+export const modelPaths = {
+  boosting: fixture('breast-cancer.onnx'),
+  logistic: fixture('breast-cancer-logistic.onnx'),
+};
+export const sample = JSON.parse(readFileSync(fixture('breast-cancer.json'), 'utf8'));
 
 const document = `project: default
 deployments:
   bc: { model: "model:bc@champion" }
 `;
 
-if (process.argv[1] === self && process.argv[2] === 'propose') await propose(process.argv[3]);
+if (process.argv[1] === self && process.argv[2] === 'propose') await propose(process.argv[3], process.argv[4]);
 
 /**
  * Puts the model into the registry of a home on which no server runs, by the door through which a pipeline's last step
  * does: a pipeline itself takes models with one input a column, and this one has a matrix.
  */
-async function propose(home) {
+async function propose(home, model) {
   const load = (path) => import(join(root, 'dist', path));
   const { loadConfig } = await load('platform/config.js');
   const { createLogger } = await load('platform/log.js');
@@ -42,7 +46,7 @@ async function propose(home) {
   const approvals = createApprovalsModule({ ...platform, lineage }).api;
   const artifacts = createArtifactsModule({ ...platform, lineage }).api;
   const registry = createRegistryModule({ ...platform, lineage, approvals, artifacts }).api;
-  const file = { path: 'model.onnx', ...(await platform.blobs.putFile(modelPath)) };
+  const file = { path: 'model.onnx', ...(await platform.blobs.putFile(modelPaths[model])) };
   await platform.database.write({ actor: 'user:bench' }, (unit) =>
     registry.proposeVersion(unit, {
       project: 'default',
@@ -60,11 +64,11 @@ async function propose(home) {
 }
 
 /** `tidemill up` on a fresh home, in a process group of its own, with the model served. */
-export async function startServedModel(home) {
+export async function startServedModel(home, model = 'boosting') {
   const folder = join(home, 'project');
   mkdirSync(folder);
   writeFileSync(join(folder, 'tidemill.yaml'), document);
-  const proposing = fork(self, ['propose', join(home, 'home')]);
+  const proposing = fork(self, ['propose', join(home, 'home'), model]);
   const code = await new Promise((resolve) => proposing.once('exit', resolve));
   if (code !== 0) throw new Error(`the model could not be put into the registry: exit ${code}`);
   const args = ['up', '--home', join(home, 'home'), '--port', '0', '--serving-port', '0', '--json'];

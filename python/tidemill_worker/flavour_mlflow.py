@@ -108,9 +108,10 @@ def _unnamed_columns(specs):
 
 
 def _column_of(spec):
+    """A table may lack a column that is not required, which then is null: where its datatype has one."""
     column = model.tensor(spec.name, _datatype_of(spec), [-1, 1])
     optional = not getattr(spec, "required", True) and column["datatype"] in ("FP32", "FP64", "BYTES")
-    return {**column, "nullable": True} if optional else column
+    return {**column, "nullable": True, "optional": True} if optional else column
 
 
 def _datatype_of(spec) -> str:
@@ -127,7 +128,7 @@ def _conversion(spec):
     if kind == "binary":
         return lambda column: column.map(str.encode)
     if kind not in COLUMN_TYPES:
-        return lambda column: column.map(json.loads)
+        return lambda column: column.map(lambda text: json.loads(text) if text else None)  # it may be absent
     return None
 
 

@@ -12,7 +12,7 @@ def load(path, declared):
     if path.suffix == ".pt2":
         module = torch.export.load(str(path)).module()
     else:
-        module = torch.jit.load(str(path), map_location="cpu").eval()
+        module = _script(torch, path)
     order = [one["name"] for one in declared["inputs"]]
     names = [one["name"] for one in declared["outputs"]]
 
@@ -21,3 +21,13 @@ def load(path, declared):
             return model.to_results(module(*(torch.from_numpy(inputs[name]) for name in order)), names)
 
     return model.Model(declared, call, f"torch {torch.__version__}")
+
+
+def _script(torch, path):
+    try:
+        return torch.jit.load(str(path), map_location="cpu").eval()
+    except RuntimeError as problem:
+        raise ValueError(
+            f"{path.name} holds no program of TorchScript: save it by torch.jit.save(torch.jit.script(model), …), or by "
+            "torch.export.save(torch.export.export(model, …), …) as .pt2"
+        ) from problem

@@ -26,6 +26,8 @@ export function createCallableEndpoints(deps: {
   const { table, access, placeOf } = deps;
 
   function refuse(project: string, name: string, caller: Caller): never {
+    // what was served before this start is not known yet: it is not gone
+    if (table.spec === undefined) throw servingErrors.NOT_READY('the server has just started; try again shortly');
     const callable = access.select(table.list(), caller);
     const known = table.find(project, name);
     if (known !== undefined) access.check(known.spec.access, caller); // throws: only who may not call it comes here

@@ -1,12 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFileSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { decodeFrames } from '#contracts/spool-frame-reader';
-import { builtModule } from '#platform/testing/built-program';
-import type { FakeControlPlane } from './testing/fake-control-plane.ts';
 import { aControlPlane, aPlane, callInLoops, distanceOf, flush, ready, revisions } from './testing/plane-in-test.ts';
+import { startPlaneProcess } from './testing/plane-process.ts';
 import { aHome, anEndpoint, buildTimeoutMs, columnsBody, post } from './testing/test-plane.ts';
 
 test(
@@ -138,20 +135,17 @@ test(
 test(
   'after kill -9 while predictions stream every answered one is in the spool exactly once, a segment cut in the middle included',
   async () => {
-    await builtModule('serving/main.js');
     const control = await aControlPlane();
     const [r1] = revisions(control);
     control.publish({ endpoints: [anEndpoint([r1])] });
     const home = aHome();
     const answeredIds: string[] = [];
     for (let life = 0; life < 3; life += 1) {
-      const { child, url } = await startProcess(control, home);
+      const { url, kill } = await startPlaneProcess(control, home);
       for (;;) if ((await fetch(`${url}/v2/models/m/ready`)).ok) break;
       const calls = callInLoops(`${url}/v2/models/m/infer`, 16);
       await calls.reached(200);
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGKILL');
-      await gone;
+      await kill();
       await calls.stop();
       answeredIds.push(...calls.answered.map(({ id }) => id));
       // What a power cut or a full disk leaves: half a frame behind the last whole one.
@@ -163,7 +157,7 @@ test(
       appendFileSync(last, readFileSync(last).subarray(0, 100));
       expect(decodeFrames(readFileSync(last)).readBytes).toBe(readBytes);
     }
-    const { child } = await startProcess(control, home);
+    const { child } = await startPlaneProcess(control, home);
     await flush(control, 1);
     const counts = new Map<string, number>();
     for (const { predictionId } of control.records) counts.set(predictionId, (counts.get(predictionId) ?? 0) + 1);
@@ -204,26 +198,3 @@ test(
   },
   buildTimeoutMs,
 );
-
-async function startProcess(control: FakeControlPlane, home: string): Promise<{ child: ChildProcess; url: string }> {
-  const entry = fileURLToPath(await builtModule('serving/main.js'));
-  const child = spawn(
-    process.execPath,
-    [entry, '--control-url', control.url, '--home', home, '--port', '0', '--deliver-every-ms', '20'],
-    {
-      env: { PATH: process.env['PATH'], TIDEMILL_POOL_TOKEN: control.token },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    },
-  );
-  onTestFinished(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await gone;
-  });
-  const line = await new Promise<string>((resolve, reject) => {
-    child.stdout?.once('data', (data: Buffer) => resolve(data.toString()));
-    child.once('exit', (code) => reject(new Error(`the data plane ended with code ${code}`)));
-  });
-  return { child, url: (JSON.parse(line) as { url: string }).url };
-}

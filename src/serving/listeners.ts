@@ -6,6 +6,7 @@ import { type CallableEndpoints, createCallableEndpoints } from './callable-endp
 import type { GrpcServer, GrpcServerDeps } from './grpc/grpc-server.ts';
 import { formatMetrics } from './metrics-text.ts';
 import type { ModelControl } from './model-control.ts';
+import { createRequestMemory } from './request-memory.ts';
 import { createRestServer } from './rest/rest-server.ts';
 import { placeOf } from './rest/server-routes.ts';
 import type { ServingEngine } from './serving-engine.ts';
@@ -18,10 +19,17 @@ export interface ListenOptions {
   readonly grpcPort: number | undefined;
   readonly grpcMaxMessageBytes: number;
   readonly maxBodyBytes: number;
+  /** What requests and answers under way may hold together; default 256 MiB. */
+  readonly requestMemoryBytes?: number;
+  /** Of each listener; further ones are closed at once. Default 8,192. */
+  readonly maxConnections?: number;
   /** Names beside the bound host by which callers may address it. */
   readonly allowedHosts: readonly string[];
   readonly programVersion: string;
 }
+
+/** An idle one costs some 10 KB, and each a file descriptor, of which the spool and models need theirs. */
+export const defaultMaxConnections = 8_192;
 
 export interface Listeners {
   readonly url: string;
@@ -56,21 +64,24 @@ export async function openListeners(
     unreadiness: () => (draining ? 'the server is stopping' : table.settled ? undefined : deps.notSettled),
   };
   const endpoints = createCallableEndpoints({ table, access, placeOf });
+  const requests = createRequestMemory(options.requestMemoryBytes);
   const server = createRestServer(
     {
       ...listening,
       endpoints,
       models: deps.models(endpoints),
       maxBodyBytes: options.maxBodyBytes,
-      metrics: (served) => formatMetrics(served, spool, memory),
+      memory: requests,
+      metrics: (served) => formatMetrics(served, { spool, memory, requests }),
     },
     logger,
   );
+  server.maxConnections = options.maxConnections ?? defaultMaxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => resolve());
   });
-  const grpc = await listenForGrpc(options, { ...listening, table, access, logger });
+  const grpc = await listenForGrpc(options, { ...listening, table, access, logger, memory: requests });
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   return {
@@ -85,18 +96,19 @@ export async function openListeners(
       server.closeIdleConnections();
       await Promise.all([within(drainMs, closed), grpc?.stop(drainMs)]);
       server.closeAllConnections();
+      requests.close();
     },
   };
 }
 
 /** Its library is loaded when it is wanted. */
 async function listenForGrpc(
-  { host, grpcPort, grpcMaxMessageBytes }: ListenOptions,
-  deps: Omit<GrpcServerDeps, 'maxMessageBytes'>,
+  { host, grpcPort, grpcMaxMessageBytes, maxConnections = defaultMaxConnections }: ListenOptions,
+  deps: Omit<GrpcServerDeps, 'maxMessageBytes' | 'maxConnections'>,
 ): Promise<(GrpcServer & { readonly port: number }) | undefined> {
   if (grpcPort === undefined) return undefined;
   const { createGrpcServer } = await import('./grpc/grpc-server.ts');
-  const server = createGrpcServer({ ...deps, maxMessageBytes: grpcMaxMessageBytes });
+  const server = createGrpcServer({ ...deps, maxMessageBytes: grpcMaxMessageBytes, maxConnections });
   return { ...server, port: await server.listen(host, grpcPort) };
 }
 

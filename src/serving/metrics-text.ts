@@ -3,6 +3,7 @@ import { type Histogram, type RunFigures, stages } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RevisionRecord } from './live-revision.ts';
 import type { ModelMemory } from './model-memory.ts';
+import type { RequestMemory } from './request-memory.ts';
 import type { Spool } from './spool.ts';
 import { printTriton, tritonFamilies } from './triton-metrics.ts';
 
@@ -33,6 +34,8 @@ const families: Families = {
   tidemill_serving_shadow_rows_differing_total: ['counter', 'Rows among them whose answers differ.'],
   tidemill_serving_traffic_ratio: ['gauge', 'Share of traffic that a revision gets.'],
   tidemill_serving_model_memory_bytes: ['gauge', 'What loaded models hold, as far as it is known.'],
+  tidemill_serving_request_memory_bytes: ['gauge', 'What requests and answers under way hold, as they were sent.'],
+  tidemill_serving_slow_clients_cut_total: ['counter', 'Clients cut because they kept others waiting for memory.'],
   tidemill_spool_bytes: ['gauge', 'Bytes of prediction records on disk.'],
   tidemill_spool_dropped_total: ['counter', 'Prediction records lost for want of room.'],
   tidemill_spool_undelivered: ['gauge', 'Prediction records that the control plane has not taken yet.'],
@@ -44,7 +47,14 @@ const families: Families = {
  * spec alone: a name that a caller makes up never becomes a series. Beside our names stand Triton's, for the dashboards
  * that people have.
  */
-export function formatMetrics(endpoints: readonly Endpoint[], spool: Spool, memory: ModelMemory): string {
+export function formatMetrics(
+  endpoints: readonly Endpoint[],
+  {
+    spool,
+    memory,
+    requests,
+  }: { readonly spool: Spool; readonly memory: ModelMemory; readonly requests: RequestMemory },
+): string {
   const lines = new Map<string, string[]>();
   const exposition: Exposition = {
     add(name, labels, value) {
@@ -68,6 +78,8 @@ export function formatMetrics(endpoints: readonly Endpoint[], spool: Spool, memo
   };
   for (const endpoint of endpoints) printEndpoint(exposition, endpoint);
   exposition.add('tidemill_serving_model_memory_bytes', '', memory.usedBytes);
+  exposition.add('tidemill_serving_request_memory_bytes', '', requests.usedBytes);
+  exposition.add('tidemill_serving_slow_clients_cut_total', '', requests.cut);
   exposition.add('tidemill_spool_bytes', '', spool.bytes);
   exposition.add('tidemill_spool_dropped_total', '', spool.dropped);
   const undelivered = spool.epochs.reduce((sum, { next, delivered }) => sum + next - delivered, 0);

@@ -80,6 +80,16 @@ export const servingErrors = defineErrors({
     kind: 'forbidden',
     message: (host: string) => `the Host or Origin "${host}" is not one of this server`,
   },
+  SERVER_BUSY: {
+    kind: 'unavailable',
+    message: (budgetBytes: number) =>
+      `the requests and answers under way hold all ${budgetBytes} bytes that they may; try again shortly`,
+    help: 'The data plane takes more with --request-memory-bytes.',
+  },
+  BODY_TOO_SLOW: {
+    kind: 'timeout',
+    message: () => 'the body did not come to its end in time',
+  },
   DRAINING: { kind: 'unavailable', message: () => 'the server is stopping' },
   RATE_LIMITED: {
     kind: 'rate_limited',

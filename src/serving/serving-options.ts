@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import { namePattern } from '#contracts/references';
+import { defaultMaxConnections } from './listeners.ts';
+import { defaultRequestMemoryBytes } from './request-memory.ts';
 import { defaultSpoolLimits, type SpoolLimits } from './spool.ts';
 
 export interface ServingOptions {
@@ -26,6 +28,9 @@ export interface ServingOptions {
   readonly maxBodyBytes: number;
   /** What models may hold in memory together; undefined = no limit. */
   readonly memoryBytes: number | undefined;
+  /** What requests and answers under way may hold together. */
+  readonly requestMemoryBytes?: number;
+  readonly maxConnections?: number;
   readonly spool: SpoolLimits;
   readonly programVersion: string;
 }
@@ -51,6 +56,8 @@ export const servingUsage = `usage: node dist/serving/main.js --control-url <url
   --deliver-every-ms <n>   default: 1000
   --drain-ms <n>           default: 5000
   --memory-bytes <n>       of models together, default: no limit; those unused for longest leave and come back when asked
+  --request-memory-bytes <n>  of requests and answers under way together, default: 256 MiB; beyond it 503
+  --max-connections <n>    of REST and of gRPC, default: 8192
   --spool-max-bytes <n>    default: 4 GiB
 The pool's token comes by the environment alone: TIDEMILL_POOL_TOKEN.`;
 
@@ -83,6 +90,8 @@ export function parseServingOptions(
       'deliver-every-ms': text,
       'drain-ms': text,
       'memory-bytes': text,
+      'request-memory-bytes': text,
+      'max-connections': text,
       'spool-max-bytes': text,
     },
   });
@@ -145,6 +154,13 @@ export function parseServingOptions(
       values['memory-bytes'] === undefined
         ? undefined
         : integer('memory-bytes', values['memory-bytes'], 0, Number.MAX_SAFE_INTEGER),
+    requestMemoryBytes: integer(
+      'request-memory-bytes',
+      values['request-memory-bytes'],
+      defaultRequestMemoryBytes,
+      Number.MAX_SAFE_INTEGER,
+    ),
+    maxConnections: integer('max-connections', values['max-connections'], defaultMaxConnections, 1_000_000),
     spool: {
       ...defaultSpoolLimits,
       maxBytes: integer(

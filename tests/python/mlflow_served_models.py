@@ -7,7 +7,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.models import infer_signature
+from mlflow.models import ModelSignature, infer_signature
+from mlflow.types import ColSpec, Schema
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -16,7 +17,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 class Doubling(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
-        return model_input["distance"] * 2
+        return model_input["distance"] * 2 + model_input["bonus"].fillna(0)
 
 
 def main(requirements: str) -> None:
@@ -53,8 +54,10 @@ def main(requirements: str) -> None:
     register(
         "written",
         lambda **more: mlflow.pyfunc.log_model(python_model=Doubling(), **more),
-        infer_signature(table[["distance"]], table["distance"]),
-        table[["distance"]].iloc[[0, 5]],
+        ModelSignature(
+            Schema([ColSpec("double", "distance"), ColSpec("double", "bonus", required=False)]), Schema([ColSpec("double")])
+        ),
+        table[["distance"]].iloc[[0, 5]].assign(bonus=None),
     )
     json.dump(answers, sys.stdout)
 

@@ -85,23 +85,26 @@ export async function serveModel(
       if (!done) throw new Error('the data plane has not delivered within a minute');
     },
     log: () => client().call(getPredictionLog, { params: { name } }),
-    async logged() {
-      const owner = `prediction:log/${name}`;
-      const { items } = await client().call(listArtifacts, { query: { owner, limit: 200 } });
-      if (items.length === 0) return new Map();
-      const inputs = items.map(({ sha256 }, at) => ({ name: `file_${at}`, sha256 }));
-      const all = inputs.map((input) => `select prediction_id from ${input.name}`).join(' union all ');
-      const { rows = [] } = await client().call(runQuery, {
-        body: { sql: `select prediction_id, count(*)::int as times from (${all}) group by 1`, inputs, rows: 100_000 },
-      });
-      return new Map(
-        (rows as readonly { readonly prediction_id: string; readonly times: number }[]).map((row) => [
-          row.prediction_id,
-          row.times,
-        ]),
-      );
-    },
+    logged: () => loggedPredictions(client(), name),
   };
+}
+
+/** How often the log of a deployment has each prediction, read from its files. */
+export async function loggedPredictions(client: Client, deployment: string): Promise<ReadonlyMap<string, number>> {
+  const owner = `prediction:log/${deployment}`;
+  const { items } = await client.call(listArtifacts, { query: { owner, limit: 200 } });
+  if (items.length === 0) return new Map();
+  const inputs = items.map(({ sha256 }, at) => ({ name: `file_${at}`, sha256 }));
+  const all = inputs.map((input) => `select prediction_id from ${input.name}`).join(' union all ');
+  const { rows = [] } = await client.call(runQuery, {
+    body: { sql: `select prediction_id, count(*)::int as times from (${all}) group by 1`, inputs, rows: 100_000 },
+  });
+  return new Map(
+    (rows as readonly { readonly prediction_id: string; readonly times: number }[]).map((row) => [
+      row.prediction_id,
+      row.times,
+    ]),
+  );
 }
 
 /** Ready means a revision set with traffic at every live replica. */
@@ -152,7 +155,7 @@ export interface PredictionStream {
 const pauseMs = 4;
 const mostRequests = 20_000;
 
-export function streamPredictions(model: ServedModel, callers = 4): PredictionStream {
+export function streamPredictions(model: Pick<ServedModel, 'ask'>, callers = 4): PredictionStream {
   const answered: string[] = [];
   const failures: unknown[] = [];
   let stopped = false;

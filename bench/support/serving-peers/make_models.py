@@ -1,4 +1,5 @@
-"""The boosting of the benchmarks as scikit-learn has it, for MLServer and `mlflow models serve`: make_models.py <folder>."""
+"""The models of the benchmarks as scikit-learn has them, for MLServer and `mlflow models serve`: make_models.py <folder>
+boosting|logistic [mlflow]. src/runtimes/fixtures/make-fixtures.py makes the same in ONNX."""
 
 import pathlib
 import sys
@@ -6,12 +7,19 @@ import sys
 import joblib
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 folder = pathlib.Path(sys.argv[1])
 rows, labels = load_breast_cancer(return_X_y=True)
-model = GradientBoostingClassifier(n_estimators=100, max_depth=3, random_state=0).fit(rows, labels)
+unfitted = {
+    "boosting": GradientBoostingClassifier(n_estimators=100, max_depth=3, random_state=0),
+    "logistic": make_pipeline(StandardScaler(), LogisticRegression()),
+}
+model = unfitted[sys.argv[2]].fit(rows, labels)
 joblib.dump(model, folder / "model.joblib")
-if "mlflow" in sys.argv[2:]:
+if "mlflow" in sys.argv[3:]:
     import mlflow.sklearn
 
     mlflow.sklearn.save_model(model, folder / "mlflow-model", serialization_format="cloudpickle")

@@ -7,6 +7,7 @@ export interface AnyCall {
   readonly cancelled: boolean;
   getHost(): string;
   getDeadline(): Date | number;
+  getPeer(): string;
 }
 
 /** A caller by its metadata, which has the names of REST's headers. */

@@ -1,13 +1,12 @@
 import { connect, constants, type IncomingHttpHeaders } from 'node:http2';
 import { gzipSync } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { datatypes } from '#contracts/tensor';
 import { buildTimeoutMs } from '../testing/test-plane.ts';
 import { inferenceService } from './inference-messages.ts';
-import { protoOptions, protoPath } from './testing/grpc-client.ts';
+import { inferMessage } from './testing/grpc-client.ts';
 import { type GrpcTestPlane, startGrpcTestPlane } from './testing/grpc-plane.ts';
 
 /** Whatever the bytes: no crash, no hang, no INTERNAL. `FUZZ_RUNS` makes it go on for longer. */
@@ -20,10 +19,6 @@ beforeAll(async () => {
 afterAll(() => plane.close());
 
 const pathOf = (name: string): string => `/inference.GRPCInferenceService/${name}`;
-const service = loadSync(protoPath, protoOptions)['inference.GRPCInferenceService'] as unknown as Record<
-  string,
-  { readonly requestSerialize: (value: unknown) => Buffer }
->;
 const faultOfCaller: readonly number[] = [
   status.OK,
   status.INVALID_ARGUMENT,
@@ -113,7 +108,7 @@ test('requests that are nearly right, and the same with bytes changed or cut off
   const change = fc.record({ at: fc.nat(), to: fc.nat(255), cut: fc.option(fc.nat()) });
   await fc.assert(
     fc.asyncProperty(request, change, async (value, { at, to, cut }) => {
-      const bytes = service['ModelInfer']?.requestSerialize(value) ?? Buffer.alloc(0);
+      const bytes = inferMessage(value);
       const changed = Buffer.from(bytes);
       if (changed.length > 0) changed[at % changed.length] = to;
       await sendAll(['ModelInfer'], bytes);
@@ -199,7 +194,7 @@ test('calls that are reset while they run leave nothing behind', { timeout }, as
     model_name: 'slow',
     inputs: [{ name: 'turns', datatype: 'INT64', shape: [1], contents: { int64_contents: [50] } }],
   };
-  const message = framed(service['ModelInfer']?.requestSerialize(turns) ?? Buffer.alloc(0));
+  const message = framed(inferMessage(turns));
   const session = connect(`http://${plane.address}`);
   const streams = Array.from({ length: 50 }, (_, turn) => {
     const stream = session.request({

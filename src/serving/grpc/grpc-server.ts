@@ -1,18 +1,13 @@
-import {
-  Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type sendUnaryData,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import { Server, type ServerUnaryCall, type sendUnaryData, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Clock } from '#platform/clock';
 import type { Logger } from '#platform/log';
 import type { Access } from '../access.ts';
 import { createCallableEndpoints } from '../callable-endpoints.ts';
 import type { EndpointTable } from '../endpoint-table.ts';
 import type { InferenceCore } from '../inference.ts';
+import type { RequestMemory } from '../request-memory.ts';
 import { callerOf, modelNameOf } from './grpc-caller.ts';
-import { grpcErrors } from './grpc-errors.ts';
+import { createGrpcConnections } from './grpc-connections.ts';
 import { toStatus } from './grpc-status.ts';
 import { createHealthService, healthDescription } from './health-service.ts';
 import { createInferCalls } from './infer-calls.ts';
@@ -30,12 +25,17 @@ export interface GrpcServerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly programVersion: string;
+  readonly memory: RequestMemory;
   /** Longest message that is taken. */
   readonly maxMessageBytes: number;
+  readonly maxConnections: number;
   /** Why the process is not ready; undefined when it is. */
   readonly unreadiness: () => string | undefined;
   readonly draining: () => boolean;
 }
+
+/** At once on one connection; further ones wait at their client. */
+const maxCallsOfConnection = 1_000;
 
 export interface GrpcServer {
   /** Takes the address; gives its port. */
@@ -61,10 +61,15 @@ export function createGrpcServer(deps: GrpcServerDeps): GrpcServer {
     'grpc.max_receive_message_length': deps.maxMessageBytes,
     'grpc.max_send_message_length': -1,
     'grpc.enable_channelz': 0, // its bookkeeping is paid with each call
+    'grpc.max_concurrent_streams': maxCallsOfConnection,
+    // who neither reads nor is there any more is found out
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
   });
+  const connections = createGrpcConnections(server, deps.maxConnections);
   server.addService(toServiceDefinition(inferenceService), {
     ...Object.fromEntries(unary),
-    ...createInferCalls({ ...deps, endpoints, streams }),
+    ...createInferCalls({ ...deps, endpoints, streams, cut: connections.cut }),
   });
   server.addService(toServiceDefinition(healthDescription), health.implementation);
   const told = [inferenceService, healthDescription, ...reflectionServices];
@@ -72,14 +77,9 @@ export function createGrpcServer(deps: GrpcServerDeps): GrpcServer {
     server.addService(toServiceDefinition(reflection), createReflectionService(reflection, told, streams, logger));
 
   return {
-    listen: (host, port) =>
-      new Promise((resolve, reject) => {
-        const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-        server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
-          error === null ? resolve(bound) : reject(grpcErrors.GRPC_NOT_LISTENING(host, port, error.message)),
-        );
-      }),
+    listen: (host, port) => connections.listen(host, port),
     async stop(withinMs) {
+      connections.close();
       health.changed();
       streams.end();
       await new Promise<void>((resolve) => {

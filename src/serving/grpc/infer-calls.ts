@@ -5,6 +5,7 @@ import type { Clock } from '#platform/clock';
 import type { Logger } from '#platform/log';
 import type { CallableEndpoints } from '../callable-endpoints.ts';
 import type { CallContext, InferenceCore } from '../inference.ts';
+import type { RequestMemory } from '../request-memory.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { type AnyCall, addressOf, callerOf } from './grpc-caller.ts';
 import { grpcErrors } from './grpc-errors.ts';
@@ -13,6 +14,7 @@ import { decodeInferRequest, type InferMessage } from './infer-request-codec.ts'
 import { encodeInferResponse, encodeStreamResponse, type InferAnswer } from './infer-response-codec.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { readRequestTensors } from './request-tensors.ts';
+import { createUnreadAnswers } from './unread-answers.ts';
 
 export interface InferCallsDeps {
   readonly endpoints: CallableEndpoints;
@@ -20,6 +22,9 @@ export interface InferCallsDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly streams: OpenStreams;
+  readonly memory: RequestMemory;
+  /** Ends the connection of a peer. */
+  readonly cut: (peer: string) => void;
   readonly draining: () => boolean;
 }
 
@@ -35,7 +40,7 @@ const maxInFlight = 64;
 export function createInferCalls(
   deps: InferCallsDeps,
 ): Readonly<Record<'ModelInfer' | 'ModelStreamInfer', UntypedHandleCall>> {
-  const { endpoints, core, clock, logger, streams } = deps;
+  const { endpoints, core, clock, logger, streams, memory, cut } = deps;
 
   async function infer(bytes: Buffer, message: InferMessage, call: AnyCall): Promise<Answered> {
     const startedMs = performance.now();
@@ -84,10 +89,26 @@ export function createInferCalls(
     };
   }
 
+  /** The bytes of a request count until it is answered. */
+  async function withRoom<Result>(request: Buffer, work: () => Promise<Result>): Promise<Result> {
+    memory.take(request.length);
+    try {
+      return await work();
+    } finally {
+      memory.give(request.length);
+    }
+  }
+
   function modelInfer(call: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>): void {
     const answered = async (): Promise<void> => {
-      const { answer, names } = await infer(call.request, decodeInferRequest(call.request), call);
-      respond(null, encodeInferResponse(answer), names);
+      const { answer, names } = await withRoom(call.request, () =>
+        infer(call.request, decodeInferRequest(call.request), call),
+      );
+      const bytes = encodeInferResponse(answer);
+      const unread = createUnreadAnswers(call, memory, cut);
+      unread.hold(bytes.length);
+      unread.waiting();
+      respond(null, bytes, names);
     };
     answered().catch((error: unknown) => respond(toStatus(error, logger)));
   }
@@ -96,8 +117,8 @@ export function createInferCalls(
   async function answerInBand(bytes: Buffer, call: AnyCall): Promise<Buffer> {
     let message: InferMessage | undefined;
     try {
-      message = decodeInferRequest(bytes);
-      const { answer } = await infer(bytes, message, call);
+      const decoded = (message = decodeInferRequest(bytes));
+      const { answer } = await withRoom(bytes, () => infer(bytes, decoded, call));
       return encodeStreamResponse(encodeInferResponse(withFinal(answer, message)), '');
     } catch (error) {
       const { details = '' } = toStatus(error, logger);
@@ -112,11 +133,20 @@ export function createInferCalls(
     let inFlight = 0;
     let tail: Promise<void> = Promise.resolve();
     let stopping = false;
+    const unread = createUnreadAnswers(call, memory, cut);
 
     const send = async (before: Promise<void>, answer: Promise<Buffer>): Promise<void> => {
+      const made = answer.then((bytes) => {
+        unread.hold(bytes.length);
+        return bytes;
+      });
       await before;
-      const bytes = await answer;
-      if (!call.cancelled && !call.write(bytes)) await drained(call);
+      const bytes = await made;
+      if (!call.cancelled && !call.write(bytes, () => unread.release(bytes.length))) {
+        unread.waiting();
+        await drained(call);
+        unread.settled();
+      }
       inFlight -= 1;
       if (inFlight < maxInFlight && !stopping) call.resume();
     };

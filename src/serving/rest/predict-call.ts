@@ -14,7 +14,7 @@ export type Predict = <Request extends InferRequest>(
 
 /** From the bytes of a call to the outputs, whatever dialect; `parse` makes the request that the core answers. */
 export function createPredict(services: RestServices): Predict {
-  const { endpoints, core, clock } = services;
+  const { endpoints, core, clock, memory } = services;
   return async ({ request, response, project, model, version }, parse) => {
     const startedMs = performance.now();
     const receivedAtMs = clock.nowMs();
@@ -22,25 +22,29 @@ export function createPredict(services: RestServices): Predict {
     if (services.draining()) throw servingErrors.DRAINING();
     const { headers } = request;
     const ownLimit = endpoint.spec.limits?.maxBodyBytes ?? services.maxBodyBytes;
-    const body = await readBody(request, Math.min(ownLimit, services.maxBodyBytes));
-    const parsed = parse(body, endpoint);
-    const inference = await core.infer(endpoint, parsed, {
-      version,
-      principal,
-      receivedAtMs,
-      startedMs,
-      requestId: headers[servingHeaders.requestId] as string | undefined,
-      traceparent: headers['traceparent'] as string | undefined,
-      keyHeader: headers[servingHeaders.key] as string | undefined,
-      eventTimeHeader: headers[servingHeaders.eventTime] as string | undefined,
-      header: (name) => headers[name] as string | undefined,
-      signal: {
-        get aborted() {
-          return response.destroyed; // set when the connection closes
+    const body = await readBody(request, Math.min(ownLimit, services.maxBodyBytes), memory);
+    try {
+      const parsed = parse(body, endpoint);
+      const inference = await core.infer(endpoint, parsed, {
+        version,
+        principal,
+        receivedAtMs,
+        startedMs,
+        requestId: headers[servingHeaders.requestId] as string | undefined,
+        traceparent: headers['traceparent'] as string | undefined,
+        keyHeader: headers[servingHeaders.key] as string | undefined,
+        eventTimeHeader: headers[servingHeaders.eventTime] as string | undefined,
+        header: (name) => headers[name] as string | undefined,
+        signal: {
+          get aborted() {
+            return response.destroyed; // set when the connection closes
+          },
         },
-      },
-    });
-    return { parsed, inference };
+      });
+      return { parsed, inference };
+    } finally {
+      memory.give(body.length);
+    }
   };
 }
 

@@ -9,14 +9,16 @@ import type { RestServices } from './rest-services.ts';
 const maxBytes = 1024 ** 2;
 
 /** The model repository extension: what is there, and asking for it to come and go. */
-export function createRepositoryRoutes({ endpoints, models }: RestServices): readonly RestRoute[] {
+export function createRepositoryRoutes({ endpoints, models, memory }: RestServices): readonly RestRoute[] {
   return [
     {
       method: 'POST',
       path: '/v2/repository/index',
       async handle({ request, response, project }) {
         const listed = endpoints.list(request).filter((endpoint) => endpoint.project === project);
-        sendJson(response, 200, listIndex(listed, readOnlyReady(await readBody(request, maxBytes))));
+        const body = await readBody(request, maxBytes, memory);
+        memory.give(body.length);
+        sendJson(response, 200, listIndex(listed, readOnlyReady(body)));
       },
     },
     {

@@ -1,32 +1,63 @@
 import type { IncomingMessage } from 'node:http';
+import type { RequestMemory } from '../request-memory.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { unpackBody } from './content-coding.ts';
 
-/** Reads a body of at most `maxBytes`, unpacked: BODY_TOO_LARGE before the rest is read. */
-export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/**
+ * Reads a body of at most `maxBytes`, unpacked: BODY_TOO_LARGE before the rest is read. Its length is taken from `memory`,
+ * and is to be given back when it is done with.
+ */
+export function readBody(request: IncomingMessage, maxBytes: number, memory: RequestMemory): Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
-  const body = receive(request, maxBytes);
-  return encoding === undefined ? body : body.then((packed) => unpackBody(packed, encoding, maxBytes));
+  const body = receive(request, maxBytes, memory);
+  return encoding === undefined ? body : body.then((packed) => unpack(packed, encoding, maxBytes, memory));
 }
 
-function receive(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+async function unpack(packed: Buffer, encoding: string, maxBytes: number, memory: RequestMemory): Promise<Buffer> {
+  try {
+    const body = await unpackBody(packed, encoding, maxBytes);
+    memory.take(body.length);
+    return body;
+  } finally {
+    memory.give(packed.length);
+  }
+}
+
+function receive(request: IncomingMessage, maxBytes: number, memory: RequestMemory): Promise<Buffer> {
   const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > maxBytes) return Promise.reject(servingErrors.BODY_TOO_LARGE(maxBytes));
   return new Promise((resolve, reject) => {
     let first: Buffer | undefined;
     let chunks: Buffer[] | undefined;
     let size = 0;
+    let taken = 0;
+    let unwatch: (() => void) | undefined;
+    const fail = (error: Error) => {
+      request.pause();
+      unwatch?.();
+      memory.give(taken);
+      taken = 0;
+      first = chunks = undefined;
+      reject(error);
+    };
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > maxBytes) {
-        request.pause();
-        reject(servingErrors.BODY_TOO_LARGE(maxBytes));
-        return;
+      if (size > maxBytes) return fail(servingErrors.BODY_TOO_LARGE(maxBytes));
+      try {
+        memory.take(chunk.length);
+      } catch (error) {
+        return fail(error as Error);
       }
+      taken = size;
+      if (size !== declared) unwatch ??= memory.watch(() => fail(servingErrors.BODY_TOO_SLOW()));
       if (first === undefined) first = chunk;
       else (chunks ??= [first]).push(chunk);
     });
-    request.on('end', () => resolve(chunks === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks)));
-    request.on('error', () => reject(servingErrors.REQUEST_MALFORMED('the request ended before its body')));
+    request.on('end', () => {
+      unwatch?.();
+      taken = 0; // it is the caller's from now on
+      resolve(chunks === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks));
+    });
+    request.on('error', () => fail(servingErrors.REQUEST_MALFORMED('the request ended before its body')));
   });
 }

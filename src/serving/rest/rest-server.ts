@@ -3,6 +3,7 @@ import { servingHeaders } from '#contracts/serving';
 import { isAppError, kindTable } from '#platform/errors';
 import type { Logger } from '#platform/log';
 import { findFailedInference } from '../inference.ts';
+import type { RequestMemory } from '../request-memory.ts';
 import { createPredictRoutes } from '../scoring/predict-routes.ts';
 import { createScoringRoutes } from '../scoring/scoring-routes.ts';
 import { servingErrors } from '../serving-errors.ts';
@@ -61,6 +62,7 @@ export function createRestServer(services: RestServices, logger: Logger): Server
     } catch (error) {
       answerError(request, response, error, logger, route.formatRefusal);
     }
+    if (!response.writableFinished) holdUnread(response, services.memory);
   }
 
   const server = createServer({ keepAlive: true, keepAliveTimeout: 65_000 }, (request, response) => {
@@ -73,6 +75,23 @@ export function createRestServer(services: RestServices, logger: Logger): Server
     );
   });
   return server;
+}
+
+/** An answer that the system did not take at once waits for its client: it is counted until the client has read it. */
+function holdUnread(response: ServerResponse, memory: RequestMemory): void {
+  let bytes = response.writableLength;
+  if (bytes === 0 || response.destroyed) return;
+  memory.hold(bytes);
+  const release = () => {
+    memory.give(bytes);
+    bytes = 0;
+    unwatch();
+  };
+  const unwatch = memory.watch(() => {
+    release();
+    response.req.socket.destroy(); // also where it waits for another answer on the same connection
+  });
+  response.on('close', release);
 }
 
 function retryAfterSeconds(details: unknown): number {
@@ -94,9 +113,9 @@ function answerError(
   }
   const known = isAppError(error) ? error : undefined;
   if (known === undefined) logger.error({ err: error, path: request.url }, 'a request failed unexpectedly');
-  const status = known === undefined ? 500 : kindTable[known.kind].http;
+  const status = known === undefined ? 500 : known.code === 'BODY_TOO_SLOW' ? 408 : kindTable[known.kind].http;
   if (status === 503 || status === 429) response.setHeader('retry-after', retryAfterSeconds(known?.details));
-  if (status === 413) response.setHeader('connection', 'close'); // the rest of the body is not read
+  if (status === 413 || request.isPaused()) response.setHeader('connection', 'close'); // the rest of the body is not read
   const failed = error instanceof Error ? findFailedInference(error) : undefined;
   if (failed !== undefined) {
     response.setHeader(servingHeaders.predictionId, failed.predictionId);

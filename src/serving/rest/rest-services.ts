@@ -3,12 +3,14 @@ import type { CallableEndpoints } from '../callable-endpoints.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { InferenceCore } from '../inference.ts';
 import type { ModelControl } from '../model-control.ts';
+import type { RequestMemory } from '../request-memory.ts';
 
 /** What the routes of the REST listener stand on. */
 export interface RestServices {
   readonly endpoints: CallableEndpoints;
   readonly core: InferenceCore;
   readonly models: ModelControl;
+  readonly memory: RequestMemory;
   readonly clock: Clock;
   readonly programVersion: string;
   /** Of one request's body, packed or not; an endpoint may take less. */

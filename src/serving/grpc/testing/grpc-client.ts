@@ -19,6 +19,14 @@ const { inference } = loadPackageDefinition(definition) as unknown as {
   readonly inference: { readonly GRPCInferenceService: ServiceClientConstructor };
 };
 
+const service = definition['inference.GRPCInferenceService'] as unknown as Record<
+  string,
+  { readonly requestSerialize: (value: unknown) => Buffer }
+>;
+/** The bytes of a `ModelInferRequest`. */
+export const inferMessage = (request: unknown): Buffer =>
+  service['ModelInfer']?.requestSerialize(request) ?? Buffer.alloc(0);
+
 export interface GrpcAnswer {
   readonly code: number;
   readonly details: string;
