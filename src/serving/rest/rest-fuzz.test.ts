@@ -35,9 +35,16 @@ const bases = [
   { path: '/v2/models/bc/infer_stream', body: x([1, 30], row) },
   { path: '/v2/models/m/infer', body: { parameters: { keys: ['k'], event_times: [1] }, ...columnsBody(1) } },
   { path: '/v2/models/m/generate', body: { carrier: 'UA', flight: 1, distance: [1] } },
+  {
+    path: '/endpoints/m/invocations',
+    body: { dataframe_split: { columns: ['distance', 'carrier', 'flight'], data: [[1.5, 'UA', 1]] } },
+  },
+  { path: '/endpoints/bc/invocations', body: { inputs: { x: [row] }, params: { keys: ['k'] } } },
+  { path: '/v1/models/m:predict', body: { instances: [{ carrier: 'UA', flight: 1, distance: [1] }] } },
   { path: '/v2/repository/index', body: { ready: true } },
   { path: '/v2/repository/models/m/load', body: { parameters: {} } },
 ] as const;
+const jsonBody = { 'content-type': 'application/json' };
 /** What is answered of these whatever the bytes; a model may refuse its input too, none of these fails on any. */
 const foreseen = new Set([200, 400, 404, 413]);
 
@@ -51,9 +58,9 @@ test('bodies of any form are answered or refused in words, and the listener goes
         let turn = 0;
         const pick = (upTo: number) => (choices[turn++ % choices.length] ?? 0) % Math.max(1, upTo);
         const changed = others.reduce<unknown>((value, other) => mutate(value, pick, other), body);
-        const { status, json, text } = await rest.call(path, JSON.stringify(changed) ?? 'x');
+        const { status, json, text } = await rest.call(path, JSON.stringify(changed) ?? 'x', jsonBody);
         expect([path, text, foreseen.has(status)]).toEqual([path, text, true]);
-        expect(status === 200 || typeof json.error === 'string').toBe(true);
+        expect(status === 200 || typeof (json.error ?? json['message']) === 'string').toBe(true);
       },
     ),
     { numRuns: 600 },

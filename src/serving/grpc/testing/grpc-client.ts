@@ -21,11 +21,14 @@ const { inference } = loadPackageDefinition(definition) as unknown as {
 
 const service = definition['inference.GRPCInferenceService'] as unknown as Record<
   string,
-  { readonly requestSerialize: (value: unknown) => Buffer }
+  { readonly requestSerialize: (value: unknown) => Buffer; readonly responseDeserialize: (bytes: Buffer) => unknown }
 >;
 /** The bytes of a `ModelInferRequest`. */
 export const inferMessage = (request: unknown): Buffer =>
   service['ModelInfer']?.requestSerialize(request) ?? Buffer.alloc(0);
+
+/** A `ModelInferResponse` from its bytes. */
+export const readInferMessage = (bytes: Buffer): unknown => service['ModelInfer']?.responseDeserialize(bytes);
 
 export interface GrpcAnswer {
   readonly code: number;
