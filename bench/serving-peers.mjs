@@ -48,7 +48,9 @@ const makers = [
   ...(MLFLOW_VENV
     ? [['mlflow', () => startMlflowServe({ model, venv: MLFLOW_VENV, folder: join(folder, 'mlflow'), probe })]]
     : []),
-  ...(TRITON_VENV ? [['triton', () => startTriton({ model, venv: TRITON_VENV, folder: join(folder, 'triton'), probe })]] : []),
+  ...(TRITON_VENV
+    ? [['triton', () => startTriton({ model, venv: TRITON_VENV, folder: join(folder, 'triton'), probe })]]
+    : []),
 ];
 
 async function startOurs() {

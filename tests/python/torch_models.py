@@ -51,7 +51,7 @@ with torch.inference_mode():
     y, best = net(rows, scale)
     predictions = matrix(rows)
 signature = infer_signature(rows.numpy(), predictions.numpy())
-mlflow.pytorch.save_model(matrix, str(folder / "mlflow"), signature=signature, pip_requirements=[])
+mlflow.pytorch.save_model(matrix, str(folder / "mlflow"), signature=signature, input_example=rows.numpy(), pip_requirements=[])
 print(
     json.dumps(
         {

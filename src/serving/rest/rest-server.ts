@@ -31,6 +31,7 @@ export const createRestRoutes = (services: RestServices): readonly RestRoute[] =
 const maxRemembered = 1_000;
 const maxRememberedLength = 256;
 const notHttp = JSON.stringify({ error: 'this is not an HTTP request' });
+const tooSlow = JSON.stringify({ error: 'the request did not come to its end in time' });
 
 /** The REST listener: bare node:http, because a framework would take a good part of what one prediction costs. */
 export function createRestServer(services: RestServices, logger: Logger): Server {
@@ -68,10 +69,12 @@ export function createRestServer(services: RestServices, logger: Logger): Server
   const server = createServer({ keepAlive: true, keepAliveTimeout: 65_000 }, (request, response) => {
     handle(request, response).catch((error: unknown) => answerError(request, response, error, logger));
   });
-  server.on('clientError', (_error, socket) => {
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (!socket.writable) return;
+    const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'; // the limits of node:http, a minute for a head and five for all
+    const body = isLate ? tooSlow : notHttp;
     socket.end(
-      `HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${notHttp.length}\r\n\r\n${notHttp}`,
+      `HTTP/1.1 ${isLate ? '408 Request Timeout' : '400 Bad Request'}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
   });
   return server;
