@@ -112,6 +112,7 @@ describe('a model in Python behind the data plane', { timeout: buildTimeoutMs },
 
     control.publish({ endpoints: endpoints() });
     await ready(control, 2);
+    await askMany('two', 2); // whichever came last, now it is this one
     await expect.poll(loaded, patient).toEqual([0, 1]);
     await askMany('one', 1);
     expect(await figure('model_reloads_total', 'one')).toBe(1);
