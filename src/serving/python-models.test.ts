@@ -102,7 +102,7 @@ describe('a model in Python behind the data plane', { timeout: buildTimeoutMs },
     const homes = () => readdir(join(home, 'workers/python'));
     const askMany = async (name: string, plus: number) => {
       const urls = Array.from({ length: 20 }, () => `${url}/v2/models/${name}/infer`);
-      const answers = await Promise.all(urls.map((url, turn) => post(url, row(turn))));
+      const answers = await Promise.all(urls.map((one, turn) => post(one, row(turn))));
       expect(answers.map(({ status }) => status)).toEqual(urls.map(() => 200));
       expect(answers.map((answer) => Number(scores(answer)).toFixed(3))).toEqual(
         urls.map((_, turn) => (turn + plus).toFixed(3)),
