@@ -80,10 +80,10 @@ describe('a model in Python behind the data plane', { timeout: buildTimeoutMs },
 
   test('pickles beyond the budget of memory leave it, and those that nobody asks: all who ask then wait for one load', async () => {
     const { control, aPickle } = await pickles();
-    const [one, two] = [aPickle(1), aPickle(2)];
+    const [first, second] = [aPickle(1), aPickle(2)];
     const endpoints = (more: Partial<SpecEndpoint> = {}) => [
-      anEndpoint([one], { name: 'one', ...more }),
-      anEndpoint([two], { name: 'two', ...more }),
+      anEndpoint([first], { name: 'one', ...more }),
+      anEndpoint([second], { name: 'two', ...more }),
     ];
     control.publish({ endpoints: endpoints().slice(0, 1) });
     const home = aHome();
