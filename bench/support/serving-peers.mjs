@@ -63,31 +63,29 @@ async function start({ name, command, args, env, cwd, base, probe, grpc }) {
   return { name, base, grpc, stop, group: child.pid, coldMs };
 }
 
-/** MLServer with its defaults (one worker process) and its runtime for scikit-learn. */
-export async function startMlserver({ model, venv, folder, probe }) {
+/**
+ * MLServer with its runtime for scikit-learn and its defaults, one process for the model among them; `workers: 0` runs the
+ * model in the server's own, which is its best figure at one row. The model is `pickle`, or made in its own environment.
+ */
+export async function startMlserver({ model, venv, folder, probe, workers, pickle }) {
   mkdirSync(folder, { recursive: true });
-  await run(join(venv, 'bin/python'), [join(here, 'make_models.py'), folder, model]);
+  if (pickle === undefined) await run(join(venv, 'bin/python'), [join(here, 'make_models.py'), folder, model]);
+  else copyFileSync(pickle, join(folder, 'model.pkl'));
   const [port, grpcPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
-  const settings = { host: '127.0.0.1', http_port: port, grpc_port: grpcPort, metrics_port: metricsPort };
-  writeFileSync(join(folder, 'settings.json'), JSON.stringify(settings));
-  writeFileSync(
-    join(folder, 'model-settings.json'),
-    JSON.stringify({
-      name: 'bc',
-      implementation: 'mlserver_sklearn.SKLearnModel',
-      parameters: { uri: './model.joblib' },
-    }),
-  );
+  const write = (name, settings) => writeFileSync(join(folder, name), JSON.stringify(settings));
+  write('settings.json', {
+    ...{ host: '127.0.0.1', http_port: port, grpc_port: grpcPort, metrics_port: metricsPort, debug: false },
+    parallel_workers: workers,
+  });
+  write('model-settings.json', {
+    name: 'bc',
+    implementation: 'mlserver_sklearn.SKLearnModel',
+    parameters: { uri: './model.pkl' },
+  });
   const base = `http://127.0.0.1:${port}`;
   const command = join(venv, 'bin/mlserver');
-  return start({
-    name: 'mlserver',
-    command,
-    args: ['start', folder],
-    base,
-    probe: probe.json,
-    grpc: `127.0.0.1:${grpcPort}`,
-  });
+  const grpc = `127.0.0.1:${grpcPort}`;
+  return start({ name: 'mlserver', command, args: ['start', folder], base, probe: probe.json, grpc });
 }
 
 /** `mlflow models serve` with its defaults, in the environment it is called from. */

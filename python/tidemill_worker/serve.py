@@ -49,12 +49,13 @@ def serve(connection: frames.Connection) -> None:
 
 
 def load(number: int, header: bytes):
-    from . import flavours  # after the parent waits for us: a broken environment is then told as a failed load
+    from . import flavours, quick_checks  # after the parent waits for us: a broken environment is then told as a failed load
 
     request = frames.read_header(header)
     if request.get("protocol") != PROTOCOL:
         raise ValueError(f"protocol {request.get('protocol')} is spoken, this worker knows {PROTOCOL}")
     model = flavours.load(request["folder"], request["main"], request.get("signature"))
+    quick_checks.install()
     gc.collect()
     gc.freeze()  # a model's objects live as long as it: no collection need look at them again
     limits.bound_memory(request.get("maxMemoryBytes"))

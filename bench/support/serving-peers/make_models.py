@@ -1,10 +1,10 @@
-"""The models of the benchmarks as scikit-learn has them, for MLServer and `mlflow models serve`: make_models.py <folder>
-boosting|logistic [mlflow]. src/runtimes/fixtures/make-fixtures.py makes the same in ONNX."""
+"""The models of the benchmarks as scikit-learn has them: make_models.py <folder> boosting|logistic [mlflow] writes model.pkl
+and, if asked, a model of MLflow. src/runtimes/fixtures/make-fixtures.py makes the same in ONNX."""
 
 import pathlib
+import pickle
 import sys
 
-import joblib
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -18,7 +18,8 @@ unfitted = {
     "logistic": make_pipeline(StandardScaler(), LogisticRegression()),
 }
 model = unfitted[sys.argv[2]].fit(rows, labels)
-joblib.dump(model, folder / "model.joblib")
+with open(folder / "model.pkl", "wb") as file:
+    pickle.dump(model, file)
 if "mlflow" in sys.argv[3:]:
     import mlflow.sklearn
 
