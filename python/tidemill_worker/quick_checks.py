@@ -1,7 +1,7 @@
 """A short way through scikit-learn's checks of its input, for what is plainly in order.
 
 Every `predict` of scikit-learn asks anew what it was given: which of the libraries that know tables it comes from, whether
-it is sparse, whether the estimator is fitted. For one row that takes four times as long as a boosting of a hundred trees.
+it is sparse, whether the estimator is fitted and what kind it is. For one row that takes four times as long as a boosting of a hundred trees.
 Here it is a matrix of numbers, or a table that is one, whose shape and datatype the data plane has checked. When it is as
 wide as the estimator knows it, and finite, it is converted as scikit-learn would and handed on. Whatever else comes goes to
 scikit-learn's own check, which takes it, or refuses it in its own words: no answer and no message differs.
@@ -10,12 +10,12 @@ scikit-learn's own check, which takes it, or refuses it in its own words: no ans
 import inspect
 import math
 import sys
+import weakref
 
 import numpy as np
 
 KINDS = "fiub"
 NO_VALUE = "no_validation"
-MOST_REMEMBERED = 1_000
 
 _installed = False
 
@@ -34,6 +34,7 @@ def install() -> bool:
     _replace(validation.check_is_fitted, _check_is_fitted_before(validation.check_is_fitted))
     if hasattr(validation, "validate_data"):
         _replace(validation.validate_data, _validate_data_before(validation.validate_data))
+        _replace(validation.get_tags, _get_tags_before(validation.get_tags))
     else:  # up to 1.5 it is a method
         base = sys.modules["sklearn.base"].BaseEstimator
         base._validate_data = _validate_data_before(base._validate_data)
@@ -125,39 +126,65 @@ def _has_columns_of(given, estimator) -> bool:
     return names is not None and columns is not None and _are_named(columns, names)
 
 
-#: Columns that were found to have the names that an estimator was fitted with: (columns, names) by the ids of both.
-_named: dict = {}
+class _PerObject:
+    """What is known of an object, for as long as it lives."""
+
+    def __init__(self) -> None:
+        self._known: dict = {}
+
+    def find(self, of):
+        known = self._known.get(id(of))
+        return known[1] if known is not None and known[0]() is of else None
+
+    def keep(self, of, value) -> None:
+        key = id(of)
+        try:
+            self._known[key] = (weakref.ref(of, lambda _: self._known.pop(key, None)), value)
+        except TypeError:
+            pass  # it is of a class that allows no such references
+
+
+#: Of the names that an estimator was fitted with, the columns that were found to have them.
+_named = _PerObject()
 
 
 def _are_named(columns, names) -> bool:
-    known = _named.get(id(names))
-    if known is not None and known[0] is names and known[1].is_(columns):
+    known = _named.find(names)
+    if known is not None and known.is_(columns):
         return True
     if len(columns) != len(names) or not all(type(one) is str and one == name for one, name in zip(columns, names)):
         return False
-    _remember(_named, id(names), (names, columns))
+    _named.keep(names, columns)
     return True
 
 
 def _check_is_fitted_before(check_is_fitted):
-    fitted: dict = {}
+    fitted = _PerObject()
 
     def quick_check_is_fitted(estimator, attributes=None, *args, **params):
         """What was fitted once stays so."""
         is_plain = attributes is None and not args and not params
-        if is_plain and fitted.get(id(estimator)) is estimator:
+        if is_plain and fitted.find(estimator):
             return
         check_is_fitted(estimator, attributes, *args, **params)
         if is_plain:
-            _remember(fitted, id(estimator), estimator)
+            fitted.keep(estimator, True)
 
     return quick_check_is_fitted
 
 
-def _remember(memory: dict, key, value) -> None:
-    if len(memory) >= MOST_REMEMBERED:
-        memory.clear()
-    memory[key] = value
+def _get_tags_before(get_tags):
+    tagged = _PerObject()
+
+    def quick_get_tags(estimator):
+        """They depend on its class and its parameters, which do not change while it serves."""
+        tags = tagged.find(estimator)
+        if tags is None:
+            tags = get_tags(estimator)
+            tagged.keep(estimator, tags)
+        return tags
+
+    return quick_get_tags
 
 
 def _replace(before, after) -> None:
