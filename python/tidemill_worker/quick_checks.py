@@ -1,10 +1,10 @@
 """A short way through scikit-learn's checks of its input, for what is plainly in order.
 
 Every `predict` of scikit-learn asks anew what it was given: which of the libraries that know tables it comes from, whether
-it is sparse, whether the estimator is fitted and what kind it is. For one row that takes four times as long as a boosting of a hundred trees.
-Here it is a matrix of numbers, or a table that is one, whose shape and datatype the data plane has checked. When it is as
-wide as the estimator knows it, and finite, it is converted as scikit-learn would and handed on. Whatever else comes goes to
-scikit-learn's own check, which takes it, or refuses it in its own words: no answer and no message differs.
+it is sparse, whether the estimator is fitted and what kind it is. For one row that takes four times as long as a boosting of
+a hundred trees. Here it is a matrix of numbers, or a table that is one, whose shape and datatype the data plane has checked.
+When it is as wide as the estimator knows it, and finite, it is converted as scikit-learn would and handed on. Whatever else
+comes goes to scikit-learn's own check, which takes it, or refuses it in its own words: no answer and no message differs.
 """
 
 import inspect
@@ -30,13 +30,17 @@ def install() -> bool:
     known = inspect.signature(quick_matrix).parameters
     if not set(known).issuperset(inspect.signature(validation.check_array).parameters):
         return False
-    _replace(validation.check_array, _check_array_before(validation.check_array))
-    _replace(validation.check_is_fitted, _check_is_fitted_before(validation.check_is_fitted))
-    if hasattr(validation, "validate_data"):
-        _replace(validation.validate_data, _validate_data_before(validation.validate_data))
-        _replace(validation.get_tags, _get_tags_before(validation.get_tags))
-    else:  # up to 1.5 it is a method
-        base = sys.modules["sklearn.base"].BaseEstimator
+    short_ways = {
+        "check_array": _check_array_before,
+        "check_is_fitted": _check_is_fitted_before,
+        "get_tags": _get_tags_before,
+        "validate_data": _validate_data_before,
+    }
+    for name, short_way in short_ways.items():
+        if hasattr(validation, name):
+            _replace(getattr(validation, name), short_way(getattr(validation, name)))
+    base = sys.modules["sklearn.base"].BaseEstimator
+    if not hasattr(validation, "validate_data") and hasattr(base, "_validate_data"):  # up to 1.5 it is a method
         base._validate_data = _validate_data_before(base._validate_data)
     _installed = True
     return True
@@ -80,8 +84,10 @@ def quick_matrix(
         return None
     if ensure_all_finite and force_all_finite and checked.dtype.kind == "f":
         with np.errstate(over="ignore"):
-            if not math.isfinite(np.add.reduce(checked, axis=None)):
-                return None
+            is_finite = math.isfinite(np.add.reduce(checked, axis=None))
+        takes_nan = "allow-nan" in (ensure_all_finite, force_all_finite)
+        if not is_finite and not (takes_nan and not np.isinf(checked).any()):
+            return None
     return checked
 
 

@@ -82,6 +82,7 @@ def questions():
         "every other row": rows[:8:2],
         "read only": read_only,
         "NaN": with_nan,
+        "NaN and infinity": np.where(with_infinity < 0, np.inf, with_nan),
         "infinity": with_infinity,
         "huge": huge,
         "too wide": np.hstack([some, some]),
@@ -113,7 +114,7 @@ def outcome(estimator, method, given):
         return f"{type(problem).__name__}: {problem}"
     if hasattr(answer, "toarray"):
         answer = answer.toarray()
-    return [str(getattr(answer, "dtype", "")), np.asarray(answer).shape, np.asarray(answer).tolist().__repr__()]
+    return [str(getattr(answer, "dtype", "")), np.asarray(answer).shape, repr(np.asarray(answer).tolist())]
 
 
 def ask(estimators):
