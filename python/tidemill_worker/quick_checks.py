@@ -7,6 +7,7 @@ When it is as wide as the estimator knows it, and finite, it is converted as sci
 comes goes to scikit-learn's own check, which takes it, or refuses it in its own words: no answer and no message differs.
 """
 
+import functools
 import inspect
 import math
 import sys
@@ -101,6 +102,7 @@ def _matrix_of(table):
 
 
 def _check_array_before(check_array):
+    @functools.wraps(check_array)
     def quick_check_array(array, *args, **params):
         checked = quick_matrix(array, *args, **params)
         return check_array(array, *args, **params) if checked is None else checked
@@ -109,6 +111,7 @@ def _check_array_before(check_array):
 
 
 def _validate_data_before(validate_data):
+    @functools.wraps(validate_data)
     def quick_validate_data(_estimator, /, X=NO_VALUE, y=NO_VALUE, reset=True, validate_separately=False, *args, **params):
         is_plain = not (reset or validate_separately or args or "skip_check_array" in params or "cast_to_ndarray" in params)
         if is_plain and type(y) is str and y == NO_VALUE and _has_columns_of(X, _estimator):
@@ -167,6 +170,7 @@ def _are_named(columns, names) -> bool:
 def _check_is_fitted_before(check_is_fitted):
     fitted = _PerObject()
 
+    @functools.wraps(check_is_fitted)
     def quick_check_is_fitted(estimator, attributes=None, *args, **params):
         """What was fitted once stays so."""
         is_plain = attributes is None and not args and not params
@@ -182,6 +186,7 @@ def _check_is_fitted_before(check_is_fitted):
 def _get_tags_before(get_tags):
     tagged = _PerObject()
 
+    @functools.wraps(get_tags)
     def quick_get_tags(estimator):
         """They depend on its class and its parameters, which do not change while it serves."""
         tags = tagged.find(estimator)
