@@ -1,9 +1,9 @@
+import { type Choice, chooseShare } from '#contracts/traffic-split';
 import type { CallContext } from './call-context.ts';
 import type { Endpoint, ServingState } from './endpoint.ts';
 import type { InferRequest } from './infer-request.ts';
 import type { LiveRevision } from './live-revision.ts';
 import { findVersion, servingOf, versionsOf } from './model-versions.ts';
-import { type Choice, chooseShare } from './router.ts';
 import { readRowFacts } from './row-facts.ts';
 import { servingErrors } from './serving-errors.ts';
 

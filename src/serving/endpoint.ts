@@ -1,10 +1,10 @@
 import type { SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
 import { findEndpointProblem } from '#contracts/deployment-spec';
+import type { Share } from '#contracts/traffic-split';
 import { isAppError } from '#platform/errors';
 import { createRevisionRecord, type LiveRevision, type RevisionRecord } from './live-revision.ts';
 import { createRateLimit, type RateLimit } from './rate-limit.ts';
 import { createResponseCache, type ResponseCache } from './response-cache.ts';
-import type { Share } from './router.ts';
 
 /** What answers now. Replaced as a whole: a request sees the old one or the new one. */
 export interface ServingState {

@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { SpecTensor } from '#contracts/deployment-spec';
+import { findRunnable } from '#contracts/model-folder';
 import { formatReference } from '#contracts/references';
-import { findRunnable, type ModelVersion } from '#modules/registry';
+import type { ModelVersion } from '#modules/registry';
 import type { Unit } from '#platform/database';
 import { lazily } from '#platform/lazily';
 import type { Revision, RevisionFile } from './deployment-types.ts';

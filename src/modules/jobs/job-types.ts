@@ -1,9 +1,10 @@
 import type { OutputKind } from '#contracts/jobs';
+import type { Json } from '#contracts/json';
 import type { TreeFile } from '#contracts/tree';
 import type { WorkerTaskInput, WorkerTaskName } from '#contracts/worker';
 import type { Origin } from '#platform/database';
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type { Json };
 
 /** Larger outputs of kind json and metrics are kept as files alone. */
 export const valueLimitBytes = 64 * 1024;

@@ -1,7 +1,7 @@
+import { mayBeCondition, parseExpression, type Reference, referencesOf } from '#contracts/condition-syntax';
 import type { PipelineSpec } from '#contracts/pipelines';
 import { hasValue } from '#modules/jobs';
 import type { SpecProblem } from '#platform/resource-kind';
-import { mayBeCondition, parseExpression, type Reference, referencesOf } from './condition-syntax.ts';
 import { outputsOf } from './pipeline-graph.ts';
 
 /** What is wrong with `when`, before anything runs: how it is written, and whether what it reads can ever be there. */

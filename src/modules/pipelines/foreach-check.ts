@@ -1,8 +1,8 @@
+import { mayBeList, parseExpression, referencesOf } from '#contracts/condition-syntax';
 import type { PipelineSpec, StepSpec } from '#contracts/pipelines';
 import { placeholdersOf } from '#modules/jobs';
 import type { SpecProblem } from '#platform/resource-kind';
 import { checkReference } from './condition-check.ts';
-import { mayBeList, parseExpression, referencesOf } from './condition-syntax.ts';
 import { countItems, eachNames, mostItems } from './foreach-items.ts';
 import { outputsOf, parseInput } from './pipeline-graph.ts';
 

@@ -1,7 +1,7 @@
+import { type Expression, parseExpression } from '#contracts/condition-syntax';
+import { inWords } from '#contracts/condition-value';
 import type { Foreach } from '#contracts/pipelines';
 import type { Json } from '#modules/jobs';
-import { type Expression, parseExpression } from './condition-syntax.ts';
-import { inWords } from './condition-value.ts';
 
 export type Item = Readonly<Record<string, Json>>;
 export type Items = { readonly items: readonly Item[] } | { readonly problem: string };

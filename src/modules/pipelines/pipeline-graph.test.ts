@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { canonicalJson } from '#contracts/json';
 import type { PipelineSpec, StepSpec } from '#contracts/pipelines';
-import { cacheKey, canonicalJson, differences } from './cache-key.ts';
+import { cacheKey, differences } from './cache-key.ts';
 import { codeOf, hiddenImport, missingProgram } from './code-files.ts';
 import { expandSteps, featurePrefixes, findCycle, timeColumn } from './pipeline-graph.ts';
 

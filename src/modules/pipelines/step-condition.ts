@@ -1,7 +1,7 @@
+import { parseExpression, type Reference, referencesOf } from '#contracts/condition-syntax';
+import { evaluateExpression, type Found, inWords } from '#contracts/condition-value';
 import type { StepSpec } from '#contracts/pipelines';
 import { placeholdersOf, valueLimitBytes } from '#modules/jobs';
-import { parseExpression, type Reference, referencesOf } from './condition-syntax.ts';
-import { evaluateExpression, type Found, inWords } from './condition-value.ts';
 import { type Item, type Items, resolveItems } from './foreach-items.ts';
 import type { RunSteps } from './run-steps.ts';
 import { isDone, type RunBasis } from './run-types.ts';

@@ -1,5 +1,5 @@
-import { type Expression, parseExpression, type Reference, type SyntaxProblem } from './condition-syntax.ts';
-import { evaluateExpression, type Found } from './condition-value.ts';
+import { type Expression, parseExpression, type Reference, type SyntaxProblem } from '#contracts/condition-syntax';
+import { evaluateExpression, type Found } from '#contracts/condition-value';
 
 /** A text with `${…}` in it, each an expression as in `when`: `the new model has an AUC of ${fit.report.auc}`. */
 type ParsedText =

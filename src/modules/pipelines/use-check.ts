@@ -1,8 +1,8 @@
+import { referencesOf } from '#contracts/condition-syntax';
 import type { PipelineSpec, StepSpec, Use, UseWith } from '#contracts/pipelines';
 import { parseReference } from '#contracts/references';
 import type { SpecProblem, WorkspaceDocument } from '#platform/resource-kind';
 import { checkReference } from './condition-check.ts';
-import { referencesOf } from './condition-syntax.ts';
 import { parseText } from './step-text.ts';
 
 type Path = readonly (string | number)[];

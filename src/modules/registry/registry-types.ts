@@ -1,7 +1,7 @@
+import type { Json } from '#contracts/json';
 import type { CheckState, PromotionState, Stage } from './registry-tables.ts';
 
-/** Any value that JSON can carry. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type { Json };
 
 export interface VersionFile {
   readonly path: string;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { chooseShare, stickyHash } from './router.ts';
+import { chooseShare, stickyHash } from './traffic-split.ts';
 
 const shares = [
   { target: 'old', basisPoints: 9_000 },

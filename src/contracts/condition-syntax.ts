@@ -1,6 +1,6 @@
 /**
- * The language of `when`, and of what stands in `${…}` of a built-in step: a subset of CEL without loops, so that every
- * expression ends.
+ * The language of `when`, in pipelines and in graphs of models, and of what stands in `${…}` of a built-in step: a subset of
+ * CEL without loops, so that every expression ends.
  *
  *   or      = and { "||" and }
  *   and     = compare { "&&" compare }
@@ -11,6 +11,7 @@
  *   value   = number | text | true | false | null | list | "(" or ")" | reference | "has(" or ")" | "size(" or ")"
  *
  * A reference begins with `params.<name>` or `<step>.<output>`; `steps["a-step"]["an-output"]` names what is no plain word.
+ * In a graph a step is a node, and `inputs.<name>` what the graph is asked with.
  */
 export type Expression =
   | { readonly kind: 'literal'; readonly value: string | number | boolean | null }

@@ -1,6 +1,5 @@
-import type { Json } from '#modules/jobs';
-import { canonicalJson } from './cache-key.ts';
 import { type BinaryOperator, type Expression, isReference, type Reference } from './condition-syntax.ts';
+import { canonicalJson, type Json } from './json.ts';
 
 /** What a reference stands for; `missing` says in words why there is nothing. */
 export type Found = { readonly value: Json } | { readonly missing: string };

@@ -1,4 +1,4 @@
-import type { PredictionEnvelope } from '#contracts/prediction-record';
+import type { PredictionEnvelope } from './prediction-record.ts';
 
 export interface Share<Target> {
   readonly target: Target;

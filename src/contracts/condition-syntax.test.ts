@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Json } from '#modules/jobs';
 import { mayBeCondition, parseExpression, referencesOf } from './condition-syntax.ts';
 import { evaluateExpression } from './condition-value.ts';
+import type { Json } from './json.ts';
 
 const params: Readonly<Record<string, Json>> = { lr: 0.1, mode: 'full', list: [1, 2, 'x'], empty: {} };
 const outputs: Readonly<Record<string, Json>> = {
