@@ -25,7 +25,7 @@ export const SpecTensor = Type.Object({
 export const SpecRevision = Type.Object({
   id: Type.String({ minLength: 1, description: 'names these bytes for ever: a changed revision has another id' }),
   modelRef: Type.String({ description: '`model:late-arrival@4`; what follows `@` is the version in /v2' }),
-  runtime: Type.Enum(['onnx', 'python', 'command']),
+  runtime: Type.Enum(['onnx', 'python', 'command', 'graph']),
   files: Type.Array(
     Type.Object({
       path: Type.String({ minLength: 1, description: 'relative, inside the model; the first file is the one to load' }),

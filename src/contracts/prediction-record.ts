@@ -38,6 +38,12 @@ export const PredictionEnvelope = Type.Object({
       },
     ),
   ),
+  branches: Type.Optional(
+    Type.Record(Type.String(), Type.Array(Type.String()), {
+      description:
+        "of a graph, by node: which branch each row took, '' where it did not come by; one entry when all took the same",
+    }),
+  ),
   cached: Type.Optional(Type.Boolean({ description: 'answered from the cache: the model did not run; default false' })),
   difference: Type.Optional(
     Type.Object(

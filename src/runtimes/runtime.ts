@@ -1,5 +1,15 @@
 import type { ModelSignature, Tensor } from '#contracts/tensor';
+import type { BatchLimits } from './batcher.ts';
+import type { RunTerms } from './waiting-queue.ts';
 import type { WorkerPoolLimits } from './workers/worker-pool.ts';
+
+/** Hears what the nodes of a graph do. */
+export interface GraphObserver {
+  /** A model or an operation was run, or failed; without the time of those before it. */
+  ran(node: string, rows: number, durationMs: number, failed: boolean): void;
+  /** Rows went to a branch of a switch or a split. */
+  took(node: string, branch: string, rows: number): void;
+}
 
 /** A model's files on this machine: the first one is loaded, the others lie where it expects them. */
 export interface ModelFiles {
@@ -9,10 +19,13 @@ export interface ModelFiles {
   readonly signature?: ModelSignature;
   /** For what runs in processes of its own: how many, and what each may take. */
   readonly workers?: WorkerPoolLimits;
+  /** For graphs: how rows of requests are put together for each of its models; read at each batch. */
+  readonly batching?: BatchLimits;
+  readonly observer?: GraphObserver;
 }
 
 /**
- * What every runtime does (onnx, python, command; graph later): load, predict, unload. Transport-free: typed tensors
+ * What every runtime does (onnx, python, command, graph): load, predict, unload. Transport-free: typed tensors
  * in, typed tensors out. One contract suite, `testing/runtime-contract.ts`, runs on each.
  */
 export interface Runtime {
@@ -30,6 +43,13 @@ export interface LoadedModel {
   readonly parallelism?: number;
   /** Whether `parameters` of `predict` mean anything to it; default false. */
   readonly takesParameters?: boolean;
+  /**
+   * It puts rows together by itself, model by model (a graph): it is run for each request alone, and told on which terms.
+   * Default false.
+   */
+  readonly schedules?: boolean;
+  /** Whether the rows' keys have a say in the answer; default false. */
+  readonly takesKeys?: boolean;
   /** What it holds in memory, where the runtime knows; else it is estimated from its files. */
   readonly memoryBytes?: number;
   /**
@@ -41,6 +61,7 @@ export interface LoadedModel {
     inputs: readonly Tensor[],
     outputs?: readonly string[],
     parameters?: Readonly<Record<string, unknown>>,
+    terms?: RunTerms,
   ): Promise<readonly Tensor[]>;
   unload(): Promise<void>;
 }

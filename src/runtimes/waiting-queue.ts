@@ -10,6 +10,10 @@ export interface RunTerms {
   readonly priority?: number;
   /** What the model is told beside its inputs; only requests that agree in them run together. */
   readonly parameters?: Readonly<Record<string, unknown>>;
+  /** The keys of the rows, one a row, for a graph that splits by them. */
+  readonly keys?: readonly (string | null)[];
+  /** Told of each routing node of a graph: the branch of each row ('' of one that did not come by), one when all took the same. */
+  readonly took?: (node: string, branches: readonly string[]) => void;
 }
 
 export const usualPriority = 5;

@@ -56,7 +56,7 @@ export interface Counters {
 /** Batches of so many rows are told apart. */
 const exactRows = 64;
 
-class MutableHistogram implements Histogram {
+export class MutableHistogram implements Histogram {
   readonly counts = Array.from({ length: latencyBoundsUs.length + 1 }, () => 0);
   sumUs = 0;
 

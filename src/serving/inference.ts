@@ -3,7 +3,7 @@ import { prepareRecord } from '#contracts/spool-frame';
 import { emptyData, type Tensor } from '#contracts/tensor';
 import { type AppError, isAppError } from '#platform/errors';
 import type { Ids } from '#platform/ids';
-import type { BatchRun } from '#runtimes/batcher';
+import type { BatchRun, RunTerms } from '#runtimes/batcher';
 import { type CheckedInputs, checkInputs } from '#runtimes/check-inputs';
 import type { CallContext } from './call-context.ts';
 import { chooseRevision } from './choose-revision.ts';
@@ -14,7 +14,7 @@ import type { LiveRevision } from './live-revision.ts';
 import { redactedOf, stageTimesUs, subjectOf, toUs, withoutRedacted } from './prediction-envelope.ts';
 import { cacheKey } from './response-cache.ts';
 import { type RowFacts, readRowFacts } from './row-facts.ts';
-import { readTerms } from './run-terms.ts';
+import { readTerms, routedTerms } from './run-terms.ts';
 import { servingErrors } from './serving-errors.ts';
 import type { ShadowQueue } from './shadows.ts';
 import type { Spool } from './spool.ts';
@@ -48,6 +48,8 @@ interface Outcome {
   readonly run?: BatchRun;
   readonly cached?: boolean;
   readonly failure?: AppError;
+  /** Which branches of a graph the rows took. */
+  readonly branches?: PredictionEnvelope['branches'];
 }
 
 export function createInferenceCore(deps: {
@@ -96,8 +98,8 @@ export function createInferenceCore(deps: {
         const { rows } = checked;
         const facts = readFacts(endpoint, request, call, rows);
         const captured = isCaptured(endpoint.spec);
-        const outcome = await ask(endpoint, revision, request, checked, call);
-        const { outputs, run, cached, failure } = outcome;
+        const outcome = await ask(endpoint, revision, request, checked, facts, call);
+        const { outputs, run, cached, failure, branches } = outcome;
         const durationUs = toUs(performance.now() - call.startedMs);
         const stagesUs = run && stageTimesUs(call.completeMs ?? call.startedMs, outcome.askedMs, run);
         const envelope: PredictionEnvelope = {
@@ -122,6 +124,7 @@ export function createInferenceCore(deps: {
           ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
           ...subjectOf(endpoint.spec, facts.subject, checked.inputs, rows),
           ...(stagesUs !== undefined && { stagesUs }),
+          ...(branches !== undefined && { branches }),
           ...(cached === true && { cached }),
           ...redactedOf(endpoint.spec),
         };
@@ -148,12 +151,28 @@ async function ask(
   revision: LiveRevision,
   request: InferRequest,
   { inputs, rows }: CheckedInputs,
+  facts: RowFacts,
   call: CallContext,
 ): Promise<Outcome> {
   const askedMs = performance.now();
   if (rows === 0) return { outputs: emptyOutputs(revision), askedMs };
   const terms = readTerms(request.parameters, call, revision.takesParameters);
-  const key = endpoint.spec.cache === undefined ? undefined : cacheKey(revision.id, inputs, terms.parameters);
+  if (revision.isGraph) {
+    const routed = routedTerms(revision, terms, facts.keys);
+    return { ...(await run(endpoint, revision, inputs, routed.terms, askedMs)), ...routed.branches() };
+  }
+  return run(endpoint, revision, inputs, terms, askedMs);
+}
+
+async function run(
+  endpoint: Endpoint,
+  revision: LiveRevision,
+  inputs: readonly Tensor[],
+  terms: RunTerms,
+  askedMs: number,
+): Promise<Outcome> {
+  const isCached = endpoint.spec.cache !== undefined && !revision.takesKeys;
+  const key = isCached ? cacheKey(revision.id, inputs, terms.parameters) : undefined;
   const known = key === undefined ? undefined : endpoint.cache.find(key);
   if (known !== undefined) return { outputs: known, askedMs, cached: true };
   try {

@@ -3,11 +3,12 @@ import { emptyData, type ModelSignature, type Tensor } from '#contracts/tensor';
 import type { Logger } from '#platform/log';
 import { type BatchAnswer, type Batcher, type BatchLimits, createBatcher, type RunTerms } from '#runtimes/batcher';
 import { checkInputs, joinSignature } from '#runtimes/check-inputs';
-import type { LoadedModel, Runtime } from '#runtimes/runtime';
+import type { GraphObserver, LoadedModel, Runtime } from '#runtimes/runtime';
 import { runtimeErrors } from '#runtimes/runtime-errors';
 import { type Counters, createCounters } from './counters.ts';
 import type { FileStore } from './file-store.ts';
 import type { ModelMemory } from './model-memory.ts';
+import { createNodeCounters, type NodeCounters } from './node-counters.ts';
 import { openResidentModel, type ResidentModel } from './resident-model.ts';
 import { parseInferRequest } from './rest/infer-body.ts';
 
@@ -22,6 +23,8 @@ export interface RevisionRecord {
   /** Rows of shadows that were laid beside the primary's answer, and those among them that differ. */
   rowsCompared: number;
   rowsDiffering: number;
+  /** What the nodes of a graph did. */
+  readonly nodes: NodeCounters;
   state: 'loading' | 'ready' | 'failed' | 'draining' | 'unloaded';
   error: string | undefined;
 }
@@ -37,6 +40,10 @@ export interface LiveRevision {
   readonly nullable: ReadonlySet<string>;
   /** Whether parameters of a request change its answer. */
   readonly takesParameters: boolean;
+  /** Whether the rows' keys do: equal inputs may be answered otherwise. */
+  readonly takesKeys: boolean;
+  /** A graph, which puts rows together model by model. */
+  readonly isGraph: boolean;
   readonly record: RevisionRecord;
   /** Runs rows that have passed `checkInputs`, with others' where that can be. A model that is away is waited for. */
   predict(inputs: readonly Tensor[], terms?: RunTerms): Promise<BatchAnswer>;
@@ -60,6 +67,7 @@ export function createRevisionRecord(revision: Pick<SpecRevision, 'id' | 'modelR
     shadowsDropped: 0,
     rowsCompared: 0,
     rowsDiffering: 0,
+    nodes: createNodeCounters(),
     state: 'loading',
     error: undefined,
   };
@@ -85,6 +93,7 @@ export interface LoadOptions {
 /** Fetches, verifies, loads and warms up one revision. Throws with the reason when any of it fails. */
 export async function loadRevision(options: LoadOptions): Promise<LiveRevision> {
   const { spec, endpoint, record, files, runtime, memory, logger } = options;
+  const limits = followLimits(spec, endpoint);
   let waiting = 0;
   let batcher: Batcher | undefined;
 
@@ -93,7 +102,13 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
     const { workers } = endpoint();
     const { signature: declared } = spec;
     return runtime
-      .load({ mainPath, ...(declared && { signature: declared }), ...(workers && { workers }) })
+      .load({
+        mainPath,
+        ...(declared && { signature: declared }),
+        ...(workers && { workers }),
+        batching: limits,
+        observer: countedOf(record),
+      })
       .catch(async (error: unknown) => {
         await files.assertWhole(spec.files);
         throw error;
@@ -113,7 +128,6 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
     const { model } = resident;
     const signature = joinSignature(spec.signature, model.signature);
     await warmUp(model, signature, spec.warmup, logger);
-    const limits = followLimits(spec, endpoint);
     const own = createBatcher(model, signature, limits);
     batcher = own;
 
@@ -136,6 +150,8 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
       signature,
       nullable: new Set(signature.inputs.filter(({ nullable }) => nullable === true).map(({ name }) => name)),
       takesParameters: model.takesParameters === true,
+      takesKeys: model.takesKeys === true,
+      isGraph: model.schedules === true,
       record,
       predict: (inputs, terms) => (resident.isLoaded ? own.predict(inputs, terms) : predictOnceLoaded(inputs, terms)),
       get pending() {
@@ -158,6 +174,15 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
     await resident.close();
     throw error;
   }
+}
+
+/** What is tried while a revision is loaded is none of its work. */
+function countedOf(record: RevisionRecord): GraphObserver {
+  const isCounted = () => record.state !== 'loading';
+  return {
+    ran: (...done) => isCounted() && record.nodes.ran(...done),
+    took: (...done) => isCounted() && record.nodes.took(...done),
+  };
 }
 
 async function settled(resident: ResidentModel): Promise<void> {

@@ -3,6 +3,7 @@ import { type Histogram, type RunFigures, stages } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RevisionRecord } from './live-revision.ts';
 import type { ModelMemory } from './model-memory.ts';
+import type { NodeCounters } from './node-counters.ts';
 import type { RequestMemory } from './request-memory.ts';
 import type { Spool } from './spool.ts';
 import { printTriton, tritonFamilies } from './triton-metrics.ts';
@@ -21,6 +22,13 @@ const families: Families = {
   tidemill_serving_errors_total: ['counter', 'Requests that failed, by kind.'],
   tidemill_serving_duration_seconds: ['histogram', 'Receipt to outputs, answered requests.'],
   tidemill_serving_stage_duration_seconds: ['histogram', 'What the duration is made of, where the model ran.'],
+  tidemill_serving_node_duration_seconds: [
+    'histogram',
+    'Work of a node of a graph, its waiting included, without that of the nodes before it.',
+  ],
+  tidemill_serving_node_rows_total: ['counter', 'Rows that a node of a graph has answered.'],
+  tidemill_serving_node_errors_total: ['counter', 'Requests that failed at a node of a graph.'],
+  tidemill_serving_branch_rows_total: ['counter', 'Rows that took a branch of a switch or a split.'],
   tidemill_serving_runs_total: ['counter', 'Runs of a model: one for each batch.'],
   tidemill_serving_cache_hits_total: ['counter', 'Answers from the cache.'],
   tidemill_serving_cache_misses_total: ['counter', 'Answers that were not in the cache.'],
@@ -116,6 +124,7 @@ function printRevision(exposition: Exposition, endpoint: Endpoint, record: Revis
     exposition.add('tidemill_serving_shadow_rows_compared_total', own, record.rowsCompared);
     exposition.add('tidemill_serving_shadow_rows_differing_total', own, record.rowsDiffering);
   }
+  printNodes(exposition, own, record.nodes);
   for (const role of ['primary', 'shadow'] as const) {
     const labels = `${own},role="${role}"`;
     const counters = record[role].snapshot();
@@ -133,6 +142,22 @@ function printRevision(exposition: Exposition, endpoint: Endpoint, record: Revis
     errors: record.primary.snapshot().errors,
     pending: live?.pending ?? 0,
   });
+}
+
+/** Of a graph, whoever asked it; its nodes and branches are those of its document. */
+function printNodes(exposition: Exposition, own: string, nodes: NodeCounters): void {
+  for (const { node, rows, failed, duration } of nodes.figures()) {
+    const labels = `${own},node="${escape(node)}"`;
+    exposition.histogram('tidemill_serving_node_duration_seconds', labels, duration);
+    exposition.add('tidemill_serving_node_rows_total', labels, rows);
+    exposition.add('tidemill_serving_node_errors_total', labels, failed);
+  }
+  for (const { node, branch, rows } of nodes.branches())
+    exposition.add(
+      'tidemill_serving_branch_rows_total',
+      `${own},node="${escape(node)}",branch="${escape(branch)}"`,
+      rows,
+    );
 }
 
 /** Only of a revision that has run: most of hundreds of models are quiet, and their zeros would be most of the text. */

@@ -22,7 +22,7 @@ export interface TensorMetadata {
 }
 
 /** As Triton names what it has; a runtime that it has not is named by itself. */
-const platforms: Readonly<Record<string, string>> = { onnx: 'onnx_onnxruntime' };
+const platforms: Readonly<Record<string, string>> = { onnx: 'onnx_onnxruntime', graph: 'ensemble' };
 const backends: Readonly<Record<string, string>> = { onnx: 'onnxruntime' };
 const platformOf = (runtime: string): string => platforms[runtime] ?? runtime;
 
@@ -67,10 +67,11 @@ export interface TensorConfig {
 
 /** The configuration that Triton would need to serve it alike. */
 export function describeConfig(endpoint: Endpoint, version: string | undefined): ModelConfig {
-  const { id, signature, runtime } = revisionOf(endpoint, version);
+  const { id, signature, runtime, isGraph } = revisionOf(endpoint, version);
   const described = endpoint.spec.revisions.find((revision) => revision.id === id);
   const maxBatchRows = described?.maxBatchRows ?? defaultMaxBatchRows;
-  const batched = maxBatchRows > 1 && [...signature.inputs, ...signature.outputs].every(({ shape }) => shape[0] === -1);
+  const batched =
+    maxBatchRows > 1 && !isGraph && [...signature.inputs, ...signature.outputs].every(({ shape }) => shape[0] === -1);
   const toConfig = ({ name, datatype, shape }: TensorSignature): TensorConfig => ({
     name,
     data_type: tritonTypeOf(datatype),

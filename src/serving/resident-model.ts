@@ -109,10 +109,12 @@ export async function openResidentModel(options: ResidentOptions): Promise<Resid
         return current?.parallelism ?? 1;
       },
       takesParameters: first.takesParameters === true,
-      async predict(inputs, outputs, parameters) {
+      takesKeys: first.takesKeys === true,
+      schedules: first.schedules === true,
+      async predict(inputs, outputs, parameters, terms) {
         if (current === undefined) throw servingErrors.MODEL_NOT_RELOADED(options.name, 'it is not in memory');
         lastUsedMs = performance.now();
-        return current.predict(inputs, outputs, parameters);
+        return current.predict(inputs, outputs, parameters, terms);
       },
       unload: () => Promise.resolve(),
     },

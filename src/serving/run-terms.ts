@@ -1,3 +1,4 @@
+import type { PredictionEnvelope } from '#contracts/prediction-record';
 import type { RunTerms } from '#runtimes/batcher';
 import type { CallContext } from './call-context.ts';
 import { servingErrors } from './serving-errors.ts';
@@ -24,6 +25,26 @@ export function readTerms(
     ...(signal !== undefined && { signal }),
     ...(priority > 0 && { priority }),
     ...(takesParameters && ownOf(parameters)),
+  };
+}
+
+/** Of a graph: the terms that hand it the rows' keys, where it asks for them, and hear which branches they took. */
+export function routedTerms(
+  { takesKeys }: { readonly takesKeys: boolean },
+  terms: RunTerms,
+  keys: readonly (string | null)[],
+): { readonly terms: RunTerms; branches(): Pick<PredictionEnvelope, 'branches'> } {
+  let taken: Record<string, string[]> | undefined;
+  return {
+    terms: {
+      ...terms,
+      ...(takesKeys && { keys }),
+      took(node, branches) {
+        taken ??= {};
+        taken[node] = [...branches];
+      },
+    },
+    branches: () => (taken === undefined ? {} : { branches: taken }),
   };
 }
 

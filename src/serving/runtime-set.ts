@@ -17,9 +17,11 @@ export function createRuntimeSet(options: {
   readonly pythonFolder: string;
   readonly python: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Whether a graph's models may lie outside of its folder: where the folder is the caller's own. */
+  readonly mayLeaveFolder: boolean;
   readonly logger: Logger;
 }): RuntimeSet {
-  const { folder, pythonFolder, python, logger } = options;
+  const { folder, pythonFolder, python, mayLeaveFolder, logger } = options;
   const env = scrubEnvironment(options.environment);
   const made = new Map<SpecRevision['runtime'], Promise<Runtime>>();
 
@@ -28,6 +30,10 @@ export function createRuntimeSet(options: {
     if (kind === 'command') {
       const { createCommandRuntime } = await import('#runtimes/command/command-runtime');
       return createCommandRuntime({ folder, logger, path: env['PATH'] ?? '' });
+    }
+    if (kind === 'graph') {
+      const { createGraphRuntime } = await import('#runtimes/graph/graph-runtime');
+      return createGraphRuntime({ runtimeOf: get, mayLeaveFolder });
     }
     const [{ createPythonRuntime }, { createPythonEnvironments }] = await Promise.all([
       import('#runtimes/python/python-runtime'),
@@ -38,13 +44,16 @@ export function createRuntimeSet(options: {
     return createPythonRuntime({ folder, logger, environments, env, ...interpreter });
   }
 
+  function get(kind: SpecRevision['runtime']): Promise<Runtime> {
+    const runtime = made.get(kind) ?? create(kind);
+    made.set(kind, runtime);
+    return runtime;
+  }
+
   return {
-    get(kind) {
-      const runtime = made.get(kind) ?? create(kind);
-      made.set(kind, runtime);
-      return runtime;
-    },
+    get,
     async close() {
+      await made.get('graph')?.then((graph) => graph.close()); // before the runtimes of its models
       await Promise.all([...made.values()].map(async (runtime) => (await runtime).close()));
     },
   };

@@ -112,7 +112,7 @@ export const servingErrors = defineErrors({
   LOCAL_MODELS_MISSING: {
     kind: 'invalid',
     message: (path: string, reason: string) =>
-      `no model at ${path}: ${reason}; it takes a file (.onnx, .joblib, .pkl, .ubj, .bst), the folder of a model (MLmodel, model-settings.json, config.pbtxt, <number>/model.onnx), or a folder of these`,
+      `no model at ${path}: ${reason}; it takes a file (.onnx, .joblib, .pkl, .ubj, .bst), the folder of a model (MLmodel, model-settings.json, config.pbtxt, <number>/model.onnx, graph.yaml), or a folder of these`,
   },
   LOCAL_MODEL_UNKNOWN: {
     kind: 'invalid',

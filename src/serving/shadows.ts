@@ -4,13 +4,14 @@ import type { Tensor } from '#contracts/tensor';
 import { isAppError } from '#platform/errors';
 import type { Ids } from '#platform/ids';
 import type { Logger } from '#platform/log';
-import type { BatchRun } from '#runtimes/batcher';
+import type { BatchRun, RunTerms } from '#runtimes/batcher';
 import { checkInputs } from '#runtimes/check-inputs';
 import { differenceOf } from './answer-difference.ts';
 import type { FailureKind } from './counters.ts';
 import type { Endpoint, ServingState } from './endpoint.ts';
 import type { LiveRevision } from './live-revision.ts';
 import { stageTimesUs, toUs, withoutRedacted } from './prediction-envelope.ts';
+import { routedTerms } from './run-terms.ts';
 import type { Spool } from './spool.ts';
 
 /**
@@ -88,7 +89,8 @@ export function createShadowQueue(deps: {
     counters.received();
     // Another version may take fewer columns: it gets those that it knows.
     const known = inputs.filter(({ name }) => revision.signature.inputs.some((input) => input.name === name));
-    const answer = await run(revision, known);
+    const routed = revision.isGraph ? routedTerms(revision, {}, primary.keys) : undefined;
+    const answer = await run(revision, known, routed?.terms);
     const durationUs = toUs(performance.now() - startedMs);
     const { outputs, failure, batch } = answer;
     const stagesUs = batch && stageTimesUs(startedMs, startedMs, batch);
@@ -101,7 +103,7 @@ export function createShadowQueue(deps: {
       record.rowsDiffering += difference.rows;
     }
     if (!captured) return;
-    const { cached: _cached, stagesUs: _stagesUs, ...shared } = primary;
+    const { cached: _cached, stagesUs: _stagesUs, branches: _branches, ...shared } = primary;
     const envelope: PredictionEnvelope = {
       ...shared,
       predictionId: ids.next(),
@@ -112,6 +114,7 @@ export function createShadowQueue(deps: {
       revision: revision.id,
       modelRef: revision.modelRef,
       durationUs,
+      ...routed?.branches(),
       ...(stagesUs !== undefined && { stagesUs }),
       status: failure === undefined ? 'ok' : 'error',
       ...(failure !== undefined && { error: failure.message }),
@@ -153,9 +156,13 @@ interface ShadowAnswer {
 }
 
 /** A shadow that fails is an outcome too. */
-async function run(revision: LiveRevision, inputs: readonly Tensor[]): Promise<ShadowAnswer> {
+async function run(
+  revision: LiveRevision,
+  inputs: readonly Tensor[],
+  terms: RunTerms | undefined,
+): Promise<ShadowAnswer> {
   try {
-    const { outputs, run: batch } = await revision.predict(checkInputs(revision.signature, inputs).inputs);
+    const { outputs, run: batch } = await revision.predict(checkInputs(revision.signature, inputs).inputs, terms);
     return { outputs, batch };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

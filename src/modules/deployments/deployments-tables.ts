@@ -27,7 +27,7 @@ export interface RevisionRow {
   deployment: string;
   model: string;
   version: number;
-  runtime: 'onnx' | 'python' | 'command';
+  runtime: 'onnx' | 'python' | 'command' | 'graph';
   /** JSON of inputs and outputs, when the registry knows them in our form. */
   signature: string | null;
   score: string | null;

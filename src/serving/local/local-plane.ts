@@ -36,7 +36,7 @@ export async function startLocalPlane(options: LocalPlaneOptions): Promise<Local
   const ids = systemIds;
   const spool = await openSpool({ folder: join(home, 'spool'), epoch: ids.next(), limits: defaultSpoolLimits, logger });
   const source = createLocalSource({ ...options, apply: (spec) => engine.table.apply(spec) });
-  const engine = await openServingEngine({ ...options, pool: 'local', files: source.files, spool, ids });
+  const engine = await openServingEngine({ ...options, pool: 'local', isLocal: true, files: source.files, spool, ids });
   const close = async () => {
     await source.stop();
     await engine.close();

@@ -48,8 +48,14 @@ async function describe(model: LocalModel, version: LocalVersion): Promise<Revis
   const found = await stat(version.path, { bigint: true });
   const path = found.isDirectory() ? join(version.path, 'MLmodel') : version.path;
   const { size, mtimeNs, ino } = found.isDirectory() ? await stat(path, { bigint: true }) : found;
-  const { signature, maxBatchRows } = version;
-  const print = JSON.stringify([path, String(size), String(mtimeNs), String(ino), signature, maxBatchRows]);
+  const { signature, maxBatchRows, parts = [] } = version;
+  const others = await Promise.all(parts.map((part) => stat(part, { bigint: true })));
+  const print = JSON.stringify([
+    path,
+    ...[{ size, mtimeNs, ino }, ...others].flatMap((one) => [String(one.size), String(one.mtimeNs), String(one.ino)]),
+    signature,
+    maxBatchRows,
+  ]);
   const digest = createHash('sha256').update(print).digest('hex');
   return {
     path,

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
-import { findRunnable } from './model-folder.ts';
+import { findRunnable } from './servable-version.ts';
 
 test.each([
   ['a model of MLflow', ['MLmodel', 'model.skops', 'requirements.txt'], { runtime: 'python', main: 'MLmodel' }],
   ['its ONNX flavour', ['MLmodel', 'model.onnx', 'conda.yaml'], { runtime: 'onnx', main: 'model.onnx' }],
   ['an ONNX model among the artifacts', ['MLmodel', 'artifacts/model.onnx'], { runtime: 'python', main: 'MLmodel' }],
+  ['a graph of models', ['graph.yaml', 'score@4/model.onnx', 'notes.onnx'], { runtime: 'graph', main: 'graph.yaml' }],
   ['a program', ['command.json', 'serve', 'weights.onnx'], { runtime: 'command', main: 'command.json' }],
   ['a file in Python', ['model.py', 'weights.pkl'], { runtime: 'python', main: 'model.py' }],
   ['an ONNX model alone', ['net.onnx'], { runtime: 'onnx', main: 'net.onnx' }],
