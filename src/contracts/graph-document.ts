@@ -156,7 +156,8 @@ const parts = {
   nodes: Type.Record(NodeName, GraphNode, { minProperties: 1, description: 'models and what is done between them' }),
   outputs: Type.Optional(
     Type.Union([Source, Sources], {
-      description: 'what it answers: tensors by name, or all that one node gives; default: the last node',
+      description:
+        'what it answers: tensors by name, or all that one node gives; default: the node that no other takes',
     }),
   ),
 };

@@ -72,6 +72,10 @@ export type Planned =
 /** The name of the one tensor of a node that gives no named ones. */
 export const onlyTensor = 'value';
 
+/** What a switch or a split gives beside the tensors of its branches: which one each row took. */
+export const branchTensor = 'branch';
+const isRouting = (node: GraphNode | undefined): boolean => node !== undefined && ('switch' in node || 'split' in node);
+
 type Signatures = ReadonlyMap<string, ModelSignature | undefined>;
 /** Undefined: not known yet. */
 type Found = { readonly tensor: TensorSignature; readonly place: Place } | undefined;
@@ -126,6 +130,11 @@ function createPlanner(
         expected: `one of them: ${node}.${type[0]?.name ?? ''}`,
       });
     const index = tensor === undefined ? 0 : type.findIndex(({ name }) => name === tensor);
+    if (index < 0 && tensor === branchTensor && isRouting(document.nodes[node]))
+      return {
+        tensor: { name: text, datatype: 'BYTES', shape: [-1] },
+        place: { node: indexOf(node), index: type.length },
+      };
     const found = type[index];
     if (found === undefined)
       return tell({ path, message: `"${node}" gives no "${tensor ?? ''}"`, known: type.map(({ name }) => name) });

@@ -79,9 +79,15 @@ function conditionSources(when: string | undefined, path: GraphProblem['path']):
   );
 }
 
-/** What is answered, as it is written; undefined: all that the last node gives. */
+/** What is answered, as it is written; where it is not, all that the node gives which no other takes. */
 export function answersOf({ outputs, nodes }: GraphDocument): Source | ReadonlyMap<string, Source> {
-  if (outputs === undefined) return readSource(Object.keys(nodes).at(-1) ?? '', ['nodes']);
+  if (outputs === undefined) {
+    const taken = new Set(
+      Object.entries(nodes).flatMap(([name, node]) => sourcesOf(name, node).map((source) => source.node)),
+    );
+    const names = Object.keys(nodes);
+    return readSource(names.findLast((name) => !taken.has(name)) ?? names.at(-1) ?? '', ['nodes']);
+  }
   if (typeof outputs === 'string') return readSource(outputs, ['outputs']);
   return new Map(Object.entries(outputs).map(([name, text]) => [name, readSource(text, ['outputs', name])]));
 }
@@ -115,7 +121,7 @@ export function orderNodes(document: GraphDocument): Ordered {
       problems: unused.map((name) => ({
         path: ['nodes', name],
         message: `nothing takes what "${name}" gives`,
-        expected: 'a node that leads to an output',
+        expected: 'a node that takes it, or `outputs` that name it',
       })),
     };
   return { order: sorted.order, problems: [] };

@@ -1,4 +1,4 @@
-import type { PlannedBranch, PlannedNode } from '#contracts/graph-plan';
+import { branchTensor, type PlannedBranch, type PlannedNode } from '#contracts/graph-plan';
 import type { Tensor } from '#contracts/tensor';
 import { stickyHash } from '#contracts/traffic-split';
 import { runtimeErrors } from '../runtime-errors.ts';
@@ -10,6 +10,7 @@ import { hasRows, haveLikeRows, joinRows } from './tensor-rows.ts';
 type Planned<Kind extends PlannedNode['kind']> = Extract<PlannedNode, { readonly kind: Kind }>;
 
 interface Part {
+  readonly label: string;
   readonly rows: readonly number[];
   readonly tensors: readonly Tensor[];
 }
@@ -108,7 +109,7 @@ async function answerOf(
     throw runtimeErrors.MODEL_RUN_FAILED(
       `${title}: "${label}" answered ${rows.length} rows with "${unlike.name}" of shape [${unlike.shape.join(', ')}]`,
     );
-  return { rows, tensors };
+  return { label, rows, tensors };
 }
 
 function remember(name: string, whole: Evaluation, rows: readonly number[], label: string): void {
@@ -120,8 +121,9 @@ function remember(name: string, whole: Evaluation, rows: readonly number[], labe
 function join({ title }: NodeContext, parts: readonly Part[], rows: number, count: number): readonly Tensor[] {
   const [only, ...others] = parts;
   if (only === undefined) throw new Error(`${title} was asked with no rows`);
-  if (others.length === 0) return only.tensors;
-  return Array.from({ length: count }, (_, at) => {
+  const branch = branchesOf(parts, rows);
+  if (others.length === 0) return [...only.tensors, branch];
+  const joined = Array.from({ length: count }, (_, at) => {
     const pieces = parts.flatMap(({ rows: own, tensors }) => {
       const tensor = tensors[at];
       return tensor === undefined ? [] : [{ rows: own, tensor }];
@@ -133,4 +135,12 @@ function join({ title }: NodeContext, parts: readonly Part[], rows: number, coun
       );
     return joinRows(pieces, rows);
   });
+  return [...joined, branch];
+}
+
+/** Which branch each row took. */
+function branchesOf(parts: readonly Part[], rows: number): Tensor {
+  const data = Array.from({ length: rows }, () => '');
+  for (const { label, rows: own } of parts) for (const row of own) data[row] = label;
+  return { name: branchTensor, datatype: 'BYTES', shape: [rows], data };
 }

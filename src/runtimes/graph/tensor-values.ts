@@ -60,8 +60,9 @@ function put(
       `value ${index}: ${typeof value === 'string' ? JSON.stringify(value) : String(value)} is no ${to}`,
     );
   if (to === 'FP32' || to === 'FP64') {
-    const number = typeof value === 'string' && value.trim() === '' ? Number.NaN : Number(value);
-    if (Number.isNaN(number) && typeof value === 'string' && value !== 'NaN') throw refuse();
+    const isMissing = value === '' || value === 'NaN';
+    const number = isMissing ? Number.NaN : Number(value);
+    if (typeof value === 'string' && !isMissing && (value.trim() === '' || Number.isNaN(number))) throw refuse();
     data[index] = number;
   } else if (to === 'BOOL') {
     const truth = truths.get(String(value));
