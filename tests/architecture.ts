@@ -35,6 +35,7 @@ export const moduleOrder: readonly string[] = [
   'pipelines',
   'evaluation',
   'packaging',
+  'graphs',
   'registry',
   'tuning',
   'traces',
@@ -116,6 +117,9 @@ export const moduleEdges: Readonly<Record<string, Readonly<Record<string, string
   traces: {
     tracking: 'belongs to an experiment, keeps files among its artifacts, speaks the same filter grammar',
     lineage: 'answers the edges of a trace from its links',
+  },
+  graphs: {
+    registry: 'makes versions of a model out of versions of others',
   },
   registry: {
     tracking: 'searches models and versions by the same filter grammar',

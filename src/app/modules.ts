@@ -8,6 +8,7 @@ import { createDatasetsModule } from '#modules/datasets';
 import { createDeploymentsModule } from '#modules/deployments';
 import { createEvaluationModule } from '#modules/evaluation';
 import { createFeaturesModule } from '#modules/features';
+import { createGraphsModule } from '#modules/graphs';
 import { createIdentityModule, type IdentityModule } from '#modules/identity';
 import { createJobsModule, type JobsModule } from '#modules/jobs';
 import { createLineageModule, type LineageApi } from '#modules/lineage';
@@ -133,6 +134,12 @@ export function createModules(platform: Platform): Modules {
     artifacts: artifacts.api,
     lineage: lineage.api,
   });
+  const graphs = createGraphsModule({
+    ...common,
+    registry: registry.api,
+    lineage: lineage.api,
+    alerts: alerts.api,
+  });
   const evaluation = createEvaluationModule({
     ...common,
     jobs: jobs.api,
@@ -210,6 +217,7 @@ export function createModules(platform: Platform): Modules {
     datasets.kind,
     features.kind,
     pipelines.kind,
+    graphs.kind,
     deployments.kind,
     monitoring.kind,
     automation.kind,
@@ -246,6 +254,7 @@ export function createModules(platform: Platform): Modules {
       tracking,
       traces,
       registry,
+      graphs,
       evaluation,
       pipelines,
       deployments,

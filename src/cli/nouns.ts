@@ -46,6 +46,11 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./nouns/model.ts')).model,
   },
   {
+    noun: 'graph',
+    summary: 'list and show graphs of models',
+    load: async () => (await import('./nouns/graph.ts')).graph,
+  },
+  {
     noun: 'prompt',
     summary: 'list and show prompts, their versions and aliases',
     load: async () => (await import('./nouns/prompt.ts')).prompt,

@@ -8,6 +8,7 @@ import { deploymentsEvents } from './deployments.ts';
 import { evaluationEvents } from './evaluation.ts';
 import type { EventOf } from './events.ts';
 import { featuresEvents } from './features.ts';
+import { graphsEvents } from './graphs.ts';
 import { identityEvents } from './identity.ts';
 import { jobsEvents } from './jobs.ts';
 import { monitoringEvents } from './monitoring.ts';
@@ -41,6 +42,7 @@ export const eventTypes = {
   ...tracesEvents,
   ...transferEvents,
   ...registryEvents,
+  ...graphsEvents,
   ...evaluationEvents,
   ...pipelinesEvents,
   ...deploymentsEvents,

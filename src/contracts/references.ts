@@ -16,6 +16,7 @@ export const referenceKinds = [
   'scorer',
   'trace',
   'model',
+  'graph',
   'deployment',
   'revision',
   'rollout',

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { SpecTensor } from '#contracts/deployment-spec';
+import { readModelSignature } from '#contracts/model-signature';
 import { formatReference } from '#contracts/references';
 import { readServable } from '#contracts/servable-version';
 import type { ModelVersion } from '#modules/registry';
@@ -11,9 +11,6 @@ import type { DeploymentsDeps } from './deployments-deps.ts';
 import { deploymentsErrors } from './deployments-errors.ts';
 import { findRevisionOf, insertRevision } from './revision-store.ts';
 
-const signatureShape = lazily(() =>
-  Compile(Type.Object({ inputs: Type.Array(SpecTensor), outputs: Type.Array(SpecTensor) })),
-);
 const predictsShape = lazily(() => Compile(Type.Object({ score: Type.String() })));
 
 export interface NewRevision {
@@ -46,7 +43,7 @@ export async function ensureRevision(
     model,
     version: wanted.version,
     runtime,
-    signature: signatureOf(version?.signature),
+    signature: readModelSignature(version?.signature),
     score: predictsShape().Check(version?.predicts) ? version.predicts.score : undefined,
     createdMs: unit.nowMs,
     readyMs: undefined,
@@ -74,18 +71,3 @@ export async function ensureRevision(
 }
 
 export const isServable = (version: ModelVersion): boolean => typeof readServable(version) !== 'string';
-
-/** Undefined when it is not in our form: then what the model itself declares is taken. */
-function signatureOf(signature: ModelVersion['signature']): Revision['signature'] {
-  if (!signatureShape().Check(signature)) return undefined;
-  const tensors = (list: readonly (typeof signature.inputs)[number][]) =>
-    list.map(({ name, datatype, shape, nullable, optional, columns }) => ({
-      name,
-      datatype,
-      shape,
-      ...(nullable !== undefined && { nullable }),
-      ...(optional !== undefined && { optional }),
-      ...(columns !== undefined && { columns }),
-    }));
-  return { inputs: tensors(signature.inputs), outputs: tensors(signature.outputs) };
-}

@@ -3,6 +3,7 @@ import { TriggerSpec } from '#contracts/automation';
 import { DatasetSpec } from '#contracts/datasets';
 import { DeploymentSpecDocument } from '#contracts/deployments';
 import { FeatureViewSpec } from '#contracts/features';
+import { GraphSpec } from '#contracts/graph-document';
 import { MonitorSpec } from '#contracts/monitoring';
 import { PipelineSpec } from '#contracts/pipelines';
 import { GoalSpec } from '#contracts/projects';
@@ -20,6 +21,7 @@ export const TidemillDocument = Type.Object(
     datasets: section(DatasetSpec, 'tables that are landed from files'),
     features: section(FeatureViewSpec, 'what is looked up of an entity as of an instant'),
     pipelines: section(PipelineSpec, 'steps that make data and models'),
+    graphs: section(GraphSpec, 'models made of models, which answer as one'),
     deployments: section(DeploymentSpecDocument, 'endpoints that serve a model'),
     monitors: section(MonitorSpec, 'what is watched of a deployment'),
     triggers: Type.Optional(Type.Array(TriggerSpec, { description: 'what starts pipelines by itself' })),

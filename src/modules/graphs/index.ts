@@ -1,0 +1,1 @@
+export { createGraphsModule, type GraphsModule } from './graphs-module.ts';
