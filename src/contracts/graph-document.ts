@@ -64,8 +64,7 @@ export const SwitchNode = Type.Object(
               description: 'a condition on a row, as of steps: inputs.amount > 1000 && score.probabilities[1] >= 0.5',
             }),
           ),
-          // biome-ignore lint/suspicious/noThenProperty: a key of the document, whose values are never awaited
-          then: Type.String({ minLength: 1, description: 'a node, or one of its outputs: <node>.<output>' }),
+          to: Type.String({ minLength: 1, description: 'a node, or one of its outputs: <node>.<output>' }),
         },
         closed,
       ),

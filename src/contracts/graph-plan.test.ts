@@ -29,7 +29,7 @@ function plan(yaml: string, known: Readonly<Record<string, ModelSignature | unde
   const document = parse(yaml) as GraphDocument;
   expect(Value.Errors(GraphDocument, document)).toEqual([]);
   const signatures = Object.entries(document.nodes).flatMap(([name, node]) =>
-    'file' in node ? [[name, known[String(node.file)]] as const] : [],
+    'file' in node ? [[name, known[node.file ?? '']] as const] : [],
   );
   return planGraph(document, new Map(signatures));
 }
@@ -103,19 +103,19 @@ test.each([
   ],
   [
     'a switch that leaves rows over, and a condition that is none',
-    'nodes: { a: { file: scorer }, b: { switch: [ { when: a.label +, then: a }, { when: "1 + 1", then: a } ] } }',
+    'nodes: { a: { file: scorer }, b: { switch: [ { when: a.label +, to: a }, { when: "1 + 1", to: a } ] } }',
     [
       'nodes.b.switch.0.when: the condition "a.label +" cannot be read at character 10 | a number, a text, params.<name> or <step>.<output>',
-      'nodes.b.switch.1: a row may come for which no condition holds | a last branch with `then` alone',
+      'nodes.b.switch.1: a row may come for which no condition holds | a last branch with `to` alone',
       'nodes.b.switch.1.when: "1 + 1" is never true or false | inputs.amount > 1000',
     ],
   ],
   [
     'branches that give nothing alike, and such that differ',
-    'nodes: { a: { file: scorer }, b: { file: pair }, c: { switch: [ { when: a.label == 1, then: a }, { then: b } ] }, d: { switch: [ { when: a.label == 1, then: a.label }, { then: b.score } ] }, e: { use: vote, of: [c, d] } }',
+    'nodes: { a: { file: scorer }, b: { file: pair }, c: { switch: [ { when: a.label == 1, to: a }, { to: b } ] }, d: { switch: [ { when: a.label == 1, to: a.label }, { to: b.score } ] }, e: { use: vote, of: [c, d] } }',
     [
       'nodes.c: the branches of "c" give nothing of the same name: a gives "label", "probabilities", b gives "score" | one tensor of each: <node>.<output>',
-      'nodes.d.switch.1.then: "value" is INT64 [-1] by a.label and FP64 [-1] by b.score | the same by every branch: { use: cast, … } or { use: reshape, … } before it',
+      'nodes.d.switch.1.to: "value" is INT64 [-1] by a.label and FP64 [-1] by b.score | the same by every branch: { use: cast, … } or { use: reshape, … } before it',
     ],
   ],
   [
@@ -190,12 +190,15 @@ test('what it takes is derived from its models, what it answers from the node th
   });
 });
 
-test('while a model is not known, what is known is checked all the same', () => {
-  const yaml = (of: string) => `
+const halfKnown = (of: string) => `
     nodes:
       known: { file: scorer }
       unknown: { file: nobody, inputs: { anything: known.label } }
       blend: { use: mean, of: [unknown.score, ${of}] }`;
-  expect(plan(yaml('known.label'))).toEqual({ problems: [], plan: undefined });
-  expect(problemsOf(yaml('known.labl'))).toEqual(['nodes.blend.of.1: "known" gives no "labl" | label, probabilities']);
+
+test('while a model is not known, what is known is checked all the same', () => {
+  expect(plan(halfKnown('known.label'))).toEqual({ problems: [], plan: undefined });
+  expect(problemsOf(halfKnown('known.labl'))).toEqual([
+    'nodes.blend.of.1: "known" gives no "labl" | label, probabilities',
+  ]);
 });

@@ -289,7 +289,7 @@ function createPlanner(
   function planSwitch(name: string, { switch: declared }: SwitchNode): void {
     const joined = joinBranches(
       name,
-      declared.map(({ then: target }, at) => readSource(target, ['nodes', name, 'switch', at, 'then'])),
+      declared.map(({ to: target }, at) => readSource(target, ['nodes', name, 'switch', at, 'to'])),
     );
     let known = joined !== undefined;
     const branches = declared.map(({ when: text }, at) => {

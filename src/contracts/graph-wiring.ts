@@ -56,9 +56,9 @@ export function sourcesOf(name: string, node: GraphNode): readonly Source[] {
       .flat()
       .map((text, at) => readSource(text, Array.isArray(node.of) ? [...path, 'of', at] : [...path, 'of']));
   if ('switch' in node)
-    return node.switch.flatMap(({ when, then: target }, at) => [
+    return node.switch.flatMap(({ when, to: target }, at) => [
       ...conditionSources(when, [...path, 'switch', at, 'when']),
-      readSource(target, [...path, 'switch', at, 'then']),
+      readSource(target, [...path, 'switch', at, 'to']),
     ]);
   if ('split' in node)
     return [
@@ -173,7 +173,7 @@ function* checkBranch(path: GraphProblem['path'], when: string | undefined, isLa
     return;
   }
   if (isLast)
-    yield { path, message: 'a row may come for which no condition holds', expected: 'a last branch with `then` alone' };
+    yield { path, message: 'a row may come for which no condition holds', expected: 'a last branch with `to` alone' };
   const parsed = parseExpression(when);
   if (!parsed.ok)
     yield {

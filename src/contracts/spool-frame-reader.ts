@@ -118,6 +118,7 @@ function joinRecord(common: Common, own: Own, inputs: readonly Tensor[], outputs
   if (own.error !== undefined) record.error = own.error;
   if (own.traceparent !== undefined) record.traceparent = own.traceparent;
   if (own.subject !== undefined) record.subject = own.subject;
+  if (own.branches !== undefined) record.branches = own.branches;
   if (own.cached !== undefined) record.cached = own.cached;
   if (own.difference !== undefined) record.difference = own.difference;
   if (own.shadowOf !== undefined) record.shadowOf = own.shadowOf;

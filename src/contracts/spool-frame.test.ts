@@ -55,6 +55,7 @@ test('every field of an envelope survives, alone and beside all others', () => {
     error: 'no "x"',
     traceparent: '00-ab-cd-01',
     subject: ['a', null],
+    branches: { tier: ['big', '', 'small'] },
     cached: true,
     redacted: ['z'],
     stagesUs: { input: 1, queue: 2, infer: 3, output: 4 },

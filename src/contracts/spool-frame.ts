@@ -168,7 +168,7 @@ const quote = (text: string): string => (plainText.test(text) ? `"${text}"` : JS
 /** Put together by hand: JSON.stringify takes twice the time for what most records have. */
 function printOwn(envelope: PredictionEnvelope): string {
   const { predictionId, requestId, keys, eventTimesMs, receivedAtMs, durationUs, stagesUs } = envelope;
-  const { error, traceparent, subject, cached, difference, shadowOf } = envelope;
+  const { error, traceparent, subject, branches, cached, difference, shadowOf } = envelope;
   let text = `{"predictionId":${quote(predictionId)},"receivedAtMs":${receivedAtMs},"durationUs":${durationUs}`;
   if (requestId !== predictionId) text += `,"requestId":${quote(requestId)}`;
   if (keys.length > 0) text += `,"keys":${JSON.stringify(keys)}`;
@@ -180,6 +180,7 @@ function printOwn(envelope: PredictionEnvelope): string {
   if (error !== undefined) text += `,"error":${quote(error)}`;
   if (traceparent !== undefined) text += `,"traceparent":${quote(traceparent)}`;
   if (subject !== undefined) text += `,"subject":${JSON.stringify(subject)}`;
+  if (branches !== undefined) text += `,"branches":${JSON.stringify(branches)}`;
   if (cached !== undefined) text += `,"cached":${cached}`;
   if (difference !== undefined) text += `,"difference":${JSON.stringify(difference)}`;
   if (shadowOf !== undefined) text += `,"shadowOf":${quote(shadowOf)}`;

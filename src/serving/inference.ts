@@ -159,12 +159,12 @@ async function ask(
   const terms = readTerms(request.parameters, call, revision.takesParameters);
   if (revision.isGraph) {
     const routed = routedTerms(revision, terms, facts.keys);
-    return { ...(await run(endpoint, revision, inputs, routed.terms, askedMs)), ...routed.branches() };
+    return { ...(await runOnce(endpoint, revision, inputs, routed.terms, askedMs)), ...routed.branches() };
   }
-  return run(endpoint, revision, inputs, terms, askedMs);
+  return runOnce(endpoint, revision, inputs, terms, askedMs);
 }
 
-async function run(
+async function runOnce(
   endpoint: Endpoint,
   revision: LiveRevision,
   inputs: readonly Tensor[],

@@ -69,7 +69,7 @@ export function createGraphRuntime({ runtimeOf, mayLeaveFolder = false }: GraphR
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) {
       await Promise.all(
-        results.map((result) => (result.status === 'fulfilled' ? result.value.model.unload() : undefined)),
+        results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.model.unload()] : [])),
       );
       throw failed.reason;
     }
