@@ -99,7 +99,7 @@ describeDatabases('graphs', (open) => {
     database.write(actor, async (unit) => {
       const data = { model, alias: 'champion', reason: 'promoted' };
       const event = { type: 'registry.alias.moved', project, data } as never;
-      for (const { handle } of graphs.consumers) await handle?.(unit, event);
+      for (const consumer of graphs.consumers) await consumer.handle?.(unit, event);
     });
   const settled = async (name: string) => {
     await expect.poll(async () => (await findGraph(database.read, project, name))?.state).not.toBe('pending');

@@ -1,4 +1,4 @@
-import type { Place } from '#contracts/graph-plan';
+import type { Place } from '#contracts/planned-graph';
 import type { Tensor } from '#contracts/tensor';
 import type { RunTerms } from '../waiting-queue.ts';
 import { takeRows } from './tensor-rows.ts';

@@ -1,4 +1,4 @@
-import type { PlannedNode } from '#contracts/graph-plan';
+import type { PlannedNode } from '#contracts/planned-graph';
 import type { Tensor, TensorSignature } from '#contracts/tensor';
 import { AppError, isAppError } from '#platform/errors';
 import type { Batcher } from '../batcher.ts';

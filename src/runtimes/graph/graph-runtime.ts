@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { referencesOf } from '#contracts/condition-syntax';
-import { type GraphPlan, type PlannedNode, planGraph } from '#contracts/graph-plan';
+import { planGraph } from '#contracts/graph-plan';
 import type { GraphProblem } from '#contracts/graph-wiring';
+import type { GraphPlan, PlannedNode } from '#contracts/planned-graph';
 import { graphFile, type RunnableFolder } from '#contracts/servable-version';
 import type { ModelSignature, Tensor } from '#contracts/tensor';
 import { type Batcher, type BatchLimits, createBatcher } from '../batcher.ts';

@@ -1,4 +1,4 @@
-import { branchTensor, type PlannedBranch, type PlannedNode } from '#contracts/graph-plan';
+import { branchTensor, type PlannedBranch, type PlannedNode } from '#contracts/planned-graph';
 import type { Tensor } from '#contracts/tensor';
 import { stickyHash } from '#contracts/traffic-split';
 import { runtimeErrors } from '../runtime-errors.ts';
