@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { createBatcher } from '../dist/runtimes/batcher.js';
 import { createGraphRuntime } from '../dist/runtimes/graph/graph-runtime.js';
 import { createOnnxThreadRuntime } from '../dist/runtimes/onnx.js';
+import { createPassThrough } from '../dist/runtimes/pass-through.js';
 
 const model = fileURLToPath(new URL('../src/runtimes/fixtures/breast-cancer.onnx', import.meta.url));
 const limits = { maxRows: 256, maxQueued: 1_024, timeoutMs: 60_000 };
@@ -53,7 +54,9 @@ async function round(batcher) {
 
 const batchers = Object.entries(subjects).map(([name, subject]) => ({
   name,
-  batcher: createBatcher(subject, subject.signature, limits),
+  batcher: subject.schedules
+    ? createPassThrough(subject, subject.signature)
+    : createBatcher(subject, subject.signature, limits),
   all: [],
 }));
 for (const { batcher } of batchers) await round(batcher); // warm

@@ -73,9 +73,7 @@ export function createBatcher(model: LoadedModel, signature: ModelSignature, lim
   const outputNames = signature.outputs.map(({ name }) => name);
   const keyOf = createKey(signature, model.takesParameters === true);
   let together =
-    limits.maxRows > 1 &&
-    model.schedules !== true &&
-    [...signature.inputs, ...signature.outputs].every(({ shape }) => shape[0] === -1);
+    limits.maxRows > 1 && [...signature.inputs, ...signature.outputs].every(({ shape }) => shape[0] === -1);
   const queue = createWaitingQueue<Item>();
   let runs = 0;
   let running = 0;
@@ -155,7 +153,7 @@ export function createBatcher(model: LoadedModel, signature: ModelSignature, lim
     try {
       const inputs = batch.length === 1 ? first.inputs : concatenate(batch.map((item) => item.inputs));
       if (batch.length > 1) inferFromMs = performance.now();
-      const outputs = await model.predict(inputs, outputNames, first.terms.parameters, first.terms);
+      const outputs = await model.predict(inputs, outputNames, first.terms.parameters);
       const inferToMs = performance.now();
       if (batch.length === 1)
         return () =>

@@ -3,6 +3,7 @@ import { emptyData, type ModelSignature, type Tensor } from '#contracts/tensor';
 import type { Logger } from '#platform/log';
 import { type BatchAnswer, type Batcher, type BatchLimits, createBatcher, type RunTerms } from '#runtimes/batcher';
 import { checkInputs, joinSignature } from '#runtimes/check-inputs';
+import { createPassThrough } from '#runtimes/pass-through';
 import type { GraphObserver, LoadedModel, Runtime } from '#runtimes/runtime';
 import { runtimeErrors } from '#runtimes/runtime-errors';
 import { type Counters, createCounters } from './counters.ts';
@@ -128,7 +129,8 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
     const { model } = resident;
     const signature = joinSignature(spec.signature, model.signature);
     await warmUp(model, signature, spec.warmup, logger);
-    const own = createBatcher(model, signature, limits);
+    const own =
+      model.schedules === true ? createPassThrough(model, signature) : createBatcher(model, signature, limits);
     batcher = own;
 
     const predictOnceLoaded = async (inputs: readonly Tensor[], terms: RunTerms | undefined) => {

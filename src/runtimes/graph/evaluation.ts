@@ -65,13 +65,16 @@ export class Evaluation {
   }
 
   async tensor({ node, index }: Place): Promise<Tensor> {
-    const tensor = (node < 0 ? this.inputs : await this.node(node))[index];
-    if (tensor === undefined) throw new Error(`node ${node} has no tensor ${index}`);
-    return tensor;
+    return pickOne(node < 0 ? this.inputs : await this.node(node), index);
   }
 
+  /** Mostly all of them are of one node: then there is one thing to wait for. */
   tensors(places: readonly Place[]): Promise<readonly Tensor[]> {
-    return Promise.all(places.map((place) => this.tensor(place)));
+    const from = places[0]?.node ?? -1;
+    for (const { node } of places) if (node !== from) return Promise.all(places.map((place) => this.tensor(place)));
+    return from < 0
+      ? Promise.resolve(pick(this.inputs, places))
+      : this.node(from).then((tensors) => pick(tensors, places));
   }
 
   has(index: number): boolean {
@@ -95,4 +98,13 @@ export class Evaluation {
     const run = this.#nodes[index];
     return run === undefined ? Promise.reject(new Error(`there is no node ${index}`)) : run(this);
   }
+}
+
+const pick = (tensors: readonly Tensor[], places: readonly Place[]): readonly Tensor[] =>
+  places.map(({ index }) => pickOne(tensors, index));
+
+function pickOne(tensors: readonly Tensor[], index: number): Tensor {
+  const tensor = tensors[index];
+  if (tensor === undefined) throw new Error(`there is no tensor ${index}`);
+  return tensor;
 }

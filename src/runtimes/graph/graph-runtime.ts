@@ -183,7 +183,6 @@ function createGraphModel(
 
   return {
     signature,
-    parallelism: Number.POSITIVE_INFINITY,
     schedules: true,
     takesParameters: planned.some(readsParameters) || members.some(({ model }) => model.takesParameters === true),
     takesKeys: planned.some((node) => node.kind === 'split' && node.by === undefined),
