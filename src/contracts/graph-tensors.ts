@@ -22,11 +22,11 @@ export interface GraphTensors extends GraphTensorsOptions {
   /** What the nodes give that have been looked at. */
   readonly types: Map<string, readonly TensorSignature[]>;
   readonly problems: readonly GraphProblem[];
-  indexOf(node: string): number;
-  tell(problem: GraphProblem): undefined;
-  find(source: Source): Found;
+  readonly indexOf: (node: string) => number;
+  readonly tell: (problem: GraphProblem) => undefined;
+  readonly find: (source: Source) => Found;
   /** A model's input from where it is wired to. */
-  wire(source: Source, wanted: TensorSignature): Found;
+  readonly wire: (source: Source, wanted: TensorSignature) => Found;
 }
 
 export function createGraphTensors(options: GraphTensorsOptions): GraphTensors {
