@@ -25,6 +25,13 @@ nodes:
   arm: { split: { pick.picked: 50, same: 50 }, salt: s }
 outputs: { picked: arm, arm: arm.branch }`;
 
+const armOf = (value: string) =>
+  chooseShare(
+    ['pick.picked', 'same'].map((target) => ({ target, basisPoints: 5_000 })),
+    { salt: 's', value },
+    () => 0,
+  )?.target ?? '';
+
 test('one request is one record, which says which branch each row took and which node failed', {
   timeout: 60_000,
 }, async () => {
@@ -33,12 +40,6 @@ test('one request is one record, which says which branch each row took and which
   const plane = await aPlane(control, aHome());
   await ready(control, 1);
   const keys = Array.from({ length: 20 }, (_, row) => `customer-${row}`);
-  const armOf = (value: string) =>
-    chooseShare(
-      ['pick.picked', 'same'].map((target) => ({ target, basisPoints: 5_000 })),
-      { salt: 's', value },
-      () => 0,
-    )?.target ?? '';
   const ask = (data: readonly number[], given = keys.slice(0, data.length)) =>
     post(plane.infer, {
       parameters: { keys: given },
