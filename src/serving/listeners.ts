@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '#platform/clock';
 import type { Logger } from '#platform/log';
-import { createAccess } from './access.ts';
+import { type Access, createAccess } from './access.ts';
 import { type CallableEndpoints, createCallableEndpoints } from './callable-endpoints.ts';
 import type { GrpcServer, GrpcServerDeps } from './grpc/grpc-server.ts';
 import { formatMetrics } from './metrics-text.ts';
@@ -25,6 +25,8 @@ export interface ListenOptions {
   readonly maxConnections?: number;
   /** Names beside the bound host by which callers may address it. */
   readonly allowedHosts: readonly string[];
+  /** A model without tokens answers callers of other machines too; default: on a loopback address alone. */
+  readonly openToAll?: boolean;
   readonly programVersion: string;
 }
 
@@ -49,13 +51,13 @@ export async function openListeners(
     readonly logger: Logger;
     /** Why models are not there yet. */
     readonly notSettled: string;
-    readonly models: (endpoints: CallableEndpoints) => ModelControl;
+    readonly models: (endpoints: CallableEndpoints, access: Access) => ModelControl;
   },
 ): Promise<Listeners> {
   const { engine, spool, logger } = deps;
   const { table, core, memory } = engine;
   let draining = false;
-  const access = createAccess({ host: options.host, allowedHosts: options.allowedHosts, clock: systemClock });
+  const access = createAccess({ ...options, clock: systemClock });
   const listening = {
     core,
     clock: systemClock,
@@ -69,7 +71,7 @@ export async function openListeners(
     {
       ...listening,
       endpoints,
-      models: deps.models(endpoints),
+      models: deps.models(endpoints, access),
       maxBodyBytes: options.maxBodyBytes,
       memory: requests,
       metrics: (served) => formatMetrics(served, { spool, memory, requests }),
@@ -81,7 +83,14 @@ export async function openListeners(
     server.once('error', reject);
     server.listen(options.port, options.host, () => resolve());
   });
-  const grpc = await listenForGrpc(options, { ...listening, table, access, logger, memory: requests });
+  const grpc = await listenForGrpc(options, {
+    ...listening,
+    table,
+    access,
+    models: deps.models,
+    logger,
+    memory: requests,
+  });
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   return {

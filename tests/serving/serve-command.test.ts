@@ -1,39 +1,15 @@
-import type { ChildProcess } from 'node:child_process';
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { expect, onTestFinished, test } from 'vitest';
-import { builtModule } from '../../src/platform/testing/built-program.ts';
-import { runTidemill, startTidemill } from '../support/command-line.ts';
+import { expect, test } from 'vitest';
+import { runTidemill } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/control-plane.ts';
+import { serve } from '../support/serve-command.ts';
 
 const fixtures = join(import.meta.dirname, '../../src/runtimes/fixtures');
 const sample = JSON.parse(await readFile(join(fixtures, 'breast-cancer.json'), 'utf8')) as {
   readonly rows: readonly (readonly number[])[];
   readonly probabilities: readonly number[];
 };
-
-interface Serving {
-  readonly url: string;
-  readonly grpcAddress: string;
-  readonly models: readonly { readonly name: string; readonly versions: readonly string[] }[];
-  readonly child: ChildProcess;
-  readonly said: () => string;
-}
-
-/** Ended after the test. */
-async function serve(path: string, ...more: readonly string[]): Promise<Serving> {
-  await builtModule('cli/main.js');
-  const child = startTidemill(['serve', path, '--serving-port', '0', '--grpc-port', '0', '--json', ...more]);
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let said = '';
-  child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const line = await new Promise<string>((resolve, reject) => {
-    if (child.stdout) createInterface({ input: child.stdout }).once('line', resolve);
-    child.once('exit', (code) => reject(new Error(`serve ended with ${code}: ${said}`)));
-  });
-  return { ...(JSON.parse(line) as Omit<Serving, 'child' | 'said'>), child, said: () => said };
-}
 
 const guide = await readFile(join(import.meta.dirname, '../../docs/serving.md'), 'utf8');
 
@@ -126,6 +102,12 @@ test('with --watch what changes on disk is served without a failed request', asy
   expect([...statuses]).toEqual([200]);
 }, 60_000);
 
+test('--grpc-port off listens for REST alone', async () => {
+  const { url, grpcAddress } = await serve(join(fixtures, 'breast-cancer.onnx'), '--grpc-port', 'off');
+  expect(grpcAddress).toBeUndefined();
+  expect((await infer(url, 'breast-cancer')).status).toBe(200);
+});
+
 const says = async (...args: readonly string[]) => {
   const { status, stdout, stderr } = await runTidemill(['serve', ...args, '--serving-port', '0', '--grpc-port', '0']);
   expect([status, stdout, stderr.trim().split('\n').length]).toEqual([2, '', 1]);
@@ -134,7 +116,7 @@ const says = async (...args: readonly string[]) => {
 
 test('what cannot be served is refused in one sentence', async () => {
   const folder = await temporaryFolder();
-  expect(await says(folder)).toContain('nothing in it is a model; it takes a file (.onnx');
+  expect(await says(folder)).toContain('nothing in it is a model; it takes files (.onnx');
   expect(await says(join(folder, 'none'))).toContain('there is nothing');
   expect(await says(fixtures, '--models', 'breast-cance')).toContain('did you mean "breast-cancer"?');
   await writeFile(join(folder, 'broken.onnx'), 'no model');

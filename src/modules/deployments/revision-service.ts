@@ -2,10 +2,11 @@ import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { SpecTensor } from '#contracts/deployment-spec';
 import { formatReference } from '#contracts/references';
-import { findRunnable, type ModelVersion } from '#modules/registry';
+import { readServable } from '#contracts/servable-version';
+import type { ModelVersion } from '#modules/registry';
 import type { Unit } from '#platform/database';
 import { lazily } from '#platform/lazily';
-import type { Revision, RevisionFile } from './deployment-types.ts';
+import type { Revision } from './deployment-types.ts';
 import type { DeploymentsDeps } from './deployments-deps.ts';
 import { deploymentsErrors } from './deployments-errors.ts';
 import { findRevisionOf, insertRevision } from './revision-store.ts';
@@ -35,7 +36,7 @@ export async function ensureRevision(
   if (known !== undefined) return known.id;
   const { project, deployment, model } = wanted;
   const version = await deps.registry.version(unit, project, model, wanted.version);
-  const servable = readServable(version);
+  const servable = version === undefined ? 'there is no such version' : readServable(version);
   if (typeof servable === 'string') throw deploymentsErrors.MODEL_VERSION_NOT_SERVABLE(model, wanted.version, servable);
   const { runtime, files } = servable;
   const revision: Revision = {
@@ -72,35 +73,7 @@ export async function ensureRevision(
   return revision.id;
 }
 
-interface Servable {
-  readonly runtime: Revision['runtime'];
-  /** The one that is loaded comes first. */
-  readonly files: readonly RevisionFile[];
-}
-
-/** How a version is served, or why it cannot be. */
-function readServable(version: ModelVersion | undefined): Servable | string {
-  if (version === undefined) return 'there is no such version';
-  const { files, digest } = version;
-  if (files.length === 0) return 'its files are not kept here';
-  if (digest === undefined) {
-    const found = findRunnable(files);
-    if (found === undefined)
-      return 'its files are no model that is known: an MLmodel, an .onnx, a pickle, a model.py or a command.json';
-    return { runtime: found.runtime, files: mainFirst(files, ({ path }) => path === found.main) };
-  }
-  const runtime = runtimes.find((known) => known === version.runtime);
-  if (runtime !== undefined) return { runtime, files: mainFirst(files, ({ sha256 }) => sha256 === digest) };
-  return version.runtime === undefined ? 'it names no runtime' : `runtime "${version.runtime}" is not known`;
-}
-
-const runtimes = ['onnx', 'python', 'command'] as const;
-
 export const isServable = (version: ModelVersion): boolean => typeof readServable(version) !== 'string';
-
-function mainFirst(files: readonly RevisionFile[], isMain: (file: RevisionFile) => boolean): readonly RevisionFile[] {
-  return files.toSorted((a, b) => Number(isMain(b)) - Number(isMain(a)));
-}
 
 /** Undefined when it is not in our form: then what the model itself declares is taken. */
 function signatureOf(signature: ModelVersion['signature']): Revision['signature'] {

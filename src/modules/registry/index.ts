@@ -1,4 +1,3 @@
-export { findRunnable } from './model-folder.ts';
 export { isPrompt, promptTag, promptTextOf } from './prompt-rule.ts';
 export type { RegistryApi } from './registry-api.ts';
 export { createRegistryModule, type RegistryModule } from './registry-module.ts';

@@ -1,6 +1,6 @@
+import { findRunnable } from '#contracts/servable-version';
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
-import { findRunnable } from './model-folder.ts';
 import type { RegistryTables, VersionRow } from './registry-tables.ts';
 import type { Json, ModelVersion, Tag, VersionFile } from './registry-types.ts';
 

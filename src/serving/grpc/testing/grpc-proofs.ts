@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { Client, compressionAlgorithms, credentials, status } from '@grpc/grpc-js';
-import { expect } from 'vitest';
-import type { StreamAnswer } from './grpc-client.ts';
+import { expect, onTestFinished } from 'vitest';
+import { aLocalPlane } from '../../testing/local-plane-in-test.ts';
+import { fixtureFolder } from '../../testing/test-plane.ts';
+import { createTestClient, type StreamAnswer } from './grpc-client.ts';
 import type { GrpcTestPlane } from './grpc-plane.ts';
 
 const asItIs = (bytes: Buffer): Buffer => bytes;
@@ -12,6 +14,14 @@ const gather = (more = {}) => ({
   inputs: [{ name: 'index', datatype: 'INT64', shape: [1], contents: { int64_contents: [1] } }],
   ...more,
 });
+
+/** A plane without a control plane, with these models of the fixtures loaded. */
+async function aLocal(only: readonly string[]) {
+  const { grpcAddress = '' } = await aLocalPlane(fixtureFolder, { only });
+  const client = createTestClient(grpcAddress);
+  onTestFinished(() => client.close());
+  return { client };
+}
 
 /** What proves each row of `openInferenceGrpc`. */
 export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string, () => Promise<void>>> {
@@ -75,8 +85,18 @@ export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string
     'rpc RepositoryModelLoad': async () => {
       await ends('RepositoryModelLoad', { model_name: 'bc' }, UNIMPLEMENTED, 'tidemill apply');
       await ends('RepositoryModelLoad', { model_name: 'nope' }, NOT_FOUND);
+      const { client } = await aLocal([]);
+      expect((await client.call('ModelReady', { name: 'gather' })).value).toEqual({ ready: false });
+      expect((await client.call('RepositoryModelLoad', { model_name: 'gather' })).code).toBe(status.OK);
+      expect((await client.call('ModelReady', { name: 'gather' })).value).toEqual({ ready: true });
+      expect((await client.call('RepositoryModelLoad', { model_name: 'nope' })).code).toBe(NOT_FOUND);
     },
-    'rpc RepositoryModelUnload': refuses('RepositoryModelUnload', { model_name: 'bc' }, 'tidemill apply'),
+    'rpc RepositoryModelUnload': async () => {
+      await ends('RepositoryModelUnload', { model_name: 'bc' }, UNIMPLEMENTED, 'tidemill apply');
+      const { client } = await aLocal(['gather']);
+      expect((await client.call('RepositoryModelUnload', { model_name: 'gather' })).code).toBe(status.OK);
+      expect((await client.call('ModelReady', { name: 'gather' })).value).toEqual({ ready: false });
+    },
     'rpc TraceSetting': async () => {
       await gives('TraceSetting', {}, { settings: { trace_level: { value: ['OFF'] } } });
       await ends('TraceSetting', { settings: { trace_level: { value: ['x'] } } }, UNIMPLEMENTED, 'only read');
