@@ -1,4 +1,4 @@
-import { latencyBoundsUs } from '#contracts/replica-report';
+import { latencyBoundsUs } from '#contracts/latency-bounds';
 import { type Histogram, type RunFigures, stages } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RevisionRecord } from './live-revision.ts';

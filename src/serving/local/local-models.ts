@@ -45,6 +45,7 @@ export function createLocalModels(options: LocalModelsOptions): LocalModels {
   let generation = 0;
   let applied = '';
   let told = '';
+  let failure = '';
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> = Promise.resolve();
   let stopped = false;
@@ -109,8 +110,11 @@ export function createLocalModels(options: LocalModelsOptions): LocalModels {
     try {
       show(await list());
       await apply();
+      failure = '';
     } catch (error) {
-      logger.warn({ err: error }, `${source.from} cannot be read; serving what was there last`);
+      const reason = error instanceof Error ? error.message : String(error);
+      if (reason !== failure) logger.warn(`${source.from} cannot be read, what was there last is served: ${reason}`);
+      failure = reason;
     }
     if (!stopped) plan();
   }

@@ -45,27 +45,31 @@ export async function startLocalPlane(options: LocalPlaneOptions): Promise<Local
   const { table } = engine;
   const tokens = options.tokenDigests.map((digest, at) => ({ digest, principal: `token:${at + 1}` }));
   const models = createLocalModels({ lookMs: 1_000, ...options, tokens, table });
+  // Both at once: gRPC's library is read while the first model loads, and who asks whether the process lives is told so.
+  const started = models.start();
+  const listening = openListeners(
+    { ...options, openToAll: true },
+    {
+      engine,
+      spool,
+      logger,
+      notSettled: 'models are being loaded',
+      models(endpoints, access) {
+        const control = models.control(endpoints, access);
+        return options.modelControl ? control : createFixedModels(endpoints, control);
+      },
+    },
+  );
   const close = async () => {
+    const listeners = await listening.catch(() => undefined);
+    await listeners?.stop(drainMs);
     await models.stop();
     await engine.close();
     await spool.close();
   };
   try {
-    await models.start();
+    const [listeners] = await Promise.all([listening, started]);
     refuseWhenNothingAnswers(table);
-    const listeners = await openListeners(
-      { ...options, openToAll: true },
-      {
-        engine,
-        spool,
-        logger,
-        notSettled: 'models are being loaded',
-        models(endpoints, access) {
-          const control = models.control(endpoints, access);
-          return options.modelControl ? control : createFixedModels(endpoints, control);
-        },
-      },
-    );
     return {
       url: listeners.url,
       grpcAddress: listeners.grpcAddress,
@@ -73,12 +77,10 @@ export async function startLocalPlane(options: LocalPlaneOptions): Promise<Local
         const versions = [...(serving?.revisions.values() ?? [])].map(({ version }) => version);
         return versions.length === 0 ? [] : [{ name, versions }];
       }),
-      async stop() {
-        await listeners.stop(drainMs);
-        await close();
-      },
+      stop: close,
     };
   } catch (error) {
+    await started.catch(() => undefined);
     await close();
     throw error;
   }
