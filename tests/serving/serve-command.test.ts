@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runTidemill } from '../support/command-line.ts';
@@ -101,6 +101,22 @@ test('with --watch what changes on disk is served without a failed request', asy
   await load;
   expect([...statuses]).toEqual([200]);
 }, 60_000);
+
+test('after kill -9 the next start of the same home and ports answers, and the folder is as it was', async () => {
+  const folder = await temporaryFolder();
+  const home = await temporaryFolder();
+  await copyFile(join(fixtures, 'breast-cancer.onnx'), join(folder, 'a.onnx'));
+  const first = await serve(folder, '--home', home, '--watch');
+  const { port } = new URL(first.url);
+  const underWay = Array.from({ length: 8 }, () => infer(first.url, 'a').then(({ status }) => status));
+  const broken = Promise.allSettled(underWay);
+  first.child.kill('SIGKILL');
+  await broken; // answered or cut off, and none waits for ever
+  const again = await serve(folder, '--home', home, '--serving-port', port);
+  expect((await infer(again.url, 'a')).status).toBe(200);
+  expect(await readdir(folder)).toEqual(['a.onnx']);
+  expect(await again.stop()).toBe(0);
+});
 
 test('--grpc-port off listens for REST alone', async () => {
   const { url, grpcAddress } = await serve(join(fixtures, 'breast-cancer.onnx'), '--grpc-port', 'off');
