@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 import { artifactPath } from '#contracts/artifacts';
 import { getModelVersion } from '#contracts/registry';
 import type { Client } from '../sdk/index.ts';
@@ -38,7 +37,7 @@ export function createModelRegistry(connect: () => Promise<Client>): ModelRegist
     async open(sha256) {
       const client = await reach();
       const { body } = await client.request(artifactPath.replace(':sha256', sha256));
-      return body === null ? Readable.from([]) : Readable.fromWeb(body as ReadableStream);
+      return body === null ? Readable.from([]) : Readable.fromWeb(body);
     },
   };
 }

@@ -11,7 +11,7 @@ export interface ModelControl {
   /** Resolves when it is freed. */
   unload(project: string, model: string, caller: Caller): Promise<void>;
   /** Why a model that is there has no version. */
-  absence(project: string, model: string): string;
+  readonly absence: (project: string, model: string) => string;
 }
 
 /** Whoever may call a model is told why not, all others as they are told of any model. */

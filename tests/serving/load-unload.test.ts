@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
@@ -26,6 +26,8 @@ async function aRepository(): Promise<string> {
   return folder;
 }
 
+const notLoaded = (name: string) => [name, '', 'UNAVAILABLE', 'not loaded'];
+const at = (url: string) => url.replace('0.0.0.0', '127.0.0.1');
 const text = (part: string) => expect.stringContaining(part);
 
 test(
@@ -39,7 +41,6 @@ test(
       ['tests/python/triton_control.py', new URL(url).host, grpcAddress, folder, fixtures],
       { env: scrubEnvironment(process.env), timeout: scriptMs },
     );
-    const notLoaded = (name: string) => [name, '', 'UNAVAILABLE', 'not loaded'];
     const others = [notLoaded('broken'), notLoaded('columns')];
     const loaded = [['a', '1', 'READY', ''], ...others];
     const unloaded = [['a', '1', 'UNAVAILABLE', 'unloaded'], ...others];
@@ -100,12 +101,22 @@ test('what was chosen at the start is followed by what is asked for, and what wa
   ]);
 });
 
+test('the requests of docs/serving.md work as they stand', async () => {
+  const [, block = ''] =
+    /<!-- run: control -->\n```sh\n.*?\n(.*?)```/s.exec(await readFile('docs/serving.md', 'utf8')) ?? [];
+  const folder = await aRepository();
+  await rename(join(folder, 'a.onnx'), join(folder, 'bc.onnx'));
+  const { url } = await serve(folder, '--no-models');
+  const { stdout } = await run('sh', ['-euc', block], { env: { ...scrubEnvironment(process.env), serving: url } });
+  expect(JSON.parse(stdout)).toContainEqual({ name: 'bc', version: '1', state: 'READY', reason: '' });
+  expect((await fetch(`${url}/v2/models/bc/ready`)).status).toBe(404);
+});
+
 test('callers of other machines may ask and not unload, unless it is said; a token that is required is', async () => {
   const folder = await aRepository();
   const tokens = join(await temporaryFolder(), 'tokens');
   await writeFile(tokens, 'one\ntwo\n');
   const open = await serve(folder, '--host', '0.0.0.0', '--models', 'a');
-  const at = (url: string) => url.replace('0.0.0.0', '127.0.0.1');
   expect((await fetch(`${at(open.url)}/v2/models/a`)).status).toBe(200);
   expect(await post(at(open.url), '/v2/repository/models/a/unload')).toEqual([400, text('--model-control on')]);
   expect(open.said()).toContain('--require-token');

@@ -87,9 +87,9 @@ test('with --watch what changes on disk is served without a failed request', asy
   const { url } = await serve(folder, '--watch');
   let stopped = false;
   const statuses = new Set<number>();
-  const load = (async () => {
+  const load = Array.from({ length: 4 }, async () => {
     while (!stopped) statuses.add((await infer(url, 'a')).status);
-  })();
+  });
   await put('breast-cancer.onnx', 'b.onnx');
   await expect.poll(async () => (await infer(url, 'b')).status, { timeout: 20_000 }).toBe(200);
   await put('breast-cancer.onnx', 'a.onnx'); // another file of the same bytes
@@ -98,7 +98,7 @@ test('with --watch what changes on disk is served without a failed request', asy
   await rm(join(folder, 'b.onnx'));
   await expect.poll(async () => (await infer(url, 'b')).status, { timeout: 20_000 }).toBe(404);
   stopped = true;
-  await load;
+  await Promise.all(load);
   expect([...statuses]).toEqual([200]);
 }, 60_000);
 
