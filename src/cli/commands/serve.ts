@@ -71,7 +71,7 @@ export function createServeCommand(world: CliEnvironment): Command {
         tokenDigests,
         memoryBytes: options.memoryBytes,
         python: options.python,
-        pythonFolder: isRegistered ? join(context.home, 'python') : undefined,
+        pythonFolder: join(context.home, 'python'), // also without --home: an environment takes longer than a start
         home: command.optsWithGlobals<{ readonly home?: string }>().home,
         signal: world.signal,
         ready: (served) =>
