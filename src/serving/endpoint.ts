@@ -64,6 +64,8 @@ export type LoadRevision = (
 const firstRetryMs = 1_000;
 const maxRetryMs = 30_000;
 const whole = 10_000;
+/** Figures of revisions that have left are kept of so many: a model that is replaced each minute must not fill the memory. */
+const maxLeft = 64;
 
 interface Failure {
   readonly reason: string;
@@ -110,6 +112,8 @@ export function createEndpoint(
   function recordOf(revision: SpecRevision): RevisionRecord {
     const known = records.get(revision.id) ?? createRevisionRecord(revision);
     records.set(revision.id, known);
+    const left = [...records.values()].filter((record) => record.state === 'unloaded');
+    for (const { id } of left.slice(0, -maxLeft)) records.delete(id);
     return known;
   }
 

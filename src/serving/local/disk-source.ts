@@ -25,6 +25,7 @@ export function createDiskSource(path: string): ModelSource {
 
   return {
     from: path,
+    changes: true,
     files,
     async list() {
       const described = await Promise.all((await findLocalModels(path)).map(describeModel));

@@ -132,6 +132,7 @@ export function createLocalModels(options: LocalModelsOptions): LocalModels {
     shown.set(name, found);
     if (found.problem !== undefined) throw servingErrors.LOCAL_MODEL_FAILED(name, found.problem);
     asked.set(name, true);
+    tell([...shown.values()].filter((model) => isWanted(model.name)));
     const known = table.find(localProject, name);
     if (known?.state === 'failed' || known?.state === 'degraded') {
       known.forgive();
@@ -157,7 +158,7 @@ export function createLocalModels(options: LocalModelsOptions): LocalModels {
         if (!names.includes(name)) throw servingErrors.LOCAL_MODEL_UNKNOWN(name, names, nearestName(name, names));
       show(models);
       await apply();
-      if (watch) plan();
+      if (watch && source.changes) plan();
     },
     control(endpoints, access) {
       /** Before anything is read from disk. */
@@ -185,7 +186,6 @@ export function createLocalModels(options: LocalModelsOptions): LocalModels {
       stopped = true;
       clearTimeout(timer);
       await looking;
-      source.close?.();
     },
   };
 }

@@ -19,5 +19,6 @@ export interface ModelSource {
   readonly files: FileStore;
   /** What is there now, with files that can be had. Throws when there is nothing. */
   list(): Promise<readonly FoundModel[]>;
-  close?(): void;
+  /** Whether it may be another thing at another time, and looking again is worth it. */
+  readonly changes: boolean;
 }

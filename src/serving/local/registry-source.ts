@@ -92,6 +92,7 @@ export async function createRegistrySource(options: {
 
   return {
     from,
+    changes: !isExact(model),
     // what was served before comes back without the registry: nothing is removed
     files: { ...store, collect: async () => undefined },
     async list() {
