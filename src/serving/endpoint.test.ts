@@ -10,6 +10,8 @@ const revisionOf = (id: string): SpecRevision => ({
   files: [{ path: 'model.onnx', digest: '0'.repeat(64), sizeBytes: 1 }],
 });
 
+const specOf = (id: string) => anEndpoint([revisionOf(id)]);
+
 /** Loads at once, unless it is told to fail. */
 function aRuntime() {
   const failing = new Set<string>();
@@ -38,7 +40,6 @@ function aRuntime() {
 
 test('revisions that have left are remembered, up to a number', async () => {
   const { load } = aRuntime();
-  const specOf = (id: string) => anEndpoint([revisionOf(id)]);
   const endpoint = createEndpoint(specOf('0'), { load, changed: () => undefined });
   for (let at = 0; at < 100; at += 1) {
     await endpoint.follow(specOf(String(at)));

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, symlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { artifactPath } from '../../src/contracts/artifacts.ts';
 import { setModelAlias } from '../../src/contracts/registry.ts';
@@ -7,12 +8,17 @@ import { callInLoops } from '../../src/serving/testing/plane-in-test.ts';
 import { columnsBody, fixture, post } from '../../src/serving/testing/test-plane.ts';
 import { runTidemill } from '../support/command-line.ts';
 import { startControlPlane, type TestControlPlane, temporaryFolder } from '../support/control-plane.ts';
+import { pythonSetUpMs } from '../support/mlflow-script.ts';
 import { serveWith } from '../support/serve-command.ts';
 
 const project = 'default';
 
 /** Registers a version, as a pipeline does, that the alias names from then on. */
-async function register({ client, control, platform }: TestControlPlane, file: string): Promise<void> {
+async function register(
+  { client, control, platform }: TestControlPlane,
+  file: string,
+  runtime: 'onnx' | 'python' = 'onnx',
+): Promise<void> {
   const bytes = await readFile(fixture(file));
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   await client.request(artifactPath.replace(':sha256', sha256), { method: 'PUT', body: new Uint8Array(bytes) });
@@ -21,8 +27,8 @@ async function register({ client, control, platform }: TestControlPlane, file: s
       project,
       model: 'late',
       digest: sha256,
-      files: [{ path: 'model.onnx', sha256, sizeBytes: bytes.length }],
-      runtime: 'onnx',
+      files: [{ path: runtime === 'onnx' ? 'model.onnx' : 'model.py', sha256, sizeBytes: bytes.length }],
+      runtime,
       alias: 'champion',
       checks: [],
     }),
@@ -87,3 +93,22 @@ test('with --watch an alias that moves is followed without a failed request, and
   expect(new Set(calls.answered.map(({ revision }) => revision?.split('-')[0]))).toEqual(new Set(['late@2', 'late@1']));
   expect(await score(url)).toBe(11);
 }, 30_000);
+
+test(
+  'a version in Python is served so too, in the environment that the home keeps',
+  async () => {
+    const plane = await startControlPlane();
+    await register(plane, 'python/columns/model.py', 'python');
+    const home = await temporaryFolder();
+    await symlink(resolve('node_modules/.cache/tidemill-python'), join(home, 'python')); // which other tests have filled
+    const named = { environment: { TIDEMILL_URL: plane.url } };
+    const { url, stop } = await serveWith(named, 'model:late@champion', '--home', home);
+    expect(await score(url)).toBe(11);
+    expect(await stop()).toBe(0);
+    await plane.control.stop();
+    const again = await serveWith(named, 'model:late@1', '--home', home);
+    expect(await score(again.url)).toBe(11);
+    expect(await again.stop()).toBe(0);
+  },
+  pythonSetUpMs,
+);
