@@ -1,4 +1,4 @@
-import { findRunnable } from '#contracts/model-folder';
+import { findRunnable } from '#contracts/servable-version';
 import type { Reader, Unit } from '#platform/database';
 import { inList } from '#platform/sql';
 import type { RegistryTables, VersionRow } from './registry-tables.ts';

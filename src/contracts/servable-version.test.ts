@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findRunnable } from './model-folder.ts';
+import { findRunnable } from './servable-version.ts';
 
 test.each([
   ['a model of MLflow', ['MLmodel', 'model.skops', 'requirements.txt'], { runtime: 'python', main: 'MLmodel' }],
