@@ -114,7 +114,7 @@ test('the container serves models by themselves as another user who may write th
   expect((await underWay).status).toBe(200);
   expect(await ended).toBe(0);
   expect(healthOf(container.code, running.url)).toBe(1);
-  expect(await readdir(container.home)).toContain('spool');
+  expect(await readdir(container.home)).toEqual(['serve', 'x']);
 });
 
 test('the container is a replica of a pool: it serves what the control plane deploys, and delivers before it ends', async () => {

@@ -72,7 +72,7 @@ export function createServeCommand(world: CliEnvironment): Command {
         memoryBytes: options.memoryBytes,
         python: options.python,
         pythonFolder: join(context.home, 'python'), // also without --home: an environment takes longer than a start
-        home: command.optsWithGlobals<{ readonly home?: string }>().home,
+        home: isHomeNamed(command) ? join(context.home, 'serve') : undefined,
         signal: world.signal,
         ready: (served) =>
           context.output.line(served, () => {
@@ -91,6 +91,10 @@ function toPort(text: string): number {
 }
 
 const toPortOrOff = (text: string): number | 'off' => (text === 'off' ? text : toPort(text));
+
+/** Without one nothing that is served leaves a trace, but for what is worth keeping: fetched files, environments of Python. */
+const isHomeNamed = (command: Command): boolean =>
+  command.optsWithGlobals<{ readonly home?: string }>().home !== undefined;
 
 /** How often an alias is asked for. */
 const registryLookMs = 2_000;
