@@ -16,6 +16,7 @@ interface Options {
   readonly watch?: boolean;
   readonly memoryBytes?: number;
   readonly maxBodyBytes: number;
+  readonly requestMemoryBytes?: number;
   readonly grpcMaxMessageBytes: number;
   readonly python?: string;
   readonly modelControl?: 'on' | 'off';
@@ -46,6 +47,7 @@ export function createServeCommand(world: CliEnvironment): Command {
       'what models may hold in memory together; others leave it until they are asked',
       toBytes,
     )
+    .option('--request-memory-bytes <n>', 'what all requests under way may hold; default: 256 MiB', toBytes)
     .option('--max-body-bytes <n>', 'the longest request', toBytes, 64 * 1024 ** 2)
     .option('--grpc-max-message-bytes <n>', 'the longest message of gRPC', toBytes, 64 * 1024 ** 2)
     .option('--python <path>', 'the interpreter for models in Python; default: the one that their environment asks for')
@@ -66,6 +68,7 @@ export function createServeCommand(world: CliEnvironment): Command {
         grpcPort: options.grpcPort === 'off' ? undefined : options.grpcPort,
         grpcMaxMessageBytes: options.grpcMaxMessageBytes,
         maxBodyBytes: options.maxBodyBytes,
+        ...(options.requestMemoryBytes !== undefined && { requestMemoryBytes: options.requestMemoryBytes }),
         allowedHosts: [],
         modelControl: options.modelControl,
         tokenDigests,
