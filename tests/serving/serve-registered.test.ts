@@ -66,7 +66,7 @@ test('a version of the registry is fetched once, and served again without the co
   await last.stop();
   const unknown = await runTidemill(['serve', 'model:late@challenger', '--home', home], named);
   expect([unknown.status, unknown.stderr]).toEqual([6, expect.stringContaining('is the server running?')]);
-});
+}, 60_000);
 
 test('with --watch an alias that moves is followed without a failed request, and left when the control plane is away', async () => {
   const plane = await startControlPlane();
