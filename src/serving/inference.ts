@@ -11,7 +11,7 @@ import type { FailureKind } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { InferRequest } from './infer-request.ts';
 import type { LiveRevision } from './live-revision.ts';
-import { redactedOf, stageTimesUs, subjectOf, toUs, withoutRedacted } from './prediction-envelope.ts';
+import { redactedOf, stageTimesUs, subjectOf, toUs, traceOf, withoutRedacted } from './prediction-envelope.ts';
 import { cacheKey } from './response-cache.ts';
 import { type RowFacts, readRowFacts } from './row-facts.ts';
 import { readTerms } from './run-terms.ts';
@@ -98,6 +98,7 @@ export function createInferenceCore(deps: {
         const captured = isCaptured(endpoint.spec);
         const outcome = await ask(endpoint, revision, request, checked, call);
         const { outputs, run, cached, failure } = outcome;
+        call.trace?.ran(outcome.askedMs, run);
         const durationUs = toUs(performance.now() - call.startedMs);
         const stagesUs = run && stageTimesUs(call.completeMs ?? call.startedMs, outcome.askedMs, run);
         const envelope: PredictionEnvelope = {
@@ -119,13 +120,14 @@ export function createInferenceCore(deps: {
           status: failure === undefined ? 'ok' : 'error',
           ...(failure !== undefined && { error: failure.message }),
           principal: call.principal,
-          ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
+          ...traceOf(call),
           ...subjectOf(endpoint.spec, facts.subject, checked.inputs, rows),
           ...(stagesUs !== undefined && { stagesUs }),
           ...(cached === true && { cached }),
           ...redactedOf(endpoint.spec),
         };
         if (captured) await record(endpoint, envelope, checked.inputs, outputs);
+        call.trace?.tellPrediction(envelope);
         if (failure !== undefined) throw failure;
         counters.answered(rows, durationUs, greatest(facts.eventTimesMs) ?? call.receivedAtMs);
         if (run !== undefined && stagesUs !== undefined) counters.ran(run, stagesUs);
@@ -135,6 +137,7 @@ export function createInferenceCore(deps: {
         return { predictionId, revision, outputs: select(outputs, request.outputs) };
       } catch (error) {
         counters.failed(kindOf(error), toUs(performance.now() - call.startedMs));
+        call.trace?.fail(isAppError(error) ? error.message : 'unexpected');
         if (error instanceof Error) failures.set(error, { predictionId, revision: revision.id });
         throw error;
       }

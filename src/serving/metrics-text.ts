@@ -5,6 +5,7 @@ import type { RevisionRecord } from './live-revision.ts';
 import type { ModelMemory } from './model-memory.ts';
 import type { RequestMemory } from './request-memory.ts';
 import type { Spool } from './spool.ts';
+import type { Tracing } from './tracing/tracing.ts';
 import { printTriton, tritonFamilies } from './triton-metrics.ts';
 
 /** Lines of the exposition, family by family, in the order in which families are first named. */
@@ -39,6 +40,8 @@ const families: Families = {
   tidemill_spool_bytes: ['gauge', 'Bytes of prediction records on disk.'],
   tidemill_spool_dropped_total: ['counter', 'Prediction records lost for want of room.'],
   tidemill_spool_undelivered: ['gauge', 'Prediction records that the control plane has not taken yet.'],
+  tidemill_trace_spans_exported_total: ['counter', 'Spans of requests that the OpenTelemetry collector took.'],
+  tidemill_trace_spans_dropped_total: ['counter', 'Spans that were not sent: too many at once, or no collector.'],
   ...tritonFamilies,
 };
 
@@ -53,7 +56,13 @@ export function formatMetrics(
     spool,
     memory,
     requests,
-  }: { readonly spool: Spool; readonly memory: ModelMemory; readonly requests: RequestMemory },
+    tracing,
+  }: {
+    readonly spool: Spool;
+    readonly memory: ModelMemory;
+    readonly requests: RequestMemory;
+    readonly tracing: Tracing | undefined;
+  },
 ): string {
   const lines = new Map<string, string[]>();
   const exposition: Exposition = {
@@ -84,6 +93,11 @@ export function formatMetrics(
   exposition.add('tidemill_spool_dropped_total', '', spool.dropped);
   const undelivered = spool.epochs.reduce((sum, { next, delivered }) => sum + next - delivered, 0);
   exposition.add('tidemill_spool_undelivered', '', undelivered);
+  if (tracing !== undefined) {
+    exposition.add('tidemill_trace_spans_exported_total', '', tracing.exported);
+    for (const [reason, spans] of Object.entries(tracing.dropped))
+      exposition.add('tidemill_trace_spans_dropped_total', `reason="${reason}"`, spans);
+  }
   return [
     ...Object.entries(families).flatMap(([name, [kind, help]]) => {
       const own = lines.get(name);

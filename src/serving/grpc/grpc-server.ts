@@ -6,6 +6,7 @@ import { createCallableEndpoints } from '../callable-endpoints.ts';
 import type { EndpointTable } from '../endpoint-table.ts';
 import type { InferenceCore } from '../inference.ts';
 import type { RequestMemory } from '../request-memory.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { callerOf, modelNameOf } from './grpc-caller.ts';
 import { createGrpcConnections } from './grpc-connections.ts';
 import { toStatus } from './grpc-status.ts';
@@ -23,6 +24,7 @@ export interface GrpcServerDeps {
   readonly core: InferenceCore;
   readonly access: Access;
   readonly clock: Clock;
+  readonly tracing: Tracing | undefined;
   readonly logger: Logger;
   readonly programVersion: string;
   readonly memory: RequestMemory;

@@ -49,6 +49,7 @@ export async function startLocalPlane(options: LocalPlaneOptions): Promise<Local
       engine,
       spool,
       logger,
+      instance: 'local',
       notSettled: 'models are being loaded',
       models: createManagedModels,
     });

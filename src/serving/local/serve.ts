@@ -21,6 +21,7 @@ export async function serve({ signal, ready, ...options }: ServeOptions): Promis
     const plane = await startLocalPlane({
       ...options,
       home,
+      otel: process.env,
       logger: createLogger({ name: 'serving' }),
       programVersion: readVersion(),
     }).catch((error: unknown) => {
