@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
+import { inputExampleFiles } from '#contracts/input-example';
 import type { TensorSignature } from '#contracts/tensor';
+import { isFile } from './local-files.ts';
 import type { LocalModel, LocalVersion } from './local-model.ts';
 
 /** The project of models that have none. */
@@ -50,6 +52,7 @@ async function describe(model: LocalModel, version: LocalVersion): Promise<Revis
   const { size, mtimeNs, ino } = found.isDirectory() ? await stat(path, { bigint: true }) : found;
   const { signature, maxBatchRows } = version;
   const print = JSON.stringify([path, String(size), String(mtimeNs), String(ino), signature, maxBatchRows]);
+  const example = await exampleBeside(path);
   const digest = createHash('sha256').update(print).digest('hex');
   return {
     path,
@@ -62,8 +65,15 @@ async function describe(model: LocalModel, version: LocalVersion): Promise<Revis
         signature: { inputs: signature.inputs.map(toSpecTensor), outputs: signature.outputs.map(toSpecTensor) },
       }),
       ...(maxBatchRows !== undefined && { maxBatchRows }),
+      ...(example !== undefined && { inputExample: example }),
     },
   };
+}
+
+/** MLflow keeps an example of the inputs in the folder of its model. */
+async function exampleBeside(path: string): Promise<string | undefined> {
+  for (const name of inputExampleFiles) if (await isFile(join(dirname(path), name))) return name;
+  return undefined;
 }
 
 const toSpecTensor = ({ name, datatype, shape }: TensorSignature) => ({ name, datatype, shape: [...shape] });
