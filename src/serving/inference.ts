@@ -7,6 +7,7 @@ import type { BatchRun } from '#runtimes/batcher';
 import { type CheckedInputs, checkInputs } from '#runtimes/check-inputs';
 import type { CallContext } from './call-context.ts';
 import { chooseRevision } from './choose-revision.ts';
+import { classify } from './classification.ts';
 import type { FailureKind } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { InferRequest } from './infer-request.ts';
@@ -134,7 +135,11 @@ export function createInferenceCore(deps: {
         if (cached !== undefined) counters.cacheLookedUp(cached, durationUs);
         if (serving.shadows.length > 0 && rows > 0)
           shadows.offer(endpoint, serving, { envelope, inputs: request.inputs, outputs, captured });
-        return { predictionId, revision, outputs: select(outputs, request.outputs) };
+        return {
+          predictionId,
+          revision,
+          outputs: classify(select(outputs, request.outputs), request.classes, revision.signature),
+        };
       } catch (error) {
         counters.failed(kindOf(error), toUs(performance.now() - call.startedMs));
         call.trace?.fail(isAppError(error) ? error.message : 'unexpected');

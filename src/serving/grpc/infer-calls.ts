@@ -81,6 +81,7 @@ export function createInferCalls(
       parameters: message.parameters,
       inputs: readRequestTensors(bytes, message),
       outputs: message.outputs.length === 0 ? undefined : message.outputs,
+      classes: message.classes,
     };
     const { predictionId, revision, outputs } = await core.infer(endpoint, request, context);
     return {

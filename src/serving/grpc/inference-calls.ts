@@ -21,7 +21,13 @@ export interface InferenceCallsDeps {
 }
 
 /** Extensions of the protocol that are here, by the names that Triton gave them. */
-export const extensions = ['binary_tensor_data', 'model_configuration', 'model_repository', 'statistics'] as const;
+export const extensions = [
+  'binary_tensor_data',
+  'classification',
+  'model_configuration',
+  'model_repository',
+  'statistics',
+] as const;
 
 const versionOf = (version: string): string | undefined => (version === '' ? undefined : version);
 

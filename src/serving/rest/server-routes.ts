@@ -7,6 +7,7 @@ import type { RestServices } from './rest-services.ts';
 /** As `extensions` of the protocol name them. */
 export const extensions = [
   'binary_tensor_data',
+  'classification',
   'generate',
   'model_configuration',
   'model_repository',
