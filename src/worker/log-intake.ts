@@ -1,15 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  BOOLEAN,
-  DOUBLE,
-  type DuckDBType,
-  type DuckDBValue,
-  INTEGER,
-  LIST,
-  listValue,
-  VARCHAR,
-} from '@duckdb/node-api';
+import { BOOLEAN, DOUBLE, type DuckDBType, type DuckDBValue, INTEGER, VARCHAR } from '@duckdb/node-api';
 import type { PredictionRecord } from '#contracts/prediction-record';
 import { readFrames } from '#contracts/spool-frame-reader';
 import { parseTraceparent } from '#contracts/trace-context';
@@ -102,7 +93,7 @@ const given: readonly (readonly [string, DuckDBType, (row: Row) => DuckDBValue])
   ['infer_us', DOUBLE, ({ record }) => record.stagesUs?.infer ?? null],
   ['output_us', DOUBLE, ({ record }) => record.stagesUs?.output ?? null],
   ['cached', BOOLEAN, ({ record }) => record.cached === true],
-  ['redacted', LIST(VARCHAR), ({ record }) => listValue(record.redacted ?? [])],
+  ['redacted', VARCHAR, ({ record: { redacted } }) => (redacted === undefined ? '[]' : JSON.stringify(redacted))],
 ];
 
 /** The columns of a file of rows, in order, from those that are given. */
@@ -112,6 +103,8 @@ const columnsOfFile: readonly (readonly [string, string])[] = given.flatMap(([na
       ['row', '"row"'],
       ['truth_id', 'coalesce(shadow_of, prediction_id)'],
     ];
+  // a text that is the same in every row is handed over once, a list would be in each
+  if (name === 'redacted') return [['redacted', `from_json(redacted, '["VARCHAR"]')`]];
   return [[name, /_[mu]s$/.test(name) ? `${name}::bigint` : name]];
 });
 
