@@ -117,7 +117,11 @@ export const openInferenceRest = {
           state: 'supported',
           note: 'In JSON it is refused with 400; an output that is asked for in JSON is answered as FP32, which holds each of its values.',
         },
-        { what: 'BF16', state: 'not yet', note: 'Refused with 400, as a datatype that is not known.' },
+        {
+          what: 'BF16',
+          state: 'not yet',
+          note: 'Refused with 400, as a datatype that is not known: the ONNX runtime for Node.js has no such tensor.',
+        },
         { what: 'outputs selected, in their order', state: 'supported' },
         {
           what: 'id, echoed',

@@ -26,11 +26,6 @@ export class ProtoWriter {
     this.buffer[this.length++] = Number(rest);
   }
 
-  fixed64(value: bigint): void {
-    this.reserve(8);
-    this.length = this.buffer.writeBigUInt64LE(value, this.length);
-  }
-
   float(value: number): void {
     this.reserve(4);
     this.length = this.buffer.writeFloatLE(value, this.length);

@@ -1,6 +1,6 @@
 import { ProtoReader, wire } from '../grpc/proto-reader.ts';
-import { ProtoWriter } from '../grpc/proto-writer.ts';
 import type { Span } from './request-trace.ts';
+import { SpanWriter } from './span-writer.ts';
 import type { SpanAttribute } from './tracing.ts';
 
 export interface SpanBatch {
@@ -14,104 +14,70 @@ export interface SpanBatch {
 const kinds = { internal: 1, server: 2 } as const;
 const statusError = 2;
 
-const nanoseconds = (ms: number): bigint => BigInt(Math.round(ms * 1_000)) * 1_000n;
-
-/** ExportTraceServiceRequest of https://github.com/open-telemetry/opentelemetry-proto, in protobuf. */
-export function encodeProtobuf({ resource, scope, spans, originMs }: SpanBatch): Buffer {
-  const request = nested((resourceSpans) => {
-    resourceSpans.bytes(
-      1,
-      nested((one) => {
-        for (const attribute of Object.entries(resource)) one.bytes(1, keyValue(attribute));
-      }),
-    );
-    resourceSpans.bytes(
-      2,
-      nested((scopeSpans) => {
-        scopeSpans.bytes(
-          1,
-          nested((one) => {
-            one.text(1, scope.name);
-            one.text(2, scope.version);
-          }),
-        );
-        for (const span of spans) scopeSpans.bytes(2, encodeSpan(span, originMs));
-      }),
-    );
-  });
-  return nested((writer) => writer.bytes(1, request));
+/** Makes the encoder of ExportTraceServiceRequest in protobuf; what it gives is good until it is called again. */
+export function createProtobufEncoder(): (batch: SpanBatch) => Buffer {
+  const writer = new SpanWriter();
+  return ({ resource, scope, spans, originMs }) => {
+    const resourceSpans = writer.begin(1);
+    const described = writer.begin(1);
+    for (const [name, value] of Object.entries(resource)) writeAttribute(writer, 1, name, value);
+    writer.end(described);
+    const scopeSpans = writer.begin(2);
+    const named = writer.begin(1);
+    writer.text(1, scope.name);
+    writer.text(2, scope.version);
+    writer.end(named);
+    for (const span of spans) writeSpan(writer, span, originMs);
+    writer.end(scopeSpans);
+    writer.end(resourceSpans);
+    return writer.finish();
+  };
 }
 
-function encodeSpan(span: Span, originMs: number): Buffer {
-  return nested((writer) => {
-    writer.bytes(1, Buffer.from(span.traceId, 'hex'));
-    writer.bytes(2, Buffer.from(span.spanId, 'hex'));
-    if (span.traceState !== undefined) writer.text(3, span.traceState);
-    if (span.parentId !== undefined) writer.bytes(4, Buffer.from(span.parentId, 'hex'));
-    writer.text(5, span.name);
-    writer.tag(6, wire.varint);
-    writer.uint(kinds[span.kind]);
-    writer.tag(7, wire.fixed64);
-    writer.fixed64(nanoseconds(originMs + span.fromMs));
-    writer.tag(8, wire.fixed64);
-    writer.fixed64(nanoseconds(originMs + span.toMs));
-    for (const attribute of span.attributes) writer.bytes(9, keyValue(attribute));
-    for (const { traceId, spanId } of span.links)
-      writer.bytes(
-        13,
-        nested((link) => {
-          link.bytes(1, Buffer.from(traceId, 'hex'));
-          link.bytes(2, Buffer.from(spanId, 'hex'));
-        }),
-      );
-    if (span.droppedLinks > 0) {
-      writer.tag(14, wire.varint);
-      writer.uint(span.droppedLinks);
-    }
-    if (span.failure === undefined) return;
-    const { failure } = span;
-    writer.bytes(
-      15,
-      nested((status) => {
-        if (failure !== '') status.text(2, failure);
-        status.tag(3, wire.varint);
-        status.uint(statusError);
-      }),
-    );
-  });
+function writeSpan(writer: SpanWriter, span: Span, originMs: number): void {
+  const from = writer.begin(2);
+  writer.id(1, span.traceId);
+  writer.id(2, span.spanId);
+  if (span.traceState !== undefined) writer.text(3, span.traceState);
+  if (span.parentId !== undefined) writer.id(4, span.parentId);
+  writer.text(5, span.name);
+  writer.uint(6, kinds[span.kind]);
+  writer.nanoseconds(7, microseconds(originMs + span.fromMs));
+  writer.nanoseconds(8, microseconds(originMs + span.toMs));
+  for (const [name, value] of span.attributes) writeAttribute(writer, 9, name, value);
+  for (const { traceId, spanId } of span.links) {
+    const link = writer.begin(13);
+    writer.id(1, traceId);
+    writer.id(2, spanId);
+    writer.end(link);
+  }
+  if (span.droppedLinks > 0) writer.uint(14, span.droppedLinks);
+  if (span.failure !== undefined) {
+    const status = writer.begin(15);
+    if (span.failure !== '') writer.text(2, span.failure);
+    writer.uint(3, statusError);
+    writer.end(status);
+  }
+  writer.end(from);
 }
 
-function keyValue([key, value]: SpanAttribute): Buffer {
-  return nested((pair) => {
-    pair.text(1, key);
-    pair.bytes(
-      2,
-      nested((any) => {
-        if (typeof value === 'string') return any.text(1, value);
-        if (typeof value === 'boolean') {
-          any.tag(2, wire.varint);
-          return any.uint(value ? 1 : 0);
-        }
-        if (Number.isSafeInteger(value)) {
-          any.tag(3, wire.varint);
-          return any.uint64(BigInt(value));
-        }
-        any.tag(4, wire.fixed64);
-        return any.double(value);
-      }),
-    );
-  });
+function writeAttribute(writer: SpanWriter, field: number, name: string, value: SpanAttribute[1]): void {
+  const pair = writer.begin(field);
+  writer.text(1, name);
+  const any = writer.begin(2);
+  if (typeof value === 'string') writer.text(1, value);
+  else if (typeof value === 'boolean') writer.uint(2, value ? 1 : 0);
+  else if (Number.isSafeInteger(value) && value >= 0) writer.uint(3, value);
+  else writer.double(4, value);
+  writer.end(any);
+  writer.end(pair);
 }
 
-function nested(write: (writer: ProtoWriter) => void): Buffer {
-  const writer = new ProtoWriter();
-  write(writer);
-  return writer.finish();
-}
+const microseconds = (ms: number): number => Math.round(ms * 1_000);
 
 /** The same in JSON: ids in hexadecimal, integers of 64 bits as texts. */
 export function encodeJson({ resource, scope, spans, originMs }: SpanBatch): Buffer {
-  const time = (ms: number): string => String(nanoseconds(originMs + ms));
+  const time = (ms: number): string => `${microseconds(originMs + ms)}000`;
   const described = spans.map((span) => ({
     traceId: span.traceId,
     spanId: span.spanId,

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '#platform/log';
 import type { TracingSettings } from './otel-settings.ts';
-import { encodeJson, encodeProtobuf, readRejected, type SpanBatch } from './otlp-encoding.ts';
+import { createProtobufEncoder, encodeJson, readRejected, type SpanBatch } from './otlp-encoding.ts';
 import { createOtlpSender } from './otlp-sender.ts';
 import type { RequestTrace, Span } from './request-trace.ts';
 import type { DropReason } from './tracing.ts';
@@ -26,7 +26,7 @@ export function createSpanQueue(
 ): SpanQueue {
   const { maxQueued, maxBatch, everyMs } = settings;
   const sender = createOtlpSender(settings);
-  const encode = settings.encoding === 'json' ? encodeJson : encodeProtobuf;
+  const encode = settings.encoding === 'json' ? encodeJson : createProtobufEncoder();
   let waiting: RequestTrace[] = [];
   let waitingSpans = 0;
   let exported = 0;
