@@ -13,6 +13,8 @@ const gather = (more = {}) => ({
   ...more,
 });
 
+const classesOf = (count: object) => gather({ outputs: [{ name: 'picked', parameters: { classification: count } }] });
+
 /** What proves each row of `openInferenceGrpc`. */
 export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string, () => Promise<void>>> {
   const call = (...given: Parameters<GrpcTestPlane['client']['call']>) => running().client.call(...given);
@@ -145,8 +147,7 @@ export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string
     },
     sequence_id: refuses('ModelInfer', gather({ parameters: { sequence_id: { int64_param: 1 } } }), 'sequence'),
     'classification of an output': async () => {
-      const asked = (count: object) => gather({ outputs: [{ name: 'picked', parameters: { classification: count } }] });
-      const { code, value } = await call('ModelInfer', asked({ int64_param: 2 }));
+      const { code, value } = await call('ModelInfer', classesOf({ int64_param: 2 }));
       expect([code, value['outputs']]).toEqual([
         status.OK,
         [
@@ -159,7 +160,7 @@ export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string
           }),
         ],
       ]);
-      await ends('ModelInfer', asked({ string_param: 'two' }), INVALID_ARGUMENT, 'classification');
+      await ends('ModelInfer', classesOf({ string_param: 'two' }), INVALID_ARGUMENT, 'classification');
     },
     'an unknown model or version: NOT_FOUND': () => ends('ModelInfer', gather({ model_version: '9' }), NOT_FOUND),
     'a wrong shape, size, type or name; what is no protobuf: INVALID_ARGUMENT': async () => {
