@@ -1,6 +1,7 @@
 import type { CallableEndpoints } from '../callable-endpoints.ts';
 import { describeConfig, describeModel, listIndex, modelStatistics } from '../model-info.ts';
 import { revisionOf } from '../model-versions.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { addressOf, type GrpcCaller, modelNameOf } from './grpc-caller.ts';
 import { grpcErrors } from './grpc-errors.ts';
 import { dataTypeNumber, inferenceService } from './inference-messages.ts';
@@ -18,6 +19,7 @@ export interface InferenceCallsDeps {
   readonly endpoints: CallableEndpoints;
   readonly programVersion: string;
   readonly unreadiness: () => string | undefined;
+  readonly tracing: Tracing | undefined;
 }
 
 /** Extensions of the protocol that are here, by the names that Triton gave them. */
@@ -47,7 +49,12 @@ const sharedMemory = (): never => {
 };
 
 /** The calls of `inference.GRPCInferenceService` that tell of the server and its models. */
-export function createInferenceCalls({ endpoints, programVersion, unreadiness }: InferenceCallsDeps): InferenceCalls {
+export function createInferenceCalls({
+  endpoints,
+  programVersion,
+  unreadiness,
+  tracing,
+}: InferenceCallsDeps): InferenceCalls {
   const modelOf = (name: string, caller: GrpcCaller) => {
     const { project, model } = addressOf(name, caller);
     return endpoints.find(project, model, caller).endpoint;
@@ -109,7 +116,7 @@ export function createInferenceCalls({ endpoints, programVersion, unreadiness }:
     TraceSetting({ settings, model_name: name }, caller) {
       if (name !== '') modelOf(name, caller);
       readOnly(settings, 'trace');
-      return { settings: { trace_level: { value: ['OFF'] } } };
+      return { settings: { trace_level: { value: [tracing === undefined ? 'OFF' : 'TIMESTAMPS'] } } };
     },
     LogSettings({ settings }) {
       readOnly(settings, 'log');

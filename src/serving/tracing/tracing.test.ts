@@ -83,7 +83,12 @@ test(
     const inGrpc = traceId.replace('4b', '5c');
     const metadata = { traceparent: traceparent.replace(traceId, inGrpc), tracestate: 'c=3' };
     const { code } = await client.call('ModelInfer', { model_name: 'nothing' }, { metadata });
+    expect((await client.call('TraceSetting', {})).value).toEqual({
+      settings: { trace_level: { value: ['TIMESTAMPS'] } },
+    });
     client.close();
+    const setting = await (await fetch(`${plane.url}/v2/trace/setting`)).json();
+    expect(setting).toMatchObject({ trace_level: ['TIMESTAMPS'] });
     expect(code).toBe(5);
     await collector.reached(8);
     const refused = byName(spans, inGrpc)['request'] as CollectedSpan;
