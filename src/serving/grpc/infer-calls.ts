@@ -116,9 +116,8 @@ export function createInferCalls(
     const caller = callerOf(call);
     const trace = tracing === undefined ? undefined : beginTrace(tracing, caller, 'ModelInfer', startedMs);
     const answered = async (): Promise<void> => {
-      const message = decodeInferRequest(call.request);
       const { answer, names } = await withRoom(call.request, () =>
-        infer(call.request, message, call, caller, startedMs, trace),
+        infer(call.request, decodeInferRequest(call.request), call, caller, startedMs, trace),
       );
       const bytes = encodeInferResponse(answer);
       const unread = createUnreadAnswers(call, memory, cut);
