@@ -44,6 +44,12 @@ export const SpecRevision = Type.Object({
   warmup: Type.Optional(
     Type.Array(Type.Unknown(), { description: 'requests as POSTed to /v2/…/infer, each must succeed before traffic' }),
   ),
+  inputExample: Type.Optional(
+    Type.String({
+      description:
+        'path of a file among `files` with an example of the inputs, as POSTed to /invocations: it must succeed before traffic, where there is no `warmup`',
+    }),
+  ),
   maxBatchRows: Type.Optional(
     Type.Integer({
       minimum: 1,

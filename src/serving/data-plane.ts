@@ -88,6 +88,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
     engine,
     spool,
     logger,
+    instance: replica,
     notSettled: 'no spec is in force yet',
     models: createManagedModels,
   });

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '#platform/clock';
+import { systemIds } from '#platform/ids';
 import type { Logger } from '#platform/log';
 import { type Access, createAccess } from './access.ts';
 import { type CallableEndpoints, createCallableEndpoints } from './callable-endpoints.ts';
@@ -11,6 +12,7 @@ import { createRestServer } from './rest/rest-server.ts';
 import { placeOf } from './rest/server-routes.ts';
 import type { ServingEngine } from './serving-engine.ts';
 import type { Spool } from './spool.ts';
+import { type OtelVariables, openTracing } from './tracing/tracing.ts';
 
 export interface ListenOptions {
   readonly host: string;
@@ -28,6 +30,8 @@ export interface ListenOptions {
   /** A model without tokens answers callers of other machines too; default: on a loopback address alone. */
   readonly openToAll?: boolean;
   readonly programVersion: string;
+  /** OpenTelemetry's variables; default: none, and nothing is traced. */
+  readonly otel?: OtelVariables;
 }
 
 /** An idle one costs some 10 KB, and each a file descriptor, of which the spool and models need theirs. */
@@ -42,6 +46,9 @@ export interface Listeners {
   stop(drainMs: number): Promise<void>;
 }
 
+/** How long a stop waits for the last spans to be sent. */
+const maxTracingMs = 1_000;
+
 /** REST and gRPC over one engine. */
 export async function openListeners(
   options: ListenOptions,
@@ -49,6 +56,8 @@ export async function openListeners(
     readonly engine: ServingEngine;
     readonly spool: Spool;
     readonly logger: Logger;
+    /** Tells this process from others of its kind, where its traces go. */
+    readonly instance: string;
     /** Why models are not there yet. */
     readonly notSettled: string;
     readonly models: (endpoints: CallableEndpoints, access: Access) => ModelControl;
@@ -58,10 +67,18 @@ export async function openListeners(
   const { table, core, memory } = engine;
   let draining = false;
   const access = createAccess({ ...options, clock: systemClock });
+  const { programVersion } = options;
+  const tracing = await openTracing(options.otel ?? {}, {
+    ids: systemIds,
+    logger,
+    programVersion,
+    instance: deps.instance,
+  });
   const listening = {
     core,
+    tracing,
     clock: systemClock,
-    programVersion: options.programVersion,
+    programVersion,
     draining: () => draining,
     unreadiness: () => (draining ? 'the server is stopping' : table.settled ? undefined : deps.notSettled),
   };
@@ -74,7 +91,7 @@ export async function openListeners(
       models: deps.models(endpoints, access),
       maxBodyBytes: options.maxBodyBytes,
       memory: requests,
-      metrics: (served) => formatMetrics(served, { spool, memory, requests }),
+      metrics: (served) => formatMetrics(served, { spool, memory, requests, tracing }),
     },
     logger,
   );
@@ -106,6 +123,7 @@ export async function openListeners(
       await Promise.all([within(drainMs, closed), grpc?.stop(drainMs)]);
       server.closeAllConnections();
       requests.close();
+      await tracing?.stop(maxTracingMs);
     },
   };
 }

@@ -54,6 +54,11 @@ export const servingErrors = defineErrors({
     kind: 'invalid',
     message: (what: string) => `${what} are only read here; they are set where the server is started`,
   },
+  WARM_UP_FAILED: {
+    kind: 'invalid',
+    message: (what: string, reason: string) => `its warm-up with ${what}, failed: ${reason}`,
+    help: 'The revision gets no traffic. Register a version whose example its model can answer, or one without an example.',
+  },
   NOT_GENERATIVE: { kind: 'invalid', message: (reason: string) => reason },
   NO_MODEL: { kind: 'not_found', message: () => 'this server has no model yet' },
   NOT_READY: { kind: 'unavailable', message: (reason: string) => reason },

@@ -86,7 +86,11 @@ export const openInferenceGrpc = {
           note: 'Honoured before the model runs; so is a call that was given up.',
         },
         { what: 'sequence_id', state: 'not yet', note: 'UNIMPLEMENTED.' },
-        { what: 'classification of an output', state: 'not yet', note: 'UNIMPLEMENTED.' },
+        {
+          what: 'classification of an output',
+          state: 'supported',
+          note: 'As over REST: texts `<value>:<index>`, the greatest first.',
+        },
       ],
     },
     {

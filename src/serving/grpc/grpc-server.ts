@@ -7,6 +7,7 @@ import type { EndpointTable } from '../endpoint-table.ts';
 import type { InferenceCore } from '../inference.ts';
 import type { ModelControl } from '../model-control.ts';
 import type { RequestMemory } from '../request-memory.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { callerOf, modelNameOf } from './grpc-caller.ts';
 import { createGrpcConnections } from './grpc-connections.ts';
 import { toStatus } from './grpc-status.ts';
@@ -25,6 +26,7 @@ export interface GrpcServerDeps {
   readonly access: Access;
   readonly models: (endpoints: CallableEndpoints, access: Access) => ModelControl;
   readonly clock: Clock;
+  readonly tracing: Tracing | undefined;
   readonly logger: Logger;
   readonly programVersion: string;
   readonly memory: RequestMemory;

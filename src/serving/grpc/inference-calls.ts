@@ -3,6 +3,7 @@ import { type ModelControl, namesOverride } from '../model-control.ts';
 import { describeConfig, describeModel, listIndex, modelStatistics } from '../model-info.ts';
 import { revisionOf } from '../model-versions.ts';
 import { servingErrors } from '../serving-errors.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { addressOf, type GrpcCaller, modelNameOf } from './grpc-caller.ts';
 import { grpcErrors } from './grpc-errors.ts';
 import { dataTypeNumber, inferenceService } from './inference-messages.ts';
@@ -21,10 +22,17 @@ export interface InferenceCallsDeps {
   readonly models: ModelControl;
   readonly programVersion: string;
   readonly unreadiness: () => string | undefined;
+  readonly tracing: Tracing | undefined;
 }
 
 /** Extensions of the protocol that are here, by the names that Triton gave them. */
-export const extensions = ['binary_tensor_data', 'model_configuration', 'model_repository', 'statistics'] as const;
+export const extensions = [
+  'binary_tensor_data',
+  'classification',
+  'model_configuration',
+  'model_repository',
+  'statistics',
+] as const;
 
 const versionOf = (version: string): string | undefined => (version === '' ? undefined : version);
 
@@ -49,6 +57,7 @@ export function createInferenceCalls({
   models,
   programVersion,
   unreadiness,
+  tracing,
 }: InferenceCallsDeps): InferenceCalls {
   const modelOf = (name: string, caller: GrpcCaller) => {
     const { project, model } = addressOf(name, caller);
@@ -111,7 +120,7 @@ export function createInferenceCalls({
     TraceSetting({ settings, model_name: name }, caller) {
       if (name !== '') modelOf(name, caller);
       readOnly(settings, 'trace');
-      return { settings: { trace_level: { value: ['OFF'] } } };
+      return { settings: { trace_level: { value: [tracing === undefined ? 'OFF' : 'TIMESTAMPS'] } } };
     },
     LogSettings({ settings }) {
       readOnly(settings, 'log');

@@ -53,6 +53,7 @@ export async function startLocalPlane(options: LocalPlaneOptions): Promise<Local
       engine,
       spool,
       logger,
+      instance: 'local',
       notSettled: 'models are being loaded',
       models(endpoints, access) {
         const control = models.control(endpoints, access);

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { SpecRevision } from '#contracts/deployment-spec';
+import { inputExampleFiles } from '#contracts/input-example';
 import type { TensorSignature } from '#contracts/tensor';
+import { isFile } from './local-files.ts';
 import type { LocalModel, LocalVersion } from './local-model.ts';
 import type { FoundModel } from './model-source.ts';
 
@@ -29,6 +31,7 @@ async function describe(name: string, version: LocalVersion) {
   const path = isFolder ? join(version.path, 'MLmodel') : version.path;
   const files = await (isFolder ? printFolder(version.path) : printFile(path));
   const { signature, maxBatchRows } = version;
+  const inputExample = await exampleBeside(path);
   const digest = createHash('sha256')
     .update(JSON.stringify([path, files, signature, maxBatchRows]))
     .digest('hex');
@@ -41,6 +44,7 @@ async function describe(name: string, version: LocalVersion) {
       signature: { inputs: signature.inputs.map(toSpecTensor), outputs: signature.outputs.map(toSpecTensor) },
     }),
     ...(maxBatchRows !== undefined && { maxBatchRows }),
+    ...(inputExample !== undefined && { inputExample }),
   };
   return { revision, digest, path };
 }
@@ -71,6 +75,12 @@ async function printFolder(folder: string): Promise<readonly FilePrint[]> {
   const files = entries.filter((entry) => !entry.isDirectory() && !entry.parentPath.includes('__pycache__'));
   const prints = files.map((entry) => printOne(entry.parentPath, entry.name));
   return (await Promise.all(prints)).toSorted((a, b) => (a.name + a.changed < b.name + b.changed ? -1 : 1));
+}
+
+/** MLflow keeps an example of the inputs in the folder of its model. */
+async function exampleBeside(path: string): Promise<string | undefined> {
+  for (const name of inputExampleFiles) if (await isFile(join(dirname(path), name))) return name;
+  return undefined;
 }
 
 const toSpecTensor = ({ name, datatype, shape }: TensorSignature) => ({ name, datatype, shape: [...shape] });

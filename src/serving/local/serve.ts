@@ -46,6 +46,7 @@ export async function serve({ signal, ready, from, ...options }: ServeOptions): 
       source,
       modelControl: options.modelControl === undefined ? isLoopback(options.host) : options.modelControl === 'on',
       home,
+      otel: process.env,
       logger,
       programVersion: readVersion(),
     }).catch((error: unknown) => {

@@ -23,6 +23,8 @@ async function aLocal(only: readonly string[]) {
   return { client };
 }
 
+const classesOf = (count: object) => gather({ outputs: [{ name: 'picked', parameters: { classification: count } }] });
+
 /** What proves each row of `openInferenceGrpc`. */
 export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string, () => Promise<void>>> {
   const call = (...given: Parameters<GrpcTestPlane['client']['call']>) => running().client.call(...given);
@@ -164,11 +166,22 @@ export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string
       expect(code).toBe(status.DEADLINE_EXCEEDED);
     },
     sequence_id: refuses('ModelInfer', gather({ parameters: { sequence_id: { int64_param: 1 } } }), 'sequence'),
-    'classification of an output': refuses(
-      'ModelInfer',
-      gather({ outputs: [{ name: 'picked', parameters: { classification: { int64_param: 2 } } }] }),
-      'classification',
-    ),
+    'classification of an output': async () => {
+      const { code, value } = await call('ModelInfer', classesOf({ int64_param: 2 }));
+      expect([code, value['outputs']]).toEqual([
+        status.OK,
+        [
+          expect.objectContaining({
+            name: 'picked',
+            datatype: 'BYTES',
+            contents: expect.objectContaining({
+              bytes_contents: [expect.toSatisfy((text: Buffer) => /^[123]0(?:\.0{6})?:0$/.test(text.toString()))],
+            }),
+          }),
+        ],
+      ]);
+      await ends('ModelInfer', classesOf({ string_param: 'two' }), INVALID_ARGUMENT, 'classification');
+    },
     'an unknown model or version: NOT_FOUND': () => ends('ModelInfer', gather({ model_version: '9' }), NOT_FOUND),
     'a wrong shape, size, type or name; what is no protobuf: INVALID_ARGUMENT': async () => {
       const { code } = await running().client.send('/inference.GRPCInferenceService/ModelInfer', Buffer.of(255));
