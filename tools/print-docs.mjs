@@ -10,13 +10,14 @@ const mark = '<!-- Printed from the code by tools/print-docs.mjs: do not edit. -
 /** Each page by its path, from the code in a folder: `dist` (.js) or `src` (.ts, under a runner that reads it). */
 export async function printDocs(folder, extension) {
   const load = (path) => import(/* @vite-ignore */ pathToFileURL(join(folder, `${path}${extension}`)).href);
-  const [{ kindTable }, { settings }, { printJsonSchema }, { conformanceTable }, { servingConformance }] =
+  const [{ kindTable }, { settings }, { printJsonSchema }, { conformanceTable }, { servingConformance }, metrics] =
     await Promise.all([
       load('contracts/error-kinds'),
       load('platform/config/settings'),
       load('modules/workspace/document-schema'),
       load('protocols/mlflow/conformance/conformance-table'),
       load('serving/conformance/conformance-table'),
+      load('serving/metric-families'),
     ]);
   return {
     'docs/errors.md': printErrors(await findErrors(folder, extension), kindTable),
@@ -24,6 +25,7 @@ export async function printDocs(folder, extension) {
     'docs/tidemill-yaml.md': printDocument(printJsonSchema()),
     'docs/reference/mlflow.md': printConformance(Object.values(conformanceTable)),
     'docs/reference/serving.md': printServing(Object.values(servingConformance)),
+    'docs/reference/metrics.md': printMetrics(metrics),
   };
 }
 
@@ -157,6 +159,35 @@ function printServing(protocols) {
     'How to use them: [serving](../serving.md).',
     '',
     ...sections,
+  ].join('\n');
+}
+
+function printMetrics({ ownFamilies, tritonFamilies }) {
+  const table = (families) => [
+    '| name | type | labels | meaning |',
+    '|---|---|---|---|',
+    ...Object.entries(families).map(
+      ([name, { kind, labels, help }]) =>
+        `| \`${name}\` | ${kind} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${cell(help)} |`,
+    ),
+    '',
+  ];
+  return [
+    mark,
+    '# What the data plane counts',
+    '',
+    '`GET /metrics` of the serving port, in the text format of Prometheus: of the models that the caller may call, so a scraper needs a token',
+    'wherever callers do. Everything counts since the process started. Labels come from what is deployed, or are of a short list (`role`:',
+    '`primary`, `shadow`; `stage`: `input`, `queue`, `infer`, `output`; `kind`: the kinds of [errors](../errors.md), `abandoned` and',
+    '`unrecorded`): what a caller makes up never becomes a series. A family without anything to say is left out. A test reads every family',
+    'from a running server and holds its labels against this page.',
+    '',
+    ...table(ownFamilies),
+    "## Triton's names",
+    '',
+    'For dashboards that people have; times are in microseconds. `reason` is `REJECTED` (a full queue, a deadline), `CANCELED` or `OTHER`.',
+    '',
+    ...table(tritonFamilies),
   ].join('\n');
 }
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,6 +24,8 @@ export interface DataPlaneProcess {
   readonly host: string;
   readonly allowedHosts: readonly string[];
   readonly maxBodyBytes: number;
+  /** Of OpenTelemetry's variables, which may hold a secret. */
+  readonly otelDigest?: string;
 }
 
 export interface DataPlaneOptions {
@@ -35,6 +38,8 @@ export interface DataPlaneOptions {
   readonly version: string;
   readonly controlUrl: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** OpenTelemetry's variables: for this process alone, since they may hold a token of the collector. */
+  readonly otel: Readonly<Record<string, string>>;
   /** Python environments are built once for both planes. */
   readonly pythonFolder: string;
   readonly python: string | undefined;
@@ -81,6 +86,7 @@ export async function ensureDataPlane(options: DataPlaneOptions): Promise<Runnin
     host: options.host,
     allowedHosts: options.allowedHosts,
     maxBodyBytes: options.maxBodyBytes,
+    otelDigest: digestOf(options.otel),
   };
   await writeFile(`${recordFile(options.folder)}.part`, JSON.stringify(record));
   await rename(`${recordFile(options.folder)}.part`, recordFile(options.folder));
@@ -96,7 +102,23 @@ const isAsAsked = (left: DataPlaneProcess, asked: DataPlaneOptions) =>
   (typeof asked.grpcPort === 'string' || asked.grpcPort === 0 || grpcPortOf(left) === asked.grpcPort) &&
   left.grpcMaxMessageBytes === asked.grpcMaxMessageBytes &&
   JSON.stringify(left.allowedHosts) === JSON.stringify(asked.allowedHosts) &&
-  left.maxBodyBytes === asked.maxBodyBytes;
+  left.maxBodyBytes === asked.maxBodyBytes &&
+  left.otelDigest === digestOf(asked.otel);
+
+function digestOf(variables: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  return createHash('sha256').update(lines.toSorted().join('\n')).digest('hex');
+}
+
+/** What OpenTelemetry's programs read. */
+export const otelVariablesOf = (
+  environment: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      name.startsWith('OTEL_') && value !== undefined ? [[name, value]] : [],
+    ),
+  );
 
 /** Where it listens for gRPC. */
 export const grpcPortOf = ({ grpcAddress }: Pick<DataPlaneProcess, 'grpcAddress'>): number | 'off' =>
@@ -186,7 +208,7 @@ async function start(
     {
       detached: true,
       stdio: ['ignore', 'pipe', log],
-      env: { ...options.environment, TIDEMILL_POOL_TOKEN: token },
+      env: { ...options.environment, ...options.otel, TIDEMILL_POOL_TOKEN: token },
     },
   );
   closeSync(log);

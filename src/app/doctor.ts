@@ -164,7 +164,8 @@ const nativeModules = [
 async function checkNativeModule(module: (typeof nativeModules)[number]): Promise<Finding> {
   const code = await new Promise<number | null>((resolve, reject) => {
     const program = `const require = process.getBuiltinModule('node:module').createRequire(${JSON.stringify(import.meta.url)}); ${module.program}`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'ignore' });
+    const env = { ...process.env, ORT_DISABLE_TELEMETRY: '1' }; // it looks, and reports to nobody
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'ignore', env });
     child.once('error', reject);
     child.once('exit', resolve);
   });

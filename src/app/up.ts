@@ -6,7 +6,7 @@ import { type Config, loadConfig } from '#platform/config';
 import { createLogger } from '#platform/log';
 import { readVersion } from '#platform/package-path';
 import { createControlPlane } from './control-plane.ts';
-import type { RunningDataPlane } from './data-plane-process.ts';
+import { otelVariablesOf, type RunningDataPlane } from './data-plane-process.ts';
 import { createDataPlaneSupervisor } from './data-plane-supervisor.ts';
 import { openPlatform } from './platform.ts';
 import { explainStart } from './start-errors.ts';
@@ -71,6 +71,7 @@ async function run(options: UpOptions, config: Config): Promise<void> {
       grpcMaxMessageBytes: config.grpcMaxMessageBytes,
       version,
       environment: platform.environment,
+      otel: otelVariablesOf(options.environment),
       pythonFolder: platform.path('python'),
       python: config.python,
       allowedHosts: config.allowedHosts,

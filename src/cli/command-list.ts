@@ -42,8 +42,13 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'serve',
-    summary: 'serve models from disk, without a server',
-    examples: ['serve model.onnx', 'serve models --watch --serving-port 8080', 'serve models --models fraud,churn'],
+    summary: 'serve models from disk or a registry, without a server',
+    examples: [
+      'serve model.onnx',
+      'serve models --watch --serving-port 8080',
+      'serve models --models fraud,churn',
+      'serve model:late-arrival@champion --watch',
+    ],
     load: async () => (await import('./commands/serve.ts')).createServeCommand,
   },
   {

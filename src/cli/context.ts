@@ -24,6 +24,8 @@ export interface CliContext extends CliEnvironment {
   readonly home: string;
   /** Of --project or TIDEMILL_PROJECT. */
   readonly project: string | undefined;
+  /** Of --project, TIDEMILL_PROJECT or the nearest tidemill.yaml; undefined = that of the server's root. */
+  readonly findProject: () => Promise<string | undefined>;
   /** The server that --url or TIDEMILL_URL names. */
   readonly namedServer: string | undefined;
   /**
@@ -69,6 +71,7 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
   const project = options.project ?? environment['TIDEMILL_PROJECT'];
   const namedServer = withScheme(options.url ?? environment['TIDEMILL_URL']);
   const runningServer = async () => await readRunningServer(home);
+  const findProject = async () => project ?? (await declaredProject(cwd));
   /** @param serverHome whose admin's token will do when no other is told; undefined for a server elsewhere */
   async function tokenFor(serverHome: string | undefined): Promise<string | undefined> {
     const tokenFile = options.tokenFile ?? environment['TIDEMILL_TOKEN_FILE'];
@@ -81,6 +84,7 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
     output: createOutput({ ...world, json: options.json ?? false, quiet: options.quiet ?? false }),
     home,
     project,
+    findProject,
     namedServer,
     runningServer,
     async connect() {
@@ -94,7 +98,7 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
           `no server runs from ${home}${namedHome === undefined ? ' or a folder above' : ''}: start one with "tidemill up", or name one with --url`,
         );
       const token = await tokenFor(named === undefined ? serverHome : undefined);
-      const inProject = project ?? (await declaredProject(cwd));
+      const inProject = await findProject();
       const { createClient } = await import('../sdk/index.ts');
       return createClient({
         url,

@@ -44,6 +44,12 @@ export const SpecRevision = Type.Object({
   warmup: Type.Optional(
     Type.Array(Type.Unknown(), { description: 'requests as POSTed to /v2/…/infer, each must succeed before traffic' }),
   ),
+  inputExample: Type.Optional(
+    Type.String({
+      description:
+        'path of a file among `files` with an example of the inputs, as POSTed to /invocations: it must succeed before traffic, where there is no `warmup`',
+    }),
+  ),
   maxBatchRows: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -200,18 +206,3 @@ export type DeploymentSpec = Static<typeof DeploymentSpec>;
 export type SpecEndpoint = Static<typeof SpecEndpoint>;
 export type SpecTensor = Static<typeof SpecTensor>;
 export type SpecRevision = Static<typeof SpecRevision>;
-
-/** What the schema cannot say of one endpoint; undefined when it is sound. */
-export function findEndpointProblem(endpoint: SpecEndpoint): string | undefined {
-  const known = new Set(endpoint.revisions.map(({ id }) => id));
-  if (known.size !== endpoint.revisions.length) return 'two revisions have the same id';
-  const named = [...endpoint.traffic, ...endpoint.shadows].find(({ revision }) => !known.has(revision));
-  if (named !== undefined) return `revision "${named.revision}" is named but not described`;
-  const sum = endpoint.traffic.reduce((total, { basisPoints }) => total + basisPoints, 0);
-  if (endpoint.traffic.length > 0 && sum !== 10_000) return `traffic sums to ${sum} basis points, not to 10,000`;
-  for (const { id, files } of endpoint.revisions)
-    for (const { path } of files)
-      if (path.startsWith('/') || path.includes('\\') || path.split('/').some((part) => part === '..' || part === ''))
-        return `revision "${id}": file path "${path}" leaves the model's folder`;
-  return undefined;
-}

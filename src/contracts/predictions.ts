@@ -111,6 +111,17 @@ export const PredictionView = Type.Object({
   principal: Type.String(),
   receivedAt: Instant,
   durationUs: Type.Integer(),
+  stagesUs: Type.Optional(
+    Type.Object(
+      { input: Type.Integer(), queue: Type.Integer(), infer: Type.Integer(), output: Type.Integer() },
+      { description: 'where the time went, when the model ran: reading, waiting, the run, handing out' },
+    ),
+  ),
+  cached: Type.Optional(Type.Boolean({ description: 'answered from the cache' })),
+  traceId: Type.Optional(Type.String({ description: 'of the trace that the request belongs to' })),
+  redacted: Type.Optional(
+    Type.Array(Type.String(), { description: 'inputs and outputs that the deployment keeps out of its records' }),
+  ),
   rows: Type.Array(
     Type.Object({
       row: Type.Integer(),

@@ -1,15 +1,5 @@
 import { type Static, Type } from 'typebox';
 
-/**
- * ReplicaReport v1: what one data plane does. `POST /data-plane/replicas/{replica}/report` every 2 s and on any change of
- * state or a flush. Counters only grow within one `boot`; another boot starts from zero. Reports may arrive out of
- * order: keep the greatest `sequence` of a boot.
- */
-export const latencyBoundsUs = [
-  100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-  10_000_000,
-] as const;
-
 export const RevisionCounters = Type.Object({
   requests: Type.Integer({ description: 'sent to this revision, refused ones included' }),
   rows: Type.Integer({ description: 'answered' }),
@@ -26,6 +16,11 @@ export const RevisionCounters = Type.Object({
 });
 export type RevisionCounters = Static<typeof RevisionCounters>;
 
+/**
+ * ReplicaReport v1: what one data plane does. `POST /data-plane/replicas/{replica}/report` every 2 s and on any change of
+ * state or a flush. Counters only grow within one `boot`; another boot starts from zero. Reports may arrive out of
+ * order: keep the greatest `sequence` of a boot.
+ */
 export const ReplicaReport = Type.Object({
   version: Type.Literal(1),
   replica: Type.String(),

@@ -30,6 +30,8 @@ export interface BatchRun {
   readonly rows: number;
   /** Whether this request is the one that stands for the run, so that runs can be counted. */
   readonly isFirst: boolean;
+  /** One and the same object for requests that shared it; absent where it was made for one alone. */
+  readonly shared?: object;
 }
 
 export interface BatchAnswer {
@@ -211,8 +213,8 @@ export function createBatcher(model: LoadedModel, signature: ModelSignature, lim
 }
 
 function hand(batch: readonly Item[], outputs: readonly Tensor[], run: Omit<BatchRun, 'isFirst'>): void {
-  const firstRun: BatchRun = { ...run, isFirst: true };
-  const otherRun: BatchRun = { ...run, isFirst: false };
+  const firstRun: BatchRun = { ...run, isFirst: true, shared: batch };
+  const otherRun: BatchRun = { ...run, isFirst: false, shared: batch };
   let row = 0;
   for (const item of batch) {
     const start = row;

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { ModelSignature } from '#contracts/tensor';
 import { AppError } from '#platform/errors';
 import { packagePath } from '#platform/package-path';
+import { silenceOnnxruntime } from './onnx-telemetry.ts';
 import { type PackedTensors, packTensors, unpackTensors } from './packed-tensors.ts';
 import type { LoadedModel, Runtime } from './runtime.ts';
 import { runtimeErrors } from './runtime-errors.ts';
@@ -12,6 +13,7 @@ export function createOnnxRuntime(): Runtime {
   return {
     kind: 'onnx',
     async load({ mainPath }) {
+      silenceOnnxruntime();
       const { openOnnxSession } = await import('./onnx-session.ts'); // the native library loads with the first model
       const session = await openOnnxSession(mainPath);
       let loaded = true;
@@ -111,6 +113,7 @@ export function createOnnxThreadRuntime(): Runtime {
 }
 
 function startThread(onEnd: () => void): Thread {
+  silenceOnnxruntime();
   // No flags of the parent: a test runner's would send the thread to the sources.
   const worker = new Worker(entry, { name: 'onnx', execArgv: [] });
   const waiting = new Map<number, Waiting>();

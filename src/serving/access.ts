@@ -42,16 +42,18 @@ const refusals = ['TOKEN_ENDED', 'TOKEN_UNKNOWN', 'HOST_NOT_ALLOWED', 'TOKEN_MIS
 export function createAccess(options: {
   readonly host: string;
   readonly allowedHosts: readonly string[];
+  /** Without tokens an endpoint is open wherever it listens; default: on a loopback address alone. */
+  readonly openToAll?: boolean;
   readonly clock: Clock;
 }): Access {
-  const open = isLoopback(options.host);
+  const isLocal = isLoopback(options.host);
   const allowed = new Set([...loopbackNames, ...options.allowedHosts]);
   const isOurs = (host: string) => allowed.has(host.replace(/:\d+$/, '').toLowerCase());
 
   /** The principal, or why not: made by the caller, since an error costs its stack. */
   function decide({ tokens }: SpecEndpoint['access'], { headers }: Caller): string | (() => AppError) {
     if (tokens.length === 0) {
-      if (!open) return servingErrors.ENDPOINT_CLOSED;
+      if (!isLocal) return options.openToAll === true ? 'user:anyone' : servingErrors.ENDPOINT_CLOSED;
       const { host, origin } = headers;
       if (host !== undefined && !isOurs(host)) return () => servingErrors.HOST_NOT_ALLOWED(host);
       if (origin !== undefined && !isOurs(origin.replace(/^https?:\/\//, '')))

@@ -1,3 +1,5 @@
+import type { RequestTrace } from './tracing/request-trace.ts';
+
 /** What the transport knows of a request beside its body. */
 export interface CallContext {
   readonly version: string | undefined;
@@ -9,6 +11,8 @@ export interface CallContext {
   readonly completeMs?: number;
   readonly requestId: string | undefined;
   readonly traceparent: string | undefined;
+  /** Where its stages are marked; undefined: it is not traced. */
+  readonly trace?: RequestTrace | undefined;
   readonly keyHeader: string | undefined;
   readonly eventTimeHeader: string | undefined;
   /** On the scale of performance.now(): when nobody wants the answer any more, as a gRPC deadline says. */

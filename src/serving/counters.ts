@@ -1,4 +1,5 @@
-import { latencyBoundsUs, type RevisionCounters } from '#contracts/replica-report';
+import { latencyBoundsUs } from '#contracts/latency-bounds';
+import type { RevisionCounters } from '#contracts/replica-report';
 import type { ErrorKind } from '#platform/errors';
 import type { BatchRun } from '#runtimes/batcher';
 

@@ -14,7 +14,8 @@ test(
     const plane = await aPlane(control, aHome());
     await ready(control, 1);
     const parameters = { keys: [['UA', 1545, '2013-01-01T05:00:00-05:00']], event_times: ['2013-01-01T10:00:00Z'] };
-    const answer = await post(plane.infer, columnsBody(3, { id: 'q1', parameters }), { traceparent: '00-a-b-01' });
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    const answer = await post(plane.infer, columnsBody(3, { id: 'q1', parameters }), { traceparent });
     await flush(control, 1);
     expect(control.records).toEqual([
       {
@@ -35,7 +36,7 @@ test(
         propensity: 1,
         status: 'ok',
         principal: 'user:local',
-        traceparent: '00-a-b-01',
+        traceparent,
         subject: ['UA'],
         stagesUs: {
           input: expect.any(Number),

@@ -5,7 +5,7 @@ import { systemClock } from '#platform/clock';
 import { systemIds } from '#platform/ids';
 import type { Logger } from '#platform/log';
 import { createControlClient } from './control-client.ts';
-import { createFileStore } from './file-store.ts';
+import { createFileStore, filesOfPool } from './file-store.ts';
 import { type Listeners, openListeners, within } from './listeners.ts';
 import { createManagedModels } from './model-control.ts';
 import { buildReport } from './report.ts';
@@ -32,7 +32,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
   const boot = ids.next();
   const client = createControlClient({ url: options.controlUrl, token: options.token });
   const spool = await openSpool({ folder: join(home, 'spool', replica), epoch: boot, limits: options.spool, logger });
-  const files = await createFileStore({ folder: join(home, 'files'), client });
+  const files = await createFileStore({ folder: join(home, 'files'), open: filesOfPool(client) });
   const engine = await openServingEngine({ ...options, files, spool, ids, logger });
   const { table, shadows } = engine;
   const delivery = createSpoolDelivery({
@@ -88,6 +88,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
     engine,
     spool,
     logger,
+    instance: replica,
     notSettled: 'no spec is in force yet',
     models: createManagedModels,
   });

@@ -1,5 +1,5 @@
 import type { SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
-import { findEndpointProblem } from '#contracts/deployment-spec';
+import { findEndpointProblem } from '#contracts/endpoint-problem';
 import type { Share } from '#contracts/traffic-split';
 import { isAppError } from '#platform/errors';
 import { createRevisionRecord, type LiveRevision, type RevisionRecord } from './live-revision.ts';
@@ -44,6 +44,12 @@ export interface Endpoint {
   readonly rate: RateLimit;
   /** Takes over a newer description; resolves when it is in force or has failed. */
   follow(spec: SpecEndpoint): Promise<void>;
+  /** With the next description, what has failed for good is tried once more. */
+  forgive(): void;
+  /** Resolves when nothing that is described is being loaded any more. */
+  settled(): Promise<void>;
+  /** Resolves when what had to go is freed. */
+  drained(): Promise<void>;
   /** Stops answering and frees all models. */
   remove(): Promise<void>;
 }
@@ -58,6 +64,8 @@ export type LoadRevision = (
 const firstRetryMs = 1_000;
 const maxRetryMs = 30_000;
 const whole = 10_000;
+/** Figures of revisions that have left are kept of so many: a model that is replaced each minute must not fill the memory. */
+const maxLeft = 64;
 
 interface Failure {
   readonly reason: string;
@@ -92,6 +100,7 @@ export function createEndpoint(
   const live = new Map<string, LiveRevision>();
   const loading = new Map<string, Promise<void>>();
   const failures = new Map<string, Failure>();
+  const leaving = new Set<Promise<void>>();
 
   function setState(next: EndpointState, reason?: string): void {
     if (state === next && error === reason) return;
@@ -103,6 +112,8 @@ export function createEndpoint(
   function recordOf(revision: SpecRevision): RevisionRecord {
     const known = records.get(revision.id) ?? createRevisionRecord(revision);
     records.set(revision.id, known);
+    const left = [...records.values()].filter((record) => record.state === 'unloaded');
+    for (const { id } of left.slice(0, -maxLeft)) records.delete(id);
     return known;
   }
 
@@ -144,10 +155,13 @@ export function createEndpoint(
       if (lastGood !== undefined) serveLastGood(lastGood);
       setState(serving === undefined ? 'failed' : 'degraded', problem);
     }
-    if (problem === undefined && spec.revisions.some(({ id }) => loading.has(id))) return;
+    if (isLoading()) return;
     for (const resolve of waiting) resolve();
     waiting = [];
   }
+
+  const isLoading = (): boolean =>
+    findEndpointProblem(spec) === undefined && spec.revisions.some(({ id }) => loading.has(id));
 
   function follow(): void {
     const wanted = spec.traffic.filter(({ basisPoints }) => basisPoints > 0).map(({ revision }) => revision);
@@ -156,12 +170,11 @@ export function createEndpoint(
     if (lastGood === undefined && isMissing(wanted)) swap(spec, true);
     letGo();
     const failed = spec.revisions.flatMap(({ id }) => failures.get(id) ?? []);
-    const isLoading = spec.revisions.some(({ id }) => loading.has(id));
-    if (failed[0] !== undefined && !isLoading)
+    if (failed[0] !== undefined && !isLoading())
       setState(serving === undefined ? 'failed' : 'degraded', failed[0].reason);
-    else if (!isLoading) setState(spec.traffic.length === 0 ? 'waiting' : 'ready');
+    else if (!isLoading()) setState(spec.traffic.length === 0 ? 'waiting' : 'ready');
     else if (serving === undefined && spec.traffic.length > 0) setState('loading');
-    if (isLoading) return;
+    if (isLoading()) return;
     if (failed.some(({ final }) => !final)) scheduleRetry();
     else retryMs = firstRetryMs;
   }
@@ -231,7 +244,12 @@ export function createEndpoint(
       if (serving?.revisions.has(id) === true) continue;
       if ([...spec.revisions, ...revisionsOf(lastGood)].some((described) => described.id === id)) continue;
       live.delete(id);
-      void revision.drain().finally(deps.changed);
+      const gone = revision.drain().finally(() => {
+        leaving.delete(gone);
+        deps.changed();
+      });
+      leaving.add(gone);
+      void gone;
     }
   }
 
@@ -266,6 +284,11 @@ export function createEndpoint(
       const inForce = new Promise<void>((resolve) => waiting.push(resolve));
       adjust();
       return inForce;
+    },
+    forgive: () => forgetFailures(() => true),
+    settled: () => (isLoading() ? new Promise<void>((resolve) => waiting.push(resolve)) : Promise.resolve()),
+    async drained() {
+      await Promise.all(leaving);
     },
     async remove() {
       removed = true;

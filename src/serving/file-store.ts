@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { SpecRevision } from '#contracts/deployment-spec';
 import { dataPlanePaths } from '#contracts/serving';
@@ -24,14 +25,27 @@ export interface FileStore {
   collect(revisions: readonly SpecRevision[]): Promise<void>;
 }
 
+/** The bytes of a file from where they are kept. CONTROL_PLANE_UNREACHABLE when they cannot be had now. */
+export type OpenFile = (digest: string) => Promise<Readable>;
+
+/** From the control plane, by the token of the pool. */
+export const filesOfPool =
+  (client: ControlClient): OpenFile =>
+  async (digest) => {
+    const answer = await client.open({ method: 'GET', path: dataPlanePaths.file(digest), timeoutMs: 60_000 });
+    if (answer.statusCode === 200) return answer;
+    answer.resume();
+    throw servingErrors.CONTROL_PLANE_UNREACHABLE(`file ${digest}`, `the control plane answered ${answer.statusCode}`);
+  };
+
 export async function createFileStore(options: {
   readonly folder: string;
-  readonly client: ControlClient;
+  readonly open: OpenFile;
 }): Promise<FileStore> {
-  const { folder, client } = options;
+  const { folder, open: openFile } = options;
   const fetching = new Map<string, Promise<string>>();
-  await rm(join(folder, 'tmp'), { recursive: true, force: true });
   await mkdir(join(folder, 'tmp'), { recursive: true });
+  await removeLeftOvers(join(folder, 'tmp'));
   await mkdir(join(folder, 'sets'), { recursive: true });
   const pathOf = (digest: string) => join(folder, digest);
 
@@ -39,20 +53,14 @@ export async function createFileStore(options: {
     const path = pathOf(digest);
     const present = await stat(path).catch(() => undefined);
     if (present?.size === sizeBytes) return path; // was checked before it got this name
-    const temporary = join(folder, 'tmp', digest);
-    const answer = await client.open({ method: 'GET', path: dataPlanePaths.file(digest), timeoutMs: 60_000 });
-    if (answer.statusCode !== 200) {
-      answer.resume();
-      throw servingErrors.CONTROL_PLANE_UNREACHABLE(
-        `file ${digest}`,
-        `the control plane answered ${answer.statusCode}`,
-      );
-    }
+    const temporary = join(folder, 'tmp', `${digest}.${randomUUID()}`);
+    const answer = await openFile(digest);
     const hash = createHash('sha256');
     answer.on('data', (chunk: Buffer) => hash.update(chunk));
     try {
       await pipeline(answer, createWriteStream(temporary));
     } catch (cause) {
+      await rm(temporary, { force: true });
       throw servingErrors.CONTROL_PLANE_UNREACHABLE(`file ${digest}`, String(cause));
     }
     const actual = hash.digest('hex');
@@ -113,6 +121,17 @@ export async function createFileStore(options: {
     },
   };
 }
+
+/** Of fetches that a crash broke off; a younger one may be another process's, which shares the folder. */
+async function removeLeftOvers(folder: string): Promise<void> {
+  const before = Date.now() - leftOverMs;
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && found.mtimeMs < before) await rm(path, { force: true });
+  }
+}
+const leftOverMs = 3_600_000;
 
 async function digestOf(path: string): Promise<string> {
   const hash = createHash('sha256');

@@ -1,4 +1,5 @@
 import type { ModelSignature, Tensor } from '#contracts/tensor';
+import type { ClassCounts } from './classification.ts';
 
 /** A tensor as it came: whether `null` is allowed is known when the revision is. */
 export interface ParsedTensor extends Tensor {
@@ -17,4 +18,6 @@ export interface InferRequest {
   readonly readAs?: (signature: ModelSignature) => readonly ParsedTensor[];
   /** Names of the outputs that are asked for, in order; undefined = all. */
   readonly outputs: readonly string[] | undefined;
+  /** Of those, which are asked for as their greatest values. */
+  readonly classes?: ClassCounts | undefined;
 }

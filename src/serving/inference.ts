@@ -7,11 +7,12 @@ import type { BatchRun, RunTerms } from '#runtimes/batcher';
 import { type CheckedInputs, checkInputs } from '#runtimes/check-inputs';
 import type { CallContext } from './call-context.ts';
 import { chooseRevision } from './choose-revision.ts';
+import { classify } from './classification.ts';
 import type { FailureKind } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { InferRequest } from './infer-request.ts';
 import type { LiveRevision } from './live-revision.ts';
-import { redactedOf, stageTimesUs, subjectOf, toUs, withoutRedacted } from './prediction-envelope.ts';
+import { redactedOf, stageTimesUs, subjectOf, toUs, traceOf, withoutRedacted } from './prediction-envelope.ts';
 import { cacheKey } from './response-cache.ts';
 import { type RowFacts, readRowFacts } from './row-facts.ts';
 import { readTerms, routedTerms } from './run-terms.ts';
@@ -100,6 +101,7 @@ export function createInferenceCore(deps: {
         const captured = isCaptured(endpoint.spec);
         const outcome = await ask(endpoint, revision, request, checked, facts, call);
         const { outputs, run, cached, failure, branches } = outcome;
+        call.trace?.ran(outcome.askedMs, run);
         const durationUs = toUs(performance.now() - call.startedMs);
         const stagesUs = run && stageTimesUs(call.completeMs ?? call.startedMs, outcome.askedMs, run);
         const envelope: PredictionEnvelope = {
@@ -121,7 +123,7 @@ export function createInferenceCore(deps: {
           status: failure === undefined ? 'ok' : 'error',
           ...(failure !== undefined && { error: failure.message }),
           principal: call.principal,
-          ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
+          ...traceOf(call),
           ...subjectOf(endpoint.spec, facts.subject, checked.inputs, rows),
           ...(stagesUs !== undefined && { stagesUs }),
           ...(branches !== undefined && { branches }),
@@ -129,15 +131,21 @@ export function createInferenceCore(deps: {
           ...redactedOf(endpoint.spec),
         };
         if (captured) await record(endpoint, envelope, checked.inputs, outputs);
+        call.trace?.tellPrediction(envelope);
         if (failure !== undefined) throw failure;
         counters.answered(rows, durationUs, greatest(facts.eventTimesMs) ?? call.receivedAtMs);
         if (run !== undefined && stagesUs !== undefined) counters.ran(run, stagesUs);
         if (cached !== undefined) counters.cacheLookedUp(cached, durationUs);
         if (serving.shadows.length > 0 && rows > 0)
           shadows.offer(endpoint, serving, { envelope, inputs: request.inputs, outputs, captured });
-        return { predictionId, revision, outputs: select(outputs, request.outputs) };
+        return {
+          predictionId,
+          revision,
+          outputs: classify(select(outputs, request.outputs), request.classes, revision.signature),
+        };
       } catch (error) {
         counters.failed(kindOf(error), toUs(performance.now() - call.startedMs));
+        call.trace?.fail(isAppError(error) ? error.message : 'unexpected');
         if (error instanceof Error) failures.set(error, { predictionId, revision: revision.id });
         throw error;
       }

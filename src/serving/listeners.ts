@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { systemClock } from '#platform/clock';
+import { systemIds } from '#platform/ids';
 import type { Logger } from '#platform/log';
-import { createAccess } from './access.ts';
+import { type Access, createAccess } from './access.ts';
 import { type CallableEndpoints, createCallableEndpoints } from './callable-endpoints.ts';
 import type { GrpcServer, GrpcServerDeps } from './grpc/grpc-server.ts';
 import { formatMetrics } from './metrics-text.ts';
@@ -11,6 +12,7 @@ import { createRestServer } from './rest/rest-server.ts';
 import { placeOf } from './rest/server-routes.ts';
 import type { ServingEngine } from './serving-engine.ts';
 import type { Spool } from './spool.ts';
+import { type OtelVariables, openTracing } from './tracing/tracing.ts';
 
 export interface ListenOptions {
   readonly host: string;
@@ -25,7 +27,11 @@ export interface ListenOptions {
   readonly maxConnections?: number;
   /** Names beside the bound host by which callers may address it. */
   readonly allowedHosts: readonly string[];
+  /** A model without tokens answers callers of other machines too; default: on a loopback address alone. */
+  readonly openToAll?: boolean;
   readonly programVersion: string;
+  /** OpenTelemetry's variables; default: none, and nothing is traced. */
+  readonly otel?: OtelVariables;
 }
 
 /** An idle one costs some 10 KB, and each a file descriptor, of which the spool and models need theirs. */
@@ -40,6 +46,9 @@ export interface Listeners {
   stop(drainMs: number): Promise<void>;
 }
 
+/** How long a stop waits for the last spans to be sent. */
+const maxTracingMs = 1_000;
+
 /** REST and gRPC over one engine. */
 export async function openListeners(
   options: ListenOptions,
@@ -47,19 +56,29 @@ export async function openListeners(
     readonly engine: ServingEngine;
     readonly spool: Spool;
     readonly logger: Logger;
+    /** Tells this process from others of its kind, where its traces go. */
+    readonly instance: string;
     /** Why models are not there yet. */
     readonly notSettled: string;
-    readonly models: (endpoints: CallableEndpoints) => ModelControl;
+    readonly models: (endpoints: CallableEndpoints, access: Access) => ModelControl;
   },
 ): Promise<Listeners> {
   const { engine, spool, logger } = deps;
   const { table, core, memory } = engine;
   let draining = false;
-  const access = createAccess({ host: options.host, allowedHosts: options.allowedHosts, clock: systemClock });
+  const access = createAccess({ ...options, clock: systemClock });
+  const { programVersion } = options;
+  const tracing = await openTracing(options.otel ?? {}, {
+    ids: systemIds,
+    logger,
+    programVersion,
+    instance: deps.instance,
+  });
   const listening = {
     core,
+    tracing,
     clock: systemClock,
-    programVersion: options.programVersion,
+    programVersion,
     draining: () => draining,
     unreadiness: () => (draining ? 'the server is stopping' : table.settled ? undefined : deps.notSettled),
   };
@@ -69,10 +88,10 @@ export async function openListeners(
     {
       ...listening,
       endpoints,
-      models: deps.models(endpoints),
+      models: deps.models(endpoints, access),
       maxBodyBytes: options.maxBodyBytes,
       memory: requests,
-      metrics: (served) => formatMetrics(served, { spool, memory, requests }),
+      metrics: (served) => formatMetrics(served, { spool, memory, requests, tracing }),
     },
     logger,
   );
@@ -81,7 +100,14 @@ export async function openListeners(
     server.once('error', reject);
     server.listen(options.port, options.host, () => resolve());
   });
-  const grpc = await listenForGrpc(options, { ...listening, table, access, logger, memory: requests });
+  const grpc = await listenForGrpc(options, {
+    ...listening,
+    table,
+    access,
+    models: deps.models,
+    logger,
+    memory: requests,
+  });
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   return {
@@ -97,6 +123,7 @@ export async function openListeners(
       await Promise.all([within(drainMs, closed), grpc?.stop(drainMs)]);
       server.closeAllConnections();
       requests.close();
+      await tracing?.stop(maxTracingMs);
     },
   };
 }

@@ -1,8 +1,9 @@
+import { dirname } from 'node:path';
 import type { SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
-import { emptyData, type ModelSignature, type Tensor } from '#contracts/tensor';
+import type { ModelSignature, Tensor } from '#contracts/tensor';
 import type { Logger } from '#platform/log';
 import { type BatchAnswer, type Batcher, type BatchLimits, createBatcher, type RunTerms } from '#runtimes/batcher';
-import { checkInputs, joinSignature } from '#runtimes/check-inputs';
+import { joinSignature } from '#runtimes/check-inputs';
 import { createPassThrough } from '#runtimes/pass-through';
 import type { GraphObserver, LoadedModel, Runtime } from '#runtimes/runtime';
 import { runtimeErrors } from '#runtimes/runtime-errors';
@@ -11,7 +12,7 @@ import type { FileStore } from './file-store.ts';
 import type { ModelMemory } from './model-memory.ts';
 import { createNodeCounters, type NodeCounters } from './node-counters.ts';
 import { openResidentModel, type ResidentModel } from './resident-model.ts';
-import { parseInferRequest } from './rest/infer-body.ts';
+import { warmUp } from './warm-up.ts';
 
 /** What is counted of a revision outlives its being loaded: counters only grow while the process lives. */
 export interface RevisionRecord {
@@ -98,8 +99,10 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
   let waiting = 0;
   let batcher: Batcher | undefined;
 
+  let mainPath = '';
+
   async function open(): Promise<LoadedModel> {
-    const mainPath = await files.materialise(spec.files, spec.runtime !== 'onnx');
+    mainPath = await files.materialise(spec.files, spec.runtime !== 'onnx');
     const { workers } = endpoint();
     const { signature: declared } = spec;
     return runtime
@@ -128,7 +131,7 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
   try {
     const { model } = resident;
     const signature = joinSignature(spec.signature, model.signature);
-    await warmUp(model, signature, spec.warmup, logger);
+    await warmUp(model, signature, spec, folderOf(mainPath, spec), logger);
     const own =
       model.schedules === true ? createPassThrough(model, signature) : createBatcher(model, signature, limits);
     batcher = own;
@@ -187,6 +190,10 @@ function countedOf(record: RevisionRecord): GraphObserver {
   };
 }
 
+/** The folder of the model's files; the one to load may lie deeper. */
+const folderOf = (mainPath: string, { files: [main] }: SpecRevision): string =>
+  main !== undefined && mainPath.endsWith(main.path) ? mainPath.slice(0, -main.path.length) : dirname(mainPath);
+
 async function settled(resident: ResidentModel): Promise<void> {
   await resident.ensure().catch(() => undefined); // who waits hears of it
 }
@@ -242,34 +249,4 @@ async function within(work: Promise<void>, deadlineMs: number | undefined): Prom
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Declared requests must succeed. Without them one row of zeros is tried; a model may refuse such a row. */
-async function warmUp(
-  model: LoadedModel,
-  signature: ModelSignature,
-  requests: readonly unknown[] | undefined,
-  logger: Logger,
-): Promise<void> {
-  for (const request of requests ?? []) {
-    const { inputs } = parseInferRequest(Buffer.from(JSON.stringify(request)));
-    await model.predict(checkInputs(signature, inputs).inputs);
-  }
-  if (requests !== undefined && requests.length > 0) return;
-  try {
-    await model.predict(signature.inputs.map(zeroRow));
-  } catch (error) {
-    logger.debug({ err: error }, 'the model refused a row of zeros as warm-up');
-  }
-}
-
-function zeroRow({ name, datatype, shape: declared }: ModelSignature['inputs'][number]): Tensor {
-  const shape = declared.map((dimension) => Math.max(dimension, 1));
-  const count = shape.reduce((product, dimension) => product * dimension, 1);
-  return {
-    name,
-    datatype,
-    shape,
-    data: datatype === 'BYTES' ? Array.from({ length: count }, () => '') : emptyData(datatype, count),
-  };
 }

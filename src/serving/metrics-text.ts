@@ -1,54 +1,20 @@
-import { latencyBoundsUs } from '#contracts/replica-report';
+import { latencyBoundsUs } from '#contracts/latency-bounds';
 import { type Histogram, type RunFigures, stages } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RevisionRecord } from './live-revision.ts';
+import { families } from './metric-families.ts';
 import type { ModelMemory } from './model-memory.ts';
 import type { NodeCounters } from './node-counters.ts';
 import type { RequestMemory } from './request-memory.ts';
 import type { Spool } from './spool.ts';
-import { printTriton, tritonFamilies } from './triton-metrics.ts';
+import type { Tracing } from './tracing/tracing.ts';
+import { printTriton } from './triton-metrics.ts';
 
 /** Lines of the exposition, family by family, in the order in which families are first named. */
 export interface Exposition {
   add(name: string, labels: string, value: number): void;
   histogram(name: string, labels: string, histogram: Histogram): void;
 }
-
-type Kind = 'counter' | 'gauge' | 'histogram';
-export type Families = Readonly<Record<string, readonly [Kind, string]>>;
-
-const families: Families = {
-  tidemill_serving_requests_total: ['counter', 'Requests sent to a revision.'],
-  tidemill_serving_errors_total: ['counter', 'Requests that failed, by kind.'],
-  tidemill_serving_duration_seconds: ['histogram', 'Receipt to outputs, answered requests.'],
-  tidemill_serving_stage_duration_seconds: ['histogram', 'What the duration is made of, where the model ran.'],
-  tidemill_serving_node_duration_seconds: [
-    'histogram',
-    'Work of a node of a graph, its waiting included, without that of the nodes before it.',
-  ],
-  tidemill_serving_node_rows_total: ['counter', 'Rows that a node of a graph has answered.'],
-  tidemill_serving_node_errors_total: ['counter', 'Requests that failed at a node of a graph.'],
-  tidemill_serving_branch_rows_total: ['counter', 'Rows that took a branch of a switch or a split.'],
-  tidemill_serving_runs_total: ['counter', 'Runs of a model: one for each batch.'],
-  tidemill_serving_cache_hits_total: ['counter', 'Answers from the cache.'],
-  tidemill_serving_cache_misses_total: ['counter', 'Answers that were not in the cache.'],
-  tidemill_serving_cache_bytes: ['gauge', 'Bytes of kept answers.'],
-  tidemill_serving_rate_limited_total: ['counter', 'Requests refused because their caller sends too many.'],
-  tidemill_serving_pending: ['gauge', 'Requests accepted and not yet answered.'],
-  tidemill_serving_model_loaded: ['gauge', '1 while the model is in memory, 0 while it has left it.'],
-  tidemill_serving_model_reloads_total: ['counter', 'How often a model that had left the memory came back.'],
-  tidemill_serving_shadows_dropped_total: ['counter', 'Shadow requests that did not fit the queue.'],
-  tidemill_serving_shadow_rows_compared_total: ['counter', "Rows whose shadow answer was laid beside the primary's."],
-  tidemill_serving_shadow_rows_differing_total: ['counter', 'Rows among them whose answers differ.'],
-  tidemill_serving_traffic_ratio: ['gauge', 'Share of traffic that a revision gets.'],
-  tidemill_serving_model_memory_bytes: ['gauge', 'What loaded models hold, as far as it is known.'],
-  tidemill_serving_request_memory_bytes: ['gauge', 'What requests and answers under way hold, as they were sent.'],
-  tidemill_serving_slow_clients_cut_total: ['counter', 'Clients cut because they kept others waiting for memory.'],
-  tidemill_spool_bytes: ['gauge', 'Bytes of prediction records on disk.'],
-  tidemill_spool_dropped_total: ['counter', 'Prediction records lost for want of room.'],
-  tidemill_spool_undelivered: ['gauge', 'Prediction records that the control plane has not taken yet.'],
-  ...tritonFamilies,
-};
 
 /**
  * The Prometheus exposition (text format 0.0.4), printed from the counters that the reports carry. Labels come from the
@@ -61,7 +27,13 @@ export function formatMetrics(
     spool,
     memory,
     requests,
-  }: { readonly spool: Spool; readonly memory: ModelMemory; readonly requests: RequestMemory },
+    tracing,
+  }: {
+    readonly spool: Spool;
+    readonly memory: ModelMemory;
+    readonly requests: RequestMemory;
+    readonly tracing: Tracing | undefined;
+  },
 ): string {
   const lines = new Map<string, string[]>();
   const exposition: Exposition = {
@@ -92,8 +64,13 @@ export function formatMetrics(
   exposition.add('tidemill_spool_dropped_total', '', spool.dropped);
   const undelivered = spool.epochs.reduce((sum, { next, delivered }) => sum + next - delivered, 0);
   exposition.add('tidemill_spool_undelivered', '', undelivered);
+  if (tracing !== undefined) {
+    exposition.add('tidemill_trace_spans_exported_total', '', tracing.exported);
+    for (const [reason, spans] of Object.entries(tracing.dropped))
+      exposition.add('tidemill_trace_spans_dropped_total', `reason="${reason}"`, spans);
+  }
   return [
-    ...Object.entries(families).flatMap(([name, [kind, help]]) => {
+    ...Object.entries(families).flatMap(([name, { kind, help }]) => {
       const own = lines.get(name);
       return own === undefined ? [] : [`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`, ...own];
     }),

@@ -108,18 +108,30 @@ const indexStates = {
   unloaded: 'UNAVAILABLE',
 } as const;
 
-/** Every version that these endpoints have or had, or those that answer. */
-export function listIndex(endpoints: readonly Endpoint[], onlyReady: boolean): readonly IndexEntry[] {
+/** Of two revisions of one version, as after a reload, the first of these tells most. */
+const tellsMost: readonly ModelState[] = ['READY', 'LOADING', 'UNLOADING', 'UNAVAILABLE'];
+
+/**
+ * Every version that these endpoints have or had, or those that answer.
+ * @param absence why an endpoint has no version
+ */
+export function listIndex(
+  endpoints: readonly Endpoint[],
+  onlyReady: boolean,
+  absence: (project: string, name: string) => string,
+): readonly IndexEntry[] {
   const all = endpoints.flatMap((endpoint): readonly IndexEntry[] => {
-    const { name, records, error } = endpoint;
-    if (records.size === 0)
-      return [{ name, state: 'UNAVAILABLE', reason: error ?? 'declared, without a version to answer with yet' }];
-    return [...records.values()].map((record) => ({
-      name,
-      version: record.version,
-      state: indexStates[record.state],
-      reason: record.error ?? (record.state === 'unloaded' ? 'unloaded' : ''),
-    }));
+    const { project, name, records, error } = endpoint;
+    if (records.size === 0) return [{ name, state: 'UNAVAILABLE', reason: error ?? absence(project, name) }];
+    const byVersion = new Map<string, IndexEntry>();
+    for (const record of records.values()) {
+      const state = indexStates[record.state];
+      const known = byVersion.get(record.version);
+      if (known !== undefined && tellsMost.indexOf(known.state) < tellsMost.indexOf(state)) continue;
+      const reason = record.error ?? (record.state === 'unloaded' ? 'unloaded' : '');
+      byVersion.set(record.version, { name, version: record.version, state, reason });
+    }
+    return [...byVersion.values()];
   });
   return onlyReady ? all.filter(({ state }) => state === 'READY') : all;
 }

@@ -1,7 +1,9 @@
 import type { SpecEndpoint } from '#contracts/deployment-spec';
 import type { PredictionEnvelope } from '#contracts/prediction-record';
 import type { Tensor } from '#contracts/tensor';
+import { parseTraceparent } from '#contracts/trace-context';
 import type { BatchRun } from '#runtimes/batcher';
+import type { CallContext } from './call-context.ts';
 import type { StageTimesUs } from './counters.ts';
 
 /** The parts of an answer's time until now. `fromMs`: when its last byte was there; `askedMs`: when the model was asked. */
@@ -42,6 +44,15 @@ export function subjectOf(
   const column = spec.subject === undefined ? undefined : inputs.find(({ name }) => name === spec.subject);
   if (column === undefined || column.data.length !== rows) return {};
   return { subject: Array.from<unknown, string>(column.data as ArrayLike<unknown>, String) };
+}
+
+/** Where the spans of a request are: those made here, else the caller's; what is no context of a trace is left out. */
+export function traceOf({
+  trace,
+  traceparent,
+}: Pick<CallContext, 'trace' | 'traceparent'>): Pick<PredictionEnvelope, 'traceparent'> {
+  if (trace !== undefined) return { traceparent: trace.traceparent };
+  return traceparent === undefined || parseTraceparent(traceparent) === undefined ? {} : { traceparent };
 }
 
 export function redactedOf({ capture: { redact } }: SpecEndpoint): Pick<PredictionEnvelope, 'redacted'> {

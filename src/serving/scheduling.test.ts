@@ -97,6 +97,20 @@ test(
   buildTimeoutMs,
 );
 
+test(
+  'of requests that are sampled, so many are recorded, and all are answered',
+  async () => {
+    const { control, plane } = await served({ capture: { enabled: true, sampleRate: 0.5 } });
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, row) => post(plane.infer, columnsBody(row))));
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+    await flush(control, 1);
+    // of 60 fair coins fewer than 8 or more than 52 heads come once in 10^9 times
+    expect(control.records.length).toBeGreaterThanOrEqual(8);
+    expect(control.records.length).toBeLessThanOrEqual(52);
+  },
+  buildTimeoutMs,
+);
+
 test.each([
   ['a header', { by: 'header', header: 'x-customer' } as const],
   ['a cookie', { by: 'cookie', cookie: 'customer' } as const],

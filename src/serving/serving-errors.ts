@@ -15,7 +15,7 @@ export const servingErrors = defineErrors({
   },
   ENDPOINT_WITHOUT_MODEL: {
     kind: 'not_found',
-    message: (name: string) => `model "${name}" is declared and has no version to answer with yet`,
+    message: (name: string) => `model "${name}" has no version to answer with yet: none is deployed or loaded`,
   },
   ENDPOINT_LOADING: {
     kind: 'unavailable',
@@ -44,9 +44,20 @@ export const servingErrors = defineErrors({
       `this server does not ${what} on request: its models are those that the control plane deploys; declare them under "deployments" in tidemill.yaml and run: tidemill apply`,
     help: 'A version comes and goes with the traffic that a deployment or a rollout gives it.',
   },
+  MODELS_ARE_FIXED: {
+    kind: 'invalid',
+    message: (what: string) =>
+      `this server does not ${what} on request: it was started so; --model-control on has it do that`,
+    help: 'On by itself where it listens on this machine alone.',
+  },
   SETTINGS_ARE_FIXED: {
     kind: 'invalid',
     message: (what: string) => `${what} are only read here; they are set where the server is started`,
+  },
+  WARM_UP_FAILED: {
+    kind: 'invalid',
+    message: (what: string, reason: string) => `its warm-up with ${what}, failed: ${reason}`,
+    help: 'The revision gets no traffic. Register a version whose example its model can answer, or one without an example.',
   },
   NOT_GENERATIVE: { kind: 'invalid', message: (reason: string) => reason },
   NO_MODEL: { kind: 'not_found', message: () => 'this server has no model yet' },
@@ -113,6 +124,17 @@ export const servingErrors = defineErrors({
     kind: 'invalid',
     message: (path: string, reason: string) =>
       `no model at ${path}: ${reason}; it takes a file (.onnx, .joblib, .pkl, .ubj, .bst), the folder of a model (MLmodel, model-settings.json, config.pbtxt, <number>/model.onnx, graph.yaml), or a folder of these`,
+  },
+  LOCAL_FOLDER_EMPTY: {
+    kind: 'invalid',
+    message: (path: string) =>
+      `no model at ${path}: nothing in it is a model; it takes files (.onnx, .joblib, .pkl, .ubj, .bst) and folders of models (MLmodel, model-settings.json, config.pbtxt, <number>/model.onnx)`,
+    help: 'With --no-models a folder may be empty.',
+  },
+  MODEL_OVERRIDE_NOT_YET: {
+    kind: 'invalid',
+    message: () =>
+      'a model is loaded as it lies in the folder: "config" and "file:…" of a load are not there yet; write them into the folder and load it again',
   },
   LOCAL_MODEL_UNKNOWN: {
     kind: 'invalid',

@@ -3,6 +3,7 @@ import { namePattern } from '#contracts/references';
 import { defaultMaxConnections } from './listeners.ts';
 import { defaultRequestMemoryBytes } from './request-memory.ts';
 import { defaultSpoolLimits, type SpoolLimits } from './spool.ts';
+import type { OtelVariables } from './tracing/tracing.ts';
 
 export interface ServingOptions {
   readonly controlUrl: string;
@@ -33,6 +34,8 @@ export interface ServingOptions {
   readonly maxConnections?: number;
   readonly spool: SpoolLimits;
   readonly programVersion: string;
+  /** OpenTelemetry's variables, which say where traces go. */
+  readonly otel?: OtelVariables;
 }
 
 /** A body and its answer must fit one frame of the spool. */
@@ -59,6 +62,7 @@ export const servingUsage = `usage: node dist/serving/main.js --control-url <url
   --request-memory-bytes <n>  of requests and answers under way together, default: 256 MiB; beyond it 503
   --max-connections <n>    of REST and of gRPC, default: 8192
   --spool-max-bytes <n>    default: 4 GiB
+Traces: OTEL_EXPORTER_OTLP_ENDPOINT and the other variables of OpenTelemetry; none without it.
 The pool's token comes by the environment alone: TIDEMILL_POOL_TOKEN.`;
 
 const defaultPort = 7879;
@@ -171,6 +175,7 @@ export function parseServingOptions(
       ),
     },
     programVersion,
+    otel: environment,
   };
   if (problems.length > 0) throw new Error(problems.join('; '));
   return options;

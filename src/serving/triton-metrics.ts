@@ -1,21 +1,5 @@
 import type { RunFigures } from './counters.ts';
-import type { Exposition, Families } from './metrics-text.ts';
-
-/** The names that Triton gives, so that its dashboards read this server; times in microseconds, as there. */
-export const tritonFamilies: Families = {
-  nv_inference_request_success: ['counter', 'Requests answered.'],
-  nv_inference_request_failure: ['counter', 'Requests that failed.'],
-  nv_inference_count: ['counter', 'Rows answered.'],
-  nv_inference_exec_count: ['counter', 'Runs of the model.'],
-  nv_inference_request_duration_us: ['counter', 'Time of answered requests together.'],
-  nv_inference_queue_duration_us: ['counter', 'Their time in the queue.'],
-  nv_inference_compute_input_duration_us: ['counter', 'Their time of reading and joining inputs.'],
-  nv_inference_compute_infer_duration_us: ['counter', 'Their time in runs of the model.'],
-  nv_inference_compute_output_duration_us: ['counter', 'Their time of handing out outputs.'],
-  nv_inference_pending_request_count: ['gauge', 'Requests accepted and not yet answered.'],
-  nv_cache_num_hits_per_model: ['counter', 'Answers from the cache.'],
-  nv_cache_num_misses_per_model: ['counter', 'Answers that were not in the cache.'],
-};
+import type { Exposition } from './metrics-text.ts';
 
 export function printTriton(
   exposition: Exposition,
@@ -38,6 +22,7 @@ export function printTriton(
   if (figures.cacheHits + figures.cacheMisses === 0) return;
   exposition.add('nv_cache_num_hits_per_model', labels, figures.cacheHits);
   exposition.add('nv_cache_num_misses_per_model', labels, figures.cacheMisses);
+  exposition.add('nv_cache_hit_duration_per_model', labels, figures.cacheHitUs);
 }
 
 /** Refused while waiting is REJECTED there, and a client that left is CANCELED. */

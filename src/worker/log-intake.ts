@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DOUBLE, type DuckDBType, type DuckDBValue, INTEGER, VARCHAR } from '@duckdb/node-api';
+import { BOOLEAN, DOUBLE, type DuckDBType, type DuckDBValue, INTEGER, VARCHAR } from '@duckdb/node-api';
 import type { PredictionRecord } from '#contracts/prediction-record';
 import { readFrames } from '#contracts/spool-frame-reader';
+import { parseTraceparent } from '#contracts/trace-context';
 import type { WorkerTaskInput, WorkerTaskOutput } from '#contracts/worker';
 import { dayMs } from '#contracts/worker-predictions';
 import { createTensorColumns, writeColumns } from './log-columns.ts';
@@ -86,6 +87,13 @@ const given: readonly (readonly [string, DuckDBType, (row: Row) => DuckDBValue])
   ['subject', VARCHAR, ({ record, row }) => record.subject?.[row] ?? null],
   ['score', DOUBLE, ({ score }) => score ?? null],
   ['shadow_of', VARCHAR, ({ record }) => record.shadowOf ?? null],
+  ['trace_id', VARCHAR, ({ record }) => parseTraceparent(record.traceparent)?.traceId ?? null],
+  ['input_us', DOUBLE, ({ record }) => record.stagesUs?.input ?? null],
+  ['queue_us', DOUBLE, ({ record }) => record.stagesUs?.queue ?? null],
+  ['infer_us', DOUBLE, ({ record }) => record.stagesUs?.infer ?? null],
+  ['output_us', DOUBLE, ({ record }) => record.stagesUs?.output ?? null],
+  ['cached', BOOLEAN, ({ record }) => record.cached === true],
+  ['redacted', VARCHAR, ({ record: { redacted } }) => (redacted === undefined ? '[]' : JSON.stringify(redacted))],
 ];
 
 /** The columns of a file of rows, in order, from those that are given. */
@@ -95,6 +103,8 @@ const columnsOfFile: readonly (readonly [string, string])[] = given.flatMap(([na
       ['row', '"row"'],
       ['truth_id', 'coalesce(shadow_of, prediction_id)'],
     ];
+  // a text that is the same in every row is handed over once, a list would be in each
+  if (name === 'redacted') return [['redacted', `from_json(redacted, '["VARCHAR"]')`]];
   return [[name, /_[mu]s$/.test(name) ? `${name}::bigint` : name]];
 });
 

@@ -62,6 +62,7 @@ describeDatabases('deployments', (open) => {
         outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [-1, 2] }],
         train: { rows: 10, columns: [] },
       },
+      example: { inputs: [[1]] },
     });
     await control.apply(
       'late',
@@ -94,7 +95,11 @@ describeDatabases('deployments', (open) => {
         {
           modelRef: 'model:late@1',
           runtime: 'onnx',
-          files: [{ path: 'model.onnx', digest: digestOf('bytes of 1'), sizeBytes: 10 }],
+          files: [
+            { path: 'model.onnx', digest: digestOf('bytes of 1'), sizeBytes: 10 },
+            { path: 'serving_input_example.json', digest: digestOf('{"inputs":[[1]]}'), sizeBytes: 16 },
+          ],
+          inputExample: 'serving_input_example.json',
           signature: { inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 1], nullable: true }] },
           score: 'probabilities[1]',
           maxBatchRows: 32,

@@ -1,5 +1,6 @@
 import type { DeploymentSpec } from '#contracts/deployment-spec';
-import { latencyBoundsUs, type ReplicaReport, type RevisionCounters } from '#contracts/replica-report';
+import { latencyBoundsUs } from '#contracts/latency-bounds';
+import type { ReplicaReport, RevisionCounters } from '#contracts/replica-report';
 
 /** What a revision did, as a replica would report it. */
 export interface Doing {

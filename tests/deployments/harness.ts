@@ -127,9 +127,9 @@ export async function startControl(options: ControlOptions) {
   await consumers.start();
 
   /** Bytes of a model, held as the registry would hold what a pipeline made. */
-  async function storeModel(bytes: Uint8Array) {
+  async function storeModel(bytes: Uint8Array, path = 'model.onnx') {
     const stored = await blobs.putStream(Readable.from([Buffer.from(bytes)]));
-    return { path: 'model.onnx', ...stored };
+    return { path, ...stored };
   }
 
   async function call(method: 'GET' | 'POST', url: string, body?: object, headers: Record<string, string> = {}) {
@@ -175,15 +175,25 @@ export async function startControl(options: ControlOptions) {
     async promote(
       model: string,
       bytes: Uint8Array | string,
-      more: { readonly signature?: object; readonly alias?: string; readonly score?: string } = {},
+      more: {
+        readonly signature?: object;
+        readonly alias?: string;
+        readonly score?: string;
+        /** Of its inputs, kept beside it. */
+        readonly example?: object;
+      } = {},
     ) {
+      const beside =
+        more.example === undefined
+          ? []
+          : [await storeModel(Buffer.from(JSON.stringify(more.example)), 'serving_input_example.json')];
       const file = await storeModel(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
       const proposed = await database.write(actor, (unit) =>
         registry.api.proposeVersion(unit, {
           project,
           model,
           digest: file.sha256,
-          files: [file],
+          files: [...beside, file],
           runtime: 'onnx',
           ...(more.signature && { signature: JSON.parse(JSON.stringify(more.signature)) }),
           predicts: { kind: 'binary', score: more.score ?? 'probabilities[1]' },

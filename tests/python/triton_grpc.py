@@ -109,6 +109,15 @@ def plain(message):
     return MessageToDict(message, preserving_proto_field_name=True)
 
 
+def classified(inputs):
+    """The two most probable classes of each row: their shape, and whether they are what the probabilities say."""
+    values = client.infer("bc", inputs).as_numpy("probabilities")
+    asked = [triton.InferRequestedOutput("probabilities", class_count=2)]
+    classes = client.infer("bc", inputs, outputs=asked).as_numpy("probabilities")
+    ranked = [[f"{row[at]:.6f}:{at}".encode() for at in np.argsort(-row, kind="stable")] for row in values]
+    return [*classes.shape, classes.tolist() == ranked]
+
+
 rows = random.normal(size=(400, 30)).astype(np.float32)
 x = [given("x", rows, "FP32")]
 plainly = client.infer("bc", x)
@@ -140,6 +149,7 @@ print(
             "prediction": len(plainly.get_response().parameters["prediction_id"].string_param),
             "stream": stream(many),
             "stream_with_failures": stream([many[0], ["nope", x, "bad"], ["gather", [given("index", np.array([7]), "INT64")], "worse"], many[1]]),
+            "classification": classified(x),
             "statistics": plain(client.get_inference_statistics("bc"))["model_stats"][0],
             "trace": list(client.get_trace_settings("bc").settings["trace_level"].value),
             "log": client.get_log_settings().settings["log_error"].bool_param,
@@ -150,7 +160,6 @@ print(
                 "datatype": refused(lambda: client.infer("bc", [given("x", rows.astype(np.float64), "FP64")])),
                 "name": refused(lambda: client.infer("bc", [given("y", rows, "FP32")])),
                 "output": refused(lambda: client.infer("bc", x, outputs=[triton.InferRequestedOutput("odds")])),
-                "classification": refused(lambda: client.infer("bc", x, outputs=[triton.InferRequestedOutput("label", class_count=2)])),
                 "sequence": refused(lambda: client.infer("bc", x, sequence_id=1, sequence_start=True)),
                 "shared memory": refused(lambda: client.register_system_shared_memory("r", "/r", 64)),
                 "shared memory status": refused(client.get_system_shared_memory_status),

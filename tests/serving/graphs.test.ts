@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { findDataPlane } from '../../src/app/data-plane-process.ts';
 import { ensureProject } from '../../src/cli/workspace/send.ts';
 import { flushDeployment } from '../../src/contracts/deployments.ts';
@@ -13,11 +13,10 @@ import { getPrediction } from '../../src/contracts/predictions.ts';
 import { setModelAlias } from '../../src/contracts/registry.ts';
 import { servingHeaders } from '../../src/contracts/serving.ts';
 import { importModel } from '../../src/contracts/transfer.ts';
-import { createLogger } from '../../src/platform/log.ts';
 import { scrubEnvironment } from '../../src/platform/processes.ts';
 import type { Client } from '../../src/sdk/index.ts';
-import { startLocalPlane } from '../../src/serving/local/local-plane.ts';
-import { aHome, fixture } from '../../src/serving/testing/test-plane.ts';
+import { aLocalPlane } from '../../src/serving/testing/local-plane-in-test.ts';
+import { fixture } from '../../src/serving/testing/test-plane.ts';
 import { temporaryFolder } from '../support/control-plane.ts';
 import { ensurePython, pythonSetUpMs } from '../support/mlflow-script.ts';
 import { createTestProject } from '../support/project.ts';
@@ -148,24 +147,7 @@ test('a folder with a graph.yaml is served from disk as docs/graphs.md has it', 
   await copyFile(fixture('columns-1.onnx'), join(cwd, 'models/short.onnx'));
   await copyFile(fixture('columns-2.onnx'), join(cwd, 'models/long.onnx'));
   await writeFile(join(cwd, 'models/delay/graph.yaml'), await block('file: models/delay/graph\\.yaml'));
-  const plane = await startLocalPlane({
-    path: join(cwd, 'models'),
-    only: undefined,
-    watch: false,
-    memoryBytes: undefined,
-    pythonFolder: undefined,
-    python: undefined,
-    home: aHome(),
-    host: '127.0.0.1',
-    port: 0,
-    grpcPort: undefined,
-    maxBodyBytes: 1_000_000,
-    grpcMaxMessageBytes: 1_000_000,
-    allowedHosts: [],
-    programVersion: 'test',
-    logger: createLogger({ level: 'silent' }),
-  });
-  onTestFinished(() => plane.stop());
+  const plane = await aLocalPlane(join(cwd, 'models'), { only: undefined });
   expect(plane.models).toContainEqual({ name: 'delay', versions: ['1'] });
   const script = await block('run: graph');
   const { stdout } = await run('sh', ['-euc', script], {

@@ -1,39 +1,15 @@
-import type { ChildProcess } from 'node:child_process';
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { expect, onTestFinished, test } from 'vitest';
-import { builtModule } from '../../src/platform/testing/built-program.ts';
-import { runTidemill, startTidemill } from '../support/command-line.ts';
+import { expect, test } from 'vitest';
+import { runTidemill } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/control-plane.ts';
+import { serve } from '../support/serve-command.ts';
 
 const fixtures = join(import.meta.dirname, '../../src/runtimes/fixtures');
 const sample = JSON.parse(await readFile(join(fixtures, 'breast-cancer.json'), 'utf8')) as {
   readonly rows: readonly (readonly number[])[];
   readonly probabilities: readonly number[];
 };
-
-interface Serving {
-  readonly url: string;
-  readonly grpcAddress: string;
-  readonly models: readonly { readonly name: string; readonly versions: readonly string[] }[];
-  readonly child: ChildProcess;
-  readonly said: () => string;
-}
-
-/** Ended after the test. */
-async function serve(path: string, ...more: readonly string[]): Promise<Serving> {
-  await builtModule('cli/main.js');
-  const child = startTidemill(['serve', path, '--serving-port', '0', '--grpc-port', '0', '--json', ...more]);
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let said = '';
-  child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const line = await new Promise<string>((resolve, reject) => {
-    if (child.stdout) createInterface({ input: child.stdout }).once('line', resolve);
-    child.once('exit', (code) => reject(new Error(`serve ended with ${code}: ${said}`)));
-  });
-  return { ...(JSON.parse(line) as Omit<Serving, 'child' | 'said'>), child, said: () => said };
-}
 
 const guide = await readFile(join(import.meta.dirname, '../../docs/serving.md'), 'utf8');
 
@@ -111,9 +87,9 @@ test('with --watch what changes on disk is served without a failed request', asy
   const { url } = await serve(folder, '--watch');
   let stopped = false;
   const statuses = new Set<number>();
-  const load = (async () => {
+  const load = Array.from({ length: 4 }, async () => {
     while (!stopped) statuses.add((await infer(url, 'a')).status);
-  })();
+  });
   await put('breast-cancer.onnx', 'b.onnx');
   await expect.poll(async () => (await infer(url, 'b')).status, { timeout: 20_000 }).toBe(200);
   await put('breast-cancer.onnx', 'a.onnx'); // another file of the same bytes
@@ -122,9 +98,31 @@ test('with --watch what changes on disk is served without a failed request', asy
   await rm(join(folder, 'b.onnx'));
   await expect.poll(async () => (await infer(url, 'b')).status, { timeout: 20_000 }).toBe(404);
   stopped = true;
-  await load;
+  await Promise.all(load);
   expect([...statuses]).toEqual([200]);
 }, 60_000);
+
+test('after kill -9 the next start of the same home and ports answers, and the folder is as it was', async () => {
+  const folder = await temporaryFolder();
+  const home = await temporaryFolder();
+  await copyFile(join(fixtures, 'breast-cancer.onnx'), join(folder, 'a.onnx'));
+  const first = await serve(folder, '--home', home, '--watch');
+  const { port } = new URL(first.url);
+  const underWay = Array.from({ length: 8 }, () => infer(first.url, 'a').then(({ status }) => status));
+  const broken = Promise.allSettled(underWay);
+  first.child.kill('SIGKILL');
+  await broken; // answered or cut off, and none waits for ever
+  const again = await serve(folder, '--home', home, '--serving-port', port);
+  expect((await infer(again.url, 'a')).status).toBe(200);
+  expect(await readdir(folder)).toEqual(['a.onnx']);
+  expect(await again.stop()).toBe(0);
+});
+
+test('--grpc-port off listens for REST alone', async () => {
+  const { url, grpcAddress } = await serve(join(fixtures, 'breast-cancer.onnx'), '--grpc-port', 'off');
+  expect(grpcAddress).toBeUndefined();
+  expect((await infer(url, 'breast-cancer')).status).toBe(200);
+});
 
 const says = async (...args: readonly string[]) => {
   const { status, stdout, stderr } = await runTidemill(['serve', ...args, '--serving-port', '0', '--grpc-port', '0']);
@@ -134,7 +132,7 @@ const says = async (...args: readonly string[]) => {
 
 test('what cannot be served is refused in one sentence', async () => {
   const folder = await temporaryFolder();
-  expect(await says(folder)).toContain('nothing in it is a model; it takes a file (.onnx');
+  expect(await says(folder)).toContain('nothing in it is a model; it takes files (.onnx');
   expect(await says(join(folder, 'none'))).toContain('there is nothing');
   expect(await says(fixtures, '--models', 'breast-cance')).toContain('did you mean "breast-cancer"?');
   await writeFile(join(folder, 'broken.onnx'), 'no model');

@@ -77,6 +77,7 @@ test(
           compute_infer: { count, ns: count },
         }),
       }),
+      classification: [400, 2, true],
       trace: ['OFF'],
       log: true,
       refused: {
@@ -86,7 +87,6 @@ test(
         datatype: refusal('INVALID_ARGUMENT', 'FP64'),
         name: refusal('INVALID_ARGUMENT', '"x" is missing'),
         output: refusal('INVALID_ARGUMENT', 'odds'),
-        classification: refusal('UNIMPLEMENTED', 'classification'),
         sequence: refusal('UNIMPLEMENTED', 'sequence'),
         'shared memory': refusal('UNIMPLEMENTED', 'shared memory'),
         'shared memory status': refusal('UNIMPLEMENTED', 'shared memory'),

@@ -1,55 +1,81 @@
-import { resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
-import { type CliEnvironment, createContext } from '../context.ts';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { defaultProject } from '#contracts/references';
+import { type CliContext, type CliEnvironment, CliError, createContext } from '../context.ts';
+import { isModelTarget, parseModelTarget } from '../model-target.ts';
 
 interface Options {
   readonly servingPort: number;
-  readonly grpcPort: number | undefined;
+  readonly grpcPort: number | 'off';
   readonly host: string;
-  readonly models?: readonly string[];
+  /** False of --no-models. */
+  readonly models?: readonly string[] | false;
   readonly watch?: boolean;
   readonly memoryBytes?: number;
   readonly maxBodyBytes: number;
+  readonly requestMemoryBytes?: number;
   readonly grpcMaxMessageBytes: number;
   readonly python?: string;
+  readonly modelControl?: 'on' | 'off';
+  readonly requireToken?: string;
 }
 
 export function createServeCommand(world: CliEnvironment): Command {
   return new Command('serve')
     .description(
-      'Serves models from disk over REST and gRPC, without a server to keep: a file (.onnx, .joblib, .pkl, .ubj, .bst), the folder of a model of MLflow, MLServer or Triton, or a folder of these. Ctrl-C stops.',
+      'Serves models over REST and gRPC, without a server to keep: a file (.onnx, .joblib, .pkl, .ubj, .bst), the folder of a model of MLflow, MLServer or Triton, a folder of these, or a version of a registry, which is fetched once. Ctrl-C stops.',
     )
-    .argument('<path>', 'file or folder')
+    .argument('<what>', 'file, folder, or model:<name>@<alias or number>')
     .option('--serving-port <port>', 'for REST; 0 = any that is free', toPort, 7879)
     .option('--grpc-port <port>', 'for gRPC; 0 = any that is free, off = none', toPortOrOff, 7880)
     .option('--host <address>', 'to listen on', '127.0.0.1')
-    .option('--models <names>', 'only these, with a comma between', (text: string) => text.split(','))
-    .option('--watch', 'load what changes on disk')
+    .option('--models <names>', 'load these alone, with a comma between', (text: string) => text.split(','))
+    .option('--no-models', 'load none before a request asks for it')
+    .option('--watch', 'load what changes on disk, or the version that the alias comes to name')
+    .addOption(
+      new Option(
+        '--model-control <on|off>',
+        'whether requests may load and unload models; default: on where it listens on this machine alone',
+      ).choices(['on', 'off']),
+    )
+    .option('--require-token <file>', 'answer only who shows one of these tokens, one a line')
     .option(
       '--memory-bytes <n>',
       'what models may hold in memory together; others leave it until they are asked',
       toBytes,
     )
+    .option('--request-memory-bytes <n>', 'what all requests under way may hold; default: 256 MiB', toBytes)
     .option('--max-body-bytes <n>', 'the longest request', toBytes, 64 * 1024 ** 2)
     .option('--grpc-max-message-bytes <n>', 'the longest message of gRPC', toBytes, 64 * 1024 ** 2)
     .option('--python <path>', 'the interpreter for models in Python; default: the one that their environment asks for')
-    .action(async (path: string, options: Options, command: Command) => {
+    .action(async (what: string, options: Options, command: Command) => {
       const context = createContext(command, world);
+      const isRegistered = isModelTarget(what);
+      const from = isRegistered ? await namedInRegistry(what, context) : { path: resolve(world.cwd, what) };
+      const tokenDigests =
+        options.requireToken === undefined ? [] : await readTokens(resolve(world.cwd, options.requireToken));
       const { serve } = await import('../../serving/local/serve.ts');
       await serve({
-        path: resolve(world.cwd, path),
-        only: options.models,
+        from,
+        only: options.models === false ? [] : options.models,
         watch: options.watch === true,
+        ...(isRegistered && { lookMs: registryLookMs }),
         host: options.host,
         port: options.servingPort,
-        grpcPort: options.grpcPort,
+        grpcPort: options.grpcPort === 'off' ? undefined : options.grpcPort,
         grpcMaxMessageBytes: options.grpcMaxMessageBytes,
         maxBodyBytes: options.maxBodyBytes,
+        ...(options.requestMemoryBytes !== undefined && { requestMemoryBytes: options.requestMemoryBytes }),
         allowedHosts: [],
+        modelControl: options.modelControl,
+        tokenDigests,
         memoryBytes: options.memoryBytes,
         python: options.python,
-        pythonFolder: undefined,
-        home: command.optsWithGlobals<{ readonly home?: string }>().home,
+        pythonFolder: join(context.home, 'python'), // also without --home: an environment takes longer than a start
+        home: isHomeNamed(command) ? join(context.home, 'serve') : undefined,
         signal: world.signal,
         ready: (served) =>
           context.output.line(served, () => {
@@ -67,7 +93,31 @@ function toPort(text: string): number {
   throw new InvalidArgumentError('It takes a whole number up to 65535.');
 }
 
-const toPortOrOff = (text: string): number | undefined => (text === 'off' ? undefined : toPort(text));
+const toPortOrOff = (text: string): number | 'off' => (text === 'off' ? text : toPort(text));
+
+/** Without one nothing that is served leaves a trace, but for what is worth keeping: fetched files, environments of Python. */
+const isHomeNamed = (command: Command): boolean =>
+  command.optsWithGlobals<{ readonly home?: string }>().home !== undefined;
+
+/** How often an alias is asked for. */
+const registryLookMs = 2_000;
+
+/** What is fetched lies in Tidemill's folder, so that the next start finds it. */
+async function namedInRegistry(text: string, context: CliContext) {
+  const { createModelRegistry } = await import('../model-registry.ts');
+  const model = { ...parseModelTarget(text), project: (await context.findProject()) ?? defaultProject };
+  return { registry: createModelRegistry(context.connect), model, cache: join(context.home, 'serve') };
+}
+
+async function readTokens(path: string): Promise<readonly string[]> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CliError('TOKEN_FILE_UNREADABLE', 2, `the tokens cannot be read from ${path}: ${reason}`);
+  });
+  const tokens = text.split(/\s+/).filter((token) => token !== '');
+  if (tokens.length === 0) throw new CliError('TOKEN_FILE_UNREADABLE', 2, `there is no token in ${path}`);
+  return tokens.map((token) => createHash('sha256').update(token).digest('hex'));
+}
 
 function toBytes(text: string): number {
   const bytes = Number(text);

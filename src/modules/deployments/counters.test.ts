@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { latencyBoundsUs } from '#contracts/replica-report';
+import { latencyBoundsUs } from '#contracts/latency-bounds';
 import {
   addCounters,
   answersOf,

@@ -1,4 +1,4 @@
-import { latencyBoundsUs } from '#contracts/replica-report';
+import { latencyBoundsUs } from '#contracts/latency-bounds';
 
 /** What a revision did in one role: at one start of one replica, or summed. Only grows. */
 export interface Counters {

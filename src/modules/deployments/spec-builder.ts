@@ -1,6 +1,7 @@
 import type { DeploymentSpec, SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
 import type { DeploymentSpecDocument } from '#contracts/deployments';
 import { parseDuration } from '#contracts/duration';
+import { findInputExample } from '#contracts/input-example';
 import { formatReference } from '#contracts/references';
 import type { Deployment, LoadedRevision, Pool, Revision, RevisionFile, Shadow } from './deployment-types.ts';
 import type { CallerToken } from './deployments-deps.ts';
@@ -77,6 +78,7 @@ function buildRevision(
   batching: DeploymentSpecDocument['batching'],
 ): SpecRevision {
   const maxBatchDelayMs = batching?.max_delay === undefined ? undefined : parseDuration(batching.max_delay);
+  const inputExample = findInputExample(files);
   return {
     id: revision.id,
     modelRef: formatReference('model', revision.model, revision.version),
@@ -84,6 +86,7 @@ function buildRevision(
     files: files.map(({ path, sha256, sizeBytes }) => ({ path, digest: sha256, sizeBytes })),
     ...(revision.signature && { signature: revision.signature }),
     ...(revision.score !== undefined && { score: revision.score }),
+    ...(inputExample !== undefined && { inputExample }),
     ...(batching?.max_rows !== undefined && { maxBatchRows: batching.max_rows }),
     ...(maxBatchDelayMs !== undefined && { maxBatchDelayMs }),
   };

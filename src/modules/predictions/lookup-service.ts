@@ -93,6 +93,7 @@ function toView(project: string, deployment: string, found: WorkerTaskOutput<'lo
     principal: text('principal'),
     receivedAt: instant(Number(head['received_ms'])),
     durationUs: Number(head['duration_us']),
+    ...requestOf(head),
     rows: found.rows.map((row) => {
       const number = Number(row['row']);
       const truth = found.truths.find((one) => one.row === number);
@@ -113,6 +114,22 @@ function toView(project: string, deployment: string, found: WorkerTaskOutput<'lo
         }),
       };
     }),
+  };
+}
+
+/** What newer files say of a request beside its rows. */
+function requestOf(
+  head: Readonly<Record<string, unknown>>,
+): Pick<PredictionView, 'stagesUs' | 'cached' | 'traceId' | 'redacted'> {
+  const { input_us: input, queue_us: queue, infer_us: infer, output_us: output } = head;
+  const { trace_id: traceId, cached, redacted } = head;
+  return {
+    ...(typeof infer === 'number' && {
+      stagesUs: { input: Number(input), queue: Number(queue), infer, output: Number(output) },
+    }),
+    ...(cached === true && { cached }),
+    ...(typeof traceId === 'string' && { traceId }),
+    ...(Array.isArray(redacted) && redacted.length > 0 && { redacted: redacted.map(String) }),
   };
 }
 

@@ -1,11 +1,12 @@
 import { beforeAll, expect, test } from 'vitest';
+import { encodeFrames } from '#contracts/spool-frame';
 import { builtModule } from '#platform/testing/built-program';
 import { describeDatabases } from '#platform/testing/database';
 import { createCompaction } from './compaction-service.ts';
 import type { PushedValue } from './predictions-api.ts';
 import type { PredictionsDeps } from './predictions-deps.ts';
 import { listSegments } from './segment-store.ts';
-import { day, endpoint, idOf, type LogBench, openBench, project, start } from './testing/log-bench.ts';
+import { aRecord, day, endpoint, idOf, type LogBench, openBench, project, start } from './testing/log-bench.ts';
 import { createTruthService, type TruthService } from './truth-service.ts';
 
 const hour = 3_600_000;
@@ -290,6 +291,43 @@ describeDatabases('truth', (open) => {
       ],
     });
     expect(await createLookup(bench.deps).find(bench.database.read, project, idOf(99))).toBeUndefined();
+  });
+});
+
+describeDatabases('what is said of a request beside its rows', (open) => {
+  test('its trace, where its time went and what was kept out of it, before and after its day is compacted', async () => {
+    const bench = await openBench(await open());
+    await bench.register('r1', 1);
+    const plain = aRecord({ id: 1, atMs: start });
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+    const told = {
+      ...aRecord({ id: 2, atMs: start }),
+      traceparent: `00-${traceId}-00f067aa0ba902b7-01`,
+      stagesUs: { input: 10, queue: 20, infer: 300, output: 4 },
+      redacted: ['email', 'name'],
+    };
+    const odd = { ...aRecord({ id: 3, atMs: start }), traceparent: 'nothing', cached: true };
+    for (const [at, record] of [plain, told, odd].entries()) await bench.send(at, encodeFrames([record], at));
+    const { createLookup } = await import('./lookup-service.ts');
+    const looked = async () => {
+      const seen = [];
+      for (const id of [1, 2, 3]) {
+        const found = await createLookup(bench.deps).find(bench.database.read, project, idOf(id));
+        const { traceId: trace, stagesUs, cached, redacted } = found ?? {};
+        seen.push({ trace, stagesUs, cached, redacted });
+      }
+      return seen;
+    };
+    const nothing = { trace: undefined, stagesUs: undefined, cached: undefined, redacted: undefined };
+    const wanted = [
+      nothing,
+      { ...nothing, trace: traceId, stagesUs: told.stagesUs, redacted: told.redacted },
+      { ...nothing, cached: true },
+    ];
+    expect(await looked()).toEqual(wanted);
+    await createCompaction(bench.deps).compactDays(context, project, endpoint, start + 2 * day);
+    expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ files: 1 });
+    expect(await looked()).toEqual(wanted);
   });
 });
 

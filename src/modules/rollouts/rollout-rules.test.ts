@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { latencyBoundsUs } from '#contracts/replica-report';
+import { latencyBoundsUs } from '#contracts/latency-bounds';
 import { type Counters, noCounters } from '#modules/deployments';
 import {
   decideRollout,

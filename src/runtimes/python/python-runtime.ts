@@ -56,7 +56,12 @@ export function createPythonRuntime(options: PythonRuntimeOptions): Runtime {
 
 /** Processes, not threads, share the cores: a pool of threads in each library would only wait for one another. */
 const oneThread = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1', NUMEXPR_NUM_THREADS: '1' };
-const quietLibraries = { MLFLOW_DISABLE_TELEMETRY: 'true', DO_NOT_TRACK: 'true', GIT_PYTHON_REFRESH: 'quiet' };
+const quietLibraries = {
+  MLFLOW_DISABLE_TELEMETRY: 'true',
+  ORT_DISABLE_TELEMETRY: '1',
+  DO_NOT_TRACK: 'true',
+  GIT_PYTHON_REFRESH: 'quiet',
+};
 
 async function ensureEnvironment(
   options: PythonRuntimeOptions,

@@ -1,7 +1,7 @@
 import { type ConformanceProtocol, supported } from './protocol.ts';
 
 const managed =
-  'UNIMPLEMENTED: what is served is decided by the control plane, by the deployments of `tidemill.yaml`. A model that is not there is NOT_FOUND.';
+  'As over REST: done under `tidemill serve`, UNIMPLEMENTED under `tidemill up`, since the deployments of `tidemill.yaml` say what is served. A model that is not there is NOT_FOUND.';
 const sharedMemory = 'UNIMPLEMENTED.';
 
 /** The Open Inference Protocol v2 over gRPC, with Triton's extensions of it, health and reflection. */
@@ -86,7 +86,11 @@ export const openInferenceGrpc = {
           note: 'Honoured before the model runs; so is a call that was given up.',
         },
         { what: 'sequence_id', state: 'not yet', note: 'UNIMPLEMENTED.' },
-        { what: 'classification of an output', state: 'not yet', note: 'UNIMPLEMENTED.' },
+        {
+          what: 'classification of an output',
+          state: 'supported',
+          note: 'As over REST: texts `<value>:<index>`, the greatest first.',
+        },
       ],
     },
     {

@@ -1,7 +1,9 @@
 import { type ConformanceProtocol, supported } from './protocol.ts';
 
 const managed =
-  'Refused with 400: what is served is decided by the control plane, by the deployments of `tidemill.yaml`. A model that is not there is 404.';
+  'Under `tidemill serve` as in Triton with explicit control: the model is read from its folder anew, and swapped without a failed request; a configuration or files in the request are 400. Under `tidemill up` refused with 400, since the deployments of `tidemill.yaml` say what is served. A model that is not there is 404.';
+const unload =
+  'Under `tidemill serve`, after the requests that it has are answered; nothing depends on a model, so `unload_dependents` changes nothing. Under `tidemill up` refused with 400.';
 const settings = 'Refused with 400: they are set where the server is started.';
 const sharedMemory = 'Refused with 400.';
 
@@ -59,10 +61,10 @@ export const openInferenceRest = {
         {
           what: 'POST /v2/repository/index',
           state: 'supported',
-          note: 'With `{"ready": true}` those that answer; an empty body is legal. Lists the models of the project that the caller may call.',
+          note: 'With `{"ready": true}` those that answer; an empty body is legal. Lists the models of the project that the caller may call; one without a version has none, and the reason.',
         },
         { what: 'POST /v2/repository/models/{model}/load', state: 'differs', note: managed },
-        { what: 'POST /v2/repository/models/{model}/unload', state: 'differs', note: managed },
+        { what: 'POST /v2/repository/models/{model}/unload', state: 'differs', note: unload },
         { what: 'GET /v2/logging', state: 'supported' },
         { what: 'POST /v2/logging', state: 'differs', note: settings },
         { what: 'GET /v2/trace/setting', state: 'supported' },
@@ -117,7 +119,11 @@ export const openInferenceRest = {
           state: 'supported',
           note: 'In JSON it is refused with 400; an output that is asked for in JSON is answered as FP32, which holds each of its values.',
         },
-        { what: 'BF16', state: 'not yet', note: 'Refused with 400, as a datatype that is not known.' },
+        {
+          what: 'BF16',
+          state: 'not yet',
+          note: 'Refused with 400, as a datatype that is not known: the ONNX runtime for Node.js has no such tensor.',
+        },
         { what: 'outputs selected, in their order', state: 'supported' },
         {
           what: 'id, echoed',
@@ -139,7 +145,11 @@ export const openInferenceRest = {
           state: 'differs',
           note: 'Where `Accept-Encoding` asks for it, and it pays: from 16 KiB on, when it comes out a tenth smaller at least.',
         },
-        { what: 'classification of an output', state: 'not yet', note: 'Refused with 400.' },
+        {
+          what: 'classification of an output',
+          state: 'supported',
+          note: '`classification: n` answers the n greatest values as texts `<value>:<index>`; there are no labels. The record has the values.',
+        },
         { what: 'shared memory for a tensor', state: 'not yet', note: 'Refused with 400.' },
         { what: 'sequence_id', state: 'not yet', note: 'Refused with 400.' },
       ],

@@ -2,10 +2,12 @@ import { Server, type ServerUnaryCall, type sendUnaryData, type UntypedServiceIm
 import type { Clock } from '#platform/clock';
 import type { Logger } from '#platform/log';
 import type { Access } from '../access.ts';
-import { createCallableEndpoints } from '../callable-endpoints.ts';
+import { type CallableEndpoints, createCallableEndpoints } from '../callable-endpoints.ts';
 import type { EndpointTable } from '../endpoint-table.ts';
 import type { InferenceCore } from '../inference.ts';
+import type { ModelControl } from '../model-control.ts';
 import type { RequestMemory } from '../request-memory.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { callerOf, modelNameOf } from './grpc-caller.ts';
 import { createGrpcConnections } from './grpc-connections.ts';
 import { toStatus } from './grpc-status.ts';
@@ -22,7 +24,9 @@ export interface GrpcServerDeps {
   readonly table: EndpointTable;
   readonly core: InferenceCore;
   readonly access: Access;
+  readonly models: (endpoints: CallableEndpoints, access: Access) => ModelControl;
   readonly clock: Clock;
+  readonly tracing: Tracing | undefined;
   readonly logger: Logger;
   readonly programVersion: string;
   readonly memory: RequestMemory;
@@ -52,7 +56,9 @@ export function createGrpcServer(deps: GrpcServerDeps): GrpcServer {
   const isReady = (): boolean => deps.unreadiness() === undefined;
   const health = createHealthService({ services: [fullName(inferenceService)], isReady, streams, logger });
   table.onChange(() => health.changed());
-  const unary = Object.entries(createInferenceCalls({ ...deps, endpoints })).map(([name, handle]) => {
+  const unary = Object.entries(
+    createInferenceCalls({ ...deps, endpoints, models: deps.models(endpoints, access) }),
+  ).map(([name, handle]) => {
     const { request, response } = inferenceService.calls[name as keyof typeof inferenceService.calls];
     return [name, toUnaryHandler(request, response, handle as UnaryHandler, logger)] as const;
   });
@@ -96,7 +102,8 @@ export function createGrpcServer(deps: GrpcServerDeps): GrpcServer {
   };
 }
 
-type UnaryHandler = (request: unknown, caller: ReturnType<typeof callerOf>) => Record<string, unknown>;
+type Answered = Record<string, unknown>;
+type UnaryHandler = (request: unknown, caller: ReturnType<typeof callerOf>) => Answered | Promise<Answered>;
 
 function toUnaryHandler(
   request: Message,
@@ -104,12 +111,13 @@ function toUnaryHandler(
   handle: UnaryHandler,
   logger: Logger,
 ): UntypedServiceImplementation[string] {
-  return (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => {
+  const handleCall = async (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => {
     try {
-      const answered = handle(decodeMessage(request, call.request), callerOf(call));
+      const answered = await handle(decodeMessage(request, call.request), callerOf(call));
       answer(null, encodeMessage<unknown>(response, answered));
     } catch (error) {
       answer(toStatus(error, logger));
     }
   };
+  return (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => void handleCall(call, answer);
 }

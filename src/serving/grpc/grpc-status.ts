@@ -5,7 +5,12 @@ import type { Logger } from '#platform/log';
 import { findFailedInference } from '../inference.ts';
 
 /** What is not there at all has a status of its own, which no kind of error has. */
-const unimplemented: ReadonlySet<string> = new Set(['CALL_NOT_SUPPORTED']);
+const unimplemented: ReadonlySet<string> = new Set([
+  'CALL_NOT_SUPPORTED',
+  'MODELS_ARE_MANAGED',
+  'MODELS_ARE_FIXED',
+  'MODEL_OVERRIDE_NOT_YET',
+]);
 /** A status travels in a header, which peers limit to some 8 KiB; percent-encoded, a character may take nine bytes. */
 const maxDetailsLength = 800;
 

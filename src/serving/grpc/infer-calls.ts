@@ -7,9 +7,12 @@ import type { CallableEndpoints } from '../callable-endpoints.ts';
 import type { CallContext, InferenceCore } from '../inference.ts';
 import type { RequestMemory } from '../request-memory.ts';
 import { servingErrors } from '../serving-errors.ts';
-import { type AnyCall, addressOf, callerOf } from './grpc-caller.ts';
+import type { RequestTrace } from '../tracing/request-trace.ts';
+import type { Tracing } from '../tracing/tracing.ts';
+import { type AnyCall, addressOf, callerOf, type GrpcCaller } from './grpc-caller.ts';
 import { grpcErrors } from './grpc-errors.ts';
 import { namesOf, toStatus } from './grpc-status.ts';
+import { beginTrace, endTrace } from './grpc-trace.ts';
 import { decodeInferRequest, type InferMessage } from './infer-request-codec.ts';
 import { encodeInferResponse, encodeStreamResponse, type InferAnswer } from './infer-response-codec.ts';
 import type { OpenStreams } from './open-streams.ts';
@@ -26,6 +29,8 @@ export interface InferCallsDeps {
   /** Ends the connection of a peer. */
   readonly cut: (peer: string) => void;
   readonly draining: () => boolean;
+  /** Undefined: no call is traced. */
+  readonly tracing: Tracing | undefined;
 }
 
 interface Answered {
@@ -40,13 +45,18 @@ const maxInFlight = 64;
 export function createInferCalls(
   deps: InferCallsDeps,
 ): Readonly<Record<'ModelInfer' | 'ModelStreamInfer', UntypedHandleCall>> {
-  const { endpoints, core, clock, logger, streams, memory, cut } = deps;
+  const { endpoints, core, clock, logger, streams, memory, cut, tracing } = deps;
 
-  async function infer(bytes: Buffer, message: InferMessage, call: AnyCall): Promise<Answered> {
-    const startedMs = performance.now();
+  async function infer(
+    bytes: Buffer,
+    message: InferMessage,
+    call: AnyCall,
+    caller: GrpcCaller,
+    startedMs: number,
+    trace: RequestTrace | undefined,
+  ): Promise<Answered> {
     const receivedAtMs = clock.nowMs();
     if (deps.draining()) throw servingErrors.DRAINING();
-    const caller = callerOf(call);
     const { project, model } = addressOf(message.modelName, caller);
     const { endpoint, principal } = endpoints.find(project, model, caller);
     const maxBytes = endpoint.spec.limits?.maxBodyBytes;
@@ -59,6 +69,7 @@ export function createInferCalls(
       startedMs,
       requestId: caller.header(servingHeaders.requestId),
       traceparent: caller.header('traceparent'),
+      trace,
       keyHeader: caller.header(servingHeaders.key),
       eventTimeHeader: caller.header(servingHeaders.eventTime),
       ...deadlineOf(call, receivedAtMs, startedMs),
@@ -70,6 +81,7 @@ export function createInferCalls(
       parameters: message.parameters,
       inputs: readRequestTensors(bytes, message),
       outputs: message.outputs.length === 0 ? undefined : message.outputs,
+      classes: message.classes,
     };
     const { predictionId, revision, outputs } = await core.infer(endpoint, request, context);
     return {
@@ -100,28 +112,42 @@ export function createInferCalls(
   }
 
   function modelInfer(call: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>): void {
+    const startedMs = performance.now();
+    const caller = callerOf(call);
+    const trace = tracing === undefined ? undefined : beginTrace(tracing, caller, 'ModelInfer', startedMs);
     const answered = async (): Promise<void> => {
       const { answer, names } = await withRoom(call.request, () =>
-        infer(call.request, decodeInferRequest(call.request), call),
+        infer(call.request, decodeInferRequest(call.request), call, caller, startedMs, trace),
       );
       const bytes = encodeInferResponse(answer);
       const unread = createUnreadAnswers(call, memory, cut);
       unread.hold(bytes.length);
       unread.waiting();
       respond(null, bytes, names);
+      if (trace !== undefined) endTrace(trace, status.OK);
     };
-    answered().catch((error: unknown) => respond(toStatus(error, logger)));
+    answered().catch((error: unknown) => {
+      const told = toStatus(error, logger);
+      respond(told);
+      if (trace !== undefined) endTrace(trace, told.code);
+    });
   }
 
   /** One answer of a stream, whatever comes of it: a failure is told in it, and the stream goes on. */
   async function answerInBand(bytes: Buffer, call: AnyCall): Promise<Buffer> {
     let message: InferMessage | undefined;
+    const startedMs = performance.now();
+    const caller = callerOf(call);
+    const trace = tracing === undefined ? undefined : beginTrace(tracing, caller, 'ModelStreamInfer', startedMs);
     try {
       const decoded = (message = decodeInferRequest(bytes));
-      const { answer } = await withRoom(bytes, () => infer(bytes, decoded, call));
-      return encodeStreamResponse(encodeInferResponse(withFinal(answer, message)), '');
+      const { answer } = await withRoom(bytes, () => infer(bytes, decoded, call, caller, startedMs, trace));
+      const encoded = encodeStreamResponse(encodeInferResponse(withFinal(answer, message)), '');
+      if (trace !== undefined) endTrace(trace, status.OK);
+      return encoded;
     } catch (error) {
-      const { details = '' } = toStatus(error, logger);
+      const { code, details = '' } = toStatus(error, logger);
+      if (trace !== undefined) endTrace(trace, code);
       const { modelName = '', modelVersion = '', id = '' } = message ?? {};
       const failed: InferAnswer = { modelName, modelVersion, id, parameters: [], outputs: [], raw: true };
       return encodeStreamResponse(encodeInferResponse(withFinal(failed, message)), details);

@@ -1,3 +1,4 @@
+import { readClassCount } from '../classification.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { grpcErrors } from './grpc-errors.ts';
 import { ProtoReader, wire } from './proto-reader.ts';
@@ -10,6 +11,8 @@ export interface InferMessage {
   parameters: Record<string, unknown>;
   readonly inputs: InputMessage[];
   readonly outputs: string[];
+  /** Outputs that are asked for as their greatest values. */
+  classes: Map<string, number> | undefined;
   /** Where each of `raw_input_contents` begins and ends, one pair after the other. */
   readonly raw: number[];
 }
@@ -51,6 +54,7 @@ export function decodeInferRequest(bytes: Buffer): InferMessage {
     parameters: {},
     inputs: [],
     outputs: [],
+    classes: undefined,
     raw: [],
   };
   while (reader.more) {
@@ -74,7 +78,7 @@ export function decodeInferRequest(bytes: Buffer): InferMessage {
         break;
       case tags.outputs:
         if (request.outputs.length === maxTensors) throw tooMany('outputs', maxTensors);
-        request.outputs.push(readOutput(reader));
+        request.outputs.push(readOutput(reader, request));
         break;
       case tags.raw:
         if (request.raw.length === 2 * maxTensors) throw tooMany('raw_input_contents', maxTensors);
@@ -123,20 +127,23 @@ function readInput(reader: ProtoReader): InputMessage {
   return input;
 }
 
-function readOutput(reader: ProtoReader): string {
+function readOutput(reader: ProtoReader, request: InferMessage): string {
   let name = '';
+  let classes: unknown;
   const outer = reader.enter();
   while (reader.more) {
     const tag = reader.tag();
     if (tag === ((1 << 3) | wire.bytes)) name = readText(reader, 'the name of an output');
     else if (tag === ((2 << 3) | wire.bytes)) {
-      const key = readParameter(reader, {});
+      const parameters: Record<string, unknown> = {};
+      const key = readParameter(reader, parameters);
       refuseSharedMemory(key);
-      if (key === 'classification')
-        throw grpcErrors.CALL_NOT_SUPPORTED('the classification of an output is not there yet; ask for its values');
+      if (key === 'classification') classes = parameters[key];
     } else reader.skip(tag);
   }
   reader.leave(outer);
+  const count = readClassCount(name, classes);
+  if (count > 0) (request.classes ??= new Map()).set(name, count);
   return name;
 }
 

@@ -1,6 +1,9 @@
 import type { CallableEndpoints } from '../callable-endpoints.ts';
+import { type ModelControl, namesOverride } from '../model-control.ts';
 import { describeConfig, describeModel, listIndex, modelStatistics } from '../model-info.ts';
 import { revisionOf } from '../model-versions.ts';
+import { servingErrors } from '../serving-errors.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { addressOf, type GrpcCaller, modelNameOf } from './grpc-caller.ts';
 import { grpcErrors } from './grpc-errors.ts';
 import { dataTypeNumber, inferenceService } from './inference-messages.ts';
@@ -11,17 +14,25 @@ type UnaryName = Exclude<keyof Calls, 'ModelInfer' | 'ModelStreamInfer'>;
 type Handler<Name extends UnaryName> = (
   request: MessageValue<Calls[Name]['request']>,
   caller: GrpcCaller,
-) => Loose<MessageValue<Calls[Name]['response']>>;
+) => Loose<MessageValue<Calls[Name]['response']>> | Promise<Loose<MessageValue<Calls[Name]['response']>>>;
 export type InferenceCalls = { readonly [Name in UnaryName]: Handler<Name> };
 
 export interface InferenceCallsDeps {
   readonly endpoints: CallableEndpoints;
+  readonly models: ModelControl;
   readonly programVersion: string;
   readonly unreadiness: () => string | undefined;
+  readonly tracing: Tracing | undefined;
 }
 
 /** Extensions of the protocol that are here, by the names that Triton gave them. */
-export const extensions = ['binary_tensor_data', 'model_configuration', 'model_repository', 'statistics'] as const;
+export const extensions = [
+  'binary_tensor_data',
+  'classification',
+  'model_configuration',
+  'model_repository',
+  'statistics',
+] as const;
 
 const versionOf = (version: string): string | undefined => (version === '' ? undefined : version);
 
@@ -41,20 +52,17 @@ const sharedMemory = (): never => {
 };
 
 /** The calls of `inference.GRPCInferenceService` that tell of the server and its models. */
-export function createInferenceCalls({ endpoints, programVersion, unreadiness }: InferenceCallsDeps): InferenceCalls {
+export function createInferenceCalls({
+  endpoints,
+  models,
+  programVersion,
+  unreadiness,
+  tracing,
+}: InferenceCallsDeps): InferenceCalls {
   const modelOf = (name: string, caller: GrpcCaller) => {
     const { project, model } = addressOf(name, caller);
     return endpoints.find(project, model, caller).endpoint;
   };
-  const managed =
-    (what: string) =>
-    (request: { readonly model_name: string }, caller: GrpcCaller): never => {
-      modelOf(request.model_name, caller);
-      throw grpcErrors.CALL_NOT_SUPPORTED(
-        `models are not ${what} on request: those are served that the control plane deploys; declare them under "deployments" in tidemill.yaml and run: tidemill apply`,
-      );
-    };
-
   return {
     ServerLive: () => ({ live: true }),
     ServerReady: () => ({ ready: unreadiness() === undefined }),
@@ -90,10 +98,19 @@ export function createInferenceCalls({ endpoints, programVersion, unreadiness }:
     RepositoryIndex: ({ ready }, caller) => ({
       models: endpoints
         .list(caller)
-        .flatMap((endpoint) => listIndex([endpoint], ready).map((entry) => named(endpoint, entry))),
+        .flatMap((endpoint) => listIndex([endpoint], ready, models.absence).map((entry) => named(endpoint, entry))),
     }),
-    RepositoryModelLoad: managed('loaded'),
-    RepositoryModelUnload: managed('unloaded'),
+    async RepositoryModelLoad({ model_name: name, parameters }, caller) {
+      const { project, model } = addressOf(name, caller);
+      if (models.byRequest && namesOverride(Object.keys(parameters))) throw servingErrors.MODEL_OVERRIDE_NOT_YET();
+      await models.load(project, model, caller);
+      return {};
+    },
+    async RepositoryModelUnload({ model_name: name }, caller) {
+      const { project, model } = addressOf(name, caller);
+      await models.unload(project, model, caller);
+      return {};
+    },
     SystemSharedMemoryStatus: sharedMemory,
     SystemSharedMemoryRegister: sharedMemory,
     SystemSharedMemoryUnregister: sharedMemory,
@@ -103,7 +120,7 @@ export function createInferenceCalls({ endpoints, programVersion, unreadiness }:
     TraceSetting({ settings, model_name: name }, caller) {
       if (name !== '') modelOf(name, caller);
       readOnly(settings, 'trace');
-      return { settings: { trace_level: { value: ['OFF'] } } };
+      return { settings: { trace_level: { value: [tracing === undefined ? 'OFF' : 'TIMESTAMPS'] } } };
     },
     LogSettings({ settings }) {
       readOnly(settings, 'log');

@@ -122,7 +122,7 @@ test.each([
 
 test('what is no model at all is told with what would be one', async () => {
   await write('readme.md', 'x');
-  await expect(find()).rejects.toThrow(/nothing in it is a model; it takes a file \(\.onnx/);
+  await expect(find()).rejects.toThrow(/nothing in it is a model; it takes files \(\.onnx/);
   await expect(find('none')).rejects.toThrow(/none: there is nothing/);
   await expect(find('readme.md')).rejects.toThrow(/"\.md" is no model/);
   await model('a b.onnx');

@@ -28,7 +28,7 @@ export async function findLocalModels(path: string): Promise<readonly LocalModel
     const model = await readModel(join(absolute, entry));
     if (model !== undefined) models.push(checked(model));
   }
-  if (models.length === 0) throw servingErrors.LOCAL_MODELS_MISSING(absolute, 'nothing in it is a model');
+  if (models.length === 0) throw servingErrors.LOCAL_FOLDER_EMPTY(absolute);
   return withoutTwins(models);
 }
 

@@ -3,18 +3,24 @@ import { systemIds } from '#platform/ids';
 import type { Logger } from '#platform/log';
 import type { EndpointTable } from '../endpoint-table.ts';
 import { type Listeners, type ListenOptions, openListeners } from '../listeners.ts';
-import { createManagedModels } from '../model-control.ts';
+import { createFixedModels } from '../model-control.ts';
 import { openServingEngine } from '../serving-engine.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { defaultSpoolLimits, openSpool } from '../spool.ts';
-import { createLocalSource } from './local-source.ts';
+import { createLocalModels } from './local-models.ts';
+import type { ModelSource } from './model-source.ts';
 
 export interface LocalPlaneOptions extends ListenOptions {
-  /** A model, or a folder of models (find-models.ts). */
-  readonly path: string;
-  /** Names of those that are served; undefined = all. */
+  readonly source: ModelSource;
+  /** Names of those that are served from the start; undefined = all. */
   readonly only: readonly string[] | undefined;
   readonly watch: boolean;
+  /** Default 1,000. */
+  readonly lookMs?: number;
+  /** Whether callers may load and unload models. */
+  readonly modelControl: boolean;
+  /** Digests of the tokens of which callers must show one; none = whoever reaches the port may ask. */
+  readonly tokenDigests: readonly string[];
   readonly memoryBytes: number | undefined;
   readonly pythonFolder: string | undefined;
   readonly python: string | undefined;
@@ -35,36 +41,48 @@ export async function startLocalPlane(options: LocalPlaneOptions): Promise<Local
   const { home, logger } = options;
   const ids = systemIds;
   const spool = await openSpool({ folder: join(home, 'spool'), epoch: ids.next(), limits: defaultSpoolLimits, logger });
-  const source = createLocalSource({ ...options, apply: (spec) => engine.table.apply(spec) });
-  const engine = await openServingEngine({ ...options, pool: 'local', isLocal: true, files: source.files, spool, ids });
+  const { files, ownFolder } = options.source;
+  const engine = await openServingEngine({ ...options, pool: 'local', isLocal: ownFolder, files, spool, ids });
+  const { table } = engine;
+  const tokens = options.tokenDigests.map((digest, at) => ({ digest, principal: `token:${at + 1}` }));
+  const models = createLocalModels({ lookMs: 1_000, ...options, tokens, table });
+  // Both at once: gRPC's library is read while the first model loads, and who asks whether the process lives is told so.
+  const started = models.start();
+  const listening = openListeners(
+    { ...options, openToAll: true },
+    {
+      engine,
+      spool,
+      logger,
+      instance: 'local',
+      notSettled: 'models are being loaded',
+      models(endpoints, access) {
+        const control = models.control(endpoints, access);
+        return options.modelControl ? control : createFixedModels(endpoints, control);
+      },
+    },
+  );
   const close = async () => {
-    await source.stop();
+    const listeners = await listening.catch(() => undefined);
+    await listeners?.stop(drainMs);
+    await models.stop();
     await engine.close();
     await spool.close();
   };
   try {
-    await source.start();
-    refuseWhenNothingAnswers(engine.table);
-    const listeners = await openListeners(options, {
-      engine,
-      spool,
-      logger,
-      notSettled: 'models are being loaded',
-      models: createManagedModels,
-    });
+    const [listeners] = await Promise.all([listening, started]);
+    refuseWhenNothingAnswers(table);
     return {
       url: listeners.url,
       grpcAddress: listeners.grpcAddress,
-      models: engine.table.list().flatMap(({ name, serving }) => {
+      models: table.list().flatMap(({ name, serving }) => {
         const versions = [...(serving?.revisions.values() ?? [])].map(({ version }) => version);
         return versions.length === 0 ? [] : [{ name, versions }];
       }),
-      async stop() {
-        await listeners.stop(drainMs);
-        await close();
-      },
+      stop: close,
     };
   } catch (error) {
+    await started.catch(() => undefined);
     await close();
     throw error;
   }

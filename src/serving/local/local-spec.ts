@@ -1,75 +1,87 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import type { SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { SpecRevision } from '#contracts/deployment-spec';
+import { inputExampleFiles } from '#contracts/input-example';
 import type { TensorSignature } from '#contracts/tensor';
+import { isFile } from './local-files.ts';
 import type { LocalModel, LocalVersion } from './local-model.ts';
+import type { FoundModel } from './model-source.ts';
 
-/** The project of models that have none. */
-export const localProject = 'default';
-
-/** Models as endpoints of a spec, and where the files lie that it names. */
-export interface DescribedModels {
-  readonly endpoints: readonly SpecEndpoint[];
+/** A model as revisions of a spec, and where the files lie that they name. */
+export interface DescribedModel {
+  readonly model: FoundModel;
   /** Absolute paths by the digests that stand for them. */
   readonly paths: ReadonlyMap<string, string>;
 }
 
-interface Revision {
-  readonly described: SpecRevision;
-  readonly path: string;
-}
-
-/**
- * The models that can be served. The newest version of each has all of the traffic, the others answer to those that name
- * them. A revision is known by what the file system says of its file, so a file that is replaced is another revision.
- */
-export async function describeModels(models: readonly LocalModel[]): Promise<DescribedModels> {
-  const paths = new Map<string, string>();
-  const endpoints: SpecEndpoint[] = [];
-  for (const model of models) {
-    if (model.problem !== undefined) continue;
-    const revisions = await Promise.all(model.versions.map((version) => describe(model, version)));
-    for (const { described, path } of revisions) for (const { digest } of described.files) paths.set(digest, path);
-    endpoints.push({
-      project: localProject,
-      name: model.name,
-      access: { tokens: [] },
-      traffic: revisions.slice(-1).map(({ described }) => ({ revision: described.id, basisPoints: 10_000 })),
-      shadows: [],
-      capture: { enabled: false },
-      revisions: revisions.map(({ described }) => described),
-    });
-  }
-  return { endpoints, paths };
-}
-
-async function describe(model: LocalModel, version: LocalVersion): Promise<Revision> {
-  const found = await stat(version.path, { bigint: true });
-  const path = found.isDirectory() ? join(version.path, 'MLmodel') : version.path;
-  const { size, mtimeNs, ino } = found.isDirectory() ? await stat(path, { bigint: true }) : found;
-  const { signature, maxBatchRows, parts = [] } = version;
-  const others = await Promise.all(parts.map((part) => stat(part, { bigint: true })));
-  const print = JSON.stringify([
-    path,
-    ...[{ size, mtimeNs, ino }, ...others].flatMap((one) => [String(one.size), String(one.mtimeNs), String(one.ino)]),
-    signature,
-    maxBatchRows,
-  ]);
-  const digest = createHash('sha256').update(print).digest('hex');
+/** A revision is known by what the file system says of its files, so one that is replaced is another revision. */
+export async function describeModel(model: LocalModel): Promise<DescribedModel> {
+  const { name, warnings, problem } = model;
+  if (problem !== undefined) return { model: { name, revisions: [], warnings, problem }, paths: new Map() };
+  const described = await Promise.all(model.versions.map((version) => describe(name, version)));
   return {
-    path,
-    described: {
-      id: `${model.name}@${version.version}-${digest.slice(0, 12)}`,
-      modelRef: `model:${model.name}@${version.version}`,
-      runtime: version.runtime,
-      files: [{ path: basename(path), digest, sizeBytes: Number(size) }],
-      ...(signature !== undefined && {
-        signature: { inputs: signature.inputs.map(toSpecTensor), outputs: signature.outputs.map(toSpecTensor) },
-      }),
-      ...(maxBatchRows !== undefined && { maxBatchRows }),
-    },
+    model: { name, revisions: described.map(({ revision }) => revision), warnings },
+    paths: new Map(described.map(({ digest, path }) => [digest, path])),
   };
+}
+
+async function describe(name: string, version: LocalVersion) {
+  const isFolder = (await stat(version.path)).isDirectory();
+  const path = isFolder ? join(version.path, 'MLmodel') : version.path;
+  const { signature, maxBatchRows, parts = [] } = version;
+  const own = await (isFolder ? printFolder(version.path) : printFile(path));
+  const files = [...own, ...(await Promise.all(parts.map((part) => printOne(dirname(part), basename(part)))))];
+  const inputExample = await exampleBeside(path);
+  const digest = createHash('sha256')
+    .update(JSON.stringify([path, files, signature, maxBatchRows]))
+    .digest('hex');
+  const revision: SpecRevision = {
+    id: `${name}@${version.version}-${digest.slice(0, 12)}`,
+    modelRef: `model:${name}@${version.version}`,
+    runtime: version.runtime,
+    files: [{ path: basename(path), digest, sizeBytes: files.reduce((sum, { size }) => sum + size, 0) }],
+    ...(signature !== undefined && {
+      signature: { inputs: signature.inputs.map(toSpecTensor), outputs: signature.outputs.map(toSpecTensor) },
+    }),
+    ...(maxBatchRows !== undefined && { maxBatchRows }),
+    ...(inputExample !== undefined && { inputExample }),
+  };
+  return { revision, digest, path };
+}
+
+/** What tells one state of a file from another without reading it. */
+interface FilePrint {
+  readonly name: string;
+  readonly size: number;
+  readonly changed: string;
+}
+
+async function printOne(folder: string, name: string): Promise<FilePrint> {
+  const { size, mtimeNs, ino } = await stat(join(folder, name), { bigint: true });
+  return { name, size: Number(size), changed: `${mtimeNs}-${ino}` };
+}
+
+/** The file with the weights beside it, which exporters call `<file>.data` or `<file>_data`. */
+async function printFile(path: string): Promise<readonly FilePrint[]> {
+  const name = basename(path);
+  const names = (await readdir(dirname(path))).filter(
+    (other) => other === name || (/^[._]data$/.test(other.slice(name.length)) && other.startsWith(name)),
+  );
+  return Promise.all(names.toSorted().map((other) => printOne(dirname(path), other)));
+}
+
+async function printFolder(folder: string): Promise<readonly FilePrint[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => !entry.isDirectory() && !entry.parentPath.includes('__pycache__'));
+  const prints = files.map((entry) => printOne(entry.parentPath, entry.name));
+  return (await Promise.all(prints)).toSorted((a, b) => (a.name + a.changed < b.name + b.changed ? -1 : 1));
+}
+
+/** MLflow keeps an example of the inputs in the folder of its model. */
+async function exampleBeside(path: string): Promise<string | undefined> {
+  for (const name of inputExampleFiles) if (await isFile(join(dirname(path), name))) return name;
+  return undefined;
 }
 
 const toSpecTensor = ({ name, datatype, shape }: TensorSignature) => ({ name, datatype, shape: [...shape] });

@@ -1,5 +1,4 @@
 import { basename, join, resolve, sep } from 'node:path';
-import { parse, YAMLError } from 'yaml';
 import { isFile, readIfThere } from './local-files.ts';
 import type { LocalModel, LocalVersion } from './local-model.ts';
 
@@ -18,6 +17,7 @@ export async function readMlflowModel(folder: string, name = basename(folder), v
 
 async function findVersion(folder: string, version: string): Promise<LocalVersion | string> {
   const path = join(folder, descriptionFile);
+  const { parse, YAMLError } = await import('yaml'); // a tenth of a start, for models of MLflow alone
   let flavors: unknown;
   try {
     const description: unknown = parse((await readIfThere(path)) ?? '');

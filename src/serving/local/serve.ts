@@ -1,12 +1,27 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogger } from '#platform/log';
+import { createLogger, type Logger } from '#platform/log';
+import { isLoopback } from '#platform/loopback';
 import { readVersion } from '#platform/package-path';
 import { servingErrors } from '../serving-errors.ts';
+import { createDiskSource } from './disk-source.ts';
 import { type LocalPlane, type LocalPlaneOptions, startLocalPlane } from './local-plane.ts';
+import type { ModelRegistry, RegisteredModel } from './model-registry.ts';
 
-export interface ServeOptions extends Omit<LocalPlaneOptions, 'home' | 'programVersion' | 'logger'> {
+export interface ServeOptions
+  extends Omit<LocalPlaneOptions, 'home' | 'programVersion' | 'logger' | 'source' | 'modelControl'> {
+  /** What lies on this machine, or a version of a registry. */
+  readonly from:
+    | { readonly path: string }
+    | {
+        readonly registry: ModelRegistry;
+        readonly model: RegisteredModel;
+        /** Where what was fetched is kept for the next start. */
+        readonly cache: string;
+      };
+  /** Default: on where it listens on this machine alone. */
+  readonly modelControl: 'on' | 'off' | undefined;
   /** Where it may write; undefined = a folder of its own, which is gone afterwards. */
   readonly home: string | undefined;
   /** Aborts when it is to stop. */
@@ -14,14 +29,25 @@ export interface ServeOptions extends Omit<LocalPlaneOptions, 'home' | 'programV
   readonly ready: (plane: Omit<LocalPlane, 'stop'>) => void;
 }
 
-/** Serves models from this machine's disk, without a control plane, until the signal. */
-export async function serve({ signal, ready, ...options }: ServeOptions): Promise<void> {
+/** Serves models, without a control plane, until the signal. */
+export async function serve({ signal, ready, from, ...options }: ServeOptions): Promise<void> {
+  const logger = createLogger({ name: 'serving' });
+  // A promise that nobody watches is a fault of ours, not a reason to drop every request.
+  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
+  if (!isLoopback(options.host) && options.tokenDigests.length === 0)
+    logger.warn(
+      `whoever reaches ${options.host} may ask these models; --require-token <file> has callers show a token`,
+    );
   const home = options.home ?? (await mkdtemp(join(tmpdir(), 'tidemill-serve-')));
   try {
+    const source = 'path' in from ? createDiskSource(from.path) : await openRegistry(from, logger);
     const plane = await startLocalPlane({
       ...options,
+      source,
+      modelControl: options.modelControl === undefined ? isLoopback(options.host) : options.modelControl === 'on',
       home,
-      logger: createLogger({ name: 'serving' }),
+      otel: process.env,
+      logger,
       programVersion: readVersion(),
     }).catch((error: unknown) => {
       if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
@@ -37,4 +63,9 @@ export async function serve({ signal, ready, ...options }: ServeOptions): Promis
   } finally {
     if (options.home === undefined) await rm(home, { recursive: true, force: true });
   }
+}
+
+async function openRegistry(from: Exclude<ServeOptions['from'], { readonly path: string }>, logger: Logger) {
+  const { createRegistrySource } = await import('./registry-source.ts');
+  return createRegistrySource({ ...from, logger });
 }

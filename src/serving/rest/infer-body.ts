@@ -1,3 +1,4 @@
+import { type ClassCounts, readClassCount } from '../classification.ts';
 import type { InferRequest, ParsedTensor } from '../infer-request.ts';
 import { readRawTensor } from '../raw-tensor.ts';
 import { servingErrors } from '../serving-errors.ts';
@@ -46,7 +47,8 @@ export function parseInferRequest(body: Buffer, headerBytes?: number): InferBody
     parameters,
     inputs: attachBytes(inputs, body, headerBytes),
     outputs: outputs === undefined || outputs.length === 0 ? undefined : outputs.map(({ name }) => name),
-    isBinary: toBinaryChoice(parameters['binary_data_output'] === true, outputs ?? []),
+    classes: toClassCounts(outputs ?? noOutputs),
+    isBinary: toBinaryChoice(parameters['binary_data_output'] === true, outputs ?? noOutputs),
   };
 }
 
@@ -122,6 +124,14 @@ interface OutputRequest {
   readonly name: string;
   /** Undefined: as the request says for all. */
   readonly binary: boolean | undefined;
+  /** How many classes are asked for instead of the values. */
+  readonly classes: number;
+}
+const noOutputs: readonly OutputRequest[] = [];
+
+function toClassCounts(outputs: readonly OutputRequest[]): ClassCounts | undefined {
+  if (!outputs.some(({ classes }) => classes > 0)) return undefined;
+  return new Map(outputs.flatMap(({ name, classes }) => (classes > 0 ? [[name, classes]] : [])));
 }
 
 function toOutputs(value: unknown): readonly OutputRequest[] {
@@ -129,17 +139,13 @@ function toOutputs(value: unknown): readonly OutputRequest[] {
   return value.map((item: unknown) => {
     const { name, parameters } = toObject(item, 'an output');
     if (typeof name !== 'string') throw servingErrors.REQUEST_MALFORMED('an output has no "name"');
-    if (parameters === undefined || parameters === null) return { name, binary: undefined };
+    if (parameters === undefined || parameters === null) return { name, binary: undefined, classes: 0 };
     const given = toObject(parameters, `output "${name}" has "parameters" that`);
     if ('shared_memory_region' in given) throw servingErrors.SHARED_MEMORY_NOT_YET();
-    if (given['classification'] !== undefined && given['classification'] !== 0)
-      throw servingErrors.REQUEST_MALFORMED(
-        `output "${name}" is asked for as a classification, which is not answered here; ask for the tensor`,
-      );
     const binary = given['binary_data'];
     if (binary !== undefined && typeof binary !== 'boolean')
       throw servingErrors.REQUEST_MALFORMED(`output "${name}" has a "binary_data" that is neither true nor false`);
-    return { name, binary };
+    return { name, binary, classes: readClassCount(name, given['classification']) };
   });
 }
 

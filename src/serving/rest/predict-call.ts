@@ -6,6 +6,7 @@ import { servingErrors } from '../serving-errors.ts';
 import { readBody } from './request-body.ts';
 import type { RestCall } from './rest-route.ts';
 import type { RestServices } from './rest-services.ts';
+import { beginTrace } from './trace-call.ts';
 
 export type Predict = <Request extends InferRequest>(
   call: RestCall,
@@ -14,9 +15,11 @@ export type Predict = <Request extends InferRequest>(
 
 /** From the bytes of a call to the outputs, whatever dialect; `parse` makes the request that the core answers. */
 export function createPredict(services: RestServices): Predict {
-  const { endpoints, core, clock, memory } = services;
-  return async ({ request, response, project, model, version }, parse) => {
+  const { endpoints, core, clock, memory, tracing } = services;
+  return async (call, parse) => {
+    const { request, response, project, model, version } = call;
     const startedMs = performance.now();
+    const trace = tracing === undefined ? undefined : beginTrace(tracing, call, startedMs);
     const receivedAtMs = clock.nowMs();
     const { endpoint, principal } = endpoints.find(project, model, request);
     if (services.draining()) throw servingErrors.DRAINING();
@@ -24,6 +27,7 @@ export function createPredict(services: RestServices): Predict {
     const ownLimit = endpoint.spec.limits?.maxBodyBytes ?? services.maxBodyBytes;
     const body = await readBody(request, Math.min(ownLimit, services.maxBodyBytes), memory);
     try {
+      if (trace !== undefined) trace.receivedMs = performance.now();
       const parsed = parse(body, endpoint);
       const inference = await core.infer(endpoint, parsed, {
         version,
@@ -32,6 +36,7 @@ export function createPredict(services: RestServices): Predict {
         startedMs,
         requestId: headers[servingHeaders.requestId] as string | undefined,
         traceparent: headers['traceparent'] as string | undefined,
+        trace,
         keyHeader: headers[servingHeaders.key] as string | undefined,
         eventTimeHeader: headers[servingHeaders.eventTime] as string | undefined,
         header: (name) => headers[name] as string | undefined,

@@ -1,3 +1,4 @@
+import { namesOverride } from '../model-control.ts';
 import { listIndex } from '../model-info.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { sendJson } from './answers.ts';
@@ -18,13 +19,18 @@ export function createRepositoryRoutes({ endpoints, models, memory }: RestServic
         const listed = endpoints.list(request).filter((endpoint) => endpoint.project === project);
         const body = await readBody(request, maxBytes, memory);
         memory.give(body.length);
-        sendJson(response, 200, listIndex(listed, readOnlyReady(body)));
+        sendJson(response, 200, listIndex(listed, readOnlyReady(body), models.absence));
       },
     },
     {
       method: 'POST',
       path: '/v2/repository/models/{model}/load',
       async handle(call) {
+        if (models.byRequest) {
+          const body = await readBody(call.request, maxBytes, memory);
+          memory.give(body.length);
+          refuseOverride(body);
+        }
         await models.load(call.project, call.model, call.request);
         sendNothing(call);
       },
@@ -43,17 +49,28 @@ export function createRepositoryRoutes({ endpoints, models, memory }: RestServic
 /** Clients send `{"ready": true}`, an empty object or nothing at all. */
 function readOnlyReady(body: Buffer): boolean {
   if (body.length === 0) return false;
+  const { ready = false } = readObject(body, 'it takes {"ready": true}, or nothing') as { readonly ready?: unknown };
+  if (typeof ready !== 'boolean') throw servingErrors.REQUEST_MALFORMED('"ready" must be true or false');
+  return ready;
+}
+
+function readObject(body: Buffer, takes: string): object {
   let value: unknown;
   try {
     value = JSON.parse(body.toString());
   } catch {
-    throw servingErrors.REQUEST_MALFORMED('the body is no JSON; it takes {"ready": true}, or nothing');
+    throw servingErrors.REQUEST_MALFORMED(`the body is no JSON; ${takes}`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw servingErrors.REQUEST_MALFORMED('the body is no object; it takes {"ready": true}, or nothing');
-  const { ready = false } = value as { readonly ready?: unknown };
-  if (typeof ready !== 'boolean') throw servingErrors.REQUEST_MALFORMED('"ready" must be true or false');
-  return ready;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw servingErrors.REQUEST_MALFORMED(`the body is no object; ${takes}`);
+}
+
+/** Triton's load can bring a configuration and files of its own. */
+function refuseOverride(body: Buffer): void {
+  if (body.length === 0) return;
+  const { parameters } = readObject(body, 'it takes {}, or nothing') as { readonly parameters?: unknown };
+  if (typeof parameters === 'object' && parameters !== null && namesOverride(Object.keys(parameters)))
+    throw servingErrors.MODEL_OVERRIDE_NOT_YET();
 }
 
 function sendNothing({ response }: RestCall): void {

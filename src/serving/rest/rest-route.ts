@@ -11,6 +11,8 @@ export interface RestCall {
   /** What stands at `{model}` and `{version}` of the route's path; a path without them never reads them. */
   readonly model: string;
   readonly version: string | undefined;
+  /** The path of its route, with what it names still open. */
+  readonly route: string;
 }
 
 export interface RestRoute {

@@ -59,7 +59,7 @@ export function createRestServer(services: RestServices, logger: Logger): Server
       return sendJson(response, 405, { error: `this path takes ${takes}` });
     }
     try {
-      await route.handle({ request, response, project, model, version });
+      await route.handle({ request, response, project, model, version, route: route.path });
     } catch (error) {
       answerError(request, response, error, logger, route.formatRefusal);
     }

@@ -4,6 +4,7 @@ import type { Endpoint } from '../endpoint.ts';
 import type { InferenceCore } from '../inference.ts';
 import type { ModelControl } from '../model-control.ts';
 import type { RequestMemory } from '../request-memory.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 
 /** What the routes of the REST listener stand on. */
 export interface RestServices {
@@ -12,6 +13,8 @@ export interface RestServices {
   readonly models: ModelControl;
   readonly memory: RequestMemory;
   readonly clock: Clock;
+  /** Undefined: no request is traced. */
+  readonly tracing: Tracing | undefined;
   readonly programVersion: string;
   /** Of one request's body, packed or not; an endpoint may take less. */
   readonly maxBodyBytes: number;

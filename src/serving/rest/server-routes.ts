@@ -7,6 +7,7 @@ import type { RestServices } from './rest-services.ts';
 /** As `extensions` of the protocol name them. */
 export const extensions = [
   'binary_tensor_data',
+  'classification',
   'generate',
   'model_configuration',
   'model_repository',
@@ -22,7 +23,8 @@ const live = ({ response }: RestCall): void => sendJson(response, 200, { live: t
 
 /** The process itself: what it is, whether it lives, its figures and settings. */
 export function createServerRoutes(services: RestServices): readonly RestRoute[] {
-  const { endpoints, programVersion } = services;
+  const { endpoints, programVersion, tracing } = services;
+  const traceSettings = traceSettingsOf(tracing !== undefined);
   const ready = ({ response }: RestCall): void => {
     const reason = services.unreadiness();
     if (reason === undefined) return sendJson(response, 200, { ready: true });
@@ -87,14 +89,15 @@ const logSettings = {
   log_format: 'default',
 };
 
-const traceSettings = {
-  trace_level: ['OFF'],
+/** What Triton has for its own format, of which the level is what holds here. */
+const traceSettingsOf = (traced: boolean) => ({
+  trace_level: [traced ? 'TIMESTAMPS' : 'OFF'],
   trace_rate: '1000',
   trace_count: '-1',
   log_frequency: '0',
   trace_file: '',
   trace_mode: 'opentelemetry',
-};
+});
 
 /** Settings that are read here and set at the start. */
 function settingsAt(path: string, what: string, read: (call: RestCall) => unknown): readonly RestRoute[] {

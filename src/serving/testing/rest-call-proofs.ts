@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
+import { aLocalPlane } from './local-plane-in-test.ts';
 import { column, picked, types } from './rest-bodies.ts';
 import { type RestPlane, refused } from './rest-plane.ts';
-import { columnsBody } from './test-plane.ts';
+import { columnsBody, fixtureFolder } from './test-plane.ts';
 
 const model = '/v2/models/{model}[/versions/{version}]';
 const shared = ['systemsharedmemory', 'cudasharedmemory'].flatMap((kind) => [
@@ -132,10 +133,29 @@ export const callProofs = (rest: RestPlane): Readonly<Record<string, () => Promi
     await refused(rest.call('/v2/repository/index', '{"ready":1}'), 400, 'true or false');
     await refused(rest.call('/v2/repository/index', '{'), 400, 'no JSON');
   },
-  'POST /v2/repository/models/{model}/load': () =>
-    refused(rest.call('/v2/repository/models/m/load', {}), 400, 'tidemill apply'),
-  'POST /v2/repository/models/{model}/unload': () =>
-    refused(rest.call('/v2/repository/models/m/unload', {}), 400, 'tidemill apply'),
+  'POST /v2/repository/models/{model}/load': async () => {
+    await refused(rest.call('/v2/repository/models/m/load', {}), 400, 'tidemill apply');
+    const { url } = await aLocalPlane(fixtureFolder);
+    const load = async (body: string) => {
+      const answer = await fetch(`${url}/v2/repository/models/gather/load`, { method: 'POST', body });
+      return { status: answer.status, text: await answer.text() };
+    };
+    const ready = async () => (await fetch(`${url}/v2/models/gather/ready`)).status;
+    expect(await ready()).toBe(404);
+    const withConfig = await load('{"parameters":{"config":"{}"}}');
+    expect(withConfig).toEqual({ status: 400, text: expect.stringContaining('not there yet') });
+    expect(await load('')).toEqual({ status: 200, text: '' });
+    expect(await ready()).toBe(200);
+    expect((await fetch(`${url}/v2/repository/models/nope/load`, { method: 'POST' })).status).toBe(404);
+  },
+  'POST /v2/repository/models/{model}/unload': async () => {
+    await refused(rest.call('/v2/repository/models/m/unload', {}), 400, 'tidemill apply');
+    const { url } = await aLocalPlane(fixtureFolder, { only: ['gather'] });
+    const body = '{"parameters":{"unload_dependents":true}}';
+    const answer = await fetch(`${url}/v2/repository/models/gather/unload`, { method: 'POST', body });
+    expect([answer.status, await answer.text()]).toEqual([200, '']);
+    expect((await fetch(`${url}/v2/models/gather/ready`)).status).toBe(404);
+  },
   'GET /v2/logging': async () => expect(await rest.answered('/v2/logging')).toHaveProperty('log_verbose_level', 0),
   'POST /v2/logging': () => refused(rest.call('/v2/logging', {}), 400, 'only read here'),
   'GET /v2/trace/setting': async () =>

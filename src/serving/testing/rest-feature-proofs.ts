@@ -7,6 +7,11 @@ import { columnsBody } from './test-plane.ts';
 
 const columns = columnsBody(3);
 
+const classesOf = (name: string, classification: unknown, more = {}) => ({
+  ...x([1, 30], row),
+  outputs: [{ name, parameters: { classification, ...more } }],
+});
+
 /** What a request may hold, and what becomes of it. */
 export const featureProofs = (rest: RestPlane): Readonly<Record<string, () => Promise<void>>> => ({
   'data nested by shape, or flat and row-major': async () => {
@@ -163,12 +168,26 @@ export const featureProofs = (rest: RestPlane): Readonly<Record<string, () => Pr
     expect(small.head).not.toMatch(/content-encoding/i);
     expect((await rest.raw('bc', many, 'gzip;q=0')).head).not.toMatch(/content-encoding/i);
   },
-  'classification of an output': () =>
-    refused(
-      rest.infer('bc', { ...x([1, 30], row), outputs: [{ name: 'label', parameters: { classification: 1 } }] }),
-      400,
-      'classification',
-    ),
+  'classification of an output': async () => {
+    const plain = await rest.infer('bc', { ...x([1, 30], row), outputs: [{ name: 'probabilities' }] });
+    const ranked = Array.from((plain.json.outputs?.[0]?.data ?? []) as number[])
+      .map((value, index) => ({ value, text: `${value.toFixed(6)}:${index}` }))
+      .toSorted((a, b) => b.value - a.value)
+      .map(({ text }) => text);
+    for (const count of [1, 2, 9]) {
+      const { json } = await rest.infer('bc', classesOf('probabilities', count));
+      const data = ranked.slice(0, count);
+      expect(json.outputs).toEqual([{ name: 'probabilities', datatype: 'BYTES', shape: [1, data.length], data }]);
+    }
+    const binary = await rest.infer('bc', classesOf('probabilities', 1, { binary_data: true }));
+    expect(binary.text).toContain(ranked[0]);
+    expect((await rest.infer('bc', classesOf('label', 1))).json.outputs?.[0]?.data).toEqual([
+      expect.stringMatching(/^[01]:0$/),
+    ]);
+    await refused(rest.infer('bc', classesOf('probabilities', 'two')), 400, 'classification');
+    const texts = { outputs: [{ name: 'carrier_out', parameters: { classification: 1 } }] };
+    await refused(rest.infer('columns', columnsBody(1, texts)), 400, 'no greatest values');
+  },
   'shared memory for a tensor': async () => {
     const parameters = { shared_memory_region: 'r', shared_memory_byte_size: 8 };
     const input = { name: 'index', shape: [1], datatype: 'INT64', parameters };

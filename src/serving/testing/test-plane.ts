@@ -14,6 +14,8 @@ import type { FakeControlPlane } from './fake-control-plane.ts';
 /** A first use may have to build the program. */
 export const buildTimeoutMs = 180_000;
 
+export const fixtureFolder = fileURLToPath(new URL('../../runtimes/fixtures/', import.meta.url));
+
 export const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../runtimes/fixtures/${name}`, import.meta.url));
 

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { Client, compressionAlgorithms, credentials, status } from '@grpc/grpc-js';
-import { expect } from 'vitest';
-import type { StreamAnswer } from './grpc-client.ts';
+import { expect, onTestFinished } from 'vitest';
+import { aLocalPlane } from '../../testing/local-plane-in-test.ts';
+import { fixtureFolder } from '../../testing/test-plane.ts';
+import { createTestClient, type StreamAnswer } from './grpc-client.ts';
 import type { GrpcTestPlane } from './grpc-plane.ts';
 
 const asItIs = (bytes: Buffer): Buffer => bytes;
@@ -12,6 +14,16 @@ const gather = (more = {}) => ({
   inputs: [{ name: 'index', datatype: 'INT64', shape: [1], contents: { int64_contents: [1] } }],
   ...more,
 });
+
+/** A plane without a control plane, with these models of the fixtures loaded. */
+async function aLocal(only: readonly string[]) {
+  const { grpcAddress = '' } = await aLocalPlane(fixtureFolder, { only });
+  const client = createTestClient(grpcAddress);
+  onTestFinished(() => client.close());
+  return { client };
+}
+
+const classesOf = (count: object) => gather({ outputs: [{ name: 'picked', parameters: { classification: count } }] });
 
 /** What proves each row of `openInferenceGrpc`. */
 export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string, () => Promise<void>>> {
@@ -75,8 +87,18 @@ export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string
     'rpc RepositoryModelLoad': async () => {
       await ends('RepositoryModelLoad', { model_name: 'bc' }, UNIMPLEMENTED, 'tidemill apply');
       await ends('RepositoryModelLoad', { model_name: 'nope' }, NOT_FOUND);
+      const { client } = await aLocal([]);
+      expect((await client.call('ModelReady', { name: 'gather' })).value).toEqual({ ready: false });
+      expect((await client.call('RepositoryModelLoad', { model_name: 'gather' })).code).toBe(status.OK);
+      expect((await client.call('ModelReady', { name: 'gather' })).value).toEqual({ ready: true });
+      expect((await client.call('RepositoryModelLoad', { model_name: 'nope' })).code).toBe(NOT_FOUND);
     },
-    'rpc RepositoryModelUnload': refuses('RepositoryModelUnload', { model_name: 'bc' }, 'tidemill apply'),
+    'rpc RepositoryModelUnload': async () => {
+      await ends('RepositoryModelUnload', { model_name: 'bc' }, UNIMPLEMENTED, 'tidemill apply');
+      const { client } = await aLocal(['gather']);
+      expect((await client.call('RepositoryModelUnload', { model_name: 'gather' })).code).toBe(status.OK);
+      expect((await client.call('ModelReady', { name: 'gather' })).value).toEqual({ ready: false });
+    },
     'rpc TraceSetting': async () => {
       await gives('TraceSetting', {}, { settings: { trace_level: { value: ['OFF'] } } });
       await ends('TraceSetting', { settings: { trace_level: { value: ['x'] } } }, UNIMPLEMENTED, 'only read');
@@ -144,11 +166,22 @@ export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string
       expect(code).toBe(status.DEADLINE_EXCEEDED);
     },
     sequence_id: refuses('ModelInfer', gather({ parameters: { sequence_id: { int64_param: 1 } } }), 'sequence'),
-    'classification of an output': refuses(
-      'ModelInfer',
-      gather({ outputs: [{ name: 'picked', parameters: { classification: { int64_param: 2 } } }] }),
-      'classification',
-    ),
+    'classification of an output': async () => {
+      const { code, value } = await call('ModelInfer', classesOf({ int64_param: 2 }));
+      expect([code, value['outputs']]).toEqual([
+        status.OK,
+        [
+          expect.objectContaining({
+            name: 'picked',
+            datatype: 'BYTES',
+            contents: expect.objectContaining({
+              bytes_contents: [expect.toSatisfy((text: Buffer) => /^[123]0(?:\.0{6})?:0$/.test(text.toString()))],
+            }),
+          }),
+        ],
+      ]);
+      await ends('ModelInfer', classesOf({ string_param: 'two' }), INVALID_ARGUMENT, 'classification');
+    },
     'an unknown model or version: NOT_FOUND': () => ends('ModelInfer', gather({ model_version: '9' }), NOT_FOUND),
     'a wrong shape, size, type or name; what is no protobuf: INVALID_ARGUMENT': async () => {
       const { code } = await running().client.send('/inference.GRPCInferenceService/ModelInfer', Buffer.of(255));

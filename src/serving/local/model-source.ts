@@ -1,0 +1,26 @@
+import type { SpecRevision } from '#contracts/deployment-spec';
+import type { FileStore } from '../file-store.ts';
+
+/** A model as its source describes it now. */
+export interface FoundModel {
+  readonly name: string;
+  /** Those that are served, the newest last. At least one, unless there is a `problem`. */
+  readonly revisions: readonly SpecRevision[];
+  /** What was set for it and has no meaning here. */
+  readonly warnings: readonly string[];
+  /** Why it cannot be served. */
+  readonly problem?: string;
+}
+
+/** Where a data plane without a control plane has its models from. */
+export interface ModelSource {
+  /** For people: `/srv/models`, `model:late@champion`. */
+  readonly from: string;
+  readonly files: FileStore;
+  /** What is there now, with files that can be had. Throws when there is nothing. */
+  list(): Promise<readonly FoundModel[]>;
+  /** Whether it may be another thing at another time, and looking again is worth it. */
+  readonly changes: boolean;
+  /** Whether its files lie in folders of who serves them: a graph there may name models outside of its own. */
+  readonly ownFolder: boolean;
+}
