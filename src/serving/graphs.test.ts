@@ -1,29 +1,8 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { SpecRevision } from '#contracts/deployment-spec';
 import { chooseShare } from '#contracts/traffic-split';
-import type { FakeControlPlane } from './testing/fake-control-plane.ts';
+import { aGraph, splitGraph } from './testing/graph-in-test.ts';
 import { aControlPlane, aPlane, flush, ready } from './testing/plane-in-test.ts';
 import { aHome, anEndpoint, fixture, post } from './testing/test-plane.ts';
-
-/** A revision as the control plane publishes it: graph.yaml, and the files of its models under their versions. */
-function aGraph(control: FakeControlPlane, id: string, yaml: string): SpecRevision {
-  const path = join(aHome(), 'graph.yaml');
-  writeFileSync(path, yaml);
-  const graph = control.revision(id, path, { runtime: 'graph' });
-  const models = ['gather', 'whole-batch'].flatMap((name) =>
-    control.revision(name, fixture(`${name}.onnx`)).files.map((file) => ({ ...file, path: `${name}@3/model.onnx` })),
-  );
-  return { ...graph, files: [...graph.files, ...models] };
-}
-
-const split = `
-nodes:
-  pick: { model: "model:gather@3", file: gather@3/model.onnx, runtime: onnx }
-  same: { use: cast, of: inputs.index, to: FP32 }
-  arm: { split: { pick.picked: 50, same: 50 }, salt: s }
-outputs: { picked: arm, arm: arm.branch }`;
 
 const armOf = (value: string) =>
   chooseShare(
@@ -36,7 +15,7 @@ test('one request is one record, which says which branch each row took and which
   timeout: 60_000,
 }, async () => {
   const control = await aControlPlane();
-  control.publish({ endpoints: [anEndpoint([aGraph(control, 'g1', split)], { cache: { maxBytes: 1_000_000 } })] });
+  control.publish({ endpoints: [anEndpoint([aGraph(control, 'g1', splitGraph)], { cache: { maxBytes: 1_000_000 } })] });
   const plane = await aPlane(control, aHome());
   await ready(control, 1);
   const keys = Array.from({ length: 20 }, (_, row) => `customer-${row}`);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { families } from './metric-families.ts';
+import { aGraph, splitGraph } from './testing/graph-in-test.ts';
 import { aControlPlane, aPlane, flush, ready, revisions } from './testing/plane-in-test.ts';
 import { aSpanCollector } from './testing/span-collector.ts';
 import { aHome, anEndpoint, buildTimeoutMs, columnsBody, post } from './testing/test-plane.ts';
@@ -18,6 +19,7 @@ test(
           limits: { rate: { perSecond: 1_000 } },
           shadows: [{ revision: 'r2' }],
         }),
+        anEndpoint([aGraph(control, 'g1', splitGraph)], { name: 'graph' }),
       ],
     });
     const otel = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' };
@@ -30,6 +32,7 @@ test(
       ['m', { inputs: [] }],
       [`m/versions/${made}`, columnsBody(1)],
       [made, columnsBody(1)],
+      ['graph', { inputs: [{ name: 'index', datatype: 'INT64', shape: [2], data: [1, 2] }] }],
     ] as const)
       await post(`${plane.url}/v2/models/${path}/infer`, body);
     await flush(control, 1); // the shadow is done

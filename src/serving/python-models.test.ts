@@ -110,8 +110,6 @@ describe('a model in Python behind the data plane', { timeout: buildTimeoutMs },
     };
     const patient = { timeout: 20_000 };
 
-    control.publish({ endpoints: endpoints().slice(0, 1) });
-    await ready(control, 1);
     control.publish({ endpoints: endpoints() });
     await ready(control, 2);
     await askMany('two', 2); // whichever came last, now it is this one
