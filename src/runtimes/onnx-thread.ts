@@ -14,13 +14,12 @@ async function handle(request: ThreadRequest): Promise<ThreadReply> {
     case 'load': {
       const session = await openOnnxSession(request.path);
       sessions.set(request.model, session);
-      return { id: request.id, signature: session.signature };
+      return { signature: session.signature };
     }
     case 'run': {
       const session = sessions.get(request.model);
       if (session === undefined) throw new Error(`no session ${request.model}`);
       return {
-        id: request.id,
         tensors: packTensors(await session.run(unpackTensors(request.tensors), request.outputs)),
       };
     }
@@ -28,17 +27,17 @@ async function handle(request: ThreadRequest): Promise<ThreadReply> {
       await sessions.get(request.model)?.release();
       sessions.delete(request.model);
   }
-  return { id: request.id };
+  return {};
 }
 
-function toError(id: number, error: unknown): ThreadReply {
+function toError(error: unknown): ThreadReply {
   const message = error instanceof Error ? error.message : String(error);
-  return { id, error: { code: isAppError(error) ? error.code : 'MODEL_RUN_FAILED', message } };
+  return { error: { code: isAppError(error) ? error.code : 'MODEL_RUN_FAILED', message } };
 }
 
 async function answerAfter(before: Promise<void>, request: ThreadRequest): Promise<void> {
   await before;
-  const reply = await handle(request).catch((error: unknown) => toError(request.id, error));
+  const reply = await handle(request).catch(toError);
   port?.postMessage(reply, reply.tensors === undefined ? [] : [reply.tensors.buffer]);
 }
 

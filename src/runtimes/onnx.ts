@@ -39,26 +39,24 @@ export function createOnnxRuntime(): Runtime {
   };
 }
 
-/** What goes to the thread (`onnx-thread.ts`) and what comes back, matched by `id`. */
-export type ThreadRequest = { readonly id: number; readonly model: number } & (
+/** What goes to the thread (`onnx-thread.ts`), and what comes back in the same order. */
+export type ThreadRequest = { readonly model: number } & (
   | { readonly kind: 'load'; readonly path: string }
   | { readonly kind: 'run'; readonly tensors: PackedTensors; readonly outputs: readonly string[] | undefined }
   | { readonly kind: 'unload' }
 );
 export interface ThreadReply {
-  readonly id: number;
   readonly signature?: ModelSignature;
   readonly tensors?: PackedTensors;
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-type RequestBody = ThreadRequest extends infer R ? (R extends ThreadRequest ? Omit<R, 'id'> : never) : never;
 interface Waiting {
   readonly resolve: (reply: ThreadReply) => void;
   readonly reject: (error: Error) => void;
 }
 interface Thread {
-  ask(request: RequestBody): Promise<ThreadReply>;
+  ask(request: ThreadRequest): Promise<ThreadReply>;
   stop(): Promise<void>;
 }
 
@@ -116,21 +114,20 @@ function startThread(onEnd: () => void): Thread {
   silenceOnnxruntime();
   // No flags of the parent: a test runner's would send the thread to the sources.
   const worker = new Worker(entry, { name: 'onnx', execArgv: [] });
-  const waiting = new Map<number, Waiting>();
-  let lastId = 0;
+  /** In the order of the requests, which is that of the answers. */
+  let waiting: Waiting[] = [];
   let failure: Error | undefined;
 
   const end = (reason: Error) => {
     if (failure !== undefined) return;
     failure = reason;
     onEnd();
-    for (const { reject } of waiting.values()) reject(reason);
-    waiting.clear();
+    for (const { reject } of waiting) reject(reason);
+    waiting = [];
   };
   worker.on('message', (reply: ThreadReply) => {
-    const asked = waiting.get(reply.id);
-    waiting.delete(reply.id);
-    if (waiting.size === 0) worker.unref(); // an idle thread keeps nobody's process alive
+    const asked = waiting.shift();
+    if (waiting.length === 0) worker.unref(); // an idle thread keeps nobody's process alive
     if (reply.error === undefined) asked?.resolve(reply);
     else asked?.reject(toAppError(reply.error));
   });
@@ -140,12 +137,10 @@ function startThread(onEnd: () => void): Thread {
   return {
     ask(request) {
       if (failure !== undefined) return Promise.reject(failure);
-      lastId += 1;
-      const id = lastId;
       return new Promise((resolve, reject) => {
-        if (waiting.size === 0) worker.ref();
-        waiting.set(id, { resolve, reject });
-        worker.postMessage({ ...request, id }, request.kind === 'run' ? [request.tensors.buffer] : []);
+        if (waiting.length === 0) worker.ref();
+        waiting.push({ resolve, reject });
+        worker.postMessage(request, request.kind === 'run' ? [request.tensors.buffer] : []);
       });
     },
     async stop() {

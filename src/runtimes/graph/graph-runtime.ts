@@ -213,20 +213,26 @@ const readsParameters = (node: PlannedNode): boolean =>
 
 /** When one node has failed, what others of the request still wait for need not be run. */
 function untilFailure(terms: RunTerms): { readonly terms: RunTerms; abandon(): void } {
-  let hasFailed = false;
-  return {
-    terms: {
-      ...terms,
-      signal: {
-        get aborted() {
-          return hasFailed || terms.signal?.aborted === true;
-        },
-      },
-    },
-    abandon() {
-      hasFailed = true;
-    },
-  };
+  const signal = new GraphSignal(terms.signal);
+  return { terms: { ...terms, signal }, abandon: () => signal.abandon() };
+}
+
+/** A class: a literal with a getter, made once a request, would keep the request alive until a full collection. */
+class GraphSignal {
+  readonly #outer: RunTerms['signal'];
+  #hasFailed = false;
+
+  constructor(outer: RunTerms['signal']) {
+    this.#outer = outer;
+  }
+
+  get aborted(): boolean {
+    return this.#hasFailed || this.#outer?.aborted === true;
+  }
+
+  abandon(): void {
+    this.#hasFailed = true;
+  }
 }
 
 const rename = (tensor: Tensor, name: string): Tensor => (tensor.name === name ? tensor : { ...tensor, name });

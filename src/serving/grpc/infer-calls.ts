@@ -73,7 +73,7 @@ export function createInferCalls(
       keyHeader: caller.header(servingHeaders.key),
       eventTimeHeader: caller.header(servingHeaders.eventTime),
       ...deadlineOf(call, receivedAtMs, startedMs),
-      signal: goneSignal(call),
+      signal: new CallSignal(call),
       header: (name) => caller.header(name),
     };
     const request = {
@@ -229,8 +229,15 @@ function deadlineOf(call: AnyCall, receivedAtMs: number, startedMs: number): { r
   return Number.isFinite(deadline) ? { deadlineMs: startedMs + (deadline - receivedAtMs) } : {};
 }
 
-const goneSignal = (call: AnyCall): Pick<AbortSignal, 'aborted'> => ({
-  get aborted() {
-    return call.cancelled;
-  },
-});
+/** Whether the client is gone; a class for the reason of REST's. */
+class CallSignal {
+  readonly #call: AnyCall;
+
+  constructor(call: AnyCall) {
+    this.#call = call;
+  }
+
+  get aborted(): boolean {
+    return this.#call.cancelled;
+  }
+}

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { servingHeaders } from '#contracts/serving';
 import type { Endpoint } from '../endpoint.ts';
 import type { InferRequest } from '../infer-request.ts';
@@ -12,6 +13,22 @@ export type Predict = <Request extends InferRequest>(
   call: RestCall,
   parse: (body: Buffer, endpoint: Endpoint) => Request,
 ) => Promise<{ readonly parsed: Request; readonly inference: Inference }>;
+
+/**
+ * Whether the client is gone. A class, because V8 makes a hidden class of its own for each literal with a getter: it lives,
+ * and with it all that the getter sees, until the next full collection.
+ */
+class ClientSignal {
+  readonly #response: ServerResponse;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  get aborted(): boolean {
+    return this.#response.destroyed; // set when the connection closes
+  }
+}
 
 /** From the bytes of a call to the outputs, whatever dialect; `parse` makes the request that the core answers. */
 export function createPredict(services: RestServices): Predict {
@@ -40,11 +57,7 @@ export function createPredict(services: RestServices): Predict {
         keyHeader: headers[servingHeaders.key] as string | undefined,
         eventTimeHeader: headers[servingHeaders.eventTime] as string | undefined,
         header: (name) => headers[name] as string | undefined,
-        signal: {
-          get aborted() {
-            return response.destroyed; // set when the connection closes
-          },
-        },
+        signal: new ClientSignal(response),
       });
       return { parsed, inference };
     } finally {
