@@ -130,3 +130,20 @@ export function elementCount(shape: readonly number[]): number | undefined {
 export function rowsOf(tensor: Tensor): number {
   return tensor.shape[0] ?? 1;
 }
+
+/** Elements a row: the product of the dimensions behind the first, 1 for a scalar. */
+export function elementsPerRow({ shape }: Tensor): number {
+  let size = 1;
+  for (let place = 1; place < shape.length; place += 1) size *= shape[place] ?? 1;
+  return size;
+}
+
+/** A half precision number (IEEE 754) from its bits, as FP16 has it. */
+export function halfToNumber(bits: number): number {
+  const sign = (bits & 0x8000) === 0 ? 1 : -1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}

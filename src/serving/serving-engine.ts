@@ -31,8 +31,8 @@ export async function openServingEngine(options: {
   /** Where Python environments are kept, and the interpreter that makes them. */
   readonly pythonFolder: string | undefined;
   readonly python: string | undefined;
-  /** Whether models are read from the caller's own folders; default false. */
-  readonly isLocal?: boolean;
+  /** Whether a graph's models may lie outside of its folder; default false. */
+  readonly mayLeaveFolder?: boolean;
   readonly logger: Logger;
 }): Promise<ServingEngine> {
   const { home, pool, files, spool, ids, logger } = options;
@@ -41,7 +41,7 @@ export async function openServingEngine(options: {
     pythonFolder: options.pythonFolder ?? join(home, 'python'),
     python: options.python,
     environment: process.env,
-    mayLeaveFolder: options.isLocal === true,
+    mayLeaveFolder: options.mayLeaveFolder === true,
     logger,
   });
   const memory = createModelMemory({ budgetBytes: options.memoryBytes, logger });

@@ -12,7 +12,7 @@ import {
   UBIGINT,
   VARCHAR,
 } from '@duckdb/node-api';
-import type { Datatype, Tensor } from '#contracts/tensor';
+import { type Datatype, elementsPerRow, halfToNumber, type Tensor } from '#contracts/tensor';
 import type { Session } from './session.ts';
 import { quoteName, quoteText } from './sql-quote.ts';
 
@@ -42,18 +42,12 @@ function elementType(datatype: Datatype): DuckDBType {
   }
 }
 
-export function elementsPerRow({ shape }: Tensor): number {
-  let size = 1;
-  for (let place = 1; place < shape.length; place += 1) size *= shape[place] ?? 1;
-  return size;
-}
-
 /** Element `index` as a number or text; undefined where it is missing (NaN, the empty text). */
 export function elementAt(tensor: Tensor, index: number): number | string | undefined {
   const value = tensor.data[index];
   if (value === undefined || value === '') return undefined;
   if (typeof value === 'string') return value;
-  const number = tensor.datatype === 'FP16' ? fromHalf(Number(value)) : Number(value);
+  const number = tensor.datatype === 'FP16' ? halfToNumber(Number(value)) : Number(value);
   return Number.isNaN(number) ? undefined : number;
 }
 
@@ -69,20 +63,10 @@ function toDuckDb(tensor: Tensor, index: number): DuckDBValue {
     case 'FP64':
       return Number(value);
     case 'FP16':
-      return fromHalf(Number(value));
+      return halfToNumber(Number(value));
     default:
       return BigInt(value);
   }
-}
-
-/** IEEE 754 half precision from its bits. */
-function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** Equal for tensors that can share a column. */

@@ -1,8 +1,8 @@
-import type { Tensor } from '#contracts/tensor';
+import { elementsPerRow, type Tensor } from '#contracts/tensor';
 import type { WorkerTaskInput } from '#contracts/worker';
 import { hourMs, missingCell, otherCell } from '#contracts/worker-predictions';
 import { cellOf } from '#statistics/histogram';
-import { elementAt, elementsPerRow } from './log-columns.ts';
+import { elementAt } from './log-columns.ts';
 
 type Revision = WorkerTaskInput<'log-intake'>['revisions'][number];
 type Sparse = Map<number, number>;

@@ -1,6 +1,5 @@
-import { type Datatype, emptyData, type Tensor, type TensorData } from '#contracts/tensor';
+import { type Datatype, elementsPerRow, emptyData, type Tensor, type TensorData } from '#contracts/tensor';
 import { runtimeErrors } from '../runtime-errors.ts';
-import { widthOf } from './tensor-rows.ts';
 import { castValues, numbersOf } from './tensor-values.ts';
 
 type Unnamed = Omit<Tensor, 'name'>;
@@ -53,7 +52,7 @@ export function joinNumbers(of: readonly Tensor[], to: Datatype | undefined): Un
   const unlike = of.find((one) => one.shape[0] !== rows);
   if (unlike !== undefined)
     throw runtimeErrors.MODEL_RUN_FAILED(`"${unlike.name}" has ${unlike.shape[0] ?? 'no'} rows, the others ${rows}`);
-  const widths = of.map(widthOf);
+  const widths = of.map(elementsPerRow);
   const width = widths.reduce((sum, one) => sum + one, 0);
   const parts = of.map((tensor): TensorData => castValues(tensor, datatype));
   const texts: string[] = [];

@@ -1,9 +1,8 @@
 import type { UseNode } from '#contracts/graph-document';
 import { datatypeOf } from '#contracts/graph-operations';
-import { type Datatype, emptyData, type Tensor, type TensorData } from '#contracts/tensor';
+import { type Datatype, elementsPerRow, emptyData, type Tensor, type TensorData } from '#contracts/tensor';
 import { runtimeErrors } from '../runtime-errors.ts';
 import { joinNumbers, mean, vote } from './joining-operations.ts';
-import { widthOf } from './tensor-rows.ts';
 import { castValues, numbersOf, toData, valuesOf } from './tensor-values.ts';
 
 /** What is done between models, on the tensors of one request: pure, in this thread. Its tensor is called as is wanted. */
@@ -70,7 +69,7 @@ const at = (values: readonly number[], column: number): number => values[values.
 function onEach(change: (value: number, column: number) => number) {
   return (tensor: Tensor): Omit<Tensor, 'name'> => {
     const datatype = tensor.datatype === 'FP32' ? 'FP32' : 'FP64';
-    const width = Math.max(1, widthOf(tensor));
+    const width = Math.max(1, elementsPerRow(tensor));
     const data = datatype === 'FP32' ? new Float32Array(tensor.data.length) : new Float64Array(tensor.data.length);
     const numbers = numbersOf(tensor);
     for (let index = 0; index < data.length; index += 1) data[index] = change(numbers[index] ?? 0, index % width);
@@ -81,7 +80,7 @@ function onEach(change: (value: number, column: number) => number) {
 function argmax(tensor: Tensor): Omit<Tensor, 'name'> {
   const numbers = numbersOf(tensor);
   const rows = tensor.shape[0] ?? 1;
-  const width = widthOf(tensor);
+  const width = elementsPerRow(tensor);
   const data = new BigInt64Array(rows);
   for (let row = 0; row < rows; row += 1) {
     let best = 0;
@@ -95,7 +94,7 @@ function argmax(tensor: Tensor): Omit<Tensor, 'name'> {
 function softmax(tensor: Tensor): Omit<Tensor, 'name'> {
   const datatype = tensor.datatype === 'FP32' ? 'FP32' : 'FP64';
   const numbers = numbersOf(tensor);
-  const width = widthOf(tensor);
+  const width = elementsPerRow(tensor);
   const data = datatype === 'FP32' ? new Float32Array(numbers.length) : new Float64Array(numbers.length);
   for (let start = 0; start < numbers.length; start += width) {
     let greatest = Number.NEGATIVE_INFINITY;
@@ -110,7 +109,7 @@ function softmax(tensor: Tensor): Omit<Tensor, 'name'> {
 
 function takeColumns(tensor: Tensor, take: readonly number[]): Omit<Tensor, 'name'> {
   const { datatype, data } = tensor;
-  const width = widthOf(tensor);
+  const width = elementsPerRow(tensor);
   const rows = tensor.shape[0] ?? 1;
   const beyond = take.find((column) => column >= width);
   if (beyond !== undefined) throw runtimeErrors.MODEL_RUN_FAILED(`there is no column ${beyond}: there are ${width}`);
@@ -156,7 +155,7 @@ function createImpute(fill: readonly unknown[]) {
   const filler = (column: number) => fill[fill.length === 1 ? 0 : column];
   return (tensor: Tensor): Omit<Tensor, 'name'> => {
     const { datatype, shape, data } = tensor;
-    const width = Math.max(1, widthOf(tensor));
+    const width = Math.max(1, elementsPerRow(tensor));
     if (datatype === 'BYTES')
       return {
         datatype,
@@ -178,7 +177,7 @@ function createMap(node: UseNode) {
   const table = new Map(entries);
   const datatype = datatypeOf([...table.values(), other]);
   return (tensor: Tensor): Omit<Tensor, 'name'> => {
-    const width = Math.max(1, widthOf(tensor));
+    const width = Math.max(1, elementsPerRow(tensor));
     const mapped = valuesOf(tensor).map((value, index) => {
       const found = table.get(value) ?? other;
       if (found !== undefined) return found;

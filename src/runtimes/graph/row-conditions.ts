@@ -1,8 +1,7 @@
 import type { Expression, Reference } from '#contracts/condition-syntax';
 import { evaluateExpression, type Found } from '#contracts/condition-value';
 import type { Json } from '#contracts/json';
-import type { Tensor } from '#contracts/tensor';
-import { widthOf } from './tensor-rows.ts';
+import { elementsPerRow, type Tensor } from '#contracts/tensor';
 
 export interface RowCondition {
   readonly text: string;
@@ -41,7 +40,7 @@ function lookUp(
   const name = `${reference.step}.${reference.output}`;
   const tensor = tensors.get(name);
   if (tensor === undefined) return { missing: `there is no "${name}"` };
-  const width = widthOf(tensor);
+  const width = elementsPerRow(tensor);
   if (tensor.shape.length > 1 && width !== 1)
     return { value: Array.from({ length: width }, (_, column) => valueAt(tensor, row * width + column) ?? null) };
   const value = valueAt(tensor, row);

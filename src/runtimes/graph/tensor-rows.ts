@@ -1,9 +1,9 @@
-import { emptyData, rowsOf, type Tensor, type TensorData } from '#contracts/tensor';
+import { elementsPerRow, emptyData, rowsOf, type Tensor, type TensorData } from '#contracts/tensor';
 
 /** A tensor of these rows of another, in that order. */
 export function takeRows(tensor: Tensor, rows: readonly number[]): Tensor {
   const { name, datatype, shape, data } = tensor;
-  const width = widthOf(tensor);
+  const width = elementsPerRow(tensor);
   const taken = { name, datatype, shape: [rows.length, ...shape.slice(1)] };
   if (datatype === 'BYTES') {
     const texts = data as readonly string[];
@@ -25,7 +25,7 @@ export function joinRows(parts: readonly RowPart[], total: number): Tensor {
   const [first] = parts;
   if (first === undefined) throw new Error('there are no parts to join');
   const { name, datatype, shape } = first.tensor;
-  const width = widthOf(first.tensor);
+  const width = elementsPerRow(first.tensor);
   const whole = { name, datatype, shape: [total, ...shape.slice(1)] };
   if (datatype === 'BYTES') {
     const texts: string[] = Array.from({ length: total * width }, () => '');
@@ -39,11 +39,6 @@ export function joinRows(parts: readonly RowPart[], total: number): Tensor {
   for (const { rows, tensor } of parts)
     for (const [at, row] of rows.entries()) copyRow(values, row, tensor.data, at, width);
   return { ...whole, data: values };
-}
-
-/** Values a row. */
-export function widthOf(tensor: Tensor): number {
-  return tensor.shape.slice(1).reduce((product, dimension) => product * dimension, 1);
 }
 
 /** Whether rows of the two can lie in one tensor. */

@@ -1,10 +1,10 @@
-import { type Datatype, emptyData, type Tensor, type TensorData } from '#contracts/tensor';
+import { type Datatype, emptyData, halfToNumber, type Tensor, type TensorData } from '#contracts/tensor';
 import { runtimeErrors } from '../runtime-errors.ts';
 
 /** The values of a tensor as numbers; 64-bit integers beyond 2^53 lose their last digits. */
 export function numbersOf({ datatype, data }: Tensor): Float64Array | Float32Array {
   if (data instanceof Float32Array || data instanceof Float64Array) return data;
-  if (datatype === 'FP16') return Float64Array.from(data as Uint16Array, fromHalf);
+  if (datatype === 'FP16') return Float64Array.from(data as Uint16Array, halfToNumber);
   return Float64Array.from({ length: data.length }, (_, index) => Number(data[index]));
 }
 
@@ -88,14 +88,4 @@ function toWhole(value: string | number | bigint): bigint | undefined {
   if (typeof value === 'bigint') return value;
   if (typeof value === 'string') return /^[+-]?\d{1,20}$/.test(value) ? BigInt(value) : undefined;
   return Number.isInteger(value) ? BigInt(value) : undefined;
-}
-
-/** IEEE 754 half precision. */
-function fromHalf(bits: number): number {
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  const sign = bits >> 15 === 0 ? 1 : -1;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

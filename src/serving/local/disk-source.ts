@@ -26,7 +26,7 @@ export function createDiskSource(path: string): ModelSource {
   return {
     from: path,
     changes: true,
-    ownFolder: true,
+    mayLeaveFolder: true,
     files,
     async list() {
       const described = await Promise.all((await findLocalModels(path)).map(describeModel));

@@ -41,8 +41,8 @@ export async function startLocalPlane(options: LocalPlaneOptions): Promise<Local
   const { home, logger } = options;
   const ids = systemIds;
   const spool = await openSpool({ folder: join(home, 'spool'), epoch: ids.next(), limits: defaultSpoolLimits, logger });
-  const { files, ownFolder } = options.source;
-  const engine = await openServingEngine({ ...options, pool: 'local', isLocal: ownFolder, files, spool, ids });
+  const { files, mayLeaveFolder } = options.source;
+  const engine = await openServingEngine({ ...options, pool: 'local', mayLeaveFolder, files, spool, ids });
   const { table } = engine;
   const tokens = options.tokenDigests.map((digest, at) => ({ digest, principal: `token:${at + 1}` }));
   const models = createLocalModels({ lookMs: 1_000, ...options, tokens, table });

@@ -21,6 +21,6 @@ export interface ModelSource {
   list(): Promise<readonly FoundModel[]>;
   /** Whether it may be another thing at another time, and looking again is worth it. */
   readonly changes: boolean;
-  /** Whether its files lie in folders of who serves them: a graph there may name models outside of its own. */
-  readonly ownFolder: boolean;
+  /** Whether a graph's models may lie outside of its folder: where the folder is that of who serves it. */
+  readonly mayLeaveFolder: boolean;
 }

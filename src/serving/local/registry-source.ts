@@ -94,7 +94,7 @@ export async function createRegistrySource(options: {
   return {
     from,
     changes: !isExact(model),
-    ownFolder: false,
+    mayLeaveFolder: false,
     // what was served before comes back without the registry: nothing is removed
     files: { ...store, collect: async () => undefined },
     async list() {

@@ -1,4 +1,4 @@
-import type { Datatype, Tensor, TensorData } from '#contracts/tensor';
+import { type Datatype, halfToNumber, type Tensor, type TensorData } from '#contracts/tensor';
 import { tensorByteLength, writeTensorData } from '#contracts/tensor-bytes';
 
 /** What an answer says beside its tensors. */
@@ -111,12 +111,3 @@ function formatFloats(data: Float32Array | Float64Array): string {
 
 /** A zero keeps its sign: JavaScript prints both alike, and Python reads "-0" as the integer. */
 const zero = (value: number): string => (Object.is(value, -0) ? '-0.0' : '0');
-
-function halfToNumber(bits: number): number {
-  const sign = (bits & 0x8000) === 0 ? 1 : -1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}

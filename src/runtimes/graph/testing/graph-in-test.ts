@@ -21,9 +21,8 @@ export function loadGraph(
   return runtime.load({ ...files, mainPath: path });
 }
 
-/** Graphs over ONNX in this thread. */
-export function createGraphsInTest(): Runtime {
-  const onnx = createOnnxRuntime();
+/** Graphs over models in ONNX, by default in this thread. */
+export function createGraphsInTest(onnx: Runtime = createOnnxRuntime()): Runtime {
   const graphs = createGraphRuntime({ runtimeOf: async () => onnx, mayLeaveFolder: true });
   return {
     ...graphs,
