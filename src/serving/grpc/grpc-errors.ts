@@ -6,6 +6,10 @@ export const grpcErrors = defineErrors({
     message: (host: string, port: number, reason: string) =>
       `port ${port} on ${host} cannot be listened on for gRPC (${reason}); choose another with --grpc-port, or off`,
   },
+  MESSAGE_MALFORMED: {
+    kind: 'invalid',
+    message: (reason: string) => `the call is not gRPC: ${reason}`,
+  },
   CALL_NOT_SUPPORTED: {
     kind: 'invalid',
     message: (reason: string) => reason,

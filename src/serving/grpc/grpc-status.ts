@@ -1,8 +1,8 @@
-import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { servingHeaders } from '#contracts/serving';
 import { isAppError, kindTable } from '#platform/errors';
 import type { Logger } from '#platform/log';
 import { findFailedInference } from '../inference.ts';
+import { type CallStatus, type Names, status } from './status-codes.ts';
 
 /** What is not there at all has a status of its own, which no kind of error has. */
 const unimplemented: ReadonlySet<string> = new Set([
@@ -15,22 +15,22 @@ const unimplemented: ReadonlySet<string> = new Set([
 const maxDetailsLength = 800;
 
 /** The status of a failure. What we did not foresee stays in the log: the caller hears that it happened. */
-export function toStatus(error: unknown, logger: Logger): Partial<StatusObject> {
+export function toStatus(error: unknown, logger: Logger): CallStatus {
   const known = isAppError(error) ? error : undefined;
   if (known === undefined) logger.error({ err: error }, 'a gRPC call failed unexpectedly');
-  const code = known === undefined ? status.INTERNAL : codeOf(known.code, kindTable[known.kind].grpc);
+  const code =
+    known === undefined
+      ? status.INTERNAL
+      : unimplemented.has(known.code)
+        ? status.UNIMPLEMENTED
+        : kindTable[known.kind].grpc;
   const failed = error instanceof Error ? findFailedInference(error) : undefined;
   return {
     code,
     details: toDetails(known?.message ?? 'the server failed; its log says why'),
-    ...(failed !== undefined && { metadata: namesOf(failed.predictionId, failed.revision) }),
+    ...(failed !== undefined && { names: namesOf(failed.predictionId, failed.revision) }),
   };
 }
-
-/** By their numbers. */
-const statuses = Object.values(status).filter((value): value is status => typeof value === 'number');
-const codeOf = (code: string, usual: number): status =>
-  unimplemented.has(code) ? status.UNIMPLEMENTED : (statuses[usual] ?? status.INTERNAL);
 
 /** Half of a pair of surrogates, as a cut leaves it, cannot be sent. */
 function toDetails(message: string): string {
@@ -39,9 +39,7 @@ function toDetails(message: string): string {
 }
 
 /** By which an answer names its prediction and the revision that made it, as the headers of REST do. */
-export function namesOf(predictionId: string, revision: string): Metadata {
-  const metadata = new Metadata();
-  metadata.set(servingHeaders.predictionId, predictionId);
-  metadata.set(servingHeaders.revision, revision.replace(/[^ -~]/g, '?')); // what a header may not hold
-  return metadata;
-}
+export const namesOf = (predictionId: string, revision: string): Names => [
+  [servingHeaders.predictionId, predictionId],
+  [servingHeaders.revision, revision.replace(/[^ -~]/g, '?')], // what a header may not hold
+];

@@ -1,7 +1,7 @@
-import { status } from '@grpc/grpc-js';
 import type { RequestTrace } from '../tracing/request-trace.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import type { GrpcCaller } from './grpc-caller.ts';
+import { status } from './status-codes.ts';
 
 const service = 'inference.GRPCInferenceService';
 
@@ -25,7 +25,7 @@ export const beginTrace = (
   });
 
 /** Those that the conventions call failures of a server. */
-const failures: ReadonlySet<number | undefined> = new Set([
+const failures: ReadonlySet<number> = new Set([
   status.UNKNOWN,
   status.DEADLINE_EXCEEDED,
   status.UNIMPLEMENTED,
@@ -34,8 +34,8 @@ const failures: ReadonlySet<number | undefined> = new Set([
   status.DATA_LOSS,
 ]);
 
-export function endTrace(trace: RequestTrace, code: status | undefined): void {
-  trace.tell('rpc.grpc.status_code', code ?? status.UNKNOWN);
-  if (code !== status.OK) trace.tell('error.type', String(code ?? status.UNKNOWN));
+export function endTrace(trace: RequestTrace, code: number): void {
+  trace.tell('rpc.grpc.status_code', code);
+  if (code !== status.OK) trace.tell('error.type', String(code));
   trace.end(failures.has(code));
 }

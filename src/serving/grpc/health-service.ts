@@ -1,15 +1,8 @@
-import {
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type sendUnaryData,
-  status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
-import type { Logger } from '#platform/log';
-import { toStatus } from './grpc-status.ts';
+import type { GrpcCall, GrpcMethod } from './grpc-call.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { decodeMessage, encodeMessage, message, one } from './proto-message.ts';
 import type { ServiceDescription } from './proto-service.ts';
+import { status } from './status-codes.ts';
 
 /** How probes ask: https://github.com/grpc/grpc/blob/master/doc/health-checking.md */
 const servingStatus = {
@@ -27,53 +20,51 @@ export const healthDescription = {
 } as const satisfies ServiceDescription;
 
 export interface HealthService {
-  readonly implementation: UntypedServiceImplementation;
+  readonly methods: { readonly Check: GrpcMethod; readonly Watch: GrpcMethod };
   /** Tells watchers what has changed. */
   changed(): void;
 }
-
-type Watcher = ServerWritableStream<Buffer, Buffer>;
 
 export function createHealthService(deps: {
   /** The whole server is asked for by ''. */
   readonly services: readonly string[];
   readonly isReady: () => boolean;
   readonly streams: OpenStreams;
-  readonly logger: Logger;
 }): HealthService {
-  const { isReady, streams, logger } = deps;
+  const { isReady, streams } = deps;
   const known: ReadonlySet<string> = new Set(['', ...deps.services]);
-  const watchers = new Map<Watcher, number>();
+  const watchers = new Map<GrpcCall, number>();
   const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = servingStatus.values;
   const current = (): number => (isReady() ? SERVING : NOT_SERVING);
 
-  function tell(watcher: Watcher, state: number): void {
+  function tell(watcher: GrpcCall, state: number): void {
     watchers.set(watcher, state);
-    watcher.write(encodeMessage(response, { status: state }));
+    watcher.send(encodeMessage(response, { status: state }));
   }
 
   return {
-    implementation: {
-      Check(call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) {
-        try {
-          const { service } = decodeMessage(request, call.request);
-          if (known.has(service)) return answer(null, encodeMessage(response, { status: current() }));
-          answer({ code: status.NOT_FOUND, details: `there is no service "${service.slice(0, 200)}" here` });
-        } catch (error) {
-          answer(toStatus(error, logger));
-        }
+    methods: {
+      Check: {
+        unary(bytes, call) {
+          const { service } = decodeMessage(request, bytes);
+          if (!known.has(service))
+            call.endAs({ code: status.NOT_FOUND, details: `there is no service "${service.slice(0, 200)}" here` });
+          return { message: encodeMessage(response, { status: current() }) };
+        },
       },
-      Watch(call: Watcher) {
-        try {
-          const { service } = decodeMessage(request, call.request);
-          streams.add(call, () => call.end());
-          // one that is not known may come: the protocol keeps the call open
-          if (known.has(service)) tell(call, current());
-          else call.write(encodeMessage(response, { status: SERVICE_UNKNOWN }));
-          call.on('cancelled', () => watchers.delete(call));
-        } catch (error) {
-          call.emit('error', toStatus(error, logger));
-        }
+      Watch: {
+        stream: (call) => ({
+          message(bytes) {
+            call.release(bytes);
+            const { service } = decodeMessage(request, bytes);
+            streams.add(call, () => call.end());
+            // one that is not known may come: the protocol keeps the call open
+            if (known.has(service)) tell(call, current());
+            else call.send(encodeMessage(response, { status: SERVICE_UNKNOWN }));
+            call.onOver(() => watchers.delete(call));
+          },
+          end: () => undefined,
+        }),
       },
     },
     changed() {

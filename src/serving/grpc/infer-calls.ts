@@ -1,15 +1,13 @@
-import type { Metadata, ServerDuplexStream, ServerUnaryCall, sendUnaryData, UntypedHandleCall } from '@grpc/grpc-js';
-import { status } from '@grpc/grpc-js';
 import { servingHeaders } from '#contracts/serving';
 import type { Clock } from '#platform/clock';
 import type { Logger } from '#platform/log';
 import type { CallableEndpoints } from '../callable-endpoints.ts';
 import type { CallContext, InferenceCore } from '../inference.ts';
-import type { RequestMemory } from '../request-memory.ts';
 import { servingErrors } from '../serving-errors.ts';
 import type { RequestTrace } from '../tracing/request-trace.ts';
 import type { Tracing } from '../tracing/tracing.ts';
-import { type AnyCall, addressOf, callerOf, type GrpcCaller } from './grpc-caller.ts';
+import type { Conversation, GrpcCall, GrpcMethod, UnaryAnswer } from './grpc-call.ts';
+import { addressOf } from './grpc-caller.ts';
 import { grpcErrors } from './grpc-errors.ts';
 import { namesOf, toStatus } from './grpc-status.ts';
 import { beginTrace, endTrace } from './grpc-trace.ts';
@@ -17,7 +15,7 @@ import { decodeInferRequest, type InferMessage } from './infer-request-codec.ts'
 import { encodeInferResponse, encodeStreamResponse, type InferAnswer } from './infer-response-codec.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { readRequestTensors } from './request-tensors.ts';
-import { createUnreadAnswers } from './unread-answers.ts';
+import { type Names, status } from './status-codes.ts';
 
 export interface InferCallsDeps {
   readonly endpoints: CallableEndpoints;
@@ -25,9 +23,6 @@ export interface InferCallsDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly streams: OpenStreams;
-  readonly memory: RequestMemory;
-  /** Ends the connection of a peer. */
-  readonly cut: (peer: string) => void;
   readonly draining: () => boolean;
   /** Undefined: no call is traced. */
   readonly tracing: Tracing | undefined;
@@ -35,7 +30,7 @@ export interface InferCallsDeps {
 
 interface Answered {
   readonly answer: InferAnswer;
-  readonly names: Metadata;
+  readonly names: Names;
 }
 
 /** Requests of one stream that may be under way at once; further ones wait where they come from. */
@@ -44,21 +39,20 @@ const maxInFlight = 64;
 /** `ModelInfer` and `ModelStreamInfer`: from bytes to tensors, through the core, and back. */
 export function createInferCalls(
   deps: InferCallsDeps,
-): Readonly<Record<'ModelInfer' | 'ModelStreamInfer', UntypedHandleCall>> {
-  const { endpoints, core, clock, logger, streams, memory, cut, tracing } = deps;
+): Readonly<Record<'ModelInfer' | 'ModelStreamInfer', GrpcMethod>> {
+  const { endpoints, core, clock, logger, streams, tracing } = deps;
 
   async function infer(
     bytes: Buffer,
     message: InferMessage,
-    call: AnyCall,
-    caller: GrpcCaller,
+    call: GrpcCall,
     startedMs: number,
     trace: RequestTrace | undefined,
   ): Promise<Answered> {
     const receivedAtMs = clock.nowMs();
     if (deps.draining()) throw servingErrors.DRAINING();
-    const { project, model } = addressOf(message.modelName, caller);
-    const { endpoint, principal } = endpoints.find(project, model, caller);
+    const { project, model } = addressOf(message.modelName, call);
+    const { endpoint, principal } = endpoints.find(project, model, call);
     const maxBytes = endpoint.spec.limits?.maxBodyBytes;
     if (maxBytes !== undefined && bytes.length > maxBytes) throw servingErrors.BODY_TOO_LARGE(maxBytes);
     refuseSequences(message);
@@ -67,14 +61,14 @@ export function createInferCalls(
       principal,
       receivedAtMs,
       startedMs,
-      requestId: caller.header(servingHeaders.requestId),
-      traceparent: caller.header('traceparent'),
+      requestId: call.header(servingHeaders.requestId),
+      traceparent: call.header('traceparent'),
       trace,
-      keyHeader: caller.header(servingHeaders.key),
-      eventTimeHeader: caller.header(servingHeaders.eventTime),
-      ...deadlineOf(call, receivedAtMs, startedMs),
+      keyHeader: call.header(servingHeaders.key),
+      eventTimeHeader: call.header(servingHeaders.eventTime),
+      ...(call.deadlineMs !== undefined && { deadlineMs: call.deadlineMs }),
       signal: new CallSignal(call),
-      header: (name) => caller.header(name),
+      header: (name) => call.header(name),
     };
     const request = {
       id: message.id === '' ? undefined : message.id,
@@ -101,47 +95,22 @@ export function createInferCalls(
     };
   }
 
-  /** The bytes of a request count until it is answered. */
-  async function withRoom<Result>(request: Buffer, work: () => Promise<Result>): Promise<Result> {
-    memory.take(request.length);
-    try {
-      return await work();
-    } finally {
-      memory.give(request.length);
-    }
-  }
-
-  function modelInfer(call: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>): void {
+  async function modelInfer(bytes: Buffer, call: GrpcCall): Promise<UnaryAnswer> {
     const startedMs = performance.now();
-    const caller = callerOf(call);
-    const trace = tracing === undefined ? undefined : beginTrace(tracing, caller, 'ModelInfer', startedMs);
-    const answered = async (): Promise<void> => {
-      const { answer, names } = await withRoom(call.request, () =>
-        infer(call.request, decodeInferRequest(call.request), call, caller, startedMs, trace),
-      );
-      const bytes = encodeInferResponse(answer);
-      const unread = createUnreadAnswers(call, memory, cut);
-      unread.hold(bytes.length);
-      unread.waiting();
-      respond(null, bytes, names);
-      if (trace !== undefined) endTrace(trace, status.OK);
-    };
-    answered().catch((error: unknown) => {
-      const told = toStatus(error, logger);
-      respond(told);
-      if (trace !== undefined) endTrace(trace, told.code);
-    });
+    const trace = tracing === undefined ? undefined : beginTrace(tracing, call, 'ModelInfer', startedMs);
+    if (trace !== undefined) call.onOver((code) => endTrace(trace, code));
+    const { answer, names } = await infer(bytes, decodeInferRequest(bytes), call, startedMs, trace);
+    return { message: encodeInferResponse(answer), names };
   }
 
   /** One answer of a stream, whatever comes of it: a failure is told in it, and the stream goes on. */
-  async function answerInBand(bytes: Buffer, call: AnyCall): Promise<Buffer> {
+  async function answerInBand(bytes: Buffer, call: GrpcCall): Promise<Buffer> {
     let message: InferMessage | undefined;
     const startedMs = performance.now();
-    const caller = callerOf(call);
-    const trace = tracing === undefined ? undefined : beginTrace(tracing, caller, 'ModelStreamInfer', startedMs);
+    const trace = tracing === undefined ? undefined : beginTrace(tracing, call, 'ModelStreamInfer', startedMs);
     try {
       const decoded = (message = decodeInferRequest(bytes));
-      const { answer } = await withRoom(bytes, () => infer(bytes, decoded, call, caller, startedMs, trace));
+      const { answer } = await infer(bytes, decoded, call, startedMs, trace);
       const encoded = encodeStreamResponse(encodeInferResponse(withFinal(answer, message)), '');
       if (trace !== undefined) endTrace(trace, status.OK);
       return encoded;
@@ -151,62 +120,44 @@ export function createInferCalls(
       const { modelName = '', modelVersion = '', id = '' } = message ?? {};
       const failed: InferAnswer = { modelName, modelVersion, id, parameters: [], outputs: [], raw: true };
       return encodeStreamResponse(encodeInferResponse(withFinal(failed, message)), details);
+    } finally {
+      call.release(bytes);
     }
   }
 
   /** Answers come in the order of their requests, which run beside one another. */
-  function modelStreamInfer(call: ServerDuplexStream<Buffer, Buffer>): void {
+  function modelStreamInfer(call: GrpcCall): Conversation {
     let inFlight = 0;
     let tail: Promise<void> = Promise.resolve();
     let stopping = false;
-    const unread = createUnreadAnswers(call, memory, cut);
 
     const send = async (before: Promise<void>, answer: Promise<Buffer>): Promise<void> => {
-      const made = answer.then((bytes) => {
-        unread.hold(bytes.length);
-        return bytes;
-      });
       await before;
-      const bytes = await made;
-      if (!call.cancelled && !call.write(bytes, () => unread.release(bytes.length))) {
-        unread.waiting();
-        await drained(call);
-        unread.settled();
-      }
+      call.send(await answer);
+      await call.sent();
       inFlight -= 1;
       if (inFlight < maxInFlight && !stopping) call.resume();
     };
-    call.on('data', (bytes: Buffer) => {
-      if (stopping) return; // came after the end was decided: the caller sees which requests have no answer
-      inFlight += 1;
-      if (inFlight >= maxInFlight) call.pause();
-      tail = send(tail, answerInBand(bytes, call));
-    });
     const endAfter = (finish: () => void): void => void tail.then(finish, finish);
-    call.on('end', () => endAfter(() => call.end()));
-    call.on('error', () => undefined); // the status that ends the call
-    streams.add(call, () => {
+    /** Ends after the answers to what has come. */
+    const stop = (why: unknown): void => {
       stopping = true;
       call.pause();
-      endAfter(() => call.emit('error', { code: status.UNAVAILABLE, details: servingErrors.DRAINING().message }));
-    });
+      endAfter(() => call.fail(why));
+    };
+    streams.add(call, () => stop(servingErrors.DRAINING()));
+    return {
+      failed: stop,
+      message(bytes) {
+        inFlight += 1;
+        if (inFlight >= maxInFlight) call.pause();
+        tail = send(tail, answerInBand(bytes, call));
+      },
+      end: () => endAfter(() => call.end()),
+    };
   }
 
-  return { ModelInfer: modelInfer, ModelStreamInfer: modelStreamInfer };
-}
-
-/** Waits until more may be written, or the caller is gone. */
-function drained(call: ServerDuplexStream<Buffer, Buffer>): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      call.off('drain', done);
-      call.off('cancelled', done);
-      resolve();
-    };
-    call.on('drain', done);
-    call.on('cancelled', done);
-    if (call.cancelled) done();
-  });
+  return { ModelInfer: { unary: modelInfer }, ModelStreamInfer: { stream: modelStreamInfer } };
 }
 
 /** Clients of streams may ask to be told that an answer is the last one to its request; here each request has one. */
@@ -223,17 +174,11 @@ function refuseSequences({ parameters }: InferMessage): void {
     );
 }
 
-/** A deadline comes by the clock of the day; ours is on the scale of performance.now(). */
-function deadlineOf(call: AnyCall, receivedAtMs: number, startedMs: number): { readonly deadlineMs?: number } {
-  const deadline = Number(call.getDeadline());
-  return Number.isFinite(deadline) ? { deadlineMs: startedMs + (deadline - receivedAtMs) } : {};
-}
-
 /** Whether the client is gone; a class for the reason of REST's. */
 class CallSignal {
-  readonly #call: AnyCall;
+  readonly #call: GrpcCall;
 
-  constructor(call: AnyCall) {
+  constructor(call: GrpcCall) {
     this.#call = call;
   }
 

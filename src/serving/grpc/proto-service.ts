@@ -1,4 +1,3 @@
-import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { Message } from './proto-message.ts';
 
 /** Calls by their names. `answers`: one request, many answers; `both`: many of each. */
@@ -16,25 +15,5 @@ export interface ServiceDescription {
 
 export const fullName = ({ package: place, name }: ServiceDescription): string => `${place}.${name}`;
 
-const asItIs = (bytes: Buffer): Buffer => bytes;
-
-/**
- * For grpc-js, with bytes as messages on both sides: were they decoded by it, those that are none would be answered by
- * INTERNAL, and a fault of the caller would look like one of ours.
- */
-export function toServiceDefinition(service: ServiceDescription): ServiceDefinition {
-  return Object.fromEntries(
-    Object.entries(service.calls).map(([name, { streams }]) => [
-      name,
-      {
-        path: `/${fullName(service)}/${name}`,
-        requestStream: streams === 'both',
-        responseStream: streams !== undefined,
-        requestSerialize: asItIs,
-        requestDeserialize: asItIs,
-        responseSerialize: asItIs,
-        responseDeserialize: asItIs,
-      },
-    ]),
-  );
-}
+/** By which a call of it is asked for. */
+export const pathOf = (service: ServiceDescription, call: string): string => `/${fullName(service)}/${call}`;

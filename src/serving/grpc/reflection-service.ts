@@ -1,7 +1,5 @@
-import { type ServerDuplexStream, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import type { Logger } from '#platform/log';
 import { describeFile } from './file-descriptor.ts';
-import { toStatus } from './grpc-status.ts';
+import type { GrpcMethod } from './grpc-call.ts';
 import type { OpenStreams } from './open-streams.ts';
 import {
   choice,
@@ -14,6 +12,7 @@ import {
   one,
 } from './proto-message.ts';
 import { fullName, type ServiceDescription } from './proto-service.ts';
+import { status } from './status-codes.ts';
 
 /**
  * Server reflection, by which grpcurl and its like learn what is here. Two versions of one protocol, alike but for their
@@ -83,8 +82,7 @@ export function createReflectionService(
   reflection: Reflection,
   services: readonly ServiceDescription[],
   streams: OpenStreams,
-  logger: Logger,
-): UntypedServiceImplementation {
+): { readonly ServerReflectionInfo: GrpcMethod } {
   const { request, response } = reflection.calls.ServerReflectionInfo;
   let described: ReturnType<typeof describeFile>[] | undefined;
   const files = () => (described ??= services.map(describeFile));
@@ -108,18 +106,18 @@ export function createReflectionService(
   }
 
   return {
-    ServerReflectionInfo(call: ServerDuplexStream<Buffer, Buffer>) {
-      streams.add(call, () => call.end());
-      call.on('data', (bytes: Buffer) => {
-        try {
-          const asked = decodeMessage<Request>(request, bytes);
-          call.write(encodeMessage(response, { valid_host: asked.host, original_request: asked, ...answer(asked) }));
-        } catch (error) {
-          call.emit('error', toStatus(error, logger));
-        }
-      });
-      call.on('end', () => call.end());
-      call.on('error', () => undefined); // the status that ends the call
+    ServerReflectionInfo: {
+      stream(call) {
+        streams.add(call, () => call.end());
+        return {
+          message(bytes) {
+            call.release(bytes);
+            const asked = decodeMessage<Request>(request, bytes);
+            call.send(encodeMessage(response, { valid_host: asked.host, original_request: asked, ...answer(asked) }));
+          },
+          end: () => call.end(),
+        };
+      },
     },
   };
 }
