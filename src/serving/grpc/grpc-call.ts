@@ -61,6 +61,7 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
   private endedWith: number | undefined;
   private listeners: ((code: number) => void)[] | undefined;
   private unpacking: Promise<void> | undefined;
+  private unpackingCount = 0;
 
   constructor(stream: Http2Stream, fields: CallFields, method: GrpcMethod, deps: CallDeps) {
     this.stream = stream;
@@ -164,21 +165,7 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
 
   message(bytes: Buffer, isPacked: boolean): void {
     if (!isPacked && this.unpacking === undefined) return this.take(bytes);
-    // one after the other, so that they stay in their order
-    const before = this.unpacking ?? Promise.resolve();
-    const { memory, maxMessageBytes } = this.deps;
-    const unpacking = before
-      .then(() => (isPacked ? unpackMessage(bytes, this.fields.encoding, maxMessageBytes, memory) : bytes))
-      .then(
-        (unpacked) => (this.endedWith === undefined ? this.take(unpacked) : memory.give(unpacked.length)),
-        (error: unknown) => this.fail(error),
-      )
-      .then(() => {
-        if (this.unpacking !== unpacking) return;
-        this.unpacking = undefined;
-        this.tellEnd();
-      });
-    this.unpacking = unpacking;
+    this.unpacking = this.unpack(bytes, isPacked, this.unpacking);
   }
 
   failed(error: Error): void {
@@ -192,6 +179,24 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** One after the other, so that messages stay in their order. */
+  private async unpack(bytes: Buffer, isPacked: boolean, before: Promise<void> | undefined): Promise<void> {
+    this.unpackingCount += 1;
+    await before;
+    const { memory, maxMessageBytes } = this.deps;
+    try {
+      const message = isPacked ? await unpackMessage(bytes, this.fields.encoding, maxMessageBytes, memory) : bytes;
+      if (this.endedWith === undefined) this.take(message);
+      else memory.give(message.length);
+    } catch (error) {
+      this.fail(error);
+    }
+    this.unpackingCount -= 1;
+    if (this.unpackingCount > 0) return;
+    this.unpacking = undefined;
+    this.tellEnd();
   }
 
   private take(bytes: Buffer): void {

@@ -29,7 +29,6 @@ export function createGrpcListener(
   deps: CallDeps & { readonly maxConnections: number },
 ): GrpcListener {
   const connections = new Set<Http2Connection>();
-  const limits = { maxStreams: maxCallsOfConnection, maxHeaderBytes };
   let emptied: (() => void) | undefined;
 
   function begin(stream: Http2Stream, fields: readonly string[] | undefined): StreamReader {
@@ -47,8 +46,14 @@ export function createGrpcListener(
     return new GrpcCall(stream, call, method, deps);
   }
 
+  const settings = {
+    limits: { maxStreams: maxCallsOfConnection, maxHeaderBytes },
+    memory: deps.memory,
+    listener: begin,
+    logger: deps.logger,
+  };
   const listener = createServer({ noDelay: true }, (socket: Socket) => {
-    const connection = new Http2Connection(socket, limits, deps.memory, begin);
+    const connection = new Http2Connection(socket, settings);
     connections.add(connection);
     socket.on('close', () => {
       connections.delete(connection);

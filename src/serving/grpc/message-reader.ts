@@ -19,7 +19,7 @@ export interface MessageTaker {
  * room, is refused before it comes.
  */
 export class MessageReader {
-  private readonly stream: Http2Stream;
+  private readonly stream: Pick<Http2Stream, 'allow'>;
   private readonly memory: RequestMemory;
   private readonly maxBytes: number;
   private readonly taker: MessageTaker;
@@ -31,7 +31,7 @@ export class MessageReader {
   private isClosed = false;
   private unwatch: (() => void) | undefined;
 
-  constructor(stream: Http2Stream, memory: RequestMemory, maxBytes: number, taker: MessageTaker) {
+  constructor(stream: Pick<Http2Stream, 'allow'>, memory: RequestMemory, maxBytes: number, taker: MessageTaker) {
     this.stream = stream;
     this.memory = memory;
     this.maxBytes = maxBytes;

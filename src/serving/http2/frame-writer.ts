@@ -5,8 +5,8 @@ import { frameHeadBytes, frameTypes, writeFrameHead } from './frames.ts';
 const slabBytes = 16_384;
 /** Payloads from here on are sent from where they are; smaller ones are copied together. */
 const largeBytes = 4_096;
-/** A client that has so much to read still, and makes us answer its control frames, is not one that reads. */
-const maxUnread = 1024 ** 2;
+/** Answers to control frames since something has left last; who asks for more and reads nothing wants to fill our memory. */
+const maxUnreadControls = 10_000;
 
 /**
  * Frames on their way to one socket: those of one turn of the event loop leave in one write. Payloads count as memory of
@@ -29,6 +29,7 @@ export class FrameWriter {
   private readonly leaving: number[] = [];
   private leavingBytes = 0;
   private unwatch: (() => void) | undefined;
+  private unreadControls = 0;
   private isClosed = false;
 
   constructor(socket: Socket, memory: RequestMemory, onFlushed: () => void) {
@@ -42,7 +43,7 @@ export class FrameWriter {
     return this.held + this.leavingBytes;
   }
 
-  /** A frame of something that is small; `held` bytes of it count as memory. */
+  /** A frame of something that is small. */
   frame(type: number, flagBits: number, stream: number, payload: Buffer): void {
     const at = this.reserve(frameHeadBytes + payload.length);
     this.slab.set(payload, writeFrameHead(this.slab, at, payload.length, type, flagBits, stream));
@@ -66,7 +67,8 @@ export class FrameWriter {
 
   /** Before an answer to a control frame; false: the client does not read, and goes. */
   mayAnswer(): boolean {
-    if (this.socket.writableLength < maxUnread) return true;
+    this.unreadControls += 1;
+    if (this.unreadControls <= maxUnreadControls) return true;
     this.socket.destroy();
     return false;
   }
@@ -102,6 +104,7 @@ export class FrameWriter {
 
   private readonly left = (): void => {
     if (this.isClosed) return;
+    this.unreadControls = 0;
     const bytes = this.leaving.shift() ?? 0;
     this.leavingBytes -= bytes;
     this.memory.give(bytes);

@@ -1,21 +1,13 @@
 import type { Socket } from 'node:net';
+import type { Logger } from '#platform/log';
 import type { RequestMemory } from '../request-memory.ts';
+import { type BodyTaker, FrameReader, type FrameTaker, needsStream } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
-import {
-  flags,
-  frameHeadBytes,
-  frameTypes,
-  initialWindow,
-  maxWindow,
-  preface,
-  readUint24,
-  readUint31,
-  settings,
-  usualFrameBytes,
-} from './frames.ts';
+import { flags, frameTypes, initialWindow, maxWindow, readUint31, settings, usualFrameBytes } from './frames.ts';
 import { HeaderDecoder } from './header-decoder.ts';
 import { errorCodes, Http2Error } from './http2-error.ts';
 import { Http2Stream, type StreamHost, type StreamReader } from './http2-stream.ts';
+import { isWellFormed } from './request-fields.ts';
 
 export interface Http2Limits {
   /** Requests at once on one connection, with those that were given up and still run. */
@@ -24,13 +16,18 @@ export interface Http2Limits {
   readonly maxHeaderBytes: number;
 }
 
+export interface Http2Deps {
+  readonly limits: Http2Limits;
+  readonly memory: RequestMemory;
+  readonly listener: RequestListener;
+  readonly logger: Logger;
+}
+
 /** Takes a request; `fields` are names and values in turn, undefined where they were too large. */
 export type RequestListener = (stream: Http2Stream, fields: readonly string[] | undefined) => StreamReader;
 
 /** What may come on all streams of a connection together before it is read, which it is at once. */
 const connectionWindow = 1024 ** 2;
-/** Frames of one header block; more are an attack. */
-const maxContinuations = 32;
 const nothing = Buffer.alloc(0);
 /** How long the last frame may take to the peer before the socket is gone. */
 const lastWordsMs = 1_000;
@@ -42,7 +39,7 @@ const lastStream = maxWindow;
  * they come to their readers, keeps none, and takes what clients send at once: what holds a client back is the window of its
  * stream, which the reader opens.
  */
-export class Http2Connection implements StreamHost {
+export class Http2Connection implements StreamHost, FrameTaker {
   readonly writer: FrameWriter;
   readonly memory: RequestMemory;
   sendWindow = initialWindow;
@@ -54,7 +51,9 @@ export class Http2Connection implements StreamHost {
   private readonly socket: Socket;
   private readonly limits: Http2Limits;
   private readonly listener: RequestListener;
-  private readonly headers: HeaderDecoder;
+  private readonly logger: Logger;
+  private readonly decoder: HeaderDecoder;
+  private readonly reader: FrameReader;
   private readonly streams = new Map<number, Http2Stream>();
   /** Those that wait for the window of all, and those whose owners wait for what was sent to leave. */
   private readonly waiting = new Set<Http2Stream>();
@@ -63,25 +62,17 @@ export class Http2Connection implements StreamHost {
   private receiveWindow = connectionWindow;
   private streamWindow = initialWindow;
   private lastId = 0;
-  private prefaceLeft = preface.length;
-  private isFirstFrame = true;
-  /** What came of a frame that is not whole yet; bodies are passed on as they come. */
-  private rest: Buffer = nothing;
-  private data:
-    | { readonly stream: Http2Stream | undefined; left: number; padding: number; isLast: boolean }
-    | undefined;
-  private block:
-    | { readonly id: number; readonly flagBits: number; readonly parts: Buffer[]; bytes: number }
-    | undefined;
   private isLeaving = false;
   private isOver = false;
 
-  constructor(socket: Socket, limits: Http2Limits, memory: RequestMemory, listener: RequestListener) {
+  constructor(socket: Socket, { limits, memory, listener, logger }: Http2Deps) {
     this.socket = socket;
     this.limits = limits;
     this.memory = memory;
     this.listener = listener;
-    this.headers = new HeaderDecoder(limits.maxHeaderBytes);
+    this.logger = logger;
+    this.decoder = new HeaderDecoder(limits.maxHeaderBytes);
+    this.reader = new FrameReader(this, 4 * limits.maxHeaderBytes);
     this.writer = new FrameWriter(socket, memory, () => this.flushed());
     this.sendSettings();
     socket.on('data', (bytes: Buffer) => this.receive(bytes));
@@ -91,7 +82,7 @@ export class Http2Connection implements StreamHost {
 
   /** It has said more than nothing. */
   get isGreeted(): boolean {
-    return this.prefaceLeft === 0;
+    return this.reader.isGreeted;
   }
 
   ping(): void {
@@ -138,7 +129,8 @@ export class Http2Connection implements StreamHost {
   private end(code: number): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.goAway(this.lastId, code);
+    this.reader.close();
+    if (code !== errorCodes.NO_ERROR) this.goAway(this.lastId, code); // who is left heard it
     this.writer.flush();
     this.socket.end();
     setTimeout(() => this.socket.destroy(), lastWordsMs).unref();
@@ -178,65 +170,16 @@ export class Http2Connection implements StreamHost {
     if (this.isOver) return;
     this.heardMs = performance.now();
     try {
-      this.read(this.rest.length === 0 ? bytes : Buffer.concat([this.rest, bytes]));
+      this.reader.read(bytes);
     } catch (error) {
-      if (!(error instanceof Http2Error)) throw error;
-      this.end(error.code);
+      if (!(error instanceof Http2Error)) this.logger.error({ err: error }, 'a gRPC connection failed unexpectedly');
+      this.end(error instanceof Http2Error ? error.code : errorCodes.INTERNAL_ERROR);
       for (const stream of this.streams.values()) stream.abort();
     }
   }
 
-  private read(bytes: Buffer): void {
-    let at = this.readPreface(bytes);
-    while (at < bytes.length && !this.isOver) {
-      if (this.data !== undefined) {
-        at = this.readData(bytes, at);
-        continue;
-      }
-      if (bytes.length - at < frameHeadBytes) break;
-      const length = readUint24(bytes, at);
-      if (length > usualFrameBytes) throw new Http2Error(errorCodes.FRAME_SIZE_ERROR, `a frame of ${length} bytes`);
-      const type = bytes[at + 3] as number;
-      const id = readUint31(bytes, at + 5);
-      this.checkOrder(type, bytes[at + 4] as number, id);
-      if (type === frameTypes.DATA) {
-        // the byte that says how much padding there is comes with the head
-        const isPadded = ((bytes[at + 4] as number) & flags.PADDED) !== 0;
-        if (isPadded && length > 0 && bytes.length - at < frameHeadBytes + 1) break;
-        at = this.beginData(bytes, at, length, bytes[at + 4] as number, id);
-        continue;
-      }
-      const end = at + frameHeadBytes + length;
-      if (end > bytes.length) break;
-      this.readFrame(type, bytes[at + 4] as number, id, bytes.subarray(at + frameHeadBytes, end));
-      at = end;
-    }
-    this.rest = at < bytes.length && !this.isOver ? bytes.subarray(at) : nothing;
-  }
-
-  private readPreface(bytes: Buffer): number {
-    if (this.prefaceLeft === 0) return 0;
-    const count = Math.min(this.prefaceLeft, bytes.length);
-    const from = preface.length - this.prefaceLeft;
-    if (preface.compare(bytes, 0, count, from, from + count) !== 0)
-      throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'not HTTP/2');
-    this.prefaceLeft -= count;
-    return count;
-  }
-
-  private checkOrder(type: number, flagBits: number, id: number): void {
-    if (this.isFirstFrame && (type !== frameTypes.SETTINGS || (flagBits & flags.ACK) !== 0))
-      throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'the first frame says no settings');
-    if (this.block !== undefined && (type !== frameTypes.CONTINUATION || id !== this.block.id))
-      throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'something comes within a header block');
-  }
-
-  private readFrame(type: number, flagBits: number, id: number, payload: Buffer): void {
+  frame(type: number, flagBits: number, id: number, payload: Buffer): void {
     switch (type) {
-      case frameTypes.HEADERS:
-        return this.readHeaders(flagBits, id, payload);
-      case frameTypes.CONTINUATION:
-        return this.readContinuation(flagBits, payload);
       case frameTypes.SETTINGS:
         return this.readSettings(flagBits, id, payload);
       case frameTypes.PING:
@@ -262,110 +205,34 @@ export class Http2Connection implements StreamHost {
     }
   }
 
-  private beginData(bytes: Buffer, start: number, length: number, flagBits: number, id: number): number {
-    needsStream(id);
+  beginData(id: number, length: number): BodyTaker | undefined {
     this.receiveWindow -= length;
     if (this.receiveWindow < 0) throw new Http2Error(errorCodes.FLOW_CONTROL_ERROR, 'more than the window of all');
     if (this.receiveWindow < connectionWindow / 2) {
       this.writer.numberFrame(frameTypes.WINDOW_UPDATE, 0, connectionWindow - this.receiveWindow);
       this.receiveWindow = connectionWindow;
     }
-    let at = start + frameHeadBytes;
-    let padding = 0;
-    if ((flagBits & flags.PADDED) !== 0) {
-      padding = length === 0 ? 0 : (bytes[at] ?? 0);
-      if (padding >= length) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'more padding than frame');
-      at += 1;
-    }
-    let stream = this.streams.get(id);
+    const stream = this.streams.get(id);
     if (stream === undefined) {
       if (id > this.lastId) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'a body before its headers');
       this.refuse(id, errorCodes.STREAM_CLOSED);
-    } else if (stream.isEnded) {
-      stream.reset(errorCodes.STREAM_CLOSED);
-      stream = undefined;
-    } else {
+    } else if (stream.isEnded) stream.reset(errorCodes.STREAM_CLOSED);
+    else {
       stream.receiveWindow -= length;
-      if (stream.receiveWindow < 0) {
-        stream.reset(errorCodes.FLOW_CONTROL_ERROR);
-        stream = undefined;
-      }
+      if (stream.receiveWindow >= 0) return stream;
+      stream.reset(errorCodes.FLOW_CONTROL_ERROR);
     }
-    const isPadded = (flagBits & flags.PADDED) !== 0;
-    this.data = {
-      stream,
-      left: length - padding - (isPadded ? 1 : 0),
-      padding,
-      isLast: (flagBits & flags.END_STREAM) !== 0,
-    };
-    if (this.data.left === 0 && padding === 0) this.endData();
-    return at;
+    return undefined;
   }
 
-  private readData(bytes: Buffer, start: number): number {
-    const data = this.data;
-    if (data === undefined) return start;
-    let at = start;
-    if (data.left > 0) {
-      const count = Math.min(data.left, bytes.length - at);
-      data.left -= count;
-      data.stream?.reader?.data(bytes.subarray(at, at + count));
-      at += count;
-    }
-    if (data.left === 0) {
-      const skipped = Math.min(data.padding, bytes.length - at);
-      data.padding -= skipped;
-      at += skipped;
-      if (data.padding === 0) this.endData();
-    }
-    return at;
-  }
-
-  private endData(): void {
-    const { stream, isLast } = this.data ?? {};
-    this.data = undefined;
-    if (isLast === true && stream !== undefined) endRequest(stream);
-  }
-
-  private readHeaders(flagBits: number, id: number, payload: Buffer): void {
-    needsStream(id);
-    let start = 0;
-    let end = payload.length;
-    if ((flagBits & flags.PADDED) !== 0) {
-      end -= payload[0] ?? 0;
-      start += 1;
-    }
-    if ((flagBits & flags.PRIORITY) !== 0) {
-      if (payload.length >= start + 4 && readUint31(payload, start) === id)
-        throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'depends on itself');
-      start += 5;
-    }
-    if (start > end) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'more padding than frame');
-    if ((flagBits & flags.END_HEADERS) !== 0) return this.endHeaders(id, flagBits, payload, start, end);
-    this.block = { id, flagBits, parts: [Buffer.from(payload.subarray(start, end))], bytes: end - start };
-  }
-
-  private readContinuation(flagBits: number, payload: Buffer): void {
-    const { block } = this;
-    if (block === undefined) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'goes on with nothing');
-    block.parts.push(Buffer.from(payload));
-    block.bytes += payload.length;
-    if (block.bytes > 4 * this.limits.maxHeaderBytes || block.parts.length > maxContinuations)
-      throw new Http2Error(errorCodes.ENHANCE_YOUR_CALM, 'a header block without end');
-    if ((flagBits & flags.END_HEADERS) === 0) return;
-    this.block = undefined;
-    this.endHeaders(block.id, block.flagBits, Buffer.concat(block.parts), 0, block.bytes);
-  }
-
-  private endHeaders(id: number, flagBits: number, block: Buffer, start: number, end: number): void {
-    const fields = this.headers.decode(block, start, end); // always: both sides must know the same table
-    const isLast = (flagBits & flags.END_STREAM) !== 0;
+  headers(id: number, isLast: boolean, block: Buffer, start: number, end: number): void {
+    const fields = this.decoder.decode(block, start, end); // always: both sides must know the same table
     const known = this.streams.get(id);
     if (known !== undefined) {
       if (known.isEnded) return known.reset(errorCodes.STREAM_CLOSED);
       if (!isLast || fields?.some((text, index) => index % 2 === 0 && text.startsWith(':')) === true)
         return known.reset(errorCodes.PROTOCOL_ERROR);
-      return endRequest(known); // trailers of a request mean nothing to us
+      return known.endRequest(); // trailers of a request mean nothing to us
     }
     if (id % 2 === 0) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'a stream of an even number');
     if (id <= this.lastId) throw new Http2Error(errorCodes.STREAM_CLOSED, 'a stream that was');
@@ -377,11 +244,10 @@ export class Http2Connection implements StreamHost {
     this.streams.set(id, stream);
     this.running += 1;
     stream.reader = this.listener(stream, fields);
-    if (isLast) endRequest(stream);
+    if (isLast) stream.endRequest();
   }
 
   private readSettings(flagBits: number, id: number, payload: Buffer): void {
-    this.isFirstFrame = false;
     if (id !== 0) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'SETTINGS on a stream');
     if ((flagBits & flags.ACK) !== 0) {
       if (payload.length > 0) throw new Http2Error(errorCodes.FRAME_SIZE_ERROR, 'settings in an answer');
@@ -431,10 +297,9 @@ export class Http2Connection implements StreamHost {
       if (more === 0) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'a window opened by nothing');
       this.sendWindow += more;
       if (this.sendWindow > maxWindow) throw new Http2Error(errorCodes.FLOW_CONTROL_ERROR, 'a window past 2^31');
-      for (const stream of [...this.waiting]) {
-        this.waiting.delete(stream); // and to the end, if it waits again
-        stream.pump();
-      }
+      const waiting = [...this.waiting];
+      this.waiting.clear(); // who waits again does so behind the others
+      for (const stream of waiting) stream.pump();
       return;
     }
     const stream = this.streams.get(id);
@@ -470,42 +335,3 @@ function checkSetting(name: number, value: number): void {
     throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'a frame size that may not be');
   if (name === settings.ENABLE_PUSH && value > 1) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'push is on or off');
 }
-
-function needsStream(id: number): void {
-  if (id === 0) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'a frame of a stream on none');
-}
-
-function endRequest(stream: Http2Stream): void {
-  stream.isEnded = true;
-  stream.reader?.finished();
-}
-
-/** RFC 9113, 8.2 and 8.3: pseudo fields first, once each, of a request; names in lower case; none of a connection. */
-function isWellFormed(fields: readonly string[]): boolean {
-  let seen = 0;
-  let isPseudo = true;
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = fields[index] as string;
-    if (name.charCodeAt(0) === 58) {
-      const bit = pseudoBits[name];
-      if (!isPseudo || bit === undefined || (seen & bit) !== 0) return false;
-      if (name === ':path' && fields[index + 1] === '') return false;
-      seen |= bit;
-      continue;
-    }
-    isPseudo = false;
-    if (name === '' || (name !== 'content-type' && /[A-Z]/.test(name)) || forbidden.has(name)) return false;
-    if (name === 'te' && fields[index + 1] !== 'trailers') return false;
-  }
-  return (seen & requiredBits) === requiredBits;
-}
-
-const pseudoBits: Readonly<Record<string, number>> = { ':method': 1, ':scheme': 2, ':path': 4, ':authority': 8 };
-const requiredBits = 7;
-const forbidden: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-]);

@@ -92,6 +92,17 @@ export class Http2Stream {
     this.host.finished(this);
   }
 
+  /** Part of the request's body. */
+  take(bytes: Buffer): void {
+    this.reader?.data(bytes);
+  }
+
+  /** The client has said all. */
+  endRequest(): void {
+    this.isEnded = true;
+    this.reader?.finished();
+  }
+
   /** Lets the client send so many bytes more without waiting. */
   allow(bytes: number): void {
     const more = bytes - this.receiveWindow;

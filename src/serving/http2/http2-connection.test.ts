@@ -1,0 +1,392 @@
+import { once } from 'node:events';
+import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import pino from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { createRequestMemory, type RequestMemory } from '../request-memory.ts';
+import { flags, frameTypes, preface, writeFrameHead } from './frames.ts';
+import { encodeHeaders } from './header-encoder.ts';
+import { Http2Connection } from './http2-connection.ts';
+import { errorCodes } from './http2-error.ts';
+import type { Http2Stream } from './http2-stream.ts';
+
+const answerHead = encodeHeaders([[':status', '200']]);
+const trailers = encodeHeaders([['sum', 'all']]);
+
+interface Given {
+  readonly memory?: RequestMemory;
+  /** What becomes of a request; default: it comes back as it is. */
+  readonly listener?: (stream: Http2Stream, fields: readonly string[] | undefined) => void;
+}
+
+/** Sends back what comes, on connections that are ours. */
+async function aServer({ memory = createRequestMemory(), listener }: Given = {}) {
+  const connections: Http2Connection[] = [];
+  const released: Http2Stream[] = [];
+  const server = createServer({ noDelay: true }, (socket) => {
+    const connection = new Http2Connection(socket, {
+      limits: { maxStreams: 4, maxHeaderBytes: 4_096 },
+      memory,
+      logger: pino({ level: 'silent' }),
+      listener(stream, fields) {
+        listener?.(stream, fields);
+        if (listener === undefined) stream.respond(answerHead);
+        return {
+          data(bytes) {
+            if (listener === undefined) stream.write(Buffer.from(bytes));
+            stream.allow(65_535);
+          },
+          finished() {
+            if (listener !== undefined) return;
+            stream.end(trailers);
+            stream.release();
+          },
+          aborted: () => void released.push(stream),
+        };
+      },
+    });
+    connections.push(connection);
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const connection of connections) connection.cut();
+    server.close();
+    memory.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { port, connections, memory, released };
+}
+
+function aClient(port: number, settings = {}): ClientHttp2Session {
+  const session = connectHttp2(`http://127.0.0.1:${port}`, { settings });
+  onTestFinished(() => session.destroy());
+  return session;
+}
+
+async function ask(session: ClientHttp2Session, body: Buffer, headers: IncomingHttpHeaders = {}) {
+  const stream = session.request({ ':method': 'POST', ':path': '/echo', ...headers });
+  const parts: Buffer[] = [];
+  let last: IncomingHttpHeaders = {};
+  stream.on('data', (part: Buffer) => parts.push(part));
+  stream.on('trailers', (found) => (last = found));
+  stream.end(body);
+  await once(stream, 'end');
+  return { body: Buffer.concat(parts), trailers: last };
+}
+
+const bytesOf = (length: number): Buffer =>
+  Buffer.from(Array.from({ length }, (_, index) => (index * 31 + (index >> 8)) & 255));
+
+test('bodies of any length come back whole, through windows small and large, many at once', async () => {
+  const { port, memory } = await aServer();
+  for (const settings of [{}, { initialWindowSize: 1_000 }, { initialWindowSize: 2 ** 20, maxFrameSize: 2 ** 20 }]) {
+    const session = aClient(port, settings);
+    const bodies = [0, 1, 9_000, 300_000].map(bytesOf);
+    const answers = await Promise.all(bodies.map((body) => ask(session, body)));
+    expect(answers.map(({ body }, index) => body.equals(bodies[index] ?? Buffer.alloc(1)))).toEqual(
+      bodies.map(() => true),
+    );
+    expect(answers.map((answer) => answer.trailers['sum'])).toEqual(bodies.map(() => 'all'));
+  }
+  await expect.poll(() => memory.usedBytes).toBe(0);
+});
+
+test('headers come as they were sent, in Huffman codes and by a table that both keep', async () => {
+  const seen: (readonly string[] | undefined)[] = [];
+  const { port } = await aServer({
+    listener(stream, fields) {
+      seen.push(fields);
+      stream.respond(answerHead, true);
+      stream.release();
+    },
+  });
+  const session = aClient(port);
+  const sent = Array.from({ length: 60 }, (_, turn) => ({
+    [`x-name-${turn % 7}`]: `value ${turn % 11} ${'~!{}'.repeat(turn % 5)}`,
+    authorization: `Bearer ${turn % 3}`,
+  }));
+  for (const headers of sent) await ask(session, Buffer.alloc(0), headers);
+  expect(
+    sent.every((headers, turn) =>
+      Object.entries(headers).every(([name, value]) => valueOf(seen[turn], name) === value),
+    ),
+  ).toBe(true);
+  await ask(session, Buffer.alloc(0), { long: 'x'.repeat(5_000) }); // in more than one frame, and more than may come
+  expect(seen.at(-1)).toBeUndefined();
+});
+
+const valueOf = (found: readonly string[] | undefined, name: string) => found?.[found.indexOf(name) + 1];
+
+/** Frames past any library. */
+function aRaw(port: number) {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  onTestFinished(() => void socket.destroy());
+  let bytes = Buffer.alloc(0);
+  socket.on('data', (more: Buffer) => (bytes = Buffer.concat([bytes, more])));
+  const frames = () => {
+    const found: { type: number; flagBits: number; id: number; payload: Buffer }[] = [];
+    for (let at = 0; bytes.length - at >= 9; ) {
+      const length = bytes.readUIntBE(at, 3);
+      if (bytes.length - at - 9 < length) break;
+      const [type, flagBits] = [bytes.readUInt8(at + 3), bytes.readUInt8(at + 4)];
+      found.push({ type, flagBits, id: bytes.readUInt32BE(at + 5), payload: bytes.subarray(at + 9, at + 9 + length) });
+      at += 9 + length;
+    }
+    return found;
+  };
+  const ends = (type: number) => frames().filter((one) => one.type === type);
+  return { socket, frames, ends, send: (...parts: Buffer[]) => void socket.write(Buffer.concat(parts)) };
+}
+
+function frame(type: number, flagBits: number, id: number, payload: Buffer | string = ''): Buffer {
+  const bytes = typeof payload === 'string' ? Buffer.from(payload.replaceAll(' ', ''), 'hex') : payload;
+  const whole = Buffer.alloc(9 + bytes.length);
+  whole.set(bytes, writeFrameHead(whole, 0, bytes.length, type, flagBits, id));
+  return whole;
+}
+const greeting = Buffer.concat([preface, frame(frameTypes.SETTINGS, 0, 0)]);
+const post = encodeHeaders([
+  [':method', 'POST'],
+  [':scheme', 'http'],
+  [':path', '/echo'],
+]);
+const { END_HEADERS, END_STREAM, PADDED, PRIORITY, ACK } = flags;
+const open = (id: number, more = 0, block = post) => frame(frameTypes.HEADERS, END_HEADERS | more, id, block);
+const fields = (...more: (readonly [string, string])[]) => encodeHeaders(more);
+const of = (...names: string[]) => names.map((name) => [name, 'x'] as const);
+const pseudo = [
+  [':method', 'POST'],
+  [':scheme', 'http'],
+  [':path', '/'],
+] as const;
+
+type Fault = readonly [code: keyof typeof errorCodes, bytes: readonly Buffer[]];
+/** What ends the connection. */
+const connectionFaults: Readonly<Record<string, Fault>> = {
+  'another protocol': ['PROTOCOL_ERROR', [Buffer.from('GET / HTTP/1.1\r\nhost: a\r\n\r\n')]],
+  'no settings at first': ['PROTOCOL_ERROR', [preface, frame(frameTypes.PING, 0, 0, '0000000000000000')]],
+  'a frame that is too long': ['FRAME_SIZE_ERROR', [greeting, frame(frameTypes.HEADERS, 0, 1, Buffer.alloc(16_385))]],
+  'a stream of an even number': ['PROTOCOL_ERROR', [greeting, open(2)]],
+  'a stream of a number that was': ['STREAM_CLOSED', [greeting, open(5, END_STREAM), open(3)]],
+  'headers of no stream': ['PROTOCOL_ERROR', [greeting, open(0)]],
+  'a body of no stream': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.DATA, 0, 0, '00')]],
+  'a body before its headers': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.DATA, 0, 1, '00')]],
+  'more padding than body': ['PROTOCOL_ERROR', [greeting, open(1), frame(frameTypes.DATA, PADDED, 1, '05 00')]],
+  'padding of nothing': ['PROTOCOL_ERROR', [greeting, open(1), frame(frameTypes.DATA, PADDED, 1)]],
+  'more padding than headers': [
+    'PROTOCOL_ERROR',
+    [greeting, frame(frameTypes.HEADERS, END_HEADERS | PADDED, 1, '09 82')],
+  ],
+  'a stream that depends on itself': [
+    'PROTOCOL_ERROR',
+    [greeting, frame(frameTypes.HEADERS, END_HEADERS | PRIORITY, 1, '00000001 00 82')],
+  ],
+  'the same by PRIORITY': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.PRIORITY, 0, 1, '00000001 00')]],
+  'something within a header block': [
+    'PROTOCOL_ERROR',
+    [greeting, frame(frameTypes.HEADERS, 0, 1, post), frame(frameTypes.PING, 0, 0, '0000000000000000')],
+  ],
+  'a header block of another stream': [
+    'PROTOCOL_ERROR',
+    [greeting, frame(frameTypes.HEADERS, 0, 1, post), frame(frameTypes.CONTINUATION, END_HEADERS, 3)],
+  ],
+  'what goes on with nothing': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.CONTINUATION, END_HEADERS, 1)]],
+  'a header block without end': [
+    'ENHANCE_YOUR_CALM',
+    [
+      greeting,
+      frame(frameTypes.HEADERS, 0, 1),
+      ...Array.from({ length: 40 }, () => frame(frameTypes.CONTINUATION, 0, 1)),
+    ],
+  ],
+  'a header block that is too large': [
+    'ENHANCE_YOUR_CALM',
+    [
+      greeting,
+      frame(frameTypes.HEADERS, 0, 1),
+      ...Array.from({ length: 3 }, () => frame(frameTypes.CONTINUATION, 0, 1, Buffer.alloc(8_000))),
+    ],
+  ],
+  'headers that are none': ['COMPRESSION_ERROR', [greeting, open(1, 0, Buffer.of(0x80))]],
+  'settings of a stream': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 1)]],
+  'half a setting': ['FRAME_SIZE_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 0, '000000')]],
+  'settings in an answer': ['FRAME_SIZE_ERROR', [greeting, frame(frameTypes.SETTINGS, ACK, 0, '000000000000')]],
+  'a push that is neither on nor off': [
+    'PROTOCOL_ERROR',
+    [greeting, frame(frameTypes.SETTINGS, 0, 0, '0002 00000002')],
+  ],
+  'a first window past 2^31': ['FLOW_CONTROL_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 0, '0004 80000000')]],
+  'a frame size that may not be': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 0, '0005 00000001')]],
+  'a ping of a stream': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.PING, 0, 1, '0000000000000000')]],
+  'a ping of another length': ['FRAME_SIZE_ERROR', [greeting, frame(frameTypes.PING, 0, 0, '00')]],
+  'a push of a client': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.PUSH_PROMISE, 0, 1, '00000002')]],
+  'an end of a stream': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.GOAWAY, 0, 1, '00000000 00000000')]],
+  'a window opened by nothing': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.WINDOW_UPDATE, 0, 0, '00000000')]],
+  'half a window': ['FRAME_SIZE_ERROR', [greeting, frame(frameTypes.WINDOW_UPDATE, 0, 0, '0000')]],
+  'a window of all past 2^31': ['FLOW_CONTROL_ERROR', [greeting, frame(frameTypes.WINDOW_UPDATE, 0, 0, '7fffffff')]],
+  'a window of a stream that is not yet': [
+    'PROTOCOL_ERROR',
+    [greeting, frame(frameTypes.WINDOW_UPDATE, 0, 1, '00000001')],
+  ],
+  'a reset of a stream that is not yet': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.RST_STREAM, 0, 1, '00000000')]],
+  'a reset of another length': ['FRAME_SIZE_ERROR', [greeting, open(1), frame(frameTypes.RST_STREAM, 0, 1, '00')]],
+};
+test.each(Object.entries(connectionFaults))('%s ends the connection', async (_, [code, bytes]) => {
+  const { port, memory } = await aServer();
+  const raw = aRaw(port);
+  const closed = once(raw.socket, 'close');
+  raw.send(...bytes);
+  await closed;
+  expect(raw.ends(frameTypes.GOAWAY).map(({ payload }) => payload.readUInt32BE(4))).toEqual([errorCodes[code]]);
+  expect(memory.usedBytes).toBe(0);
+});
+
+/** What ends one stream; its neighbour is answered. */
+const streamFaults: Readonly<Record<string, Fault>> = {
+  'a body past its end': ['STREAM_CLOSED', [open(1, END_STREAM), frame(frameTypes.DATA, 0, 1, '00')]],
+  'headers past its end': ['STREAM_CLOSED', [open(1, END_STREAM), open(1, END_STREAM)]],
+  'headers in its middle': ['PROTOCOL_ERROR', [open(1), open(1)]],
+  'pseudo fields at its end': ['PROTOCOL_ERROR', [open(1), open(1, END_STREAM)]],
+  'a window opened by nothing': ['PROTOCOL_ERROR', [open(1), frame(frameTypes.WINDOW_UPDATE, 0, 1, '00000000')]],
+  'a window past 2^31': ['FLOW_CONTROL_ERROR', [open(1), frame(frameTypes.WINDOW_UPDATE, 0, 1, '7fffffff')]],
+  'a priority of another length': ['FRAME_SIZE_ERROR', [open(1), frame(frameTypes.PRIORITY, 0, 1, '00')]],
+  'more than its window': [
+    'FLOW_CONTROL_ERROR',
+    [open(1), ...Array.from({ length: 4 }, () => frame(frameTypes.DATA, 0, 1, Buffer.alloc(16_384)))],
+  ],
+  'no method': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo.slice(1)))]],
+  'an empty path': ['PROTOCOL_ERROR', [open(1, 0, fields(pseudo[0], pseudo[1], [':path', '']))]],
+  'a pseudo field twice': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, pseudo[0]))]],
+  'a pseudo field of answers': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, [':status', '200']))]],
+  'a pseudo field after others': ['PROTOCOL_ERROR', [open(1, 0, fields(...of('a'), ...pseudo))]],
+  'a name in capitals': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ...of('Accept')))]],
+  'a field of connections': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ...of('connection')))]],
+  'te of anything but trailers': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ...of('te')))]],
+};
+test.each(Object.entries(streamFaults))('%s ends the stream alone', async (_, [code, bytes]) => {
+  // the reader of "more than its window" opens none
+  const { port } = await aServer({ listener: (stream, _fields) => void (stream.allow = () => undefined) });
+  const raw = aRaw(port);
+  raw.send(greeting, ...bytes, open(7), frame(frameTypes.PING, 0, 0, '0000000000000007'));
+  await expect.poll(() => raw.ends(frameTypes.PING).length).toBe(1);
+  expect(raw.ends(frameTypes.RST_STREAM).map(({ id, payload }) => [id, payload.readUInt32BE(0)])).toEqual([
+    [1, errorCodes[code]],
+  ]);
+  expect(raw.ends(frameTypes.GOAWAY)).toEqual([]);
+});
+
+test('padding, priorities, trailers of requests and frames of extensions are read over, in parts of any size', async () => {
+  const { port } = await aServer();
+  const raw = aRaw(port);
+  const bytes = Buffer.concat([
+    greeting,
+    frame(0x42, 0xff, 9, 'abcd'),
+    frame(
+      frameTypes.HEADERS,
+      PADDED | PRIORITY,
+      1,
+      Buffer.concat([Buffer.from('02 00000000 10'.replaceAll(' ', ''), 'hex'), post.subarray(0, 5), Buffer.alloc(2)]),
+    ),
+    frame(frameTypes.CONTINUATION, 0, 1, post.subarray(5, 6)),
+    frame(frameTypes.CONTINUATION, END_HEADERS, 1, post.subarray(6)),
+    frame(frameTypes.DATA, PADDED, 1, '03 6162 000000'),
+    frame(frameTypes.PRIORITY, 0, 3, '00000000 00'),
+    frame(frameTypes.DATA, PADDED, 1, '00 6364'),
+    frame(frameTypes.DATA, 0, 1),
+    open(1, END_STREAM, fields(...of('checksum'))),
+  ]);
+  for (const byte of bytes) raw.socket.write(Buffer.of(byte));
+  await expect.poll(() => raw.ends(frameTypes.HEADERS).length).toBe(2);
+  expect(Buffer.concat(raw.ends(frameTypes.DATA).map(({ payload }) => payload)).toString()).toBe('abcd');
+  expect(raw.ends(frameTypes.RST_STREAM)).toEqual([]);
+});
+
+test('streams past the limit are refused, and those that were reset count until their owners are done', async () => {
+  const running: Http2Stream[] = [];
+  const { port } = await aServer({ listener: (stream) => void running.push(stream) });
+  const raw = aRaw(port);
+  const ids = [1, 3, 5, 7, 9];
+  raw.send(greeting, ...ids.flatMap((id) => [open(id), frame(frameTypes.RST_STREAM, 0, id, '00000008')]));
+  await expect.poll(() => raw.ends(frameTypes.RST_STREAM).length).toBe(1);
+  expect(raw.ends(frameTypes.RST_STREAM)[0]).toMatchObject({
+    id: 9,
+    payload: Buffer.of(0, 0, 0, errorCodes.REFUSED_STREAM),
+  });
+  running[0]?.release();
+  raw.send(open(11));
+  await expect.poll(() => running.length).toBe(5);
+});
+
+test('a client that reads nothing holds what it was sent until it is cut, and who pings on and on goes', async () => {
+  const memory = createRequestMemory(1_000_000);
+  const large = Buffer.alloc(40_000_000);
+  const { port } = await aServer({
+    memory,
+    listener(stream) {
+      stream.respond(answerHead);
+      stream.write(large);
+    },
+  });
+  const wide = frame(frameTypes.SETTINGS, 0, 0, '0004 7fffffff');
+  const allOpen = frame(frameTypes.WINDOW_UPDATE, 0, 0, '7fff0000');
+  const deaf = [aRaw(port), aRaw(port)].map((raw, index) => {
+    raw.socket.pause();
+    // one takes no bytes from its socket, the other opens no window
+    raw.send(
+      preface,
+      index === 0 ? wide : frame(frameTypes.SETTINGS, 0, 0),
+      ...(index === 0 ? [allOpen] : []),
+      open(1),
+    );
+    return raw;
+  });
+  await expect.poll(() => memory.usedBytes).toBeGreaterThan(70_000_000);
+  await expect
+    .poll(
+      () => {
+        try {
+          memory.take(1);
+          memory.give(1);
+        } catch {
+          // no room yet: the clients are given a second
+        }
+        return memory.usedBytes;
+      },
+      { timeout: 5_000 },
+    )
+    .toBe(0);
+  expect(memory.cut).toBe(2);
+  for (const { socket } of deaf) socket.destroy();
+
+  const pinging = aRaw(port);
+  pinging.socket.pause();
+  const pings = Buffer.concat(Array.from({ length: 10_000 }, () => frame(frameTypes.PING, 0, 0, '0000000000000000')));
+  pinging.send(greeting);
+  await new Promise<void>((resolve) => {
+    const more = (error?: Error | null): void => {
+      if (error) resolve();
+      else pinging.socket.write(pings, more);
+    };
+    more();
+  });
+});
+
+test('a connection that is left answers what is there, takes what was on its way, and closes', async () => {
+  const running: Http2Stream[] = [];
+  const { port, connections } = await aServer({ listener: (stream) => void running.push(stream) });
+  const raw = aRaw(port);
+  const silent: Socket = connect(port, '127.0.0.1').resume();
+  await expect.poll(() => connections.length).toBe(2);
+  raw.send(greeting, open(1, END_STREAM));
+  await expect.poll(() => running.length).toBe(1);
+  const closed = [once(raw.socket, 'close'), once(silent, 'close')];
+  for (const connection of connections) connection.leave();
+  await expect.poll(() => raw.ends(frameTypes.PING).length).toBe(1);
+  raw.send(open(3, END_STREAM), frame(frameTypes.PING, ACK, 0, '0000000000000000'), open(5, END_STREAM));
+  await expect.poll(() => raw.ends(frameTypes.RST_STREAM).map(({ id }) => id)).toEqual([5]);
+  expect(raw.ends(frameTypes.GOAWAY).map(({ payload }) => payload.readUInt32BE(0))).toEqual([2 ** 31 - 1, 3]);
+  for (const stream of running) stream.respond(answerHead, true);
+  await Promise.all(closed);
+  expect(raw.ends(frameTypes.HEADERS).map(({ id }) => id)).toEqual([1, 3]);
+});
