@@ -156,7 +156,7 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
     if (this.endedWith !== undefined) return;
     if (this.reader.isWithin) return this.fail(grpcErrors.CALL_NOT_SUPPORTED('the call ended within a message'));
     this.isEnded = true;
-    if (this.unpacking === undefined) this.tellEnd();
+    this.tellEnd();
   }
 
   aborted(): void {
@@ -216,7 +216,8 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
   }
 
   private tellEnd(): void {
-    if (!this.isEnded || this.endedWith !== undefined || this.held.length > 0) return;
+    if (!this.isEnded || this.endedWith !== undefined) return;
+    if (this.held.length > 0 || this.unpacking !== undefined) return; // there is more
     this.isEnded = false; // once
     if (this.conversation !== undefined) return this.conversation.end();
     const { request } = this;

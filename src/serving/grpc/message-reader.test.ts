@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createRequestMemory } from '../request-memory.ts';
+import { MessageReader } from './message-reader.ts';
+
+const framed = (message: Uint8Array, flag = 0): Buffer => {
+  const head = Buffer.alloc(5);
+  head[0] = flag;
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+};
+
+function aReader(maxBytes = 1_000, budgetBytes = 10_000) {
+  const memory = createRequestMemory(budgetBytes);
+  const allowed: number[] = [];
+  const taken: { readonly bytes: Buffer; readonly isPacked: boolean }[] = [];
+  const faults: string[] = [];
+  const reader = new MessageReader({ allow: (bytes) => void allowed.push(bytes) }, memory, maxBytes, {
+    message: (bytes, isPacked) => void taken.push({ bytes: Buffer.from(bytes), isPacked }),
+    failed: (error) => void faults.push(error.message),
+  });
+  return { reader, memory, allowed, taken, faults };
+}
+
+test('messages are whole however their bytes come, and room is taken for each', () => {
+  const message = fc.record({ bytes: fc.uint8Array({ maxLength: 300 }), flag: fc.constantFrom(0, 1) });
+  const run = fc.property(
+    fc.array(message, { maxLength: 8 }),
+    fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),
+    (messages, sizes) => {
+      const { reader, memory, taken, faults } = aReader();
+      const all = Buffer.concat(messages.map(({ bytes, flag }) => framed(bytes, flag)));
+      for (let at = 0, turn = 0; at < all.length; turn += 1) {
+        const size = sizes[turn % sizes.length] ?? 1;
+        reader.read(all.subarray(at, at + size));
+        at += size;
+      }
+      expect(taken.map(({ bytes, isPacked }) => [bytes.toString('hex'), isPacked])).toEqual(
+        messages.map(({ bytes, flag }) => [Buffer.from(bytes).toString('hex'), flag === 1]),
+      );
+      expect([faults, reader.isWithin]).toEqual([[], false]);
+      expect(memory.usedBytes).toBe(messages.reduce((sum, { bytes }) => sum + bytes.length, 0));
+      memory.close();
+    },
+  );
+  fc.assert(run);
+});
+
+test('the window opens for what is missing of a message, and no further', () => {
+  const { reader, allowed } = aReader();
+  reader.read(framed(Buffer.alloc(1_000)).subarray(0, 105));
+  expect(allowed).toEqual([900]);
+});
+
+/** Why, with so much held by others. */
+function refused(head: Buffer, held = 0): string[] {
+  const { reader, memory, taken, faults } = aReader();
+  if (held > 0) memory.take(held);
+  reader.read(head);
+  reader.read(Buffer.alloc(100));
+  expect([taken, memory.usedBytes]).toEqual([[], held]);
+  return faults;
+}
+
+test('a message that is too long, finds no room, or begins as none does, is refused by its head', () => {
+  const head = framed(Buffer.alloc(1_000)).subarray(0, 5);
+  expect(refused(Buffer.of(0, 0, 0, 3, 233))).toEqual(['the body is longer than 1000 bytes']);
+  expect(refused(head, 9_500)).toEqual([expect.stringContaining('try again shortly')]);
+  expect(refused(Buffer.of(2, 0, 0, 0, 1))).toEqual(['the call is not gRPC: it begins with 2, which says nothing']);
+});
+
+test('what a message has taken is given back when its call ends before it', () => {
+  const { reader, memory } = aReader();
+  reader.read(framed(Buffer.alloc(1_000)).subarray(0, 505));
+  expect([memory.usedBytes, reader.isWithin]).toEqual([1_000, true]);
+  reader.close();
+  reader.close();
+  expect(memory.usedBytes).toBe(0);
+});
