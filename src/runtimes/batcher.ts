@@ -147,15 +147,24 @@ export function createBatcher(model: LoadedModel, signature: ModelSignature, lim
     tellIdle();
   }
 
+  /** `joined` is called when the rows had to be put together first, which is none of the model's work. */
+  function predict(batch: readonly Item[], first: Item, joined: () => void): Promise<readonly Tensor[]> {
+    const { parameters } = first.terms;
+    if (batch.length === 1) return model.predict(first.inputs, outputNames, parameters);
+    const requests = batch.map(({ inputs }) => inputs);
+    if (model.predictTogether !== undefined) return model.predictTogether(requests, outputNames, parameters);
+    const inputs = concatenate(requests);
+    joined();
+    return model.predict(inputs, outputNames, parameters);
+  }
+
   /** Never throws: what is returned answers all of the batch. */
   async function attempt(batch: readonly Item[], takenMs: number): Promise<() => void> {
     const [first] = batch;
     if (first === undefined) return () => undefined;
     let inferFromMs = takenMs;
     try {
-      const inputs = batch.length === 1 ? first.inputs : concatenate(batch.map((item) => item.inputs));
-      if (batch.length > 1) inferFromMs = performance.now();
-      const outputs = await model.predict(inputs, outputNames, first.terms.parameters);
+      const outputs = await predict(batch, first, () => (inferFromMs = performance.now()));
       const inferToMs = performance.now();
       if (batch.length === 1)
         return () =>

@@ -23,6 +23,9 @@ const onnxTypeOf = Object.fromEntries(
 
 export interface OnnxSession {
   readonly signature: ModelSignature;
+  /** The names of its inputs and of its outputs, in order. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
   run(inputs: readonly Tensor[], outputs: readonly string[] | undefined): Promise<readonly Tensor[]>;
   release(): Promise<void>;
 }
@@ -57,6 +60,8 @@ export async function openOnnxSession(path: string): Promise<OnnxSession> {
 
   return {
     signature,
+    inputs: signature.inputs.map(({ name }) => name),
+    outputs: allOutputs,
     async run(inputs, outputs = allOutputs) {
       try {
         const feeds: Record<string, OnnxTensor> = {};

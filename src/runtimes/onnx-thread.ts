@@ -19,9 +19,8 @@ async function handle(request: ThreadRequest): Promise<ThreadReply> {
     case 'run': {
       const session = sessions.get(request.model);
       if (session === undefined) throw new Error(`no session ${request.model}`);
-      return {
-        tensors: packTensors(await session.run(unpackTensors(request.tensors), request.outputs)),
-      };
+      const inputs = unpackTensors(request.tensors, request.inputs ?? session.inputs);
+      return { tensors: packTensors([await session.run(inputs, request.outputs ?? session.outputs)]) };
     }
     case 'unload':
       await sessions.get(request.model)?.release();
@@ -38,7 +37,7 @@ function toError(error: unknown): ThreadReply {
 async function answerAfter(before: Promise<void>, request: ThreadRequest): Promise<void> {
   await before;
   const reply = await handle(request).catch(toError);
-  port?.postMessage(reply, reply.tensors === undefined ? [] : [reply.tensors.buffer]);
+  port?.postMessage(reply, reply.tensors === undefined ? [] : [reply.tensors[0]]);
 }
 
 let turn: Promise<void> = Promise.resolve();

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { ModelSignature } from '#contracts/tensor';
+import type { ModelSignature, Tensor } from '#contracts/tensor';
 import { AppError } from '#platform/errors';
 import { packagePath } from '#platform/package-path';
 import { silenceOnnxruntime } from './onnx-telemetry.ts';
@@ -42,7 +42,13 @@ export function createOnnxRuntime(): Runtime {
 /** What goes to the thread (`onnx-thread.ts`), and what comes back in the same order. */
 export type ThreadRequest = { readonly model: number } & (
   | { readonly kind: 'load'; readonly path: string }
-  | { readonly kind: 'run'; readonly tensors: PackedTensors; readonly outputs: readonly string[] | undefined }
+  | {
+      readonly kind: 'run';
+      readonly tensors: PackedTensors;
+      /** The names of the tensors, and of the outputs that are asked for: both only where they are not all of the model's in order. */
+      readonly inputs?: readonly string[];
+      readonly outputs?: readonly string[];
+    }
   | { readonly kind: 'unload' }
 );
 export interface ThreadReply {
@@ -91,13 +97,26 @@ export function createOnnxThreadRuntime(): Runtime {
       const { signature } = await acquire().ask({ kind: 'load', model, path: mainPath });
       if (signature === undefined) throw runtimeErrors.MODEL_LOAD_FAILED('the thread gave no signature');
       paths.set(model, mainPath);
+      const ownInputs = signature.inputs.map(({ name }) => name);
+      const ownOutputs = signature.outputs.map(({ name }) => name);
+
+      async function run(requests: readonly (readonly Tensor[])[], outputs: readonly string[] = ownOutputs) {
+        if (!paths.has(model)) throw runtimeErrors.MODEL_UNLOADED();
+        const [inputs = []] = requests;
+        const reply = await acquire().ask({
+          kind: 'run',
+          model,
+          tensors: packTensors(requests),
+          ...(!areNamed(inputs, ownInputs) && { inputs: inputs.map(({ name }) => name) }),
+          ...(!areEqual(outputs, ownOutputs) && { outputs }),
+        });
+        return reply.tensors === undefined ? [] : unpackTensors(reply.tensors, outputs);
+      }
+
       return {
         signature,
-        async predict(inputs, outputs) {
-          if (!paths.has(model)) throw runtimeErrors.MODEL_UNLOADED();
-          const reply = await acquire().ask({ kind: 'run', model, tensors: packTensors(inputs), outputs });
-          return reply.tensors === undefined ? [] : unpackTensors(reply.tensors);
-        },
+        predict: (inputs, outputs) => run([inputs], outputs),
+        predictTogether: (requests, outputs) => run(requests, outputs),
         async unload() {
           if (paths.delete(model)) await thread?.ask({ kind: 'unload', model });
         },
@@ -108,6 +127,18 @@ export function createOnnxThreadRuntime(): Runtime {
       await thread?.stop();
     },
   };
+}
+
+function areNamed(tensors: readonly Tensor[], names: readonly string[]): boolean {
+  if (tensors.length !== names.length) return false;
+  for (let at = 0; at < names.length; at += 1) if (tensors[at]?.name !== names[at]) return false;
+  return true;
+}
+
+function areEqual(some: readonly string[], others: readonly string[]): boolean {
+  if (some.length !== others.length) return false;
+  for (let at = 0; at < others.length; at += 1) if (some[at] !== others[at]) return false;
+  return true;
 }
 
 function startThread(onEnd: () => void): Thread {
@@ -140,7 +171,7 @@ function startThread(onEnd: () => void): Thread {
       return new Promise((resolve, reject) => {
         if (waiting.length === 0) worker.ref();
         waiting.push({ resolve, reject });
-        worker.postMessage(request, request.kind === 'run' ? [request.tensors.buffer] : []);
+        worker.postMessage(request, request.kind === 'run' ? [request.tensors[0]] : []);
       });
     },
     async stop() {

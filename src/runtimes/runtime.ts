@@ -63,5 +63,14 @@ export interface LoadedModel {
     parameters?: Readonly<Record<string, unknown>>,
     terms?: RunTerms,
   ): Promise<readonly Tensor[]>;
+  /**
+   * Runs the rows of several requests as one, those of each behind those of the one before; for a runtime that puts them where
+   * it wants them, which spares a copy. All have the same inputs in the same order, and at least one row.
+   */
+  predictTogether?(
+    requests: readonly (readonly Tensor[])[],
+    outputs?: readonly string[],
+    parameters?: Readonly<Record<string, unknown>>,
+  ): Promise<readonly Tensor[]>;
   unload(): Promise<void>;
 }

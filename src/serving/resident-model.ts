@@ -1,4 +1,5 @@
 import { isAppError } from '#platform/errors';
+import { concatenate } from '#runtimes/batch-tensors';
 import type { LoadedModel } from '#runtimes/runtime';
 import type { ModelMemory, Tenant } from './model-memory.ts';
 import { servingErrors } from './serving-errors.ts';
@@ -102,6 +103,18 @@ export async function openResidentModel(options: ResidentOptions): Promise<Resid
 
   const first = await bring();
   current = first;
+
+  function inUse(): LoadedModel {
+    if (current === undefined) throw servingErrors.MODEL_NOT_RELOADED(options.name, 'it is not in memory');
+    lastUsedMs = performance.now();
+    return current;
+  }
+
+  const predictTogether: LoadedModel['predictTogether'] = async (requests, ...rest) => {
+    const model = inUse();
+    return model.predictTogether?.(requests, ...rest) ?? model.predict(concatenate(requests), ...rest);
+  };
+
   return {
     model: {
       signature: first.signature,
@@ -111,11 +124,10 @@ export async function openResidentModel(options: ResidentOptions): Promise<Resid
       takesParameters: first.takesParameters === true,
       takesKeys: first.takesKeys === true,
       schedules: first.schedules === true,
-      async predict(inputs, outputs, parameters, terms) {
-        if (current === undefined) throw servingErrors.MODEL_NOT_RELOADED(options.name, 'it is not in memory');
-        lastUsedMs = performance.now();
-        return current.predict(inputs, outputs, parameters, terms);
+      async predict(...asked) {
+        return inUse().predict(...asked);
       },
+      ...(first.predictTogether !== undefined && { predictTogether }),
       unload: () => Promise.resolve(),
     },
     get isLoaded() {

@@ -33,7 +33,9 @@ export async function takeFrames(context: TaskContext, input: Input): Promise<Ou
   if (missing.size > 0) return { next: input.from, stopped: 'end', missing: [...missing], files: [] };
   const files: File[] = [];
   if (tables.size > 0)
-    await withSession(context, { read: [], folders: [input.folder] }, async (session) => {
+    // In one thread: a delivery is small, a second one would mostly wait for the first, and it is taken in while the data plane
+    // answers, perhaps beside it on the same processors.
+    await withSession(context, { read: [], folders: [input.folder], threads: 1 }, async (session) => {
       for (const table of tables.values()) {
         const file = await table.write(session, join(input.folder, `${files.length}.parquet`));
         if (file !== undefined) files.push(file);

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
-import { constants, getPriority, setPriority } from 'node:os';
 import { isAppError } from '#platform/errors';
 import { readLines } from '#platform/json-lines';
 import { createLogger } from '#platform/log';
+import { goBehind } from './background.ts';
 import { createDatabases } from './databases.ts';
 import { createTaskServer } from './serve-tasks.ts';
 import { openSpillFolder } from './spill-folder.ts';
@@ -13,9 +13,7 @@ import { parseSettings, type WorkerSettings } from './worker-settings.ts';
 const maxLineBytes = 256 * 1024 * 1024;
 const stopGraceMs = 3_000;
 
-// Where processors are short, those who wait for an answer of a plane come before work that is done in the background.
-const priority = constants.priority.PRIORITY_BELOW_NORMAL;
-if (getPriority() < priority) setPriority(priority);
+goBehind();
 
 const settings = settingsOrExit();
 const spillFolder = await openSpillFolder(settings.spillFolder);

@@ -14,6 +14,8 @@ export interface Access {
   readonly write?: readonly string[];
   /** Folders in which files of names not known yet are written. */
   readonly folders?: readonly string[];
+  /** Processors that its statements may take; default: those of the process's settings. */
+  readonly threads?: number;
 }
 
 export interface TableColumn {
@@ -78,6 +80,7 @@ export async function withSession<T>(
   try {
     await connection.run(`set memory_limit = '${context.memoryMb()}MB'`);
     await connection.run(`set temp_directory = ${quoteText(spill)}`);
+    if (access.threads !== undefined) await connection.run(`set threads = ${access.threads}`);
     await lockDown(connection, [...access.read, ...temporaries.keys(), ...temporaries.values()], access.folders ?? []);
     context.signal.addEventListener('abort', interrupt);
     return await work(createSession(connection, context, temporaries));

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createLogger } from '#platform/log';
@@ -55,6 +55,22 @@ test.skipIf(!hasProcesses)(
     expect(await pool.run('query', one)).toMatchObject({ rows: [{ x: 1 }] });
     await expect.poll(workers, { timeout: 20_000, interval: 10 }).toEqual([]);
     expect(await pool.run('query', one)).toMatchObject({ rows: [{ x: 1 }] });
+  },
+  60_000,
+);
+
+test.skipIf(!hasProcesses)(
+  'a worker comes behind the planes, also where a system shares processors among sessions first (needs /proc)',
+  async () => {
+    const { pool, workers } = await openPool();
+    await pool.run('query', one);
+    const [worker] = workers();
+    const { PRIORITY_BELOW_NORMAL: behind } = constants.priority;
+    expect(getPriority(worker)).toBe(behind);
+    const autogroup = `/proc/${worker}/autogroup`;
+    if (!existsSync(autogroup)) return;
+    expect(readFileSync(autogroup, 'utf8')).toContain(`nice ${behind}\n`);
+    expect(readFileSync(autogroup, 'utf8')).not.toBe(readFileSync('/proc/self/autogroup', 'utf8'));
   },
   60_000,
 );

@@ -55,6 +55,7 @@ export function createWorkerPool(options: WorkerPoolOptions): WorkerPool {
       // none of our own flags: those keep an idle server small, and a worker is to be fast
       stdio: ['pipe', 'pipe', 'pipe'],
       env: options.environment,
+      detached: process.platform === 'linux', // a session of its own, which it ranks behind the planes; it ends with its input
     });
     const worker: Worker = { process: child, tasks: new Map() };
     workers.add(worker);
