@@ -9,6 +9,8 @@ export interface Ids {
 }
 
 const sequenceMax = 0xfff;
+const byteDigits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const digits = '0123456789abcdef';
 
 /**
  * UUIDv7 with the 12 bits after the time used as a counter inside one millisecond (RFC 9562 section 6.2, method 1), so
@@ -18,6 +20,8 @@ const sequenceMax = 0xfff;
 function createSystemIds(): Ids {
   let lastMs = 0;
   let sequence = 0;
+  /** An id up to its sequence, as it is for `lastMs`. */
+  let head = '';
   // One call for random bytes costs about as much as 500 ids: take them in blocks.
   const pool = Buffer.alloc(8 * 128);
   let used = pool.length;
@@ -32,22 +36,22 @@ function createSystemIds(): Ids {
     return pool.toString('hex', used - bytes, used);
   }
 
+  function setTime(ms: number): void {
+    lastMs = ms;
+    sequence = 0;
+    const time = ms.toString(16).padStart(12, '0');
+    head = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+  }
+
   return {
     next() {
       const now = Date.now();
-      if (now > lastMs) {
-        lastMs = now;
-        sequence = 0;
-      } else if (sequence === sequenceMax) {
-        lastMs += 1;
-        sequence = 0;
-      } else {
-        sequence += 1;
-      }
-      const time = lastMs.toString(16).padStart(12, '0');
+      if (now > lastMs) setTime(now);
+      else if (sequence === sequenceMax) setTime(lastMs + 1);
+      else sequence += 1;
       const tail = random(8);
-      const variant = (0x8 | (Number.parseInt(tail.charAt(0), 16) & 0x3)).toString(16);
-      return `${time.slice(0, 8)}-${time.slice(8)}-7${sequence.toString(16).padStart(3, '0')}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
+      const variant = digits.charAt(0x8 | ((pool[used - 8] as number) >> 6));
+      return `${head}${digits.charAt(sequence >> 8)}${byteDigits[sequence & 0xff]}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
     },
     hex32: () => random(16),
   };

@@ -48,7 +48,14 @@ export function createAccess(options: {
 }): Access {
   const isLocal = isLoopback(options.host);
   const allowed = new Set([...loopbackNames, ...options.allowedHosts]);
-  const isOurs = (host: string) => allowed.has(host.replace(/:\d+$/, '').toLowerCase());
+  /** As a caller wrote it last: nearly all write the same. */
+  let lastOurs = '';
+  const isOurs = (host: string) => {
+    if (host === lastOurs) return true;
+    if (!allowed.has(host.replace(/:\d+$/, '').toLowerCase())) return false;
+    lastOurs = host;
+    return true;
+  };
 
   /** The principal, or why not: made by the caller, since an error costs its stack. */
   function decide({ tokens }: SpecEndpoint['access'], { headers }: Caller): string | (() => AppError) {

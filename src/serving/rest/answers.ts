@@ -4,6 +4,9 @@ import type { RestCall } from './rest-route.ts';
 
 const json = 'application/json';
 
+/** Names and values by turns, as node:http takes them without looking at each twice. */
+export type HeaderList = readonly string[];
+
 /** Answers JSON as it is. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   const text = JSON.stringify(body);
@@ -18,7 +21,7 @@ const surelySmall = 5_000;
 export function sendBody(
   { request, response }: RestCall,
   body: string | Buffer,
-  headers: Readonly<Record<string, string>>,
+  headers: HeaderList,
 ): void | Promise<void> {
   const accepted = request.headers['accept-encoding'];
   if (accepted === undefined || body.length < surelySmall) return sendAsIs(response, body, headers);
@@ -28,30 +31,28 @@ export function sendBody(
 async function sendPacked(
   response: ServerResponse,
   body: Buffer,
-  headers: Readonly<Record<string, string>>,
+  headers: HeaderList,
   accepted: string,
 ): Promise<void> {
   const packed = await packBody(body, accepted);
   if (packed === undefined) return sendAsIs(response, body, headers);
-  sendAsIs(response, packed.body, { ...headers, 'content-encoding': packed.coding, vary: 'accept-encoding' });
+  sendAsIs(response, packed.body, [...headers, 'content-encoding', packed.coding, 'vary', 'accept-encoding']);
 }
 
-function sendAsIs(response: ServerResponse, body: string | Buffer, headers: Readonly<Record<string, string>>): void {
-  response.writeHead(200, { ...headers, 'content-length': Buffer.byteLength(body) });
+function sendAsIs(response: ServerResponse, body: string | Buffer, headers: HeaderList): void {
+  response.writeHead(200, [...headers, 'content-length', String(Buffer.byteLength(body))]);
   response.end(body);
 }
 
 /** Answers server-sent events, each with one JSON text; for a model that answers once there is one. */
-export function sendEvents(
-  response: ServerResponse,
-  events: readonly string[],
-  headers: Readonly<Record<string, string>>,
-): void {
-  response.writeHead(200, {
+export function sendEvents(response: ServerResponse, events: readonly string[], headers: HeaderList): void {
+  response.writeHead(200, [
     ...headers,
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store',
-  });
+    'content-type',
+    'text/event-stream; charset=utf-8',
+    'cache-control',
+    'no-store',
+  ]);
   for (const event of events) response.write(`data: ${event}\n\n`);
   response.end();
 }

@@ -45,7 +45,7 @@ export function createInferRoutes(services: RestServices): readonly RestRoute[] 
       async handle(call) {
         const { parsed, inference } = await predictGenerated(call);
         const text = formatGenerated(headOf(call, parsed, inference), inference.outputs);
-        await sendBody(call, text, { 'content-type': json, ...marksOf(inference) });
+        await sendBody(call, text, ['content-type', json, ...marksOf(inference)]);
       },
     },
     {
@@ -66,14 +66,16 @@ function sendInference(call: RestCall, { id, isBinary }: InferBody, inference: I
   const marks = marksOf(inference);
   if (!outputs.some(({ name }) => isBinary(name))) {
     const text = formatInferResponse(head, outputs);
-    return sendBody(call, text, { 'content-type': json, ...marks });
+    return sendBody(call, text, ['content-type', json, ...marks]);
   }
   const { body, headerBytes } = formatBinaryResponse(head, outputs, isBinary);
-  return sendBody(call, body, {
-    'content-type': 'application/octet-stream',
-    'inference-header-content-length': String(headerBytes),
+  return sendBody(call, body, [
+    'content-type',
+    'application/octet-stream',
+    'inference-header-content-length',
+    String(headerBytes),
     ...marks,
-  });
+  ]);
 }
 
 const headOf = ({ model }: RestCall, { id }: InferRequest, { revision }: Inference) => ({

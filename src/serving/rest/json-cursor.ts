@@ -8,6 +8,24 @@ const maxPlainDigits = 24;
 const relativeSlack = 2 ** -48;
 const marks: readonly number[] = [0x2c, 0x3a, 0x5d, 0x7d];
 
+/** Short texts that were met, by their length and some of their bytes: bodies say the same names again and again. */
+const metTexts: (string | undefined)[] = Array.from({ length: 256 });
+const maxMetLength = 16;
+
+/** ASCII as a text, which a loop compares sooner than a call makes. */
+function plainText(bytes: Buffer, start: number, end: number): string {
+  const length = end - start;
+  if (length === 0 || length > maxMetLength) return bytes.toString('latin1', start, end);
+  const place = (((bytes[start] as number) << 3) ^ ((bytes[end - 1] as number) << 1) ^ length) & 0xff;
+  const met = metTexts[place];
+  if (met !== undefined && met.length === length) {
+    let same = 0;
+    while (same < length && met.charCodeAt(same) === bytes[start + same]) same += 1;
+    if (same === length) return met;
+  }
+  return (metTexts[place] = bytes.toString('latin1', start, end));
+}
+
 /**
  * Reads JSON straight from bytes, strictly (RFC 8259). Exists because JSON.parse loses integers beyond 2^53 and makes an
  * array of boxed numbers that would be copied once more; reading into typed arrays is exact and quicker.
@@ -95,7 +113,7 @@ export class JsonCursor {
     }
     const end = this.at;
     this.at += 1;
-    if (ascii && !escaped) return this.bytes.toString('latin1', start, end);
+    if (ascii && !escaped) return plainText(this.bytes, start, end);
     if (!ascii && !isUtf8(this.bytes.subarray(start, end))) {
       this.at = start;
       this.fail('UTF-8');
@@ -222,8 +240,33 @@ export class JsonCursor {
   value(): unknown {
     this.peek();
     const start = this.at;
+    if (this.bytes[start] === 0x5b) {
+      const list = this.smallNaturals();
+      if (list !== undefined) return list;
+      this.at = start;
+    }
     this.skip();
     return this.parseSlice(start, this.at);
+  }
+
+  /** A list of a few natural numbers, as a shape is; undefined, and anywhere, for another value. */
+  private smallNaturals(): number[] | undefined {
+    const list: number[] = [];
+    this.at += 1;
+    do {
+      this.peek();
+      let value = 0;
+      const first = this.at;
+      for (let byte = this.bytes[first] as number; byte >= 0x30 && byte <= 0x39; byte = this.bytes[this.at] as number) {
+        value = value * 10 + (byte - 0x30);
+        this.at += 1;
+      }
+      const digits = this.at - first;
+      if (digits === 0 || digits > 9 || (digits > 1 && this.bytes[first] === 0x30) || list.length === 16)
+        return undefined;
+      list.push(value);
+    } while (this.take(0x2c));
+    return this.take(0x5d) ? list : undefined;
   }
 
   /** Steps over a value. Brackets and strings are checked; JSON.parse or a reader sees to the rest. */

@@ -4,6 +4,7 @@ import type { Endpoint } from '../endpoint.ts';
 import type { InferRequest } from '../infer-request.ts';
 import type { Inference } from '../inference.ts';
 import { servingErrors } from '../serving-errors.ts';
+import type { HeaderList } from './answers.ts';
 import { readBody } from './request-body.ts';
 import type { RestCall } from './rest-route.ts';
 import type { RestServices } from './rest-services.ts';
@@ -67,7 +68,9 @@ export function createPredict(services: RestServices): Predict {
 }
 
 /** Every answer names its prediction and the revision that made it. */
-export const marksOf = ({ predictionId, revision }: Inference) => ({
-  [servingHeaders.predictionId]: predictionId,
-  [servingHeaders.revision]: revision.id,
-});
+export const marksOf = ({ predictionId, revision }: Inference): HeaderList => [
+  servingHeaders.predictionId,
+  predictionId,
+  servingHeaders.revision,
+  revision.id,
+];

@@ -61,7 +61,7 @@ export function createServerRoutes(services: RestServices): readonly RestRoute[]
       rootOnly: true,
       handle(call) {
         const text = services.metrics(endpoints.list(call.request));
-        return sendBody(call, text, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+        return sendBody(call, text, ['content-type', 'text/plain; version=0.0.4; charset=utf-8']);
       },
     },
     {

@@ -1,4 +1,4 @@
-import { type Datatype, datatypes, elementCount, emptyData, type TensorData } from '#contracts/tensor';
+import { type Datatype, datatypes, elementCount, elementWidths, type TensorData, viewOf } from '#contracts/tensor';
 import type { ParsedTensor } from '../infer-request.ts';
 import { servingErrors } from '../serving-errors.ts';
 import type { JsonCursor } from './json-cursor.ts';
@@ -130,7 +130,7 @@ function readData(
       `input "${name ?? '?'}" has shape [${shape.join(', ')}], which holds more values than the body`,
     );
   const texts: string[] | undefined = datatype === 'BYTES' ? [] : undefined;
-  const data = datatype === 'BYTES' ? (texts ?? []) : emptyData(datatype, count);
+  const data = datatype === 'BYTES' ? (texts ?? []) : roomFor(datatype, count);
   const floats = datatype === 'FP32' || datatype === 'FP64' ? (data as Float64Array) : undefined;
   const read = elementReader(cursor, datatype, data, texts);
   const label = name === undefined ? 'an input' : `input "${name}"`;
@@ -182,6 +182,12 @@ function readData(
   if (shape.length > 1 && cursor.peek() === 0x5b) readNested(0);
   else readRun(count);
   return { data, hasNull };
+}
+
+/** Out of memory that is shared and holds what was there before: each value is written, or the tensor is refused. */
+function roomFor(datatype: Exclude<Datatype, 'BYTES'>, count: number): TensorData {
+  const room = Buffer.allocUnsafe(count * elementWidths[datatype]); // at a multiple of 8
+  return viewOf(datatype, room.buffer, room.byteOffset, count);
 }
 
 /** Reads the element at an index into the data; false when it was `null`. */

@@ -44,7 +44,7 @@ export function createPredictRoutes(services: RestServices): readonly RestRoute[
       parsed.form() === 'instances'
         ? `{"predictions":${formatPredictions(outputs, false)}}`
         : `{"outputs":${only !== undefined && outputs.length === 1 ? formatNested(only) : formatOutputs(outputs)}}`;
-    await sendBody(call, text, { 'content-type': 'application/json', ...marksOf(inference) });
+    await sendBody(call, text, ['content-type', 'application/json', ...marksOf(inference)]);
   }
 
   const found = ({ project, model: name, request }: RestCall): Endpoint =>

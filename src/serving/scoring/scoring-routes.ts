@@ -30,7 +30,7 @@ export function createScoringRoutes(services: RestServices): readonly RestRoute[
         : tableRequest(signature, readParameters(body, 'params'), (wanted) => readInvocation(body, wanted));
     });
     const text = `{"predictions":${formatPredictions(inference.outputs, true)}}`;
-    await sendBody(call, text, { 'content-type': 'application/json', ...marksOf(inference) });
+    await sendBody(call, text, ['content-type', 'application/json', ...marksOf(inference)]);
   }
 
   /** The only model that the caller may call: its place is the root, as that of a server of one model is. */
