@@ -165,7 +165,7 @@ export async function stopDataPlane(folder: string): Promise<void> {
  * through all of it, five times a second under load. What outlives a request is little: collecting it with the help of other
  * threads takes longer than without, and where processors are short requests wait until the last helper had one.
  */
-const garbageFlags = ['--initial-old-space-size=64', '--no-parallel-scavenge'];
+const garbageFlags = ['--initial-old-space-size=64', '--no-parallel-scavenge', '--v8-pool-size=1'];
 
 async function start(
   options: DataPlaneOptions,

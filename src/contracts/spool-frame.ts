@@ -199,7 +199,8 @@ export function writeFrame(target: Buffer, position: number, offset: number, rec
   let at = body + bodyHeaderBytes;
   target.set(common, at);
   at += common.length;
-  at = fillUp(target, position, at + target.write(own, at, 'utf8'));
+  // ASCII, as it mostly is, is copied as it lies
+  at = fillUp(target, position, at + target.write(own, at, ownBytes === own.length ? 'latin1' : 'utf8'));
   for (const { data } of inputs) at = fillUp(target, position, writeTensorData(target, at, data));
   for (const { data } of outputs) at = fillUp(target, position, writeTensorData(target, at, data));
   target.writeUInt32LE(crc32(target.subarray(body, at)), position + 4);

@@ -40,8 +40,9 @@ async function sendPacked(
 }
 
 function sendAsIs(response: ServerResponse, body: string | Buffer, headers: HeaderList): void {
-  response.writeHead(200, [...headers, 'content-length', String(Buffer.byteLength(body))]);
-  response.end(body);
+  const bytes = Buffer.byteLength(body);
+  response.writeHead(200, [...headers, 'content-length', String(bytes)]);
+  response.end(body, bytes === body.length ? 'latin1' : 'utf8'); // ASCII is copied as it lies
 }
 
 /** Answers server-sent events, each with one JSON text; for a model that answers once there is one. */

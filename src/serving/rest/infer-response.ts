@@ -13,7 +13,7 @@ export function formatInferResponse(head: AnswerHead, outputs: readonly Tensor[]
   let text = openAnswer(head);
   for (const [index, { name, datatype, shape, data }] of outputs.entries()) {
     if (index > 0) text += ',';
-    text += `{"name":${JSON.stringify(name)},"datatype":"${jsonDatatype(datatype)}","shape":[${shape.join(',')}],"data":[${formatData(datatype, data)}]}`;
+    text += `{"name":${quote(name)},"datatype":"${jsonDatatype(datatype)}","shape":[${shape.join(',')}],"data":[${formatData(datatype, data)}]}`;
   }
   return `${text}]}`;
 }
@@ -40,9 +40,9 @@ export function formatBinaryResponse(
       const bytes = tensorByteLength(output);
       binaryBytes += bytes;
       behind.push(data);
-      text += `{"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":[${shape.join(',')}],"parameters":{"binary_data_size":${bytes}}}`;
+      text += `{"name":${quote(name)},"datatype":"${datatype}","shape":[${shape.join(',')}],"parameters":{"binary_data_size":${bytes}}}`;
     } else
-      text += `{"name":${JSON.stringify(name)},"datatype":"${jsonDatatype(datatype)}","shape":[${shape.join(',')}],"data":[${formatData(datatype, data)}]}`;
+      text += `{"name":${quote(name)},"datatype":"${jsonDatatype(datatype)}","shape":[${shape.join(',')}],"data":[${formatData(datatype, data)}]}`;
   }
   text += ']}';
   const textBytes = Buffer.byteLength(text);
@@ -56,8 +56,21 @@ export function formatBinaryResponse(
 }
 
 function openAnswer({ model, version, id }: AnswerHead): string {
-  const text = `{"model_name":${JSON.stringify(model)},"model_version":${JSON.stringify(version)}`;
+  const text = `{"model_name":${quote(model)},"model_version":${quote(version)}`;
   return id === undefined ? `${text},"outputs":[` : `${text},"id":${JSON.stringify(id)},"outputs":[`;
+}
+
+const maxQuoted = 1_000;
+const quoted = new Map<string, string>();
+
+/** As JSON; for names, which are the same in answer after answer. */
+function quote(name: string): string {
+  const known = quoted.get(name);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(name);
+  if (quoted.size >= maxQuoted) quoted.clear();
+  quoted.set(name, text);
+  return text;
 }
 
 // JSON has no form for FP16: its values are answered as FP32, which holds each of them.
