@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, ftruncateSync, mkdirSync, openSync, rmSync, write, writeSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -25,7 +25,8 @@ export type AppendResult = 'written' | 'lost';
 /**
  * Where predictions are kept until the control plane has them. Records that are appended in one turn of the event loop
  * are written by one write() at its end; `append` settles after that, so an answer that waits for it survives kill -9.
- * `fdatasync` runs every second; a record that asks for it waits for one of its own.
+ * `fdatasync` runs every second; a record that asks for it waits for one of its own. While one runs a write() may take as long
+ * as it does: another thread then does it, and what is appended meanwhile is written by the next.
  */
 export interface Spool {
   /** Id of this start, sortable. */
@@ -50,6 +51,7 @@ interface Pending {
 }
 
 const syncFile = promisify(fdatasync);
+const writeFile = promisify(write);
 
 export async function openSpool(options: {
   readonly folder: string;
@@ -82,6 +84,9 @@ export async function openSpool(options: {
   let sealed: Promise<void> = Promise.resolve();
   /** A sync that has not begun: it covers what is written until it does. */
   let waitingSync: Promise<void> | undefined;
+  let syncing = false;
+  /** The write that another thread does; nothing else is written, and no segment closed, before its end. */
+  let writing: Promise<void> | undefined;
   const listeners: (() => void)[] = [];
 
   function onDisk(work: () => Promise<void> | void): Promise<void> {
@@ -90,12 +95,21 @@ export async function openSpool(options: {
     return done;
   }
 
+  async function sync(descriptor: number): Promise<void> {
+    syncing = true;
+    try {
+      await syncFile(descriptor);
+    } finally {
+      syncing = false;
+    }
+  }
+
   function syncActive(): Promise<void> {
     if (active === undefined) return sealed;
     const { descriptor } = active;
     waitingSync ??= onDisk(() => {
       waitingSync = undefined;
-      return syncFile(descriptor);
+      return sync(descriptor);
     });
     return waitingSync;
   }
@@ -113,7 +127,7 @@ export async function openSpool(options: {
     const closed = takeActive();
     if (closed === undefined) return;
     // Not in this turn: writing 64 MiB back would hold up every request.
-    sealed = onDisk(() => syncFile(closed.descriptor));
+    sealed = onDisk(() => sync(closed.descriptor));
     void sealed.catch(() => undefined); // logged
     void onDisk(() => closeSync(closed.descriptor));
   }
@@ -129,6 +143,7 @@ export async function openSpool(options: {
   }
 
   function writeTurn(): void {
+    if (writing !== undefined) return; // its end comes back here
     const batch = pending;
     pending = [];
     let room = limits.maxBytes - bytes;
@@ -140,16 +155,57 @@ export async function openSpool(options: {
       } else lose(item);
     }
     if (taken.length === 0) return;
+    const end = frame(taken);
     try {
-      writeRecords(taken);
-      writeFailed = false;
+      const { descriptor } = openSegment();
+      if (syncing) {
+        writing = writeElsewhere(descriptor, taken, end);
+        return;
+      }
+      for (let at = 0; at < end; ) at += writeSync(descriptor, scratch, at, end - at);
     } catch (error) {
-      if (!writeFailed) logger.error({ err: error }, 'the spool cannot be written; predictions are being lost');
-      writeFailed = true;
-      abandonSegment();
-      for (const item of taken) lose(item);
-      return;
+      return fail(taken, error);
     }
+    settle(taken, end);
+  }
+
+  /** By a thread of libuv's. */
+  async function writeElsewhere(descriptor: number, taken: readonly Pending[], end: number): Promise<void> {
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      for (let at = 0; at < end; ) at += (await writeFile(descriptor, scratch, at, end - at, null)).bytesWritten;
+    } catch (error) {
+      failure = { error };
+    }
+    writing = undefined;
+    if (failure === undefined) settle(taken, end);
+    else fail(taken, failure.error);
+    if (pending.length > 0) writeTurn();
+  }
+
+  /** Lays out frames in `scratch`; where they end. */
+  function frame(taken: readonly Pending[]): number {
+    const size = taken.reduce((sum, { record }) => sum + record.sizeBytes, 0);
+    if (scratch.length < size) scratch = Buffer.allocUnsafe(size * 2);
+    let end = 0;
+    let offset = current.next;
+    for (const { record } of taken) {
+      end = writeFrame(scratch, end, offset, record);
+      offset += 1;
+    }
+    return end;
+  }
+
+  /** They are in the active segment. */
+  function settle(taken: readonly Pending[], sizeBytes: number): void {
+    writeFailed = false;
+    const { segment, sinceMs } = openSegment();
+    current.next += taken.length;
+    segment.nextOffset = current.next;
+    segment.sizeBytes += sizeBytes;
+    bytes += sizeBytes;
+    unsynced = true;
+    if (segment.sizeBytes >= limits.segmentBytes || performance.now() - sinceMs >= limits.segmentMs) rotate();
     const strict = taken.filter(({ fsync }) => fsync);
     for (const item of taken) if (!item.fsync) item.resolve('written');
     if (strict.length > 0)
@@ -160,23 +216,11 @@ export async function openSpool(options: {
     for (const listener of listeners) listener();
   }
 
-  function writeRecords(taken: readonly Pending[]): void {
-    const size = taken.reduce((sum, { record }) => sum + record.sizeBytes, 0);
-    if (scratch.length < size) scratch = Buffer.allocUnsafe(size * 2);
-    let end = 0;
-    let offset = current.next;
-    for (const { record } of taken) {
-      end = writeFrame(scratch, end, offset, record);
-      offset += 1;
-    }
-    const { segment, descriptor, sinceMs } = openSegment();
-    for (let at = 0; at < end; ) at += writeSync(descriptor, scratch, at, end - at);
-    current.next = offset;
-    segment.nextOffset = offset;
-    segment.sizeBytes += end;
-    bytes += end;
-    unsynced = true;
-    if (segment.sizeBytes >= limits.segmentBytes || performance.now() - sinceMs >= limits.segmentMs) rotate();
+  function fail(taken: readonly Pending[], error: unknown): void {
+    if (!writeFailed) logger.error({ err: error }, 'the spool cannot be written; predictions are being lost');
+    writeFailed = true;
+    abandonSegment();
+    for (const item of taken) lose(item);
   }
 
   /**
@@ -204,7 +248,8 @@ export async function openSpool(options: {
   }
 
   const timer = setInterval(() => {
-    if (active !== undefined && performance.now() - active.sinceMs >= limits.segmentMs) rotate();
+    if (active !== undefined && writing === undefined && performance.now() - active.sinceMs >= limits.segmentMs)
+      rotate();
     if (!unsynced || active === undefined) return;
     unsynced = false;
     void syncActive().catch(() => undefined); // logged
@@ -247,6 +292,7 @@ export async function openSpool(options: {
     async close() {
       clearInterval(timer);
       if (pending.length > 0) writeTurn();
+      while (writing !== undefined) await writing;
       rotate();
       await disk;
       if (current.segments.length === 0) await rmdir(current.folder).catch(() => undefined);
