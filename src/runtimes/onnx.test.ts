@@ -69,20 +69,21 @@ test('a text with U+0000 is refused: onnxruntime would cut it off there', async 
   await runtime.close();
 });
 
+const request = (carriers: readonly string[], ...distances: number[]): readonly Tensor[] => {
+  const shape = [distances.length, 1];
+  return [
+    { name: 'distance', datatype: 'FP32', shape, data: Float32Array.from(distances) },
+    { name: 'carrier', datatype: 'BYTES', shape, data: carriers },
+    { name: 'flight', datatype: 'INT64', shape, data: BigInt64Array.from(distances, BigInt) },
+  ];
+};
+
 test(
   'a worker thread takes several requests together: their rows come behind each other, in whatever order inputs are',
   async () => {
     await builtModule('runtimes/onnx-thread.js');
     const runtime = createOnnxThreadRuntime();
     const model = await runtime.load({ mainPath: fixture('columns-1.onnx') });
-    const request = (carriers: readonly string[], ...distances: number[]): readonly Tensor[] => {
-      const shape = [distances.length, 1];
-      return [
-        { name: 'distance', datatype: 'FP32', shape, data: Float32Array.from(distances) },
-        { name: 'carrier', datatype: 'BYTES', shape, data: carriers },
-        { name: 'flight', datatype: 'INT64', shape, data: BigInt64Array.from(distances, BigInt) },
-      ];
-    };
     const requests = [request(['UA'], 1), request(['ZÜ', '', 'B6'], 10, 11, 12), request([]), request(['AA'], 20)];
     expect(await model.predictTogether?.(requests, ['carrier_out', 'score'])).toEqual([
       { name: 'carrier_out', datatype: 'BYTES', shape: [5, 1], data: ['UA', 'ZÜ', '', 'B6', 'AA'] },
