@@ -163,9 +163,10 @@ export async function stopDataPlane(folder: string): Promise<void> {
 /**
  * Bodies and tensors lie outside the heap, which itself stays small: left alone, V8 takes each 20 MB of them as a reason to look
  * through all of it, five times a second under load. What outlives a request is little: collecting it with the help of other
- * threads takes longer than without, and where processors are short requests wait until the last helper had one.
+ * threads takes longer than without, and where processors are short requests wait until the last helper had one. For what V8 does
+ * beside (it compiles and sweeps) one thread is enough; several would take all processors at a time.
  */
-const garbageFlags = ['--initial-old-space-size=64', '--no-parallel-scavenge', '--v8-pool-size=1'];
+const engineFlags = ['--initial-old-space-size=64', '--no-parallel-scavenge', '--v8-pool-size=1'];
 
 async function start(
   options: DataPlaneOptions,
@@ -183,7 +184,7 @@ async function start(
     process.execPath,
     [
       ...process.execArgv,
-      ...garbageFlags,
+      ...engineFlags,
       program,
       '--control-url',
       options.controlUrl,
