@@ -84,7 +84,7 @@ export async function openListeners(
   };
   const endpoints = createCallableEndpoints({ table, access, placeOf });
   const requests = createRequestMemory(options.requestMemoryBytes);
-  const server = createRestServer(
+  const rest = createRestServer(
     {
       ...listening,
       endpoints,
@@ -95,6 +95,7 @@ export async function openListeners(
     },
     logger,
   );
+  const { server } = rest;
   server.maxConnections = options.maxConnections ?? defaultMaxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -119,9 +120,9 @@ export async function openListeners(
     async stop(drainMs) {
       draining = true;
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
-      server.closeIdleConnections();
+      rest.closeIdle();
       await Promise.all([within(drainMs, closed), grpc?.stop(drainMs)]);
-      server.closeAllConnections();
+      rest.closeAll();
       requests.close();
       await tracing?.stop(maxTracingMs);
     },

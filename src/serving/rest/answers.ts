@@ -1,6 +1,5 @@
-import type { ServerResponse } from 'node:http';
 import { packBody } from './content-coding.ts';
-import type { RestCall } from './rest-route.ts';
+import type { RestCall, RestResponse } from './rest-route.ts';
 
 const json = 'application/json';
 
@@ -8,10 +7,10 @@ const json = 'application/json';
 export type HeaderList = readonly string[];
 
 /** Answers JSON as it is. */
-export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+export function sendJson(response: RestResponse, status: number, body: unknown): void {
   const text = JSON.stringify(body);
   response.writeHead(status, { 'content-type': json, 'content-length': Buffer.byteLength(text) });
-  response.end(text);
+  response.end(text, 'utf8');
 }
 
 /** Below this many characters or bytes nobody need look whether packing pays. */
@@ -28,25 +27,20 @@ export function sendBody(
   return sendPacked(response, typeof body === 'string' ? Buffer.from(body) : body, headers, accepted);
 }
 
-async function sendPacked(
-  response: ServerResponse,
-  body: Buffer,
-  headers: HeaderList,
-  accepted: string,
-): Promise<void> {
+async function sendPacked(response: RestResponse, body: Buffer, headers: HeaderList, accepted: string): Promise<void> {
   const packed = await packBody(body, accepted);
   if (packed === undefined) return sendAsIs(response, body, headers);
   sendAsIs(response, packed.body, [...headers, 'content-encoding', packed.coding, 'vary', 'accept-encoding']);
 }
 
-function sendAsIs(response: ServerResponse, body: string | Buffer, headers: HeaderList): void {
+function sendAsIs(response: RestResponse, body: string | Buffer, headers: HeaderList): void {
   const bytes = Buffer.byteLength(body);
   response.writeHead(200, [...headers, 'content-length', String(bytes)]);
   response.end(body, bytes === body.length ? 'latin1' : 'utf8'); // ASCII is copied as it lies
 }
 
 /** Answers server-sent events, each with one JSON text; for a model that answers once there is one. */
-export function sendEvents(response: ServerResponse, events: readonly string[], headers: HeaderList): void {
+export function sendEvents(response: RestResponse, events: readonly string[], headers: HeaderList): void {
   response.writeHead(200, [
     ...headers,
     'content-type',
@@ -54,6 +48,5 @@ export function sendEvents(response: ServerResponse, events: readonly string[], 
     'cache-control',
     'no-store',
   ]);
-  for (const event of events) response.write(`data: ${event}\n\n`);
-  response.end();
+  response.end(events.map((event) => `data: ${event}\n\n`).join(''), 'utf8');
 }

@@ -37,7 +37,7 @@ export function createInferRoutes(services: RestServices): readonly RestRoute[] 
     predict(call, (body, endpoint) => parseGenerateRequest(body, revisionOf(endpoint, call.version).signature));
 
   return [
-    { method: 'POST', path: `${path}/infer`, handle: infer },
+    { method: 'POST', path: `${path}/infer`, handle: infer, mayBePlain: true },
     { method: 'POST', path: `${path}/infer_stream`, handle: inferStream },
     {
       method: 'POST',

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { servingHeaders } from '#contracts/serving';
 import type { Endpoint } from '../endpoint.ts';
 import type { InferRequest } from '../infer-request.ts';
@@ -6,7 +5,7 @@ import type { Inference } from '../inference.ts';
 import { servingErrors } from '../serving-errors.ts';
 import type { HeaderList } from './answers.ts';
 import { readBody } from './request-body.ts';
-import type { RestCall } from './rest-route.ts';
+import type { RestCall, RestResponse } from './rest-route.ts';
 import type { RestServices } from './rest-services.ts';
 import { beginTrace } from './trace-call.ts';
 
@@ -20,9 +19,9 @@ export type Predict = <Request extends InferRequest>(
  * and with it all that the getter sees, until the next full collection.
  */
 class ClientSignal {
-  readonly #response: ServerResponse;
+  readonly #response: RestResponse;
 
-  constructor(response: ServerResponse) {
+  constructor(response: RestResponse) {
     this.#response = response;
   }
 

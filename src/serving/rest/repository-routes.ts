@@ -75,5 +75,5 @@ function refuseOverride(body: Buffer): void {
 
 function sendNothing({ response }: RestCall): void {
   response.writeHead(200, { 'content-length': 0 });
-  response.end();
+  response.end('', 'utf8');
 }

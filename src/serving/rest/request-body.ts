@@ -2,15 +2,22 @@ import type { IncomingMessage } from 'node:http';
 import type { RequestMemory } from '../request-memory.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { unpackBody } from './content-coding.ts';
+import type { RestRequest } from './rest-route.ts';
 
 /**
  * Reads a body of at most `maxBytes`, unpacked: BODY_TOO_LARGE before the rest is read. Its length is taken from `memory`,
  * and is to be given back when it is done with.
  */
-export function readBody(request: IncomingMessage, maxBytes: number, memory: RequestMemory): Promise<Buffer> {
+export async function readBody(request: RestRequest, maxBytes: number, memory: RequestMemory): Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
-  const body = receive(request, maxBytes, memory);
-  return encoding === undefined ? body : body.then((packed) => unpack(packed, encoding, maxBytes, memory));
+  const body = 'body' in request ? takeWhole(request.body, maxBytes, memory) : await receive(request, maxBytes, memory);
+  return encoding === undefined ? body : unpack(body, encoding, maxBytes, memory);
+}
+
+function takeWhole(body: Buffer, maxBytes: number, memory: RequestMemory): Buffer {
+  if (body.length > maxBytes) throw servingErrors.BODY_TOO_LARGE(maxBytes);
+  memory.take(body.length);
+  return body;
 }
 
 async function unpack(packed: Buffer, encoding: string, maxBytes: number, memory: RequestMemory): Promise<Buffer> {

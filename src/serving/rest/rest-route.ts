@@ -1,11 +1,34 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { ErrorKind } from '#platform/errors';
 import { decodeUrlText } from '#platform/url-text';
 
+/** A request of node:http, or one that is plain and whole. */
+export type RestRequest =
+  | IncomingMessage
+  | (Pick<IncomingMessage, 'method' | 'url'> & {
+      readonly headers: IncomingHttpHeaders;
+      readonly body: Buffer;
+    });
+
+/** What routes need of an answer, as node:http has it. */
+export interface RestResponse {
+  readonly statusCode: number;
+  readonly headersSent: boolean;
+  /** The connection is gone. */
+  readonly destroyed: boolean;
+  setHeader(name: string, value: string | number): void;
+  /** A list has names and values in turn. */
+  writeHead(status: number, headers: string[] | Record<string, string | number>): void;
+  end(body: string | Buffer, encoding: 'latin1' | 'utf8'): void;
+  /** `close` comes after each answer, or without one. */
+  once(event: 'finish' | 'close', listener: () => void): void;
+  destroy(): void;
+}
+
 /** One request on its way through the listener. */
 export interface RestCall {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: RestRequest;
+  readonly response: RestResponse;
   /** From a `/projects/<p>` in front of the path, else `default`. */
   readonly project: string;
   /** What stands at `{model}` and `{version}` of the route's path; a path without them never reads them. */
@@ -24,6 +47,8 @@ export interface RestRoute {
   readonly path: string;
   readonly rootOnly?: true;
   handle(call: RestCall): void | Promise<void>;
+  /** Its answers are given whole, so that requests may come past node:http; default: false. */
+  readonly mayBePlain?: true;
   /** How its protocol words a refusal; default `{"error": message}`. */
   readonly formatRefusal?: (kind: ErrorKind, message: string) => unknown;
 }

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { servingHeaders } from '#contracts/serving';
 import { isAppError, kindTable } from '#platform/errors';
 import type { Logger } from '#platform/log';
@@ -11,8 +11,16 @@ import { createAbsentRoutes } from './absent-routes.ts';
 import { sendJson } from './answers.ts';
 import { createInferRoutes } from './infer-routes.ts';
 import { createModelRoutes } from './model-routes.ts';
+import { keepAliveMs } from './plain-connection.ts';
+import { listenForPlain } from './plain-listener.ts';
 import { createRepositoryRoutes } from './repository-routes.ts';
-import { createRouteFinder, type RestRoute, type RouteMatch } from './rest-route.ts';
+import {
+  createRouteFinder,
+  type RestRequest,
+  type RestResponse,
+  type RestRoute,
+  type RouteMatch,
+} from './rest-route.ts';
 import type { RestServices } from './rest-services.ts';
 import { createServerRoutes } from './server-routes.ts';
 
@@ -33,23 +41,35 @@ const maxRememberedLength = 256;
 const notHttp = JSON.stringify({ error: 'this is not an HTTP request' });
 const tooSlow = JSON.stringify({ error: 'the request did not come to its end in time' });
 
+export interface RestServer {
+  readonly server: Server;
+  /** Those whose clients wait for nothing. */
+  closeIdle(): void;
+  closeAll(): void;
+}
+
 /** The REST listener: bare node:http, because a framework would take a good part of what one prediction costs. */
-export function createRestServer(services: RestServices, logger: Logger): Server {
+export function createRestServer(services: RestServices, logger: Logger): RestServer {
   const findRoute = createRouteFinder(createRestRoutes(services));
   const remembered = new Map<string, RouteMatch>();
 
-  function matchOf(url: string): RouteMatch {
+  function findMatch(url: string): RouteMatch | undefined {
     const known = remembered.get(url);
     if (known !== undefined) return known;
     const found = findRoute(url);
-    if (found === undefined) throw servingErrors.PATH_NOT_FOUND(url.slice(0, 200));
-    if (url.length > maxRememberedLength) return found;
+    if (found === undefined || url.length > maxRememberedLength) return found;
     if (remembered.size >= maxRemembered) remembered.clear();
     remembered.set(url, found);
     return found;
   }
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  function matchOf(url: string): RouteMatch {
+    const found = findMatch(url);
+    if (found === undefined) throw servingErrors.PATH_NOT_FOUND(url.slice(0, 200));
+    return found;
+  }
+
+  async function handle(request: RestRequest, response: RestResponse): Promise<void> {
     const { project, model, version, routes } = matchOf(request.url ?? '/');
     const method = request.method === 'HEAD' ? 'GET' : request.method;
     const route = routes.find((one) => one.method === method);
@@ -63,11 +83,21 @@ export function createRestServer(services: RestServices, logger: Logger): Server
     } catch (error) {
       answerError(request, response, error, logger, route.formatRefusal);
     }
-    if (!response.writableFinished) holdUnread(response, services.memory);
   }
 
-  const server = createServer({ keepAlive: true, keepAliveTimeout: 65_000 }, (request, response) => {
-    handle(request, response).catch((error: unknown) => answerError(request, response, error, logger));
+  const server = createServer({ keepAlive: true, keepAliveTimeout: keepAliveMs }, (request, response) => {
+    handle(request, response)
+      .catch((error: unknown) => answerError(request, response, error, logger))
+      .finally(() => holdUnread(response, services.memory));
+  });
+  const plain = listenForPlain(server, {
+    memory: services.memory,
+    draining: services.draining,
+    nowMs: () => services.clock.nowMs(),
+    isWanted: (url) => findMatch(url)?.routes.some((route) => route.mayBePlain === true) === true,
+    handle(request, response) {
+      handle(request, response).catch((error: unknown) => answerError(request, response, error, logger));
+    },
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (!socket.writable) return;
@@ -77,13 +107,23 @@ export function createRestServer(services: RestServices, logger: Logger): Server
       `HTTP/1.1 ${isLate ? '408 Request Timeout' : '400 Bad Request'}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
   });
-  return server;
+  return {
+    server,
+    closeIdle() {
+      server.closeIdleConnections();
+      plain.closeIdle();
+    },
+    closeAll() {
+      server.closeAllConnections();
+      plain.closeAll();
+    },
+  };
 }
 
 /** An answer that the system did not take at once waits for its client: it is counted until the client has read it. */
 function holdUnread(response: ServerResponse, memory: RequestMemory): void {
   let bytes = response.writableLength;
-  if (bytes === 0 || response.destroyed) return;
+  if (bytes === 0 || response.writableFinished || response.destroyed) return;
   memory.hold(bytes);
   const release = () => {
     memory.give(bytes);
@@ -104,8 +144,8 @@ function retryAfterSeconds(details: unknown): number {
 
 /** Every failure is in its protocol's form; the text of what we did not foresee stays in the log. */
 function answerError(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: RestRequest,
+  response: RestResponse,
   error: unknown,
   logger: Logger,
   format: RestRoute['formatRefusal'] = (_kind, message) => ({ error: message }),
@@ -118,7 +158,7 @@ function answerError(
   if (known === undefined) logger.error({ err: error, path: request.url }, 'a request failed unexpectedly');
   const status = known === undefined ? 500 : known.code === 'BODY_TOO_SLOW' ? 408 : kindTable[known.kind].http;
   if (status === 503 || status === 429) response.setHeader('retry-after', retryAfterSeconds(known?.details));
-  if (status === 413 || request.isPaused()) response.setHeader('connection', 'close'); // the rest of the body is not read
+  if (status === 413 || (!('body' in request) && request.isPaused())) response.setHeader('connection', 'close'); // the rest of the body is not read
   const failed = error instanceof Error ? findFailedInference(error) : undefined;
   if (failed !== undefined) {
     response.setHeader(servingHeaders.predictionId, failed.predictionId);

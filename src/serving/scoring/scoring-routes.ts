@@ -1,10 +1,9 @@
-import type { ServerResponse } from 'node:http';
 import type { ErrorKind } from '#platform/errors';
 import type { InferRequest } from '../infer-request.ts';
 import { revisionOf } from '../model-versions.ts';
 import { sendBody } from '../rest/answers.ts';
 import { createPredict, marksOf } from '../rest/predict-call.ts';
-import type { RestCall, RestRoute } from '../rest/rest-route.ts';
+import type { RestCall, RestResponse, RestRoute } from '../rest/rest-route.ts';
 import type { RestServices } from '../rest/rest-services.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { readInvocation, readInvocationCsv, readParameters, tableRequest } from './invocation-body.ts';
@@ -52,13 +51,14 @@ export function createScoringRoutes(services: RestServices): readonly RestRoute[
   }
 
   return [
-    { method: 'POST', path: '/endpoints/{model}/invocations', handle: invoke, formatRefusal },
+    { method: 'POST', path: '/endpoints/{model}/invocations', handle: invoke, formatRefusal, mayBePlain: true },
     {
       method: 'POST',
       path: '/invocations',
       rootOnly: true,
       handle: (call) => invoke({ ...call, ...onlyModel(call) }),
       formatRefusal,
+      mayBePlain: true,
     },
     { method: 'GET', path: '/ping', rootOnly: true, handle: ping, formatRefusal },
     { method: 'GET', path: '/health', rootOnly: true, handle: ping, formatRefusal },
@@ -74,9 +74,9 @@ export function createScoringRoutes(services: RestServices): readonly RestRoute[
 const invocationsOf = ({ project, name }: { readonly project: string; readonly name: string }): string =>
   `${project === 'default' ? '' : `/projects/${encodeURIComponent(project)}`}/endpoints/${encodeURIComponent(name)}/invocations`;
 
-function sendText(response: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {
+function sendText(response: RestResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
-  response.end(text);
+  response.end(text, 'utf8');
 }
 
 const codes: Readonly<Record<ErrorKind, string>> = {
