@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import fc from 'fast-check';
+import { expect, onTestFinished, test } from 'vitest';
 import { readPlainHead } from './plain-head.ts';
 
 const usual = [
@@ -59,4 +62,62 @@ const left: Readonly<Record<string, readonly string[]>> = {
 };
 test.each(Object.entries(left))('%s is left to node:http', (_, lines) => {
   expect(read(...lines)).toBeUndefined();
+});
+
+test('whatever is read here, node:http reads as the same', async () => {
+  const seen: { url: string | undefined; headers: IncomingHttpHeaders; body: string }[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (part: Buffer) => (body += part.toString('latin1')));
+    request.on('end', () => {
+      seen.push({ url: request.url, headers: request.headers, body });
+      response.end();
+    });
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const answerTo = (bytes: string) =>
+    new Promise<string>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => void socket.end(bytes, 'latin1'));
+      let text = '';
+      socket.on('data', (part: Buffer) => (text += part.toString()));
+      socket.on('error', () => resolve(text));
+      socket.on('close', () => resolve(text));
+    });
+  const odd = fc.constantFrom(
+    '\r',
+    '\n',
+    '\r\n',
+    '\t',
+    ' ',
+    ':',
+    ',',
+    ';',
+    '\0',
+    '\x7f',
+    '\xe4',
+    '0',
+    'Content-Length: 3',
+    '"',
+  );
+  const change = fc.record({ at: fc.nat(140), cut: fc.nat(3), put: odd });
+  let accepted = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { maxLength: 3 }), async (changes) => {
+      let text = [...usual, 'A-b: c d'].join('\r\n');
+      for (const { at, cut, put } of changes) text = text.slice(0, at) + put + text.slice(at + cut);
+      const head = readPlainHead(text);
+      if (head === undefined) return;
+      accepted += 1;
+      const body = 'x'.repeat(Math.min(head.bodyBytes, 200));
+      seen.length = 0;
+      const answer = await answerTo(`${text}\r\n\r\n${body}`);
+      expect(answer).toMatch(head.bodyBytes === body.length ? /^HTTP\/1\.1 200 / : /^/);
+      if (head.bodyBytes !== body.length) return;
+      expect(seen).toEqual([{ url: head.url, headers: head.headers, body }]);
+    }),
+    { numRuns: 600 },
+  );
+  expect(accepted).toBeGreaterThan(40);
 });

@@ -48,7 +48,10 @@ export interface RestServer {
   closeAll(): void;
 }
 
-/** The REST listener: bare node:http, because a framework would take a good part of what one prediction costs. */
+/**
+ * The REST listener: bare node:http, because a framework would take a good part of what one prediction costs, and not even
+ * that for plain requests of predictions.
+ */
 export function createRestServer(services: RestServices, logger: Logger): RestServer {
   const findRoute = createRouteFinder(createRestRoutes(services));
   const remembered = new Map<string, RouteMatch>();
