@@ -19,6 +19,7 @@ interface Options {
   readonly maxBodyBytes: number;
   readonly requestMemoryBytes?: number;
   readonly maxConnections?: number;
+  readonly cacheBytes: number;
   readonly allowedHosts: readonly string[];
   readonly grpcMaxMessageBytes: number;
   readonly python?: string;
@@ -54,6 +55,12 @@ export function createServeCommand(world: CliEnvironment): Command {
     .option('--request-memory-bytes <n>', 'what all requests under way may hold; default: 256 MiB', toBytes)
     .option('--max-body-bytes <n>', 'the longest request', toBytes, 64 * 1024 ** 2)
     .option('--grpc-max-message-bytes <n>', 'the longest message of gRPC', toBytes, 64 * 1024 ** 2)
+    .option(
+      '--cache-bytes <n>',
+      'of a registry: what is kept of models that were fetched and are not served now, for other starts',
+      toBytesOrNone,
+      10 * 1024 ** 3,
+    )
     .option('--max-connections <n>', 'of REST and of gRPC; default: 8192', toBytes)
     .option('--allowed-hosts <names>', 'by which callers address it beside localhost, with a comma between', toList, [])
     .option('--python <path>', 'the interpreter for models in Python; default: the one that their environment asks for')
@@ -68,7 +75,9 @@ export function createServeCommand(world: CliEnvironment): Command {
       const options = command.opts<Options>();
       const context = createContext(command, world);
       const isRegistered = isModelTarget(what);
-      const from = isRegistered ? await namedInRegistry(what, context) : { path: resolve(world.cwd, what) };
+      const from = isRegistered
+        ? await namedInRegistry(what, context, options.cacheBytes)
+        : { path: resolve(world.cwd, what) };
       const tokenDigests =
         options.requireToken === undefined ? [] : await readTokens(resolve(world.cwd, options.requireToken));
       const { serve: start } = await import('../../serving/local/serve.ts');
@@ -113,6 +122,7 @@ const variables = {
   'max-body-bytes': 'TIDEMILL_MAX_BODY_BYTES',
   'grpc-max-message-bytes': 'TIDEMILL_GRPC_MAX_MESSAGE_BYTES',
   'max-connections': 'TIDEMILL_MAX_CONNECTIONS',
+  'cache-bytes': 'TIDEMILL_CACHE_BYTES',
   'allowed-hosts': 'TIDEMILL_ALLOWED_HOSTS',
   python: 'TIDEMILL_PYTHON',
   'sklearn-checks': 'TIDEMILL_SKLEARN_CHECKS',
@@ -136,10 +146,10 @@ const isHomeNamed = (command: Command): boolean =>
 const registryLookMs = 2_000;
 
 /** What is fetched lies in Tidemill's folder, so that the next start finds it. */
-async function namedInRegistry(text: string, context: CliContext) {
+async function namedInRegistry(text: string, context: CliContext, cacheBytes: number) {
   const { createModelRegistry } = await import('../model-registry.ts');
   const model = { ...parseModelTarget(text), project: (await context.findProject()) ?? defaultProject };
-  return { registry: createModelRegistry(context.connect), model, cache: join(context.home, 'serve') };
+  return { registry: createModelRegistry(context.connect), model, cache: join(context.home, 'serve'), cacheBytes };
 }
 
 async function readTokens(path: string): Promise<readonly string[]> {
@@ -151,6 +161,8 @@ async function readTokens(path: string): Promise<readonly string[]> {
   if (tokens.length === 0) throw new CliError('TOKEN_FILE_UNREADABLE', 2, `there is no token in ${path}`);
   return tokens.map((token) => createHash('sha256').update(token).digest('hex'));
 }
+
+const toBytesOrNone = (text: string): number => (text === '0' ? 0 : toBytes(text));
 
 function toBytes(text: string): number {
   const bytes = Number(text);

@@ -70,6 +70,7 @@ export async function startLocalPlane(options: LocalPlaneOptions): Promise<Local
     await models.stop();
     await engine.close();
     await spool.close();
+    await options.source.close();
   };
   try {
     const [listeners] = await Promise.all([listening, started]);

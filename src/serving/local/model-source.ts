@@ -23,4 +23,5 @@ export interface ModelSource {
   readonly changes: boolean;
   /** Whether a graph's models may lie outside of its folder: where the folder is that of who serves it. */
   readonly mayLeaveFolder: boolean;
+  close(): Promise<void>;
 }
