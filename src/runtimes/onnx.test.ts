@@ -1,9 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { copyFile, link, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Tensor } from '#contracts/tensor';
 import { builtModule } from '#platform/testing/built-program';
 import { checkInputs, joinSignature } from './check-inputs.ts';
 import { createOnnxRuntime, createOnnxThreadRuntime } from './onnx.ts';
+import type { LoadedModel } from './runtime.ts';
 import { buildTimeoutMs, describeRuntime, fixture, onnxModels } from './testing/runtime-contract.ts';
 
 describeRuntime('ONNX in this thread', onnxModels, async () => createOnnxRuntime());
@@ -48,6 +52,35 @@ test(
     done = true;
     expect(turns).toBeGreaterThan(100);
     await runtime.close();
+  },
+  buildTimeoutMs,
+);
+
+test(
+  'a file that is loaded twice has one session, which stays when the one that was first unloads and its name is gone',
+  async () => {
+    await builtModule('runtimes/onnx-thread.js');
+    const folder = mkdtempSync(join(tmpdir(), 'tidemill-onnx-'));
+    const [path, other] = [join(folder, 'a.onnx'), join(folder, 'b.onnx')];
+    await copyFile(fixture('gather.onnx'), path);
+    await link(path, other);
+    const runtime = createOnnxThreadRuntime();
+    const [alone, member] = await Promise.all([runtime.load({ mainPath: path }), runtime.load({ mainPath: other })]);
+    const ask = async (model: LoadedModel) => {
+      const index = { name: 'index', datatype: 'INT64', shape: [1], data: BigInt64Array.of(2n) } as const;
+      return (await model.predict([index]))[0]?.data[0];
+    };
+    expect([await ask(alone), await ask(member)]).toEqual([30, 30]);
+    await alone.unload();
+    await rm(path);
+    await expect(ask(alone)).rejects.toMatchObject({ code: 'MODEL_UNLOADED' });
+    expect(await ask(member)).toBe(30);
+    await member.unload();
+    await expect(ask(member)).rejects.toMatchObject({ code: 'MODEL_UNLOADED' });
+    const again = await runtime.load({ mainPath: other });
+    expect(await ask(again)).toBe(30);
+    await runtime.close();
+    await again.unload();
   },
   buildTimeoutMs,
 );

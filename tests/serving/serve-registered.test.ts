@@ -80,7 +80,7 @@ test('what is not served any more leaves the cache, but never what another proce
   const second = await serveWith(named, 'model:late@2');
   expect([await score(first.url), await score(second.url), await fetched()]).toEqual([11, 12, 2]);
   await second.stop();
-  const gone = new Promise((resolve) => first.child.once('exit', resolve));
+  const gone = new Promise((done) => first.child.once('exit', done));
   first.child.kill('SIGKILL');
   await gone;
   const third = await serveWith(named, 'model:late@2');
