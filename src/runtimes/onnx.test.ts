@@ -7,10 +7,15 @@ import type { Tensor } from '#contracts/tensor';
 import { builtModule } from '#platform/testing/built-program';
 import { checkInputs, joinSignature } from './check-inputs.ts';
 import { createOnnxRuntime, createOnnxThreadRuntime } from './onnx.ts';
+import { createOnnxThreadsRuntime } from './onnx-threads.ts';
 import type { LoadedModel } from './runtime.ts';
 import { buildTimeoutMs, describeRuntime, fixture, onnxModels } from './testing/runtime-contract.ts';
 
 describeRuntime('ONNX in this thread', onnxModels, async () => createOnnxRuntime());
+describeRuntime('ONNX in worker threads', onnxModels, async () => {
+  await builtModule('runtimes/onnx-thread.js');
+  return createOnnxThreadsRuntime();
+});
 describeRuntime('ONNX in a worker thread', onnxModels, async () => {
   await builtModule('runtimes/onnx-thread.js');
   return createOnnxThreadRuntime();
@@ -51,6 +56,33 @@ test(
     await model.predict([{ name: 'turns', datatype: 'INT64', shape: [1], data: BigInt64Array.of(500n) }]);
     done = true;
     expect(turns).toBeGreaterThan(100);
+    await runtime.close();
+  },
+  buildTimeoutMs,
+);
+
+test(
+  'a model in two threads runs twice at a time: what is short is not held up by what is long',
+  async () => {
+    await builtModule('runtimes/onnx-thread.js');
+    const runtime = createOnnxThreadsRuntime();
+    const model = await runtime.load({ mainPath: fixture('slow.onnx'), workers: { count: 2 } });
+    expect(model.parallelism).toBe(2);
+    const done: bigint[] = [];
+    const run = async (turns: bigint) => {
+      await model.predict([{ name: 'turns', datatype: 'INT64', shape: [1], data: BigInt64Array.of(turns) }]);
+      done.push(turns);
+    };
+    const long = run(2000n);
+    await run(1n);
+    await run(2n);
+    await long;
+    expect(done).toEqual([1n, 2n, 2000n]);
+    await model.unload();
+    await expect(run(1n)).rejects.toMatchObject({ code: 'MODEL_UNLOADED' });
+    await expect(
+      runtime.load({ mainPath: fixture('breast-cancer.json'), workers: { count: 2 } }),
+    ).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
     await runtime.close();
   },
   buildTimeoutMs,

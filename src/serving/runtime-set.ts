@@ -1,7 +1,7 @@
 import type { SpecRevision } from '#contracts/deployment-spec';
 import type { Logger } from '#platform/log';
 import { scrubEnvironment } from '#platform/processes';
-import { createOnnxThreadRuntime } from '#runtimes/onnx';
+import { createOnnxThreadsRuntime } from '#runtimes/onnx-threads';
 import type { SklearnChecks } from '#runtimes/python/python-runtime';
 import type { Runtime } from '#runtimes/runtime';
 
@@ -28,7 +28,7 @@ export function createRuntimeSet(options: {
   const made = new Map<SpecRevision['runtime'], Promise<Runtime>>();
 
   async function create(kind: SpecRevision['runtime']): Promise<Runtime> {
-    if (kind === 'onnx') return createOnnxThreadRuntime();
+    if (kind === 'onnx') return createOnnxThreadsRuntime();
     if (kind === 'command') {
       const { createCommandRuntime } = await import('#runtimes/command/command-runtime');
       return createCommandRuntime({ folder, logger, path: env['PATH'] ?? '' });

@@ -169,4 +169,8 @@ test('what cannot be served is refused in one sentence', async () => {
   expect(await says(2, fixtures, '--models', 'breast-cance')).toContain('did you mean "breast-cancer"?');
   await writeFile(join(folder, 'broken.onnx'), 'no model');
   expect(await says(2, folder)).toContain('model "broken" cannot be loaded');
+  const repository = await temporaryFolder();
+  await mkdir(join(repository, 'odd'));
+  await writeFile(join(repository, 'odd/config.pbtxt'), 'backend: "tensorrt"');
+  expect(await says(2, repository)).toContain('model "odd" cannot be loaded: its backend "tensorrt"');
 });

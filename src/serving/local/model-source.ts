@@ -8,6 +8,8 @@ export interface FoundModel {
   readonly revisions: readonly SpecRevision[];
   /** What was set for it and has no meaning here. */
   readonly warnings: readonly string[];
+  /** Threads or processes that have it in memory; default 1. */
+  readonly instances?: number;
   /** Why it cannot be served. */
   readonly problem?: string;
 }
