@@ -73,21 +73,24 @@ export async function openResidentModel(options: ResidentOptions): Promise<Resid
 
   async function bring(): Promise<LoadedModel> {
     await leaving.catch(() => undefined); // was logged where it was put out
-    await memory.enter(tenant);
+    const ended = await memory.enter(tenant);
     try {
       const model = await load();
       bytes = model.memoryBytes ?? bytes;
       lastUsedMs = performance.now();
+      current = model;
       return model;
     } catch (error) {
       memory.leave(tenant);
       throw error;
+    } finally {
+      ended();
     }
   }
 
   async function reload(): Promise<void> {
     try {
-      current = await bring();
+      await bring();
       reloads += 1;
       failure = undefined;
     } catch (cause) {
@@ -101,7 +104,6 @@ export async function openResidentModel(options: ResidentOptions): Promise<Resid
   }
 
   const first = await bring();
-  current = first;
   return {
     model: {
       signature: first.signature,

@@ -87,9 +87,12 @@ test('folders of MLflow and MLServer', async () => {
   await write('sk/MLmodel', 'flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n');
   await write(
     'wrapped/model-settings.json',
-    '{"name":"w","implementation":"mlserver_mlflow.MLflowRuntime","parameters":{"uri":"../sk","version":"v7"}}',
+    '{"name":"w","implementation":"mlserver_mlflow.MLflowRuntime","parameters":{"uri":"../sk","version":"v7"},"max_batch_size":8}',
   );
-  await write('plain/model-settings.json', '{"implementation":"mlserver_sklearn.SKLearnModel","parallel_workers":2}');
+  await write(
+    'plain/model-settings.json',
+    '{"implementation":"mlserver_sklearn.SKLearnModel","parallel_workers":2,"max_batch_time":0.1}',
+  );
   await write('plain/model.joblib', '');
   const found = (await find()).map(({ name, versions, warnings, problem }) => ({ name, versions, warnings, problem }));
   expect(found).toEqual([
@@ -101,10 +104,14 @@ test('folders of MLflow and MLServer', async () => {
     {
       name: 'plain',
       warnings: [`"parallel_workers" in ${join(folder, 'plain/model-settings.json')} has no effect here`],
-      versions: [{ version: '1', runtime: 'python', path: join(folder, 'plain/model.joblib') }],
+      versions: [{ version: '1', runtime: 'python', path: join(folder, 'plain/model.joblib'), maxBatchDelayMs: 100 }],
     },
     { name: 'sk', warnings: [], versions: [{ version: '1', runtime: 'python', path: join(folder, 'sk') }] },
-    { name: 'w', warnings: [], versions: [{ version: 'v7', runtime: 'python', path: join(folder, 'sk') }] },
+    {
+      name: 'w',
+      warnings: [],
+      versions: [{ version: 'v7', runtime: 'python', path: join(folder, 'sk'), maxBatchRows: 8 }],
+    },
   ]);
 });
 
