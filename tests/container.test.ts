@@ -83,6 +83,11 @@ async function answersOn({ url, grpcAddress = '' }: Serving, headers: Readonly<R
   expect([called.code, called.details]).toEqual([0, '']);
 }
 
+/** Of the process that was started, whatever was before it. */
+const commandLineOf = ({ child }: Serving): readonly string[] =>
+  process.platform === 'linux' ? readFileSync(`/proc/${child.pid}/cmdline`, 'latin1').split('\0') : flags;
+const flags = read('bin/data-plane-flags').trim().split(/\s+/);
+
 const healthOf = (code: string, url: string): number | null =>
   spawnSync(process.execPath, [join(code, 'deploy/container/healthcheck.mjs')], {
     env: { TIDEMILL_SERVING_PORT: new URL(url).port },
@@ -98,6 +103,7 @@ test('the container serves models by themselves as another user who may write th
   expect([writes(container.code), writes(container.home), writes('/tmp')]).toEqual([!isRoot, true, !canMount]);
   const running = await run(container, {}, 'serve', models, '--json');
   await answersOn(running, {});
+  expect(commandLineOf(running)).toEqual(expect.arrayContaining(flags)); // as `tidemill up` starts it
   expect(healthOf(container.code, running.url)).toBe(0);
 
   const { inputs } = (await (await fetch(`${here(running.url)}/v2/models/slow`)).json()) as {
@@ -131,6 +137,7 @@ test('the container is a replica of a pool: it serves what the control plane dep
   const report = await control.reported(({ state }) => state === 'ready');
   expect(report.replica).toBe('pod-1');
   await answersOn(running, { authorization: 'Bearer right' });
+  expect(commandLineOf(running)).toEqual(expect.arrayContaining(flags));
   expect(await running.stop()).toBe(0);
   expect(control.records.map(({ endpoint }) => endpoint)).toEqual(['gather', 'gather']);
   await control.goAway();

@@ -52,7 +52,7 @@ describe('a step', () => {
   test('sees nothing of the server, only what a step is given', async () => {
     process.env['TIDEMILL_TEST_SECRET'] = 'do not tell';
     const { server, project } = await open(
-      `      a: { run: 'env > "$TIDEMILL_OUTPUT_X"; pwd; ls -a', env: { MINE: 'yes' }, outputs: [x], code: [steps/a.sh] }
+      `      a: { run: 'env > "$TIDEMILL_OUTPUT_X"; pwd; ls -a', env: { MINE: 'yes', DO_NOT_TRACK: 'mine' }, outputs: [x], code: [steps/a.sh] }
 `,
       { 'steps/a.sh': 'true\n', 'steps/b.sh': 'true\n' },
     );
@@ -61,10 +61,12 @@ describe('a step', () => {
     const text = await project.output(run, 'a', 'x');
     const names = text.split('\n').flatMap((line) => (/^([A-Z_]+)=/.exec(line)?.[1] ? [line.split('=')[0] ?? ''] : []));
     expect(text).not.toContain('do not tell');
+    expect(text).toContain('ORT_DISABLE_TELEMETRY=1\n');
+    expect(text).toContain('DO_NOT_TRACK=mine\n');
     expect(names.toSorted()).toEqual(
       [
-        'HOME LANG MINE MLFLOW_EXPERIMENT_ID MLFLOW_RUN_ID MLFLOW_TRACKING_TOKEN MLFLOW_TRACKING_URI PATH PWD',
-        'PYTHONUNBUFFERED TIDEMILL_ATTEMPT TIDEMILL_OUTPUT_X TIDEMILL_PARAMS TIDEMILL_PROJECT TIDEMILL_RUN',
+        'DO_NOT_TRACK HOME LANG MINE MLFLOW_DISABLE_TELEMETRY MLFLOW_EXPERIMENT_ID MLFLOW_RUN_ID',
+        'MLFLOW_TRACKING_TOKEN MLFLOW_TRACKING_URI ORT_DISABLE_TELEMETRY PATH PWD PYTHONUNBUFFERED TIDEMILL_ATTEMPT TIDEMILL_OUTPUT_X TIDEMILL_PARAMS TIDEMILL_PROJECT TIDEMILL_RUN',
         'TIDEMILL_STEP TIDEMILL_TOKEN TIDEMILL_URL TMPDIR TZ',
       ]
         .flatMap((line) => line.split(' '))

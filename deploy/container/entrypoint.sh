@@ -9,17 +9,20 @@ home=${TIDEMILL_HOME:-/var/lib/tidemill}
 host=${TIDEMILL_SERVING_HOST:-0.0.0.0}
 port=${TIDEMILL_SERVING_PORT:-7879}
 grpc_port=${TIDEMILL_GRPC_PORT:-7880}
+flags=$(cat "$program/bin/data-plane-flags") # as `tidemill up` starts it
 export TMPDIR="${TMPDIR:-$home}"
 
 mode=${1:-help}
 [ $# -eq 0 ] || shift
 case "$mode" in
   serve)
-    exec node "$program/bin/tidemill" serve --home "$home" --host "$host" \
+    # shellcheck disable=SC2086 # a word each
+    exec node $flags "$program/bin/tidemill" serve --home "$home" --host "$host" \
       --serving-port "$port" --grpc-port "$grpc_port" "$@"
     ;;
   pool)
-    exec node "$program/dist/program/serving.js" --home "$home" --host "$host" --port "$port" --grpc-port "$grpc_port" "$@"
+    # shellcheck disable=SC2086
+    exec node $flags "$program/dist/program/serving.js" --home "$home" --host "$host" --port "$port" --grpc-port "$grpc_port" "$@"
     ;;
   *)
     echo "usage: serve <file, folder or model:name@alias> [options], or pool [options]; this was \"$mode\"" >&2

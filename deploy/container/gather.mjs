@@ -12,6 +12,7 @@ const onnxruntime = 'node_modules/onnxruntime-node';
 const parts = [
   'package.json',
   'bin/tidemill',
+  'bin/data-plane-flags',
   'dist/program',
   'python',
   'deploy/container/entrypoint.sh',

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -24,6 +24,7 @@ export interface DataPlaneProcess {
   readonly host: string;
   readonly allowedHosts: readonly string[];
   readonly maxBodyBytes: number;
+  readonly further?: DataPlaneOptions['further'];
   /** Of OpenTelemetry's variables, which may hold a secret. */
   readonly otelDigest?: string;
 }
@@ -47,6 +48,8 @@ export interface DataPlaneOptions {
   readonly allowedHosts: readonly string[];
   /** Of one request's body. */
   readonly maxBodyBytes: number;
+  /** Further options, by their flags. */
+  readonly further: Readonly<Record<string, string | number>>;
   /** Makes the pool's token for a new process. */
   issueToken(): Promise<{ readonly id: string; readonly token: string }>;
   revokeToken(id: string): Promise<void>;
@@ -86,6 +89,7 @@ export async function ensureDataPlane(options: DataPlaneOptions): Promise<Runnin
     host: options.host,
     allowedHosts: options.allowedHosts,
     maxBodyBytes: options.maxBodyBytes,
+    further: options.further,
     otelDigest: digestOf(options.otel),
   };
   await writeFile(`${recordFile(options.folder)}.part`, JSON.stringify(record));
@@ -103,6 +107,7 @@ const isAsAsked = (left: DataPlaneProcess, asked: DataPlaneOptions) =>
   left.grpcMaxMessageBytes === asked.grpcMaxMessageBytes &&
   JSON.stringify(left.allowedHosts) === JSON.stringify(asked.allowedHosts) &&
   left.maxBodyBytes === asked.maxBodyBytes &&
+  JSON.stringify(left.further) === JSON.stringify(asked.further) &&
   left.otelDigest === digestOf(asked.otel);
 
 function digestOf(variables: Readonly<Record<string, string>>): string {
@@ -161,12 +166,15 @@ export async function stopDataPlane(folder: string): Promise<void> {
 }
 
 /**
- * Bodies and tensors lie outside the heap, which itself stays small: left alone, V8 takes each 20 MB of them as a reason to look
- * through all of it, five times a second under load. What outlives a request is little: collecting it with the help of other
- * threads takes longer than without, and where processors are short requests wait until the last helper had one. For what V8 does
- * beside (it compiles and sweeps) one thread is enough; several would take all processors at a time.
+ * Flags of Node.js for a data plane, in a file that the entry point of the container reads too. Bodies and tensors lie outside
+ * the heap, which itself stays small: left alone, V8 takes each 20 MB of them as a reason to look through all of it, five times
+ * a second under load. It reads the size when it starts, neither later nor from NODE_OPTIONS. What outlives a request is little:
+ * collecting it with the help of other threads takes longer than without, and where processors are short requests wait until the
+ * last helper had one. For what V8 does beside (it compiles and sweeps) one thread is enough; several would take all processors
+ * at a time.
  */
-const engineFlags = ['--initial-old-space-size=64', '--no-parallel-scavenge', '--v8-pool-size=1'];
+const readFlags = (): readonly string[] =>
+  readFileSync(packagePath('bin', 'data-plane-flags'), 'utf8').trim().split(/\s+/);
 
 async function start(
   options: DataPlaneOptions,
@@ -184,7 +192,7 @@ async function start(
     process.execPath,
     [
       ...process.execArgv,
-      ...engineFlags,
+      ...readFlags(),
       program,
       '--control-url',
       options.controlUrl,
@@ -205,6 +213,7 @@ async function start(
       '--python-folder',
       options.pythonFolder,
       ...(options.python === undefined ? [] : ['--python', options.python]),
+      ...Object.entries(options.further).flatMap(([flag, value]) => [`--${flag}`, String(value)]),
       ...(options.allowedHosts.length > 0 ? ['--allowed-hosts', options.allowedHosts.join(',')] : []),
     ],
     {

@@ -76,6 +76,13 @@ async function run(options: UpOptions, config: Config): Promise<void> {
       python: config.python,
       allowedHosts: config.allowedHosts,
       maxBodyBytes: config.maxBodyBytes,
+      further: {
+        'request-memory-bytes': config.requestMemoryBytes,
+        'max-connections': config.maxConnections,
+        'spool-max-bytes': config.spoolMaxBytes,
+        'sklearn-checks': config.sklearnChecks,
+        ...(config.memoryBytes !== undefined && { 'memory-bytes': config.memoryBytes }),
+      },
       issueToken: () =>
         platform.database.write(context, (unit) =>
           identity.api.issueToken(unit, { kind: 'replica', name: 'local', scope: { pool } }),

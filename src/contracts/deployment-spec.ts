@@ -155,7 +155,9 @@ export const SpecEndpoint = Type.Object({
   workers: Type.Optional(
     Type.Object(
       {
-        count: Type.Optional(Type.Integer({ minimum: 1, maximum: 64, description: 'processes a model; default 1' })),
+        count: Type.Optional(
+          Type.Integer({ minimum: 1, maximum: 64, description: 'processes of a model, of ONNX threads; default 1' }),
+        ),
         maxMemoryBytes: Type.Optional(
           Type.Integer({ minimum: 1, description: 'resident memory of one process; default: no limit' }),
         ),
@@ -167,7 +169,7 @@ export const SpecEndpoint = Type.Object({
       },
       {
         description:
-          'for what runs in processes of its own (python, command); a model that is loaded keeps what it had',
+          'for what runs in processes of its own (python, command), the count for ONNX too; a model that is loaded keeps what it had',
       },
     ),
   ),

@@ -160,7 +160,9 @@ export const DeploymentSpecDocument = Type.Object(
     workers: Type.Optional(
       Type.Object(
         {
-          count: Type.Optional(Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'processes a model' })),
+          count: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'processes of a model, of ONNX threads' }),
+          ),
           max_memory_bytes: Type.Optional(
             Type.Integer({ minimum: 1, description: 'resident memory of one process; default: no limit' }),
           ),
@@ -176,7 +178,10 @@ export const DeploymentSpecDocument = Type.Object(
             }),
           ),
         },
-        { ...closed, description: 'for models that run in processes of their own (Python, any program)' },
+        {
+          ...closed,
+          description: 'for models that run in processes of their own (Python, any program); the count for ONNX too',
+        },
       ),
     ),
     batching: Type.Optional(

@@ -1,12 +1,21 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { copyFile, link, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Tensor } from '#contracts/tensor';
 import { builtModule } from '#platform/testing/built-program';
 import { checkInputs, joinSignature } from './check-inputs.ts';
 import { createOnnxRuntime, createOnnxThreadRuntime } from './onnx.ts';
+import { createOnnxThreadsRuntime } from './onnx-threads.ts';
+import type { LoadedModel } from './runtime.ts';
 import { buildTimeoutMs, describeRuntime, fixture, onnxModels } from './testing/runtime-contract.ts';
 
 describeRuntime('ONNX in this thread', onnxModels, async () => createOnnxRuntime());
+describeRuntime('ONNX in worker threads', onnxModels, async () => {
+  await builtModule('runtimes/onnx-thread.js');
+  return createOnnxThreadsRuntime();
+});
 describeRuntime('ONNX in a worker thread', onnxModels, async () => {
   await builtModule('runtimes/onnx-thread.js');
   return createOnnxThreadRuntime();
@@ -48,6 +57,64 @@ test(
     done = true;
     expect(turns).toBeGreaterThan(100);
     await runtime.close();
+  },
+  buildTimeoutMs,
+);
+
+test(
+  'a model in two threads runs twice at a time: what is short is not held up by what is long',
+  async () => {
+    await builtModule('runtimes/onnx-thread.js');
+    const runtime = createOnnxThreadsRuntime();
+    const model = await runtime.load({ mainPath: fixture('slow.onnx'), workers: { count: 2 } });
+    expect(model.parallelism).toBe(2);
+    const done: bigint[] = [];
+    const run = async (turns: bigint) => {
+      await model.predict([{ name: 'turns', datatype: 'INT64', shape: [1], data: BigInt64Array.of(turns) }]);
+      done.push(turns);
+    };
+    const long = run(2000n);
+    await run(1n);
+    await run(2n);
+    await long;
+    expect(done).toEqual([1n, 2n, 2000n]);
+    await model.unload();
+    await expect(run(1n)).rejects.toMatchObject({ code: 'MODEL_UNLOADED' });
+    await expect(
+      runtime.load({ mainPath: fixture('breast-cancer.json'), workers: { count: 2 } }),
+    ).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED' });
+    await runtime.close();
+  },
+  buildTimeoutMs,
+);
+
+/** The third of what gather.onnx has. */
+async function ask(model: LoadedModel) {
+  const index = { name: 'index', datatype: 'INT64', shape: [1], data: BigInt64Array.of(2n) } as const;
+  return (await model.predict([index]))[0]?.data[0];
+}
+
+test(
+  'a file that is loaded twice has one session, which stays when the one that was first unloads and its name is gone',
+  async () => {
+    await builtModule('runtimes/onnx-thread.js');
+    const folder = mkdtempSync(join(tmpdir(), 'tidemill-onnx-'));
+    const [path, other] = [join(folder, 'a.onnx'), join(folder, 'b.onnx')];
+    await copyFile(fixture('gather.onnx'), path);
+    await link(path, other);
+    const runtime = createOnnxThreadRuntime();
+    const [alone, member] = await Promise.all([runtime.load({ mainPath: path }), runtime.load({ mainPath: other })]);
+    expect([await ask(alone), await ask(member)]).toEqual([30, 30]);
+    await alone.unload();
+    await rm(path);
+    await expect(ask(alone)).rejects.toMatchObject({ code: 'MODEL_UNLOADED' });
+    expect(await ask(member)).toBe(30);
+    await member.unload();
+    await expect(ask(member)).rejects.toMatchObject({ code: 'MODEL_UNLOADED' });
+    const again = await runtime.load({ mainPath: other });
+    expect(await ask(again)).toBe(30);
+    await runtime.close();
+    await again.unload();
   },
   buildTimeoutMs,
 );

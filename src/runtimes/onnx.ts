@@ -6,6 +6,7 @@ import { silenceOnnxruntime } from './onnx-telemetry.ts';
 import { type PackedTensors, packTensors, unpackTensors } from './packed-tensors.ts';
 import type { LoadedModel, Runtime } from './runtime.ts';
 import { runtimeErrors } from './runtime-errors.ts';
+import { createSharedFiles, hasBytes } from './shared-files.ts';
 
 /** ONNX in this thread, for a worker process that has nothing else to do meanwhile. */
 export function createOnnxRuntime(): Runtime {
@@ -69,14 +70,31 @@ interface Thread {
 // A thread's entry must be JavaScript; tests run the sources, so they start the built one.
 const entry = packagePath('dist', 'program', 'onnx-thread.js');
 
+/** Of a tensor's external data, by whose key in the file (a field 1 of 8 bytes) they are known. */
+const externalData = Buffer.from('\n\blocation');
+
 /**
  * ONNX in one worker thread that starts with the first model: the caller's event loop stays free while a model runs.
- * A thread that dies fails the requests it had; the next one gets a new thread and the models are loaded again.
+ * A thread that dies fails the requests it had; the next one gets a new thread and the models are loaded again. A file that
+ * is loaded several times, as a model alone and as a member of graphs, has one session.
  */
 export function createOnnxThreadRuntime(): Runtime {
   let thread: Thread | undefined;
   let lastModel = 0;
-  const paths = new Map<number, string>();
+  let isClosed = false;
+  const sessions = createSharedFiles<{ readonly model: number; readonly signature: ModelSignature }>({
+    async open(path) {
+      lastModel += 1;
+      const model = lastModel;
+      const { signature } = await acquire().ask({ kind: 'load', model, path });
+      if (signature === undefined) throw runtimeErrors.MODEL_LOAD_FAILED('the thread gave no signature');
+      return { model, signature };
+    },
+    async close({ model }) {
+      if (!isClosed) await thread?.ask({ kind: 'unload', model });
+    },
+    isWhole: async (path) => !(await hasBytes(path, externalData)),
+  });
 
   const acquire = (): Thread => {
     if (thread !== undefined) return thread;
@@ -85,23 +103,22 @@ export function createOnnxThreadRuntime(): Runtime {
     });
     thread = started;
     // Messages keep their order, so a run that is sent next finds its model loaded.
-    for (const [model, path] of paths) started.ask({ kind: 'load', model, path }).catch(() => undefined); // the run says it
+    for (const { value, path } of sessions.list())
+      started.ask({ kind: 'load', model: value.model, path }).catch(() => undefined); // the run says it
     return started;
   };
 
   return {
     kind: 'onnx',
     async load({ mainPath }) {
-      lastModel += 1;
-      const model = lastModel;
-      const { signature } = await acquire().ask({ kind: 'load', model, path: mainPath });
-      if (signature === undefined) throw runtimeErrors.MODEL_LOAD_FAILED('the thread gave no signature');
-      paths.set(model, mainPath);
+      const session = await sessions.open(mainPath);
+      const { model, signature } = session.value;
       const ownInputs = signature.inputs.map(({ name }) => name);
       const ownOutputs = signature.outputs.map(({ name }) => name);
+      let isLoaded = true;
 
       async function run(requests: readonly (readonly Tensor[])[], outputs: readonly string[] = ownOutputs) {
-        if (!paths.has(model)) throw runtimeErrors.MODEL_UNLOADED();
+        if (!isLoaded || isClosed) throw runtimeErrors.MODEL_UNLOADED();
         const [inputs = []] = requests;
         const reply = await acquire().ask({
           kind: 'run',
@@ -118,12 +135,13 @@ export function createOnnxThreadRuntime(): Runtime {
         predict: (inputs, outputs) => run([inputs], outputs),
         predictTogether: (requests, outputs) => run(requests, outputs),
         async unload() {
-          if (paths.delete(model)) await thread?.ask({ kind: 'unload', model });
+          isLoaded = false;
+          await session.release();
         },
       };
     },
     async close() {
-      paths.clear();
+      isClosed = true;
       await thread?.stop();
     },
   };

@@ -17,7 +17,7 @@ export interface ModelFiles {
   readonly mainPath: string;
   /** The signature that was declared for the model, for models that do not say themselves what they take. */
   readonly signature?: ModelSignature;
-  /** For what runs in processes of its own: how many, and what each may take. */
+  /** For what runs in processes of its own: how many, and what each may take. Of ONNX, the number of threads. */
   readonly workers?: WorkerPoolLimits;
   /** For graphs: how rows of requests are put together for each of its models; read at each batch. */
   readonly batching?: BatchLimits;

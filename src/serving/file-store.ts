@@ -6,11 +6,14 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { SpecRevision } from '#contracts/deployment-spec';
 import { dataPlanePaths } from '#contracts/serving';
+import { isAlive, startTimeOf } from '#platform/processes';
 import type { ControlClient } from './control-client.ts';
 import { syncFolder } from './durable-file.ts';
 import { servingErrors } from './serving-errors.ts';
 
 type SpecFile = SpecRevision['files'][number];
+/** What a revision needs on disk. */
+export type StoredFiles = Pick<SpecRevision, 'files'>;
 
 /** The files of revisions on this machine, by digest. */
 export interface FileStore {
@@ -22,7 +25,7 @@ export interface FileStore {
   /** After a model could not be loaded: removes what is damaged, so that it is fetched again. FILE_DIGEST_MISMATCH. */
   assertWhole(files: readonly SpecFile[]): Promise<void>;
   /** Removes what none of these revisions needs. */
-  collect(revisions: readonly SpecRevision[]): Promise<void>;
+  collect(revisions: readonly StoredFiles[]): Promise<void>;
 }
 
 /** The bytes of a file from where they are kept. CONTROL_PLANE_UNREACHABLE when they cannot be had now. */
@@ -47,13 +50,14 @@ export async function createFileStore(options: {
   await mkdir(join(folder, 'tmp'), { recursive: true });
   await removeLeftOvers(join(folder, 'tmp'));
   await mkdir(join(folder, 'sets'), { recursive: true });
+  const own = `${process.pid}-${(startTimeOf(process.pid) ?? '').replaceAll('/', '_')}`;
   const pathOf = (digest: string) => join(folder, digest);
 
   async function fetchFile({ digest, sizeBytes }: SpecFile): Promise<string> {
     const path = pathOf(digest);
     const present = await stat(path).catch(() => undefined);
     if (present?.size === sizeBytes) return path; // was checked before it got this name
-    const temporary = join(folder, 'tmp', `${digest}.${randomUUID()}`);
+    const temporary = join(folder, 'tmp', `${digest}.${own}.${randomUUID()}`);
     const answer = await openFile(digest);
     const hash = createHash('sha256');
     answer.on('data', (chunk: Buffer) => hash.update(chunk));
@@ -122,15 +126,18 @@ export async function createFileStore(options: {
   };
 }
 
-/** Of fetches that a crash broke off; a younger one may be another process's, which shares the folder. */
+/** Of fetches that a crash broke off: another process, which shares the folder, may be in the middle of one. */
 async function removeLeftOvers(folder: string): Promise<void> {
   const before = Date.now() - leftOverMs;
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
+    const [, pid, startTime] = /^[0-9a-f]{64}\.(\d+)-([^.]*)\./.exec(name) ?? [];
     const found = await stat(path).catch(() => undefined);
-    if (found !== undefined && found.mtimeMs < before) await rm(path, { force: true });
+    const isDead = pid !== undefined && !isAlive(Number(pid), startTime?.replaceAll('_', '/') ?? '');
+    if (found !== undefined && (isDead || found.mtimeMs < before)) await rm(path, { force: true });
   }
 }
+/** Nothing is fetched for so long without a byte. */
 const leftOverMs = 3_600_000;
 
 async function digestOf(path: string): Promise<string> {

@@ -121,7 +121,8 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
 
   const resident = await openResidentModel({
     name: `model ${spec.modelRef.replace(/^model:/, '')} of "${endpoint().name}"`,
-    estimatedBytes: sessionBytes + spec.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    estimatedBytes:
+      (endpoint().workers?.count ?? 1) * (sessionBytes + spec.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)),
     memory,
     load: open,
     isPinned: () => endpoint().keepLoaded === true,

@@ -18,13 +18,14 @@ export interface Tenant {
 /**
  * What the models of this process may hold in memory together. Room for a model is made by putting out those that were
  * not used for longest; one that is pinned or has requests stays, so the budget is passed for as long as all are, and
- * what can go then goes within `sweepMs`. Models that their endpoint wants gone when idle leave by the same sweep.
+ * what can go then goes within `sweepMs`. Models for which there is no room yet wait for those that are being loaded, so that
+ * hundreds that come at once do not pass it together. Models that their endpoint wants gone when idle leave by the same sweep.
  */
 export interface ModelMemory {
   readonly usedBytes: number;
   readonly budgetBytes: number | undefined;
-  /** Counts `tenant` from now on, after room was made for it. */
-  enter(tenant: Tenant): Promise<void>;
+  /** Counts `tenant` from now on, after room was made for it. The function is to be called when its load has ended. */
+  enter(tenant: Tenant): Promise<() => void>;
   leave(tenant: Tenant): void;
   close(): void;
 }
@@ -37,6 +38,9 @@ export function createModelMemory(options: {
 }): ModelMemory {
   const { budgetBytes, logger } = options;
   const tenants = new Set<Tenant>();
+  /** Models that are being loaded, and those that wait for one of them. */
+  let loading = 0;
+  const waiting: (() => void)[] = [];
   const used = () => {
     let total = 0;
     for (const { bytes } of tenants) total += bytes;
@@ -89,13 +93,24 @@ export function createModelMemory(options: {
     },
     budgetBytes,
     async enter(tenant) {
-      tenants.add(tenant);
-      await makeRoom(tenant);
+      for (;;) {
+        tenants.add(tenant);
+        await makeRoom(tenant);
+        if (budgetBytes === undefined || used() <= budgetBytes || loading === 0) break;
+        tenants.delete(tenant);
+        await new Promise<void>((resolve) => waiting.push(resolve));
+      }
+      loading += 1;
+      waiting.shift()?.(); // there may be room for one more
       if (budgetBytes !== undefined && used() > budgetBytes)
         logger.warn(
           { model: tenant.name, usedBytes: used(), budgetBytes },
           'the budget of memory is passed: what else is loaded is pinned or has requests',
         );
+      return () => {
+        loading -= 1;
+        waiting.shift()?.();
+      };
     },
     leave(tenant) {
       tenants.delete(tenant);

@@ -123,7 +123,9 @@ test(
     expect([(await plane.ask()).status, (await plane.call()).code]).toEqual([200, status.OK]);
     expect(await plane.figure('tidemill_serving_errors_total\\{[^}]*kind="abandoned"\\}')).toBeGreaterThan(0);
     await expect.poll(() => plane.figure('tidemill_serving_pending')).toBe(0); // who has left may still be dropped
-    await expect.poll(() => plane.figure('tidemill_serving_request_memory_bytes')).toBeLessThanOrEqual(40 * half.length);
+    await expect
+      .poll(() => plane.figure('tidemill_serving_request_memory_bytes'))
+      .toBeLessThanOrEqual(40 * half.length);
   },
   buildTimeoutMs,
 );

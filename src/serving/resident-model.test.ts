@@ -55,6 +55,31 @@ test('the model that was not used for longest makes room, and comes back when it
   expect([b.resident.reloads, b.loads()]).toEqual([1, 2]);
 });
 
+test('models that come all at once load one after another where there is no room for all', async () => {
+  const memory = aMemory(300);
+  let [loading, most] = [0, 0];
+  const open = (name: string) =>
+    aModel(memory, {
+      name,
+      async load() {
+        loading += 1;
+        most = Math.max(most, loading);
+        const model = await runtime.load({
+          mainPath: fixture(name === 'broken' ? 'breast-cancer.json' : 'gather.onnx'),
+        });
+        return model;
+      },
+    }).finally(() => (loading -= 1));
+  const opened = await Promise.allSettled(['a', 'b', 'broken', 'c', 'd', 'e', 'f', 'g'].map(open));
+  expect(opened.map(({ status }) => status === 'fulfilled')).toEqual([true, true, false, true, true, true, true, true]);
+  expect(most).toBeLessThanOrEqual(3);
+  const residents = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const loaded = residents.filter(({ resident }) => resident.isLoaded).length;
+  expect([loaded > 0, loaded * 100]).toEqual([true, memory.usedBytes]);
+  expect(memory.usedBytes).toBeLessThanOrEqual(300);
+  for (const { ask } of residents) expect(await ask()).toEqual(Float32Array.of(20));
+});
+
 test('what is pinned or has requests stays, though the budget is passed, and goes when it may', async () => {
   const memory = aMemory(100);
   let busy = true;

@@ -74,21 +74,24 @@ export async function openResidentModel(options: ResidentOptions): Promise<Resid
 
   async function bring(): Promise<LoadedModel> {
     await leaving.catch(() => undefined); // was logged where it was put out
-    await memory.enter(tenant);
+    const ended = await memory.enter(tenant);
     try {
       const model = await load();
       bytes = model.memoryBytes ?? bytes;
       lastUsedMs = performance.now();
+      current = model;
       return model;
     } catch (error) {
       memory.leave(tenant);
       throw error;
+    } finally {
+      ended();
     }
   }
 
   async function reload(): Promise<void> {
     try {
-      current = await bring();
+      await bring();
       reloads += 1;
       failure = undefined;
     } catch (cause) {
@@ -102,7 +105,6 @@ export async function openResidentModel(options: ResidentOptions): Promise<Resid
   }
 
   const first = await bring();
-  current = first;
 
   function inUse(): LoadedModel {
     if (current === undefined) throw servingErrors.MODEL_NOT_RELOADED(options.name, 'it is not in memory');

@@ -1,7 +1,8 @@
 import type { SpecRevision } from '#contracts/deployment-spec';
 import type { Logger } from '#platform/log';
 import { scrubEnvironment } from '#platform/processes';
-import { createOnnxThreadRuntime } from '#runtimes/onnx';
+import { createOnnxThreadsRuntime } from '#runtimes/onnx-threads';
+import type { SklearnChecks } from '#runtimes/python/python-runtime';
 import type { Runtime } from '#runtimes/runtime';
 
 /** The runtimes of this process, each made when the first model wants it. */
@@ -16,17 +17,18 @@ export function createRuntimeSet(options: {
   /** Where Python environments and uv are kept. */
   readonly pythonFolder: string;
   readonly python: string | undefined;
+  readonly sklearnChecks: SklearnChecks | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Whether a graph's models may lie outside of its folder: where the folder is the caller's own. */
   readonly mayLeaveFolder: boolean;
   readonly logger: Logger;
 }): RuntimeSet {
-  const { folder, pythonFolder, python, mayLeaveFolder, logger } = options;
+  const { folder, pythonFolder, python, sklearnChecks, mayLeaveFolder, logger } = options;
   const env = scrubEnvironment(options.environment);
   const made = new Map<SpecRevision['runtime'], Promise<Runtime>>();
 
   async function create(kind: SpecRevision['runtime']): Promise<Runtime> {
-    if (kind === 'onnx') return createOnnxThreadRuntime();
+    if (kind === 'onnx') return createOnnxThreadsRuntime();
     if (kind === 'command') {
       const { createCommandRuntime } = await import('#runtimes/command/command-runtime');
       return createCommandRuntime({ folder, logger, path: env['PATH'] ?? '' });
@@ -41,7 +43,7 @@ export function createRuntimeSet(options: {
     ]);
     const interpreter = python === undefined ? {} : { python };
     const environments = createPythonEnvironments({ folder: pythonFolder, env, ...interpreter });
-    return createPythonRuntime({ folder, logger, environments, env, ...interpreter });
+    return createPythonRuntime({ folder, logger, environments, env, sklearnChecks, ...interpreter });
   }
 
   function get(kind: SpecRevision['runtime']): Promise<Runtime> {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Ids } from '#platform/ids';
 import type { Logger } from '#platform/log';
+import type { SklearnChecks } from '#runtimes/python/python-runtime';
 import { createEndpointTable, type EndpointTable } from './endpoint-table.ts';
 import type { FileStore } from './file-store.ts';
 import { createInferenceCore, type InferenceCore } from './inference.ts';
@@ -31,6 +32,7 @@ export async function openServingEngine(options: {
   /** Where Python environments are kept, and the interpreter that makes them. */
   readonly pythonFolder: string | undefined;
   readonly python: string | undefined;
+  readonly sklearnChecks?: SklearnChecks | undefined;
   /** Whether a graph's models may lie outside of its folder; default false. */
   readonly mayLeaveFolder?: boolean;
   readonly logger: Logger;
@@ -40,6 +42,7 @@ export async function openServingEngine(options: {
     folder: join(home, 'workers'),
     pythonFolder: options.pythonFolder ?? join(home, 'python'),
     python: options.python,
+    sklearnChecks: options.sklearnChecks,
     environment: process.env,
     mayLeaveFolder: options.mayLeaveFolder === true,
     logger,

@@ -145,6 +145,11 @@ export const servingErrors = defineErrors({
     kind: 'invalid',
     message: (name: string, reason: string) => `model "${name}" cannot be loaded: ${reason}`,
   },
+  LOCAL_HOME_IN_USE: {
+    kind: 'conflict',
+    message: (folder: string, holder: string) =>
+      `${folder} is used by ${holder}; end that, or give this one another folder with --home`,
+  },
   PORT_IN_USE: {
     kind: 'conflict',
     message: (host: string, port: number) =>

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runTidemill } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/control-plane.ts';
-import { serve } from '../support/serve-command.ts';
+import { serve, serveWith } from '../support/serve-command.ts';
 
 const fixtures = join(import.meta.dirname, '../../src/runtimes/fixtures');
 const sample = JSON.parse(await readFile(join(fixtures, 'breast-cancer.json'), 'utf8')) as {
@@ -118,23 +118,59 @@ test('after kill -9 the next start of the same home and ports answers, and the f
   expect(await again.stop()).toBe(0);
 });
 
+test('a home is taken by one process; a temporary one that a killed process has left is removed by the next start', async () => {
+  const [home, temporary] = [await temporaryFolder(), await temporaryFolder()];
+  const model = join(fixtures, 'gather.onnx');
+  const first = await serve(model, '--home', home);
+  expect(await says(5, model, '--home', home)).toMatch(/is used by process \d+, since .*--home/);
+  expect(await first.stop()).toBe(0);
+  expect(await (await serve(model, '--home', home)).stop()).toBe(0);
+
+  const there = { environment: { TMPDIR: temporary } };
+  const killed = await serveWith(there, model);
+  const running = await serveWith(there, model);
+  const gone = new Promise((resolve) => killed.child.once('exit', resolve));
+  killed.child.kill('SIGKILL');
+  await gone;
+  expect(await readdir(temporary)).toHaveLength(2);
+  const last = await serveWith(there, model);
+  expect(await readdir(temporary)).toHaveLength(2);
+  expect([await running.stop(), await last.stop(), await readdir(temporary)]).toEqual([0, 0, []]);
+}, 30_000);
+
+test('limits may be said by variables, which options overrule', async () => {
+  const model = join(fixtures, 'breast-cancer.onnx');
+  const environment = { TIDEMILL_MAX_BODY_BYTES: '10', TIDEMILL_SERVING_PORT: 'none', TIDEMILL_GRPC_PORT: 'off' };
+  const { url, grpcAddress } = await serveWith({ environment }, model);
+  expect([(await infer(url, 'breast-cancer')).status, grpcAddress]).toEqual([413, expect.stringContaining(':')]);
+  const wrong = await runTidemill(['serve', model], { environment });
+  expect([wrong.status, wrong.stderr]).toEqual([
+    2,
+    expect.stringContaining('TIDEMILL_SERVING_PORT is "none". It takes a whole number up to 65535.'),
+  ]);
+});
+
 test('--grpc-port off listens for REST alone', async () => {
   const { url, grpcAddress } = await serve(join(fixtures, 'breast-cancer.onnx'), '--grpc-port', 'off');
   expect(grpcAddress).toBeUndefined();
   expect((await infer(url, 'breast-cancer')).status).toBe(200);
 });
 
-const says = async (...args: readonly string[]) => {
+const says = async (code: number, ...args: readonly string[]) => {
   const { status, stdout, stderr } = await runTidemill(['serve', ...args, '--serving-port', '0', '--grpc-port', '0']);
-  expect([status, stdout, stderr.trim().split('\n').length]).toEqual([2, '', 1]);
+  expect([status, stdout, stderr.trim().split('\n').length]).toEqual([code, '', 1]);
   return stderr;
 };
 
 test('what cannot be served is refused in one sentence', async () => {
   const folder = await temporaryFolder();
-  expect(await says(folder)).toContain('nothing in it is a model; it takes files (.onnx');
-  expect(await says(join(folder, 'none'))).toContain('there is nothing');
-  expect(await says(fixtures, '--models', 'breast-cance')).toContain('did you mean "breast-cancer"?');
+  expect(await says(2, folder)).toContain('nothing in it is a model; it takes files (.onnx');
+  expect(await says(2, join(folder, 'none'))).toContain('there is nothing');
+  expect(await says(2, fixtures, '--models', 'breast-cance')).toContain('did you mean "breast-cancer"?');
   await writeFile(join(folder, 'broken.onnx'), 'no model');
-  expect(await says(folder)).toContain('model "broken" cannot be loaded');
+  expect(await says(2, folder)).toContain('model "broken" cannot be loaded');
+  const repository = await temporaryFolder();
+  await mkdir(join(repository, 'odd'));
+  await writeFile(join(repository, 'odd/config.pbtxt'), 'backend: "tensorrt"');
+  expect(await says(2, repository)).toContain('model "odd" cannot be loaded: its backend "tensorrt"');
 });

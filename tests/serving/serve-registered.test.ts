@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, symlink } from 'node:fs/promises';
+import { readdir, readFile, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { artifactPath } from '../../src/contracts/artifacts.ts';
@@ -66,6 +66,26 @@ test('a version of the registry is fetched once, and served again without the co
   await last.stop();
   const unknown = await runTidemill(['serve', 'model:late@challenger', '--home', home], named);
   expect([unknown.status, unknown.stderr]).toEqual([6, expect.stringContaining('is the server running?')]);
+}, 60_000);
+
+test('what is not served any more leaves the cache, but never what another process of it uses', async () => {
+  const plane = await startControlPlane();
+  await register(plane, 'columns-1.onnx');
+  await register(plane, 'columns-2.onnx');
+  const cwd = await temporaryFolder(); // both keep what they fetch in its .tidemill
+  const named = { environment: { TIDEMILL_URL: plane.url, TIDEMILL_CACHE_BYTES: '0' }, cwd };
+  const fetched = async () =>
+    (await readdir(join(cwd, '.tidemill/serve/files'))).filter((name) => /^[0-9a-f]{64}$/.test(name)).length;
+  const first = await serveWith(named, 'model:late@1', '--cache-bytes', '1000000');
+  const second = await serveWith(named, 'model:late@2');
+  expect([await score(first.url), await score(second.url), await fetched()]).toEqual([11, 12, 2]);
+  await second.stop();
+  const gone = new Promise((done) => first.child.once('exit', done));
+  first.child.kill('SIGKILL');
+  await gone;
+  const third = await serveWith(named, 'model:late@2');
+  expect([await score(third.url), await fetched()]).toEqual([12, 1]);
+  await third.stop();
 }, 60_000);
 
 test('with --watch an alias that moves is followed without a failed request, and left when the control plane is away', async () => {

@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultProject } from '#contracts/references';
 import { type CliContext, type CliEnvironment, CliError, createContext } from '../context.ts';
 import { isModelTarget, parseModelTarget } from '../model-target.ts';
+import { readVariables } from '../option-variables.ts';
 
 interface Options {
   readonly servingPort: number;
@@ -17,8 +18,12 @@ interface Options {
   readonly memoryBytes?: number;
   readonly maxBodyBytes: number;
   readonly requestMemoryBytes?: number;
+  readonly maxConnections?: number;
+  readonly cacheBytes: number;
+  readonly allowedHosts: readonly string[];
   readonly grpcMaxMessageBytes: number;
   readonly python?: string;
+  readonly sklearnChecks?: 'quick' | 'full';
   readonly modelControl?: 'on' | 'off';
   readonly requireToken?: string;
 }
@@ -32,7 +37,7 @@ export function createServeCommand(world: CliEnvironment): Command {
     .option('--serving-port <port>', 'for REST; 0 = any that is free', toPort, 7879)
     .option('--grpc-port <port>', 'for gRPC; 0 = any that is free, off = none', toPortOrOff, 7880)
     .option('--host <address>', 'to listen on', '127.0.0.1')
-    .option('--models <names>', 'load these alone, with a comma between', (text: string) => text.split(','))
+    .option('--models <names>', 'load these alone, with a comma between', toList)
     .option('--no-models', 'load none before a request asks for it')
     .option('--watch', 'load what changes on disk, or the version that the alias comes to name')
     .addOption(
@@ -50,15 +55,33 @@ export function createServeCommand(world: CliEnvironment): Command {
     .option('--request-memory-bytes <n>', 'what all requests under way may hold; default: 256 MiB', toBytes)
     .option('--max-body-bytes <n>', 'the longest request', toBytes, 64 * 1024 ** 2)
     .option('--grpc-max-message-bytes <n>', 'the longest message of gRPC', toBytes, 64 * 1024 ** 2)
+    .option(
+      '--cache-bytes <n>',
+      'of a registry: what is kept of models that were fetched and are not served now, for other starts',
+      toBytesOrNone,
+      10 * 1024 ** 3,
+    )
+    .option('--max-connections <n>', 'of REST and of gRPC; default: 8192', toBytes)
+    .option('--allowed-hosts <names>', 'by which callers address it beside localhost, with a comma between', toList, [])
     .option('--python <path>', 'the interpreter for models in Python; default: the one that their environment asks for')
-    .action(async (what: string, options: Options, command: Command) => {
+    .addOption(
+      new Option('--sklearn-checks <quick|full>', 'full leaves scikit-learn as it is; default: quick').choices([
+        'quick',
+        'full',
+      ]),
+    )
+    .action(async (what: string, _: unknown, command: Command) => {
+      readVariables(command, variables, world.environment);
+      const options = command.opts<Options>();
       const context = createContext(command, world);
       const isRegistered = isModelTarget(what);
-      const from = isRegistered ? await namedInRegistry(what, context) : { path: resolve(world.cwd, what) };
+      const from = isRegistered
+        ? await namedInRegistry(what, context, options.cacheBytes)
+        : { path: resolve(world.cwd, what) };
       const tokenDigests =
         options.requireToken === undefined ? [] : await readTokens(resolve(world.cwd, options.requireToken));
-      const { serve } = await import('../../serving/local/serve.ts');
-      await serve({
+      const { serve: start } = await import('../../serving/local/serve.ts');
+      await start({
         from,
         only: options.models === false ? [] : options.models,
         watch: options.watch === true,
@@ -69,11 +92,13 @@ export function createServeCommand(world: CliEnvironment): Command {
         grpcMaxMessageBytes: options.grpcMaxMessageBytes,
         maxBodyBytes: options.maxBodyBytes,
         ...(options.requestMemoryBytes !== undefined && { requestMemoryBytes: options.requestMemoryBytes }),
-        allowedHosts: [],
+        ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
+        allowedHosts: options.allowedHosts,
         modelControl: options.modelControl,
         tokenDigests,
         memoryBytes: options.memoryBytes,
         python: options.python,
+        sklearnChecks: options.sklearnChecks,
         pythonFolder: join(context.home, 'python'), // also without --home: an environment takes longer than a start
         home: isHomeNamed(command) ? join(context.home, 'serve') : undefined,
         signal: world.signal,
@@ -86,6 +111,24 @@ export function createServeCommand(world: CliEnvironment): Command {
       });
     });
 }
+
+/** The other ways to start a data plane, as a replica and by `tidemill up`, read them too. */
+const variables = {
+  'serving-port': 'TIDEMILL_SERVING_PORT',
+  'grpc-port': 'TIDEMILL_GRPC_PORT',
+  host: 'TIDEMILL_SERVING_HOST',
+  'memory-bytes': 'TIDEMILL_MEMORY_BYTES',
+  'request-memory-bytes': 'TIDEMILL_REQUEST_MEMORY_BYTES',
+  'max-body-bytes': 'TIDEMILL_MAX_BODY_BYTES',
+  'grpc-max-message-bytes': 'TIDEMILL_GRPC_MAX_MESSAGE_BYTES',
+  'max-connections': 'TIDEMILL_MAX_CONNECTIONS',
+  'cache-bytes': 'TIDEMILL_CACHE_BYTES',
+  'allowed-hosts': 'TIDEMILL_ALLOWED_HOSTS',
+  python: 'TIDEMILL_PYTHON',
+  'sklearn-checks': 'TIDEMILL_SKLEARN_CHECKS',
+} as const;
+
+const toList = (text: string): readonly string[] => text.split(',').filter((one) => one !== '');
 
 function toPort(text: string): number {
   const port = Number(text);
@@ -103,10 +146,10 @@ const isHomeNamed = (command: Command): boolean =>
 const registryLookMs = 2_000;
 
 /** What is fetched lies in Tidemill's folder, so that the next start finds it. */
-async function namedInRegistry(text: string, context: CliContext) {
+async function namedInRegistry(text: string, context: CliContext, cacheBytes: number) {
   const { createModelRegistry } = await import('../model-registry.ts');
   const model = { ...parseModelTarget(text), project: (await context.findProject()) ?? defaultProject };
-  return { registry: createModelRegistry(context.connect), model, cache: join(context.home, 'serve') };
+  return { registry: createModelRegistry(context.connect), model, cache: join(context.home, 'serve'), cacheBytes };
 }
 
 async function readTokens(path: string): Promise<readonly string[]> {
@@ -118,6 +161,8 @@ async function readTokens(path: string): Promise<readonly string[]> {
   if (tokens.length === 0) throw new CliError('TOKEN_FILE_UNREADABLE', 2, `there is no token in ${path}`);
   return tokens.map((token) => createHash('sha256').update(token).digest('hex'));
 }
+
+const toBytesOrNone = (text: string): number => (text === '0' ? 0 : toBytes(text));
 
 function toBytes(text: string): number {
   const bytes = Number(text);

@@ -3,6 +3,7 @@ import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isInsidePath, type TreeFile } from '#contracts/tree';
 import type { BlobStore } from '#platform/blobs';
+import { quietLibraries } from '#platform/quiet-libraries';
 import { prepareCommand } from './command-line.ts';
 import type { CommandWork, Json } from './job-types.ts';
 import { jobsErrors } from './jobs-errors.ts';
@@ -99,7 +100,15 @@ function eachVariables(each: CommandWork['each']): Record<string, string> {
 
 /** Nothing of the server's own environment reaches a step, its credentials least of all. */
 function baseEnvironment(folder: string, path: string): Record<string, string> {
-  return { PATH: path, HOME: folder, TMPDIR: folder, LANG: 'C.UTF-8', TZ: 'UTC', PYTHONUNBUFFERED: '1' };
+  return {
+    PATH: path,
+    HOME: folder,
+    TMPDIR: folder,
+    LANG: 'C.UTF-8',
+    TZ: 'UTC',
+    PYTHONUNBUFFERED: '1',
+    ...quietLibraries,
+  };
 }
 
 async function layOutCode(folder: string, code: readonly TreeFile[], blobs: BlobStore): Promise<void> {

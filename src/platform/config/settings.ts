@@ -83,6 +83,39 @@ export const settings = {
       'The longest body of a request for predictions, unpacked; a deployment may take less by `limits.max_body_bytes`.',
     parse: parseInteger(1, 128 * 1024 * 1024),
   }),
+  memoryBytes: setting<number | undefined>({
+    environment: 'TIDEMILL_MEMORY_BYTES',
+    flag: 'memory-bytes',
+    default: undefined,
+    defaultText: 'no limit',
+    unit: 'bytes',
+    reason:
+      'What the models that answer predictions hold in memory together; those unused for longest leave it, and come back when they are asked.',
+    parse: parseInteger(0, Number.MAX_SAFE_INTEGER),
+  }),
+  requestMemoryBytes: setting<number>({
+    environment: 'TIDEMILL_REQUEST_MEMORY_BYTES',
+    flag: 'request-memory-bytes',
+    default: 256 * 1024 ** 2,
+    unit: 'bytes',
+    reason: 'What requests for predictions and their answers hold in memory together; what is beyond it is refused.',
+    parse: parseInteger(1, Number.MAX_SAFE_INTEGER),
+  }),
+  maxConnections: setting<number>({
+    environment: 'TIDEMILL_MAX_CONNECTIONS',
+    flag: 'max-connections',
+    default: 8_192,
+    reason: 'Connections of clients that ask for predictions, of REST and of gRPC.',
+    parse: parseInteger(1, 1_000_000),
+  }),
+  spoolMaxBytes: setting<number>({
+    environment: 'TIDEMILL_SPOOL_MAX_BYTES',
+    flag: 'spool-max-bytes',
+    default: 4 * 1024 ** 3,
+    unit: 'bytes',
+    reason: 'What prediction records may take on disk until they are in the log.',
+    parse: parseInteger(1, Number.MAX_SAFE_INTEGER),
+  }),
   auth: setting<'on' | 'off'>({
     environment: 'TIDEMILL_AUTH',
     flag: 'auth',
@@ -240,6 +273,14 @@ export const settings = {
     defaultText: 'the first Python 3.11 or newer on the PATH',
     reason: 'The interpreter that environments are made from.',
     parse: parseText,
+  }),
+  sklearnChecks: setting<'quick' | 'full'>({
+    environment: 'TIDEMILL_SKLEARN_CHECKS',
+    flag: 'sklearn-checks',
+    default: 'quick',
+    reason:
+      'Whether models of scikit-learn pass by the checks of rows that are plainly in order; `full` leaves scikit-learn as it is.',
+    parse: parseOneOf('quick', 'full'),
   }),
   logLevel: setting<(typeof logLevels)[number]>({
     environment: 'TIDEMILL_LOG_LEVEL',

@@ -1,5 +1,6 @@
 import { chmod, readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
+import { quietLibraries } from '#platform/quiet-libraries';
 import type { Runtime } from '../runtime.ts';
 import { runtimeErrors } from '../runtime-errors.ts';
 import { createWorkerRuntime, type WorkerRuntimeOptions } from '../workers/worker-runtime.ts';
@@ -26,7 +27,14 @@ export function createCommandRuntime(options: WorkerRuntimeOptions & { readonly 
     return {
       command: [path, ...args],
       cwd: folder,
-      env: { PATH: options.path, HOME: home, TMPDIR: home, LANG: 'C.UTF-8', TIDEMILL_WORKER_FD: '3' },
+      env: {
+        PATH: options.path,
+        HOME: home,
+        TMPDIR: home,
+        LANG: 'C.UTF-8',
+        TIDEMILL_WORKER_FD: '3',
+        ...quietLibraries,
+      },
     };
   });
 }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Logger } from '#platform/log';
 import { packagePath } from '#platform/package-path';
 import { findPython, type PythonEnvironment, type PythonEnvironments } from '#platform/python-environments';
+import { quietLibraries } from '#platform/quiet-libraries';
 import type { Runtime } from '../runtime.ts';
 import { createWorkerRuntime, type WorkerRuntimeOptions } from '../workers/worker-runtime.ts';
 import { type DeclaredEnvironment, explainFailure, readDeclaredEnvironment } from './model-environment.ts';
@@ -13,7 +14,11 @@ export interface PythonRuntimeOptions extends WorkerRuntimeOptions {
   readonly env: Readonly<Record<string, string>>;
   /** The interpreter for models that name none; default: the first on the PATH that is new enough. */
   readonly python?: string;
+  readonly sklearnChecks?: SklearnChecks | undefined;
 }
+
+/** `quick` passes by the checks of scikit-learn for what is plainly in order (ADR 0031), `full` leaves scikit-learn as it is. */
+export type SklearnChecks = 'quick' | 'full';
 
 /** The program that holds a model: python/tidemill_worker. */
 const workerFolder = packagePath('python');
@@ -48,6 +53,8 @@ export function createPythonRuntime(options: PythonRuntimeOptions): Runtime {
         TIDEMILL_WORKER_FD: '3',
         ...oneThread,
         ...quietLibraries,
+        GIT_PYTHON_REFRESH: 'quiet',
+        ...(options.sklearnChecks === 'full' && { TIDEMILL_SKLEARN_CHECKS: 'full' }),
         ...Object.fromEntries(Object.entries(options.env).filter(([name]) => passedOn.includes(name))),
       },
     };
@@ -56,12 +63,6 @@ export function createPythonRuntime(options: PythonRuntimeOptions): Runtime {
 
 /** Processes, not threads, share the cores: a pool of threads in each library would only wait for one another. */
 const oneThread = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1', NUMEXPR_NUM_THREADS: '1' };
-const quietLibraries = {
-  MLFLOW_DISABLE_TELEMETRY: 'true',
-  ORT_DISABLE_TELEMETRY: '1',
-  DO_NOT_TRACK: 'true',
-  GIT_PYTHON_REFRESH: 'quiet',
-};
 
 async function ensureEnvironment(
   options: PythonRuntimeOptions,

@@ -34,5 +34,6 @@ export function createDiskSource(path: string): ModelSource {
       seen = new Map(described.flatMap(({ paths }) => [...paths]));
       return described.map(({ model }): FoundModel => model);
     },
+    close: async () => undefined,
   };
 }

@@ -38,7 +38,7 @@ test('a Triton repository: versions by its policy, the signature with a dimensio
       'gbt/config.pbtxt',
       `name: "gbt" backend: "onnxruntime" max_batch_size: 64 ${policy}
        input { name: "input" data_type: TYPE_FP32 dims: [30] } output { name: "label" data_type: TYPE_INT64 dims: [] }
-       instance_group { count: 2 }`,
+       instance_group { count: 2 kind: KIND_CPU } optimization { priority: PRIORITY_MAX }`,
     );
     return (await find())[0];
   };
@@ -49,7 +49,8 @@ test('a Triton repository: versions by its policy, the signature with a dimensio
   expect(await versions('')).toEqual({
     name: 'gbt',
     path: join(folder, 'gbt'),
-    warnings: [`"instance_group" in ${join(folder, 'gbt/config.pbtxt')} has no effect here`],
+    warnings: [`"optimization" in ${join(folder, 'gbt/config.pbtxt')} has no effect here`],
+    instances: 2,
     versions: [
       {
         version: '10',
@@ -65,6 +66,19 @@ test('a Triton repository: versions by its policy, the signature with a dimensio
   expect(await names('version_policy { all {} }')).toEqual(['1', '2', '10']);
   expect(await names('version_policy { specific { versions: [1, 10, 11] } }')).toEqual(['1', '10']);
   expect((await versions('dynamic_batching {}'))?.versions[0]?.maxBatchRows).toBe(64);
+  const delayed = await versions('dynamic_batching { preferred_batch_size: 8 max_queue_delay_microseconds: 1500 }');
+  expect(delayed?.versions[0]).toMatchObject({ maxBatchRows: 64, maxBatchDelayMs: 1.5 });
+  expect(delayed?.warnings[1]).toContain('"dynamic_batching.preferred_batch_size" in');
+  const groups = await versions('instance_group [{ kind: KIND_GPU gpus: [0] }, { count: 3 }]');
+  expect(groups?.instances).toBe(6);
+  expect(groups?.warnings.slice(1).map((line) => line.split(' ')[0])).toEqual([
+    '"instance_group.kind"',
+    '"instance_group.gpus"',
+  ]);
+  const reshaped = await versions('output { name: "p" data_type: TYPE_FP32 dims: [1] reshape { shape: [] } }');
+  expect(reshaped?.versions[0]?.signature?.outputs[0]).toEqual({ name: 'p', datatype: 'FP32', shape: [-1] });
+  expect(reshaped?.warnings[1]).toContain('"output.reshape" in');
+  expect((await versions('instance_group { count: 0 }'))?.problem).toMatch(/takes counts from 1 on, 64 together/);
 });
 
 test('folders of MLflow and MLServer', async () => {
@@ -73,9 +87,12 @@ test('folders of MLflow and MLServer', async () => {
   await write('sk/MLmodel', 'flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n');
   await write(
     'wrapped/model-settings.json',
-    '{"name":"w","implementation":"mlserver_mlflow.MLflowRuntime","parameters":{"uri":"../sk","version":"v7"}}',
+    '{"name":"w","implementation":"mlserver_mlflow.MLflowRuntime","parameters":{"uri":"../sk","version":"v7"},"max_batch_size":8}',
   );
-  await write('plain/model-settings.json', '{"implementation":"mlserver_sklearn.SKLearnModel","parallel_workers":2}');
+  await write(
+    'plain/model-settings.json',
+    '{"implementation":"mlserver_sklearn.SKLearnModel","parallel_workers":2,"max_batch_time":0.1}',
+  );
   await write('plain/model.joblib', '');
   const found = (await find()).map(({ name, versions, warnings, problem }) => ({ name, versions, warnings, problem }));
   expect(found).toEqual([
@@ -87,10 +104,14 @@ test('folders of MLflow and MLServer', async () => {
     {
       name: 'plain',
       warnings: [`"parallel_workers" in ${join(folder, 'plain/model-settings.json')} has no effect here`],
-      versions: [{ version: '1', runtime: 'python', path: join(folder, 'plain/model.joblib') }],
+      versions: [{ version: '1', runtime: 'python', path: join(folder, 'plain/model.joblib'), maxBatchDelayMs: 100 }],
     },
     { name: 'sk', warnings: [], versions: [{ version: '1', runtime: 'python', path: join(folder, 'sk') }] },
-    { name: 'w', warnings: [], versions: [{ version: 'v7', runtime: 'python', path: join(folder, 'sk') }] },
+    {
+      name: 'w',
+      warnings: [],
+      versions: [{ version: 'v7', runtime: 'python', path: join(folder, 'sk'), maxBatchRows: 8 }],
+    },
   ]);
 });
 

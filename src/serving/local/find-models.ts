@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { namePattern } from '#contracts/references';
+import { graphFile } from '#contracts/servable-version';
 import { servingErrors } from '../serving-errors.ts';
-import { isGraphModel, readGraphModel } from './graph-model.ts';
+import { isFile } from './local-files.ts';
 import type { LocalModel } from './local-model.ts';
 import { isMlflowModel, readMlflowModel } from './mlflow-model.ts';
 import { isMlserverModel, readMlserverModel } from './mlserver-model.ts';
@@ -36,7 +37,7 @@ async function readModel(path: string): Promise<LocalModel | undefined> {
   const found = await stat(path).catch(() => undefined); // it may leave while we look
   if (found === undefined) return undefined;
   if (found.isDirectory()) {
-    if (await isGraphModel(path)) return readGraphModel(path);
+    if (await isFile(join(path, graphFile))) return (await import('./graph-model.ts')).readGraphModel(path); // few have one
     if (await isMlserverModel(path)) return readMlserverModel(path);
     if (await isMlflowModel(path)) return readMlflowModel(path);
     if (await isTritonModel(path)) return readTritonModel(path);

@@ -2,12 +2,9 @@ import { basename, join } from 'node:path';
 import { graphFile } from '#contracts/servable-version';
 import { isAppError } from '#platform/errors';
 import { findMembers, readGraph } from '#runtimes/graph/graph-file';
-import { isFile } from './local-files.ts';
 import type { LocalModel } from './local-model.ts';
 
 /** A folder with a `graph.yaml` (docs/graphs.md), whose models lie in it or beside it. */
-export const isGraphModel = (folder: string): Promise<boolean> => isFile(join(folder, graphFile));
-
 export async function readGraphModel(folder: string): Promise<LocalModel> {
   const name = basename(folder);
   const path = join(folder, graphFile);

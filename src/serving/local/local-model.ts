@@ -12,6 +12,8 @@ export interface LocalVersion {
   readonly signature?: ModelSignature;
   /** Rows that waiting requests are put together to; 1 = none. */
   readonly maxBatchRows?: number;
+  /** How long a request waits for others at most; default 0. */
+  readonly maxBatchDelayMs?: number;
 }
 
 /** A model that is served under one name. */
@@ -23,6 +25,8 @@ export interface LocalModel {
   readonly versions: readonly LocalVersion[];
   /** What was set for it and has no meaning here. */
   readonly warnings: readonly string[];
+  /** How many runs of it there may be at a time, each in a thread or process that has it in memory; default 1. */
+  readonly instances?: number;
   /** Why it cannot be served. */
   readonly problem?: string;
 }

@@ -64,6 +64,7 @@ export function createLocalModels(options: LocalModelsOptions): LocalModels {
         traffic: revisions.slice(-1).map(({ id }) => ({ revision: id, basisPoints: 10_000 })),
         shadows: [],
         capture: { enabled: false },
+        ...(model.instances !== undefined && { workers: { count: model.instances } }),
         revisions,
       };
     });
@@ -156,6 +157,7 @@ export function createLocalModels(options: LocalModelsOptions): LocalModels {
       const names = models.map(({ name }) => name);
       for (const name of only ?? [])
         if (!names.includes(name)) throw servingErrors.LOCAL_MODEL_UNKNOWN(name, names, nearestName(name, names));
+      refuseWhenAllFail(models.filter(({ name }) => isWanted(name)));
       show(models);
       await apply();
       if (watch && source.changes) plan();
@@ -188,4 +190,11 @@ export function createLocalModels(options: LocalModelsOptions): LocalModels {
       await looking;
     },
   };
+}
+
+/** That none of those that are wanted can be served is a mistake of who starts it. */
+function refuseWhenAllFail(wanted: readonly FoundModel[]): void {
+  const [first] = wanted;
+  if (first?.problem !== undefined && wanted.every(({ problem }) => problem !== undefined))
+    throw servingErrors.LOCAL_MODEL_FAILED(first.name, first.problem);
 }

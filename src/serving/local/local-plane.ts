@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { systemIds } from '#platform/ids';
 import type { Logger } from '#platform/log';
+import type { SklearnChecks } from '#runtimes/python/python-runtime';
 import type { EndpointTable } from '../endpoint-table.ts';
 import { type Listeners, type ListenOptions, openListeners } from '../listeners.ts';
 import { createFixedModels } from '../model-control.ts';
@@ -24,6 +25,7 @@ export interface LocalPlaneOptions extends ListenOptions {
   readonly memoryBytes: number | undefined;
   readonly pythonFolder: string | undefined;
   readonly python: string | undefined;
+  readonly sklearnChecks?: SklearnChecks | undefined;
   readonly home: string;
   readonly logger: Logger;
 }
@@ -68,6 +70,7 @@ export async function startLocalPlane(options: LocalPlaneOptions): Promise<Local
     await models.stop();
     await engine.close();
     await spool.close();
+    await options.source.close();
   };
   try {
     const [listeners] = await Promise.all([listening, started]);

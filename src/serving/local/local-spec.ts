@@ -17,24 +17,29 @@ export interface DescribedModel {
 
 /** A revision is known by what the file system says of its files, so one that is replaced is another revision. */
 export async function describeModel(model: LocalModel): Promise<DescribedModel> {
-  const { name, warnings, problem } = model;
+  const { name, warnings, problem, instances } = model;
   if (problem !== undefined) return { model: { name, revisions: [], warnings, problem }, paths: new Map() };
-  const described = await Promise.all(model.versions.map((version) => describe(name, version)));
+  const described = await Promise.all(model.versions.map((version) => describe(name, version, instances)));
   return {
-    model: { name, revisions: described.map(({ revision }) => revision), warnings },
+    model: {
+      name,
+      revisions: described.map(({ revision }) => revision),
+      warnings,
+      ...(instances !== undefined && { instances }),
+    },
     paths: new Map(described.map(({ digest, path }) => [digest, path])),
   };
 }
 
-async function describe(name: string, version: LocalVersion) {
+async function describe(name: string, version: LocalVersion, instances: number | undefined) {
   const isFolder = (await stat(version.path)).isDirectory();
   const path = isFolder ? join(version.path, 'MLmodel') : version.path;
-  const { signature, maxBatchRows, parts = [] } = version;
+  const { signature, maxBatchRows, maxBatchDelayMs, parts = [] } = version;
   const own = await (isFolder ? printFolder(version.path) : printFile(path));
   const files = [...own, ...(await Promise.all(parts.map((part) => printOne(dirname(part), basename(part)))))];
   const inputExample = await exampleBeside(path);
   const digest = createHash('sha256')
-    .update(JSON.stringify([path, files, signature, maxBatchRows]))
+    .update(JSON.stringify([path, files, signature, maxBatchRows, maxBatchDelayMs, instances]))
     .digest('hex');
   const revision: SpecRevision = {
     id: `${name}@${version.version}-${digest.slice(0, 12)}`,
@@ -45,6 +50,7 @@ async function describe(name: string, version: LocalVersion) {
       signature: { inputs: signature.inputs.map(toSpecTensor), outputs: signature.outputs.map(toSpecTensor) },
     }),
     ...(maxBatchRows !== undefined && { maxBatchRows }),
+    ...(maxBatchDelayMs !== undefined && { maxBatchDelayMs }),
     ...(inputExample !== undefined && { inputExample }),
   };
   return { revision, digest, path };

@@ -23,6 +23,7 @@ const known: ReadonlySet<string> = new Set([
   'inputs',
   'outputs',
   'max_batch_size',
+  'max_batch_time',
   'platform',
   'versions',
 ]);
@@ -43,7 +44,13 @@ export async function readMlserverModel(folder: string): Promise<LocalModel> {
     return refuse(`${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (!isRecord(settings)) return refuse(`${file} is no object`);
-  const { name = basename(folder), implementation, parameters = {}, max_batch_size: maxBatchRows } = settings;
+  const {
+    name = basename(folder),
+    implementation,
+    parameters = {},
+    max_batch_size: maxBatchRows,
+    max_batch_time: delaySeconds,
+  } = settings;
   if (typeof name !== 'string' || name === '') return refuse(`"name" in ${file} is no text`);
   if (typeof implementation !== 'string') return refuse(`"implementation" in ${file} is missing`);
   if (!isRecord(parameters)) return refuse(`"parameters" in ${file} is no object`);
@@ -53,11 +60,16 @@ export async function readMlserverModel(folder: string): Promise<LocalModel> {
   const warnings = Object.keys(settings)
     .filter((key) => !known.has(key))
     .map((key) => `"${key}" in ${file} has no effect here`);
+  const batching = {
+    ...(Number.isSafeInteger(maxBatchRows) && Number(maxBatchRows) > 0 && { maxBatchRows: Number(maxBatchRows) }),
+    ...(typeof delaySeconds === 'number' && delaySeconds > 0 && { maxBatchDelayMs: delaySeconds * 1_000 }),
+  };
 
   if (implementation === mlflowRuntime) {
     const model = resolve(folder, uri ?? '.');
     if (!(await isMlflowModel(model))) return refuse(`${join(model, 'MLmodel')} is missing`);
-    return { ...(await readMlflowModel(model, name, String(version))), path: folder, warnings };
+    const read = await readMlflowModel(model, name, String(version));
+    return { ...read, path: folder, warnings, versions: read.versions.map((one) => ({ ...one, ...batching })) };
   }
   const usual = usualFiles[implementation];
   if (usual === undefined)
@@ -80,7 +92,7 @@ export async function readMlserverModel(folder: string): Promise<LocalModel> {
         runtime: 'python',
         path,
         ...(signature !== undefined && { signature }),
-        ...(Number.isSafeInteger(maxBatchRows) && Number(maxBatchRows) > 0 && { maxBatchRows: Number(maxBatchRows) }),
+        ...batching,
       },
     ],
   };

@@ -8,6 +8,8 @@ export interface FoundModel {
   readonly revisions: readonly SpecRevision[];
   /** What was set for it and has no meaning here. */
   readonly warnings: readonly string[];
+  /** Threads or processes that have it in memory; default 1. */
+  readonly instances?: number;
   /** Why it cannot be served. */
   readonly problem?: string;
 }
@@ -23,4 +25,5 @@ export interface ModelSource {
   readonly changes: boolean;
   /** Whether a graph's models may lie outside of its folder: where the folder is that of who serves it. */
   readonly mayLeaveFolder: boolean;
+  close(): Promise<void>;
 }

@@ -1,55 +1,51 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { SpecRevision } from '#contracts/deployment-spec';
 import { staysInside } from '#contracts/endpoint-problem';
 import { findInputExample } from '#contracts/input-example';
 import { formatReference, namePattern } from '#contracts/references';
-import type { ModelVersionView } from '#contracts/registry';
 import { readServable } from '#contracts/servable-version';
 import { isAppError } from '#platform/errors';
 import type { Logger } from '#platform/log';
-import { replaceFile } from '../durable-file.ts';
-import { createFileStore } from '../file-store.ts';
 import { servingErrors } from '../serving-errors.ts';
+import { filesOf, type KnownVersion, openModelCache } from './model-cache.ts';
 import { isExact, type ModelRegistry, type RegisteredModel } from './model-registry.ts';
 import type { FoundModel, ModelSource } from './model-source.ts';
 
-/** What is kept of a version: what of the registry's answer its revision is made of. */
-type KnownVersion = Pick<ModelVersionView, 'version' | 'files' | 'digest' | 'runtime' | 'signature'>;
-
 /**
  * A version of a registry, asked for at each look. Its files are fetched and verified once; what was found is kept beside
- * them when they are whole, and stands in while the registry cannot be reached.
- *
- *   <cache>/files/<sha256>   <cache>/versions/<sha256 of project, name and version or alias>.json
+ * them when they are whole (model-cache), and stands in while the registry cannot be reached.
  */
 export async function createRegistrySource(options: {
   readonly registry: ModelRegistry;
   readonly model: RegisteredModel;
+  /** The folder of what was fetched, and how much of it is kept that is not served now. */
   readonly cache: string;
+  readonly cacheBytes: number;
   readonly logger: Logger;
 }): Promise<ModelSource> {
-  const { registry, model, cache, logger } = options;
+  const { registry, model, logger } = options;
   const { project, name } = model;
   const from = formatReference('model', name, model.at);
   if (!new RegExp(namePattern).test(name))
     throw servingErrors.LOCAL_MODEL_FAILED(name, 'its name cannot stand in a path');
-  await mkdir(join(cache, 'versions'), { recursive: true });
-  const store = await createFileStore({
-    folder: join(cache, 'files'),
+  const cache = await openModelCache({
+    folder: options.cache,
+    budgetBytes: options.cacheBytes,
     open: (digest) =>
       registry.open(digest).catch((error: unknown) => {
         throw servingErrors.CONTROL_PLANE_UNREACHABLE(`file ${digest}`, messageOf(error));
       }),
   });
-  const pathOf = (at: string) => join(cache, 'versions', `${digestOf([project, name, at])}.json`);
+  const keyOf = (at: string) => [project, name, at];
   let served: KnownVersion | undefined;
   let isAway = false;
 
+  /** Beside what is served now, which goes when the other is in force. */
+  const hold = (next: KnownVersion): Promise<void> =>
+    cache.hold([served, next].flatMap((one) => (one === undefined ? [] : [{ files: filesOf(one) ?? [] }])));
+
   async function keep(version: KnownVersion): Promise<void> {
-    const text = JSON.stringify(version);
-    for (const at of new Set([model.at, String(version.version)])) await replaceFile(pathOf(at), text);
+    for (const at of new Set([model.at, String(version.version)])) await cache.keep(keyOf(at), version);
   }
 
   async function fetchNow(): Promise<KnownVersion> {
@@ -67,7 +63,8 @@ export async function createRegistrySource(options: {
     const outside = files.find(({ path }) => !staysInside(path));
     if (outside !== undefined)
       throw servingErrors.LOCAL_MODEL_FAILED(from, `its file "${outside.path}" leaves the model's folder`);
-    await store.materialise(toFiles(servable.files), servable.runtime !== 'onnx');
+    await hold(found);
+    await cache.files.materialise(filesOf(found) ?? [], servable.runtime !== 'onnx');
     await keep(found);
     return found;
   }
@@ -80,8 +77,9 @@ export async function createRegistrySource(options: {
       return found;
     } catch (error) {
       if (!isAppError(error) || (error.kind !== 'unavailable' && error.kind !== 'timeout')) throw error;
-      const known = served ?? (await readKept(pathOf(model.at)));
+      const known = served ?? (await cache.find(keyOf(model.at)));
       if (known === undefined) throw error;
+      await hold(known);
       if (!isAway)
         logger[isExact(model) ? 'info' : 'warn'](
           `${error.message}; ${from} is served as it was last known, version ${known.version}`,
@@ -95,22 +93,23 @@ export async function createRegistrySource(options: {
     from,
     changes: !isExact(model),
     mayLeaveFolder: false,
-    // what was served before comes back without the registry: nothing is removed
-    files: { ...store, collect: async () => undefined },
+    files: {
+      ...cache.files,
+      async collect(revisions) {
+        try {
+          await cache.hold(revisions.map(({ files }) => ({ files })));
+          await cache.collect();
+        } catch (error) {
+          logger.warn({ err: error }, 'what is not served any more could not be removed'); // and is the next time
+        }
+      },
+    },
     async list() {
       served = await find();
       return [await toModel(name, served)];
     },
+    close: () => cache.close(),
   };
-}
-
-async function readKept(path: string): Promise<KnownVersion | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as KnownVersion; // written by us alone, whole or not at all
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 async function toModel(name: string, known: KnownVersion): Promise<FoundModel> {
@@ -119,21 +118,18 @@ async function toModel(name: string, known: KnownVersion): Promise<FoundModel> {
   if (typeof servable === 'string') return { name, revisions: [], warnings: [], problem: servable };
   const { readModelSignature } = await import('#contracts/model-signature'); // with what checks it, when there is something to check
   const signature = readModelSignature(known.signature);
-  const files = toFiles(servable.files);
+  const files = filesOf(known) ?? [];
   const inputExample = findInputExample(files);
   const revision: SpecRevision = {
     id: `${name}@${version}-${digestOf([files, signature]).slice(0, 12)}`,
     modelRef: formatReference('model', name, version),
     runtime: servable.runtime,
-    files,
+    files: [...files],
     ...(signature !== undefined && { signature }),
     ...(inputExample !== undefined && { inputExample }),
   };
   return { name, revisions: [revision], warnings: [] };
 }
-
-const toFiles = (files: readonly { readonly path: string; readonly sha256: string; readonly sizeBytes: number }[]) =>
-  files.map(({ path, sha256, sizeBytes }) => ({ path, digest: sha256, sizeBytes }));
 
 const digestOf = (parts: readonly unknown[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');

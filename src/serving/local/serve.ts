@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createLogger, type Logger } from '#platform/log';
 import { isLoopback } from '#platform/loopback';
 import { readVersion } from '#platform/package-path';
@@ -8,6 +5,7 @@ import { servingErrors } from '../serving-errors.ts';
 import { createDiskSource } from './disk-source.ts';
 import { type LocalPlane, type LocalPlaneOptions, startLocalPlane } from './local-plane.ts';
 import type { ModelRegistry, RegisteredModel } from './model-registry.ts';
+import { openServeHome } from './serve-home.ts';
 
 export interface ServeOptions
   extends Omit<LocalPlaneOptions, 'home' | 'programVersion' | 'logger' | 'source' | 'modelControl'> {
@@ -17,8 +15,9 @@ export interface ServeOptions
     | {
         readonly registry: ModelRegistry;
         readonly model: RegisteredModel;
-        /** Where what was fetched is kept for the next start. */
+        /** Where what was fetched is kept for the next start, and how much of that. */
         readonly cache: string;
+        readonly cacheBytes: number;
       };
   /** Default: on where it listens on this machine alone. */
   readonly modelControl: 'on' | 'off' | undefined;
@@ -38,14 +37,14 @@ export async function serve({ signal, ready, from, ...options }: ServeOptions): 
     logger.warn(
       `whoever reaches ${options.host} may ask these models; --require-token <file> has callers show a token`,
     );
-  const home = options.home ?? (await mkdtemp(join(tmpdir(), 'tidemill-serve-')));
+  const home = await openServeHome(options.home);
   try {
     const source = 'path' in from ? createDiskSource(from.path) : await openRegistry(from, logger);
     const plane = await startLocalPlane({
       ...options,
       source,
       modelControl: options.modelControl === undefined ? isLoopback(options.host) : options.modelControl === 'on',
-      home,
+      home: home.path,
       otel: process.env,
       logger,
       programVersion: readVersion(),
@@ -61,7 +60,7 @@ export async function serve({ signal, ready, from, ...options }: ServeOptions): 
     });
     await plane.stop();
   } finally {
-    if (options.home === undefined) await rm(home, { recursive: true, force: true });
+    await home.close();
   }
 }
 

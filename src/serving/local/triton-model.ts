@@ -56,19 +56,27 @@ export async function readTritonModel(folder: string): Promise<LocalModel> {
   const maxBatchSize = numberOf(config, 'max_batch_size') ?? 0;
   const signature = toSignature(config, maxBatchSize > 0);
   if (typeof signature === 'string') return refuse(`${join(folder, configFile)}: ${signature}`);
-  const batching = messageOf(config, 'dynamic_batching') !== undefined;
+  const instances = countInstances(config, join(folder, configFile));
+  if (typeof instances === 'string') return refuse(instances);
+  const batching = messageOf(config, 'dynamic_batching');
+  const delayUs = batching && numberOf(batching, 'max_queue_delay_microseconds');
   return {
     name,
     path: folder,
-    warnings: Object.keys(config)
-      .filter((field) => !known.has(field))
-      .map((field) => `"${field}" in ${join(folder, configFile)} has no effect here`),
+    warnings: [
+      ...Object.keys(config)
+        .filter((field) => !known.has(field))
+        .map((field) => `"${field}" in ${join(folder, configFile)} has no effect here`),
+      ...unfollowed(config, join(folder, configFile)),
+    ],
+    ...(instances !== undefined && { instances }),
     versions: chosen.map((version) => ({
       version: String(version),
       runtime: 'onnx',
       path: join(folder, String(version), file),
       ...(signature !== undefined && { signature }),
-      ...(configured(config) && { maxBatchRows: batching ? Math.max(1, maxBatchSize) : 1 }),
+      ...(configured(config) && { maxBatchRows: batching === undefined ? 1 : Math.max(1, maxBatchSize) }),
+      ...(delayUs !== undefined && delayUs > 0 && { maxBatchDelayMs: delayUs / 1_000 }),
     })),
   };
 }
@@ -84,7 +92,46 @@ const known: ReadonlySet<string> = new Set([
   'output',
   'version_policy',
   'dynamic_batching',
+  'instance_group',
 ]);
+
+/** Parts of what is followed that are not: where an instance runs, on which terms of batches, other shapes than the model's. */
+function unfollowed(config: TextProto, file: string): readonly string[] {
+  const of = (field: string, followed: readonly string[]) =>
+    (config[field] ?? []).flatMap((value) =>
+      typeof value === 'object' ? Object.keys(value).filter((part) => !followed.includes(part)) : [],
+    );
+  const parts = [
+    ...of('instance_group', ['name', 'count']).map((part) => `instance_group.${part}`),
+    ...of('dynamic_batching', ['max_queue_delay_microseconds']).map((part) => `dynamic_batching.${part}`),
+    ...(['input', 'output'] as const).flatMap((side) =>
+      (config[side] ?? []).flatMap((value) =>
+        typeof value === 'object' && 'reshape' in value ? [`${side}.reshape`] : [],
+      ),
+    ),
+  ].filter((part) => !isCpu(config, part));
+  return [...new Set(parts)].map((part) => `"${part}" in ${file} has no effect here`);
+}
+
+/** That an instance runs on the processor is so anyway. */
+const isCpu = (config: TextProto, part: string): boolean =>
+  part === 'instance_group.kind' &&
+  (config['instance_group'] ?? []).every(
+    (group) => typeof group === 'object' && ['KIND_CPU', 'KIND_AUTO', undefined].includes(textOf(group, 'kind')),
+  );
+
+const mostInstances = 64;
+
+/** Of all groups together; a group without a count is one. A text says what is wrong. */
+function countInstances(config: TextProto, file: string): number | undefined | string {
+  const groups = (config['instance_group'] ?? []).filter((value): value is TextProto => typeof value === 'object');
+  if (groups.length === 0) return undefined;
+  const counts = groups.map((group) => numberOf(group, 'count') ?? 1);
+  const count = counts.reduce((sum, one) => sum + one, 0);
+  return counts.every((one) => Number.isSafeInteger(one) && one > 0) && count <= mostInstances
+    ? count
+    : `instance_group in ${file} takes counts from 1 on, ${mostInstances} together at most`;
+}
 
 /** What to do with batches is said; without a configuration ours is as good as any. */
 const configured = (config: TextProto) => 'max_batch_size' in config || 'dynamic_batching' in config;
@@ -105,12 +152,12 @@ function toSignature(config: TextProto, batched: boolean): ModelSignature | unde
     const name = textOf(value, 'name') ?? '';
     const type = textOf(value, 'data_type') ?? '';
     const datatype = datatypes.find((one) => tritonTypeOf(one) === type);
-    const dims = value['dims'] ?? [];
+    const reshaped = messageOf(value, 'reshape');
+    const dims = (reshaped === undefined ? value['dims'] : reshaped['shape']) ?? []; // as the model has it
     if (name === '') problems.push(`an ${side} has no name`);
     if (datatype === undefined) problems.push(`${side} "${name}" has data_type "${type}", which is not served here`);
     if (!dims.every((d): d is number => Number.isSafeInteger(d) && (d === -1 || Number(d) >= 0)))
       problems.push(`${side} "${name}" has dims that are no numbers from -1 on`);
-    if ('reshape' in value) problems.push(`${side} "${name}" is reshaped, which is not done here`);
     return { name, datatype: datatype ?? 'FP32', shape: [...(batched ? [-1] : []), ...dims.map(Number)] };
   };
   const [inputs, outputs] = (['input', 'output'] as const).map((side) =>
