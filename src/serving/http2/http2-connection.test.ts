@@ -468,16 +468,17 @@ test('who asks on and on and reads no answer goes', async () => {
   const { socket } = aRaw(port);
   socket.pause();
   socket.write(greeting);
-  await new Promise<void>((resolve) => {
+  const gone = new Promise<boolean>((resolve) => {
     let id = 1;
     const more = (error?: Error | null): void => {
-      if (error) return resolve();
+      if (error) return resolve(true);
       const asked = Array.from({ length: 2_000 }, (_, turn) => open(id + turn * 2, END_STREAM));
       id += 4_000;
       if (id < 40_000_000) socket.write(Buffer.concat(asked), more);
     };
     more();
   });
+  expect(await gone).toBe(true);
 });
 
 test('a window of one byte after the other costs the same however many wait', async () => {
@@ -497,4 +498,28 @@ test('a window of one byte after the other costs the same however many wait', as
   // in turns, so that each has its part
   const singles = () => raw.ends(frameTypes.DATA).filter(({ payload }) => payload.length === 1);
   await expect.poll(() => singles().map(({ id }) => id)).toEqual([1, 3, 5, 1, 3, 5]);
+});
+
+test('a connection that is left lets a slow client take its answers', async () => {
+  const { port, connections } = await aServer({
+    listener(stream) {
+      stream.respond(answerHead);
+      stream.write(Buffer.alloc(12_000_000));
+      stream.end(trailers);
+      stream.release();
+    },
+  });
+  const raw = aRaw(port);
+  const { socket } = raw;
+  raw.send(preface, frame(frameTypes.SETTINGS, 0, 0, '0004 7fffffff'));
+  raw.send(frame(frameTypes.WINDOW_UPDATE, 0, 0, '7fff0000'), open(1, END_STREAM));
+  await once(socket, 'data');
+  socket.pause();
+  await expect.poll(() => connections[0]?.writer.unreadBytes).toBeGreaterThan(1_000_000);
+  connections[0]?.leave();
+  raw.send(frame(frameTypes.PING, ACK, 0, '0000000000000000'));
+  await new Promise((resolve) => void setTimeout(resolve, 1_500));
+  socket.resume();
+  await once(socket, 'close');
+  expect(raw.ends(frameTypes.DATA).reduce((sum, { payload }) => sum + payload.length, 0)).toBe(12_000_000);
 });
