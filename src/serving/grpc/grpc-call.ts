@@ -2,6 +2,7 @@ import type { Logger } from '#platform/log';
 import { initialWindow } from '../http2/frames.ts';
 import type { Http2Stream, StreamReader } from '../http2/http2-stream.ts';
 import type { RequestMemory } from '../request-memory.ts';
+import { servingErrors } from '../serving-errors.ts';
 import { answerHeaders, answerTrailers, failureAlone, failureTrailers } from './answer-headers.ts';
 import type { CallFields } from './call-fields.ts';
 import type { GrpcCaller } from './grpc-caller.ts';
@@ -52,11 +53,13 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
   private readonly conversation: Conversation | undefined;
   /** Of a call with one message: that message. */
   private request: Buffer | undefined;
+  private unwatch: (() => void) | undefined;
   /** Of one with many: those that wait until they are wanted. */
   private held: Buffer[] = [];
   private isPaused = false;
   private isEnded = false;
-  private isRunning = false;
+  /** Messages that their handler has. */
+  private running = 0;
   private isBegun = false;
   private endedWith: number | undefined;
   private listeners: ((code: number) => void)[] | undefined;
@@ -99,13 +102,15 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
     this.isPaused = false;
     while (this.held.length > 0 && !this.isPaused) this.converse(this.held.shift() as Buffer);
     if (this.isPaused || this.endedWith !== undefined) return;
-    this.stream.allow(initialWindow);
+    this.reopen();
     this.tellEnd();
   }
 
-  /** Gives back the memory of a message. */
+  /** Gives back the memory of a message, by its handler, who is done with it. */
   release(message: Buffer): void {
     this.deps.memory.give(message.length);
+    this.running -= 1;
+    if (this.running === 0 && this.endedWith !== undefined) this.stream.release();
   }
 
   send(message: Buffer): void {
@@ -174,6 +179,7 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
   }
 
   private converse(message: Buffer): void {
+    this.running += 1;
     try {
       this.conversation?.message(message);
     } catch (error) {
@@ -196,14 +202,18 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
     this.unpackingCount -= 1;
     if (this.unpackingCount > 0) return;
     this.unpacking = undefined;
+    this.reopen();
     this.tellEnd();
   }
 
   private take(bytes: Buffer): void {
     if (this.conversation === undefined) {
-      if (this.request === undefined) this.request = bytes;
-      else {
-        this.release(bytes);
+      if (this.request === undefined) {
+        this.request = bytes;
+        // the end may be long in coming
+        if (!this.isEnded) this.unwatch = this.deps.memory.watch(() => this.fail(servingErrors.BODY_TOO_SLOW()));
+      } else {
+        this.deps.memory.give(bytes.length);
         this.fail(grpcErrors.CALL_NOT_SUPPORTED('the call takes one message and got a second'));
       }
       return;
@@ -211,8 +221,14 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
     if (this.isPaused) this.held.push(bytes);
     else {
       this.converse(bytes);
-      if (!this.isPaused && this.stream.receiveWindow < initialWindow / 2) this.stream.allow(initialWindow);
+      this.reopen();
     }
+  }
+
+  /** Lets the client of a call of many messages go on, unless what has come still waits. */
+  private reopen(): void {
+    if (this.conversation === undefined || this.isPaused || this.unpackingCount > 0) return;
+    if (this.stream.receiveWindow < initialWindow / 2) this.stream.allow(initialWindow);
   }
 
   private tellEnd(): void {
@@ -222,12 +238,13 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
     if (this.conversation !== undefined) return this.conversation.end();
     const { request } = this;
     this.request = undefined;
+    this.unwatch?.();
     if (request === undefined) this.fail(grpcErrors.CALL_NOT_SUPPORTED('the call takes one message and got none'));
     else if ('unary' in this.method) void this.answer(this.method.unary, request);
   }
 
   private async answer(handle: UnaryHandler, request: Buffer): Promise<void> {
-    this.isRunning = true;
+    this.running += 1;
     try {
       const { message, names } = await handle(request, this);
       this.send(message);
@@ -236,8 +253,6 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
       this.fail(error);
     }
     this.release(request);
-    this.isRunning = false;
-    this.stream.release();
   }
 
   private over(code: number): void {
@@ -245,12 +260,13 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
     this.endedWith = code;
     clearTimeout(this.timer);
     this.reader.close();
-    for (const bytes of this.held) this.release(bytes);
+    for (const bytes of this.held) this.deps.memory.give(bytes.length);
     this.held = [];
-    if (this.request !== undefined) this.release(this.request);
+    this.unwatch?.();
+    if (this.request !== undefined) this.deps.memory.give(this.request.length);
     this.request = undefined;
     if (this.listeners !== undefined) for (const listener of this.listeners) listener(code);
-    if (!this.isRunning) this.stream.release();
+    if (this.running === 0) this.stream.release();
   }
 }
 

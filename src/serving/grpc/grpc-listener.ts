@@ -76,7 +76,11 @@ export function createGrpcListener(
     listen: (host, port) =>
       new Promise((resolve, reject) => {
         listener.once('error', (error) => reject(grpcErrors.GRPC_NOT_LISTENING(host, port, error.message)));
-        listener.listen(port, host, () => resolve((listener.address() as AddressInfo).port));
+        listener.listen(port, host, () => {
+          // a connection that cannot be taken is no reason to fall
+          listener.on('error', (err) => deps.logger.warn({ err }, 'a gRPC connection could not be taken'));
+          resolve((listener.address() as AddressInfo).port);
+        });
       }),
     async stop(withinMs) {
       listener.close();

@@ -1,4 +1,5 @@
 import type { GrpcCall, GrpcMethod } from './grpc-call.ts';
+import { grpcErrors } from './grpc-errors.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { decodeMessage, encodeMessage, message, one } from './proto-message.ts';
 import type { ServiceDescription } from './proto-service.ts';
@@ -53,18 +54,25 @@ export function createHealthService(deps: {
         },
       },
       Watch: {
-        stream: (call) => ({
-          message(bytes) {
-            call.release(bytes);
-            const { service } = decodeMessage(request, bytes);
-            streams.add(call, () => call.end());
-            // one that is not known may come: the protocol keeps the call open
-            if (known.has(service)) tell(call, current());
-            else call.send(encodeMessage(response, { status: SERVICE_UNKNOWN }));
-            call.onOver(() => watchers.delete(call));
-          },
-          end: () => undefined,
-        }),
+        stream(call) {
+          let isAsked = false;
+          return {
+            message(bytes) {
+              call.release(bytes);
+              if (isAsked) throw grpcErrors.CALL_NOT_SUPPORTED('the call takes one message and got a second');
+              isAsked = true;
+              const { service } = decodeMessage(request, bytes);
+              streams.add(call, () => call.end());
+              // one that is not known may come: the protocol keeps the call open
+              if (known.has(service)) tell(call, current());
+              else call.send(encodeMessage(response, { status: SERVICE_UNKNOWN }));
+              call.onOver(() => watchers.delete(call));
+            },
+            end() {
+              if (!isAsked) call.fail(grpcErrors.CALL_NOT_SUPPORTED('the call takes one message and got none'));
+            },
+          };
+        },
       },
     },
     changed() {

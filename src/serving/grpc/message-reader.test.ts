@@ -77,3 +77,29 @@ test('what a message has taken is given back when its call ends before it', () =
   reader.close();
   expect(memory.usedBytes).toBe(0);
 });
+
+test('a call that is cut to make room for its own message holds nothing', () => {
+  for (const size of [10, 100]) {
+    const { reader, memory, taken } = aReader();
+    const take = memory.take.bind(memory);
+    memory.take = (bytes) => {
+      reader.close();
+      take(bytes);
+    };
+    reader.read(framed(Buffer.alloc(100)).subarray(0, 5 + size));
+    expect([memory.usedBytes, taken.length]).toEqual([0, 0]);
+  }
+});
+
+test('a short message does not keep all that came with it', () => {
+  const seen: number[] = [];
+  const around = Buffer.alloc(65_536);
+  around.set(framed(Buffer.of(7)), 100);
+  const reader = new MessageReader({ allow: () => undefined }, createRequestMemory(), 10, {
+    message: (bytes) => void seen.push(bytes.buffer.byteLength, ...bytes),
+    failed: () => undefined,
+  });
+  reader.read(around.subarray(100, 106));
+  expect(seen).toEqual([expect.any(Number), 7]);
+  expect(seen[0]).toBeLessThan(65_536);
+});

@@ -80,9 +80,14 @@ export class MessageReader {
       this.taker.failed(error as Error);
       return bytes.length;
     }
+    // to make room, this very call may have been cut
+    if (this.isClosed) {
+      this.memory.give(length);
+      return bytes.length;
+    }
     this.isPacked = flag === 1;
     if (bytes.length - at >= length) {
-      this.taker.message(bytes.subarray(at, at + length), this.isPacked);
+      this.taker.message(viewOf(bytes, at, length), this.isPacked);
       return at + length;
     }
     this.message = Buffer.allocUnsafeSlow(length);
@@ -108,4 +113,11 @@ export class MessageReader {
     }
     return at + count;
   }
+}
+
+/** A view, unless it would keep far more in memory than was taken for it. */
+function viewOf(bytes: Buffer, at: number, length: number): Buffer {
+  const view = bytes.subarray(at, at + length);
+  const around = bytes.buffer.byteLength;
+  return around > Buffer.poolSize && around > length * 4 ? Buffer.from(view) : view;
 }

@@ -114,6 +114,10 @@ export function createReflectionService(
             call.release(bytes);
             const asked = decodeMessage<Request>(request, bytes);
             call.send(encodeMessage(response, { valid_host: asked.host, original_request: asked, ...answer(asked) }));
+            const taken = call.sent();
+            if (taken === undefined) return;
+            call.pause(); // a few bytes ask for many
+            void taken.then(() => call.resume());
           },
           end: () => call.end(),
         };

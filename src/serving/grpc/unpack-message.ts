@@ -13,6 +13,7 @@ export async function unpackMessage(
   maxBytes: number,
   memory: RequestMemory,
 ): Promise<Buffer> {
+  let message: Buffer;
   try {
     if (encoding === undefined || encoding === 'identity')
       throw grpcErrors.MESSAGE_MALFORMED('a message is compressed, and no grpc-encoding says how');
@@ -20,12 +21,12 @@ export async function unpackMessage(
       throw grpcErrors.CALL_NOT_SUPPORTED(
         `messages in "${encoding.slice(0, 50)}" are not read; send them as they are, or in gzip or deflate`,
       );
-    const message = await unpack(unpackers[encoding], packed, maxBytes);
-    memory.take(message.length);
-    return message;
+    message = await unpack(unpackers[encoding], packed, maxBytes);
   } finally {
     memory.give(packed.length);
   }
+  memory.take(message.length);
+  return message;
 }
 
 async function unpack(

@@ -8,8 +8,8 @@ export interface BodyTaker {
 }
 
 export interface FrameTaker {
-  /** A frame of DATA has begun, of so many bytes with their padding. Undefined: nobody takes it. */
-  beginData(id: number, length: number): BodyTaker | undefined;
+  /** A frame of DATA has begun, of so many bytes with their padding, and that alone. Undefined: nobody takes it. */
+  beginData(id: number, length: number, padding: number): BodyTaker | undefined;
   /** A header block, whole, from `start` to `end`. */
   headers(id: number, isLast: boolean, block: Buffer, start: number, end: number): void;
   /** Any other frame; its payload is a view. */
@@ -116,7 +116,7 @@ export class FrameReader {
       at += 1;
     }
     this.data = {
-      taker: this.taker.beginData(id, length),
+      taker: this.taker.beginData(id, length, length - left),
       left,
       padding,
       isLast: (flagBits & flags.END_STREAM) !== 0,

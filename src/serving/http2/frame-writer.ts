@@ -3,10 +3,12 @@ import type { RequestMemory } from '../request-memory.ts';
 import { frameHeadBytes, frameTypes, writeFrameHead } from './frames.ts';
 
 const slabBytes = 16_384;
+/** A change of the size of the table, to 0 (RFC 7541, 6.3). */
+const emptyTable = Buffer.of(0x20);
 /** Payloads from here on are sent from where they are; smaller ones are copied together. */
 const largeBytes = 4_096;
-/** Answers to control frames since something has left last; who asks for more and reads nothing wants to fill our memory. */
-const maxUnreadControls = 10_000;
+/** All but bodies since something has left last; who makes us say more and reads nothing wants to fill our memory. */
+const maxUnreadBytes = 1024 ** 2;
 
 /**
  * Frames on their way to one socket: those of one turn of the event loop leave in one write. Payloads count as memory of
@@ -29,8 +31,10 @@ export class FrameWriter {
   private readonly leaving: number[] = [];
   private leavingBytes = 0;
   private unwatch: (() => void) | undefined;
-  private unreadControls = 0;
+  private unreadRest = 0;
   private isClosed = false;
+  /** The client keeps less of a table than RFC 7541 begins with: the next header block says that we use none. */
+  mustShrinkTable = false;
 
   constructor(socket: Socket, memory: RequestMemory, onFlushed: () => void) {
     this.socket = socket;
@@ -45,8 +49,16 @@ export class FrameWriter {
 
   /** A frame of something that is small. */
   frame(type: number, flagBits: number, stream: number, payload: Buffer): void {
+    if (type !== frameTypes.DATA) this.unreadRest += payload.length;
     const at = this.reserve(frameHeadBytes + payload.length);
     this.slab.set(payload, writeFrameHead(this.slab, at, payload.length, type, flagBits, stream));
+  }
+
+  /** A header block of an answer. */
+  headers(flagBits: number, stream: number, block: Buffer): void {
+    const isFirst = this.mustShrinkTable;
+    this.mustShrinkTable = false;
+    this.frame(frameTypes.HEADERS, flagBits, stream, isFirst ? Buffer.concat([emptyTable, block]) : block);
   }
 
   /** A frame of one number. */
@@ -63,14 +75,6 @@ export class FrameWriter {
     writeFrameHead(this.slab, at, payload.length, frameTypes.DATA, 0, stream);
     this.seal();
     this.ready.push(payload);
-  }
-
-  /** Before an answer to a control frame; false: the client does not read, and goes. */
-  mayAnswer(): boolean {
-    this.unreadControls += 1;
-    if (this.unreadControls <= maxUnreadControls) return true;
-    this.socket.destroy();
-    return false;
   }
 
   readonly flush = (): void => {
@@ -104,7 +108,7 @@ export class FrameWriter {
 
   private readonly left = (): void => {
     if (this.isClosed) return;
-    this.unreadControls = 0;
+    this.unreadRest = 0;
     const bytes = this.leaving.shift() ?? 0;
     this.leavingBytes -= bytes;
     this.memory.give(bytes);
@@ -115,6 +119,8 @@ export class FrameWriter {
   };
 
   private reserve(bytes: number): number {
+    this.unreadRest += frameHeadBytes;
+    if (this.unreadRest > maxUnreadBytes) this.socket.destroy();
     if (this.slab.length - this.length < bytes) {
       this.seal();
       this.slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, bytes));

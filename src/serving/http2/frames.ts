@@ -15,6 +15,7 @@ export const frameTypes = {
 export const flags = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4, PADDED: 0x8, PRIORITY: 0x20 } as const;
 
 export const settings = {
+  HEADER_TABLE_SIZE: 1,
   ENABLE_PUSH: 2,
   MAX_CONCURRENT_STREAMS: 3,
   INITIAL_WINDOW_SIZE: 4,
@@ -31,6 +32,7 @@ export const initialWindow = 65_535;
 export const maxWindow = 2 ** 31 - 1;
 /** What each side takes unless it says otherwise. */
 export const usualFrameBytes = 16_384;
+export const usualTableBytes = 4_096;
 
 export function writeFrameHead(
   into: Buffer,

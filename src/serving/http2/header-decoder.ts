@@ -1,11 +1,10 @@
+import { usualTableBytes } from './frames.ts';
 import { staticTable } from './hpack-tables.ts';
 import { errorCodes, Http2Error } from './http2-error.ts';
 import { readHuffman } from './huffman.ts';
 
 /** What an entry of a table costs beside its bytes (RFC 7541, 4.1). */
 const entryOverhead = 32;
-/** Of the dynamic table: the value that holds where no setting names another. */
-const maxTableSize = 4_096;
 
 interface Entry {
   readonly name: string;
@@ -19,7 +18,7 @@ export class HeaderDecoder {
   /** The newest last. */
   private readonly entries: Entry[] = [];
   private tableSize = 0;
-  private tableLimit = maxTableSize;
+  private tableLimit = usualTableBytes;
   private block: Buffer = Buffer.alloc(0);
   private at = 0;
   private end = 0;
@@ -77,7 +76,7 @@ export class HeaderDecoder {
   }
 
   private resize(limit: number): void {
-    if (limit > maxTableSize) throw malformed(`a table of ${limit} bytes is more than was offered`);
+    if (limit > usualTableBytes) throw malformed(`a table of ${limit} bytes is more than was offered`);
     this.tableLimit = limit;
     this.evict();
   }

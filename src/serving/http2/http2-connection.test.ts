@@ -217,6 +217,15 @@ const connectionFaults: Readonly<Record<string, Fault>> = {
     [greeting, frame(frameTypes.SETTINGS, 0, 0, '0002 00000002')],
   ],
   'a first window past 2^31': ['FLOW_CONTROL_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 0, '0004 80000000')]],
+  'windows of streams past 2^31': [
+    'FLOW_CONTROL_ERROR',
+    [
+      greeting,
+      open(1),
+      frame(frameTypes.WINDOW_UPDATE, 0, 1, '00010000'),
+      frame(frameTypes.SETTINGS, 0, 0, '0004 7fffffff'),
+    ],
+  ],
   'a frame size that may not be': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 0, '0005 00000001')]],
   'a ping of a stream': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.PING, 0, 1, '0000000000000000')]],
   'a ping of another length': ['FRAME_SIZE_ERROR', [greeting, frame(frameTypes.PING, 0, 0, '00')]],
@@ -262,6 +271,8 @@ const streamFaults: Readonly<Record<string, Fault>> = {
   'a pseudo field after others': ['PROTOCOL_ERROR', [open(1, 0, fields(...of('a'), ...pseudo))]],
   'a name in capitals': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ...of('Accept')))]],
   'a field of connections': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ...of('connection')))]],
+  'a line end in a value': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ['a', 'b\r\nc']))]],
+  'a name with a space': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ...of('a b')))]],
   'te of anything but trailers': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ...of('te')))]],
 };
 test.each(Object.entries(streamFaults))('%s ends the stream alone', async (_, [code, bytes]) => {
@@ -389,4 +400,126 @@ test('a connection that is left answers what is there, takes what was on its way
   for (const stream of running) stream.respond(answerHead, true);
   await Promise.all(closed);
   expect(raw.ends(frameTypes.HEADERS).map(({ id }) => id)).toEqual([1, 3]);
+});
+
+test('answers that wait for a window count as streams at once, however soon their owners are done', async () => {
+  let begun = 0;
+  const { port } = await aServer({
+    listener(stream) {
+      begun += 1;
+      stream.respond(answerHead);
+      stream.write(Buffer.of(1));
+      stream.end(trailers);
+      stream.release();
+    },
+  });
+  const raw = aRaw(port);
+  const ids = [1, 3, 5, 7, 9, 11];
+  raw.send(preface, frame(frameTypes.SETTINGS, 0, 0, '0004 00000000'), ...ids.map((id) => open(id, END_STREAM)));
+  const refused = () =>
+    raw.ends(frameTypes.RST_STREAM).filter(({ payload }) => payload[3] === errorCodes.REFUSED_STREAM);
+  await expect.poll(() => refused().map(({ id }) => id)).toEqual([9, 11]);
+  expect(begun).toBe(4);
+});
+
+test('a client that keeps no table of fields is told that none is used', async () => {
+  const { port } = await aServer();
+  for (const headerTableSize of [0, 100]) {
+    const session = aClient(port, { headerTableSize });
+    await once(session, 'localSettings');
+    for (let turn = 0; turn < 2; turn += 1) expect((await ask(session, Buffer.of(1))).body).toEqual(Buffer.of(1));
+  }
+});
+
+test('padding takes nothing from the window of a stream', async () => {
+  const { port } = await aServer({ listener: () => undefined });
+  const raw = aRaw(port);
+  raw.send(greeting, open(1), frame(frameTypes.DATA, PADDED, 1, Buffer.concat([Buffer.of(200), Buffer.alloc(205)])));
+  const windows = () => raw.ends(frameTypes.WINDOW_UPDATE).filter(({ id }) => id === 1);
+  await expect.poll(() => windows().map(({ payload }) => payload.readUInt32BE(0))).toContain(201);
+});
+
+test('what is on its way to a stream that ended early is read over', async () => {
+  const { port } = await aServer({
+    listener(stream) {
+      stream.respond(answerHead, true);
+      stream.release();
+    },
+  });
+  const raw = aRaw(port);
+  raw.send(greeting, open(1), frame(frameTypes.DATA, 0, 1, '00'), open(1, END_STREAM, fields(...of('sum'))));
+  raw.send(open(3, END_STREAM));
+  await expect.poll(() => raw.ends(frameTypes.HEADERS).map(({ id }) => id)).toEqual([1, 3]);
+  expect(raw.ends(frameTypes.GOAWAY)).toEqual([]);
+  expect(raw.ends(frameTypes.RST_STREAM).filter(({ id }) => id === 1).length).toBe(1);
+});
+
+test('who asks on and on and reads no answer goes', async () => {
+  const longHead = encodeHeaders([
+    [':status', '200'],
+    ['a', 'x'.repeat(1_000)],
+  ]);
+  const { port } = await aServer({
+    listener(stream) {
+      stream.respond(longHead, true);
+      stream.release();
+    },
+  });
+  const { socket } = aRaw(port);
+  socket.pause();
+  socket.write(greeting);
+  const gone = new Promise<boolean>((resolve) => {
+    let id = 1;
+    const more = (error?: Error | null): void => {
+      if (error) return resolve(true);
+      const asked = Array.from({ length: 2_000 }, (_, turn) => open(id + turn * 2, END_STREAM));
+      id += 4_000;
+      if (id < 40_000_000) socket.write(Buffer.concat(asked), more);
+    };
+    more();
+  });
+  expect(await gone).toBe(true);
+});
+
+test('a window of one byte after the other costs the same however many wait', async () => {
+  let begun = 0;
+  const { port } = await aServer({
+    listener(stream) {
+      begun += 1;
+      stream.respond(answerHead);
+      stream.write(Buffer.alloc(100_000));
+    },
+  });
+  const raw = aRaw(port);
+  raw.send(preface, frame(frameTypes.SETTINGS, 0, 0, '0004 7fffffff'), open(1), open(3), open(5));
+  await expect.poll(() => begun).toBe(3);
+  const one = frame(frameTypes.WINDOW_UPDATE, 0, 0, '00000001');
+  raw.send(...Array.from({ length: 6 }, () => one));
+  // in turns, so that each has its part
+  const singles = () => raw.ends(frameTypes.DATA).filter(({ payload }) => payload.length === 1);
+  await expect.poll(() => singles().map(({ id }) => id)).toEqual([1, 3, 5, 1, 3, 5]);
+});
+
+test('a connection that is left lets a slow client take its answers', async () => {
+  const { port, connections } = await aServer({
+    listener(stream) {
+      stream.respond(answerHead);
+      stream.write(Buffer.alloc(12_000_000));
+      stream.end(trailers);
+      stream.release();
+    },
+  });
+  const raw = aRaw(port);
+  const { socket } = raw;
+  raw.send(preface, frame(frameTypes.SETTINGS, 0, 0, '0004 7fffffff'));
+  raw.send(frame(frameTypes.WINDOW_UPDATE, 0, 0, '7fff0000'), open(1, END_STREAM));
+  await once(socket, 'data');
+  socket.pause();
+  await expect.poll(() => connections[0]?.writer.unreadBytes).toBeGreaterThan(1_000_000);
+  connections[0]?.leave();
+  raw.send(frame(frameTypes.PING, ACK, 0, '0000000000000000'));
+  await new Promise((resolve) => void setTimeout(resolve, 1_500));
+  socket.resume();
+  await once(socket, 'close');
+  expect(raw.ends(frameTypes.DATA).reduce((sum, { payload }) => sum + payload.length, 0)).toBe(12_000_000);
 });

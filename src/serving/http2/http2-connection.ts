@@ -3,7 +3,16 @@ import type { Logger } from '#platform/log';
 import type { RequestMemory } from '../request-memory.ts';
 import { type BodyTaker, FrameReader, type FrameTaker, needsStream } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { flags, frameTypes, initialWindow, maxWindow, readUint31, settings, usualFrameBytes } from './frames.ts';
+import {
+  flags,
+  frameTypes,
+  initialWindow,
+  maxWindow,
+  readUint31,
+  settings,
+  usualFrameBytes,
+  usualTableBytes,
+} from './frames.ts';
 import { HeaderDecoder } from './header-decoder.ts';
 import { errorCodes, Http2Error } from './http2-error.ts';
 import { Http2Stream, type StreamHost, type StreamReader } from './http2-stream.ts';
@@ -29,7 +38,8 @@ export type RequestListener = (stream: Http2Stream, fields: readonly string[] | 
 /** What may come on all streams of a connection together before it is read, which it is at once. */
 const connectionWindow = 1024 ** 2;
 const nothing = Buffer.alloc(0);
-/** How long the last frame may take to the peer before the socket is gone. */
+const maxShortened = 1_000;
+/** How long the peer may take to close, after all has left. */
 const lastWordsMs = 1_000;
 /** Streams that a client may open while it does not know yet that we close. */
 const lastStream = maxWindow;
@@ -58,6 +68,8 @@ export class Http2Connection implements StreamHost, FrameTaker {
   /** Those that wait for the window of all, and those whose owners wait for what was sent to leave. */
   private readonly waiting = new Set<Http2Stream>();
   private readonly drainingStreams = new Set<Http2Stream>();
+  /** Those that ended before their clients had said all: what is on its way to them is read over. */
+  private readonly shortened = new Set<number>();
   private running = 0;
   private receiveWindow = connectionWindow;
   private streamWindow = initialWindow;
@@ -113,6 +125,7 @@ export class Http2Connection implements StreamHost, FrameTaker {
 
   finished(stream: Http2Stream): void {
     this.streams.delete(stream.id);
+    if (!stream.isEnded) this.cutShort(stream.id);
     this.waiting.delete(stream);
     this.drainingStreams.delete(stream);
     this.endWhenDone();
@@ -120,6 +133,12 @@ export class Http2Connection implements StreamHost, FrameTaker {
 
   released(): void {
     this.running -= 1;
+  }
+
+  private cutShort(id: number): void {
+    this.shortened.add(id);
+    if (this.shortened.size <= maxShortened) return;
+    for (const oldest of this.shortened) return void this.shortened.delete(oldest);
   }
 
   private endWhenDone(): void {
@@ -132,8 +151,7 @@ export class Http2Connection implements StreamHost, FrameTaker {
     this.reader.close();
     if (code !== errorCodes.NO_ERROR) this.goAway(this.lastId, code); // who is left heard it
     this.writer.flush();
-    this.socket.end();
-    setTimeout(() => this.socket.destroy(), lastWordsMs).unref();
+    this.socket.end(() => setTimeout(() => this.socket.destroy(), lastWordsMs).unref());
   }
 
   private goAway(id: number, code: number): void {
@@ -205,7 +223,7 @@ export class Http2Connection implements StreamHost, FrameTaker {
     }
   }
 
-  beginData(id: number, length: number): BodyTaker | undefined {
+  beginData(id: number, length: number, padding: number): BodyTaker | undefined {
     this.receiveWindow -= length;
     if (this.receiveWindow < 0) throw new Http2Error(errorCodes.FLOW_CONTROL_ERROR, 'more than the window of all');
     if (this.receiveWindow < connectionWindow / 2) {
@@ -215,11 +233,14 @@ export class Http2Connection implements StreamHost, FrameTaker {
     const stream = this.streams.get(id);
     if (stream === undefined) {
       if (id > this.lastId) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'a body before its headers');
-      this.refuse(id, errorCodes.STREAM_CLOSED);
+      if (!this.shortened.has(id)) this.refuse(id, errorCodes.STREAM_CLOSED);
     } else if (stream.isEnded) stream.reset(errorCodes.STREAM_CLOSED);
     else {
       stream.receiveWindow -= length;
-      if (stream.receiveWindow >= 0) return stream;
+      if (stream.receiveWindow >= 0) {
+        if (padding > 0) stream.allow(stream.receiveWindow + padding); // nobody reads it
+        return stream;
+      }
       stream.reset(errorCodes.FLOW_CONTROL_ERROR);
     }
     return undefined;
@@ -227,6 +248,7 @@ export class Http2Connection implements StreamHost, FrameTaker {
 
   headers(id: number, isLast: boolean, block: Buffer, start: number, end: number): void {
     const fields = this.decoder.decode(block, start, end); // always: both sides must know the same table
+    if (this.shortened.has(id)) return;
     const known = this.streams.get(id);
     if (known !== undefined) {
       if (known.isEnded) return known.reset(errorCodes.STREAM_CLOSED);
@@ -237,7 +259,9 @@ export class Http2Connection implements StreamHost, FrameTaker {
     if (id % 2 === 0) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'a stream of an even number');
     if (id <= this.lastId) throw new Http2Error(errorCodes.STREAM_CLOSED, 'a stream that was');
     this.lastId = id;
-    if (this.running >= this.limits.maxStreams || (this.isLeaving && !this.isAsked))
+    // those that wait for their client to take an answer are of the one, those that are reset and still run of the other
+    const atOnce = Math.max(this.streams.size, this.running);
+    if (atOnce >= this.limits.maxStreams || (this.isLeaving && !this.isAsked))
       return this.refuse(id, errorCodes.REFUSED_STREAM);
     if (fields !== undefined && !isWellFormed(fields)) return this.refuse(id, errorCodes.PROTOCOL_ERROR);
     const stream = new Http2Stream(id, this.streamWindow, this);
@@ -254,7 +278,6 @@ export class Http2Connection implements StreamHost, FrameTaker {
       return;
     }
     if (payload.length % 6 !== 0) throw new Http2Error(errorCodes.FRAME_SIZE_ERROR, 'half a setting');
-    if (!this.writer.mayAnswer()) return;
     let window = this.streamWindow;
     for (let at = 0; at < payload.length; at += 6) {
       const value = payload.readUInt32BE(at + 2);
@@ -262,6 +285,7 @@ export class Http2Connection implements StreamHost, FrameTaker {
       checkSetting(name, value);
       if (name === settings.INITIAL_WINDOW_SIZE) window = value;
       else if (name === settings.MAX_FRAME_SIZE) this.maxFrameBytes = value;
+      else if (name === settings.HEADER_TABLE_SIZE && value < usualTableBytes) this.writer.mustShrinkTable = true;
     }
     this.resizeWindows(window);
     this.writer.frame(frameTypes.SETTINGS, flags.ACK, 0, nothing);
@@ -273,6 +297,7 @@ export class Http2Connection implements StreamHost, FrameTaker {
     if (more === 0) return;
     for (const stream of this.streams.values()) {
       stream.sendWindow += more;
+      if (stream.sendWindow > maxWindow) throw new Http2Error(errorCodes.FLOW_CONTROL_ERROR, 'a window past 2^31');
       stream.pump();
     }
   }
@@ -281,9 +306,9 @@ export class Http2Connection implements StreamHost, FrameTaker {
     if (id !== 0) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'PING on a stream');
     if (payload.length !== 8) throw new Http2Error(errorCodes.FRAME_SIZE_ERROR, 'PING');
     if ((flagBits & flags.ACK) === 0) {
-      if (this.writer.mayAnswer()) this.writer.frame(frameTypes.PING, flags.ACK, 0, payload);
-      return;
+      return this.writer.frame(frameTypes.PING, flags.ACK, 0, payload);
     }
+    if (!this.isAsked) return;
     this.isAsked = false;
     if (!this.isLeaving) return;
     this.goAway(this.lastId, errorCodes.NO_ERROR);
@@ -297,9 +322,11 @@ export class Http2Connection implements StreamHost, FrameTaker {
       if (more === 0) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'a window opened by nothing');
       this.sendWindow += more;
       if (this.sendWindow > maxWindow) throw new Http2Error(errorCodes.FLOW_CONTROL_ERROR, 'a window past 2^31');
-      const waiting = [...this.waiting];
-      this.waiting.clear(); // who waits again does so behind the others
-      for (const stream of waiting) stream.pump();
+      for (const stream of this.waiting) {
+        if (this.sendWindow <= 0) return;
+        this.waiting.delete(stream); // who waits again does so behind the others
+        stream.pump();
+      }
       return;
     }
     const stream = this.streams.get(id);
@@ -320,11 +347,13 @@ export class Http2Connection implements StreamHost, FrameTaker {
     const stream = this.streams.get(id);
     if (stream === undefined) return;
     stream.abort();
+    stream.isEnded = true; // it says no more
     this.finished(stream);
   }
 
   private refuse(id: number, code: number): void {
-    if (this.writer.mayAnswer()) this.writer.numberFrame(frameTypes.RST_STREAM, id, code);
+    this.cutShort(id);
+    this.writer.numberFrame(frameTypes.RST_STREAM, id, code);
   }
 }
 

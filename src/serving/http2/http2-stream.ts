@@ -58,7 +58,7 @@ export class Http2Stream {
   /** The header block of the answer. `isLast`: there is nothing but it. */
   respond(block: Buffer, isLast = false): void {
     if (this.isOver) return;
-    this.host.writer.frame(frameTypes.HEADERS, flags.END_HEADERS | (isLast ? flags.END_STREAM : 0), this.id, block);
+    this.host.writer.headers(flags.END_HEADERS | (isLast ? flags.END_STREAM : 0), this.id, block);
     if (isLast) this.finish();
   }
 
@@ -171,12 +171,7 @@ export class Http2Stream {
   }
 
   private sendTrailers(): void {
-    this.host.writer.frame(
-      frameTypes.HEADERS,
-      flags.END_HEADERS | flags.END_STREAM,
-      this.id,
-      this.trailers ?? Buffer.alloc(0),
-    );
+    this.host.writer.headers(flags.END_HEADERS | flags.END_STREAM, this.id, this.trailers ?? Buffer.alloc(0));
     this.finish();
   }
 
@@ -184,6 +179,7 @@ export class Http2Stream {
     // what is still to come from the client is not wanted (RFC 9113, 8.1)
     if (!this.isEnded) this.host.writer.numberFrame(frameTypes.RST_STREAM, this.id, errorCodes.NO_ERROR);
     this.isOver = true;
+    this.tellDrained();
     this.host.finished(this);
   }
 

@@ -1,9 +1,10 @@
-/** RFC 9113, 8.2 and 8.3: pseudo fields first, once each, of a request; names in lower case; none of a connection. */
+/** RFC 9113, 8.2 and 8.3: pseudo fields first, once each, of a request; names in lower case; none of a connection; no line ends. */
 export function isWellFormed(fields: readonly string[]): boolean {
   let seen = 0;
   let isPseudo = true;
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
+    if (/[\0\r\n]/.test(fields[index + 1] as string)) return false;
     if (name.charCodeAt(0) === 58) {
       const bit = pseudoBits[name];
       if (!isPseudo || bit === undefined || (seen & bit) !== 0) return false;
@@ -12,7 +13,7 @@ export function isWellFormed(fields: readonly string[]): boolean {
       continue;
     }
     isPseudo = false;
-    if (name === '' || /[A-Z]/.test(name) || forbidden.has(name)) return false;
+    if (!/^[!-9;-@[-~]+$/.test(name) || forbidden.has(name)) return false;
     if (name === 'te' && fields[index + 1] !== 'trailers') return false;
   }
   return (seen & requiredBits) === requiredBits;
