@@ -1,4 +1,4 @@
-import type { PredictionRecord } from './prediction-record.ts';
+import type { PredictionRecord, RecordedTensor } from './prediction-record.ts';
 import {
   aligned,
   bodyHeaderBytes,
@@ -8,7 +8,7 @@ import {
   probeFrame,
   type TensorHead,
 } from './spool-frame.ts';
-import { elementCount, elementWidths, type Tensor, type TensorData, viewOf } from './tensor.ts';
+import { elementCount, elementWidths, type TensorData, viewOf } from './tensor.ts';
 
 export interface DecodedFrame {
   readonly offset: number;
@@ -78,10 +78,11 @@ function readRecord(bytes: Buffer, body: number, end: number, findCommon: Common
   const own = JSON.parse(bytes.toString('utf8', ownAt, textEnd)) as Own;
   const frame = body - frameHeaderBytes;
   let at = frame + aligned(textEnd - frame);
-  const read = (head: TensorHead): Tensor => {
+  const read = (head: TensorHead): RecordedTensor => {
+    const { name, datatype, shape, withheld } = head;
     const data = readData(bytes, at, head);
     at += aligned(head.bytes);
-    return { name: head.name, datatype: head.datatype, shape: head.shape, data };
+    return withheld === undefined ? { name, datatype, shape, data } : { name, datatype, shape, data, withheld };
   };
   const inputs = common.inputs.map(read);
   const outputs = common.outputs.map(read);
@@ -91,7 +92,12 @@ function readRecord(bytes: Buffer, body: number, end: number, findCommon: Common
 const none: never[] = [];
 
 /** Field by field: spreading two objects of so many fields takes ten times as long. */
-function joinRecord(common: Common, own: Own, inputs: readonly Tensor[], outputs: readonly Tensor[]): PredictionRecord {
+function joinRecord(
+  common: Common,
+  own: Own,
+  inputs: readonly RecordedTensor[],
+  outputs: readonly RecordedTensor[],
+): PredictionRecord {
   const record: { -readonly [field in keyof PredictionRecord]: PredictionRecord[field] } = {
     version: common.version,
     predictionId: own.predictionId,

@@ -4,6 +4,7 @@ import type { Share } from '#contracts/traffic-split';
 import { isAppError } from '#platform/errors';
 import { createRevisionRecord, type LiveRevision, type RevisionRecord } from './live-revision.ts';
 import { createRateLimit, type RateLimit } from './rate-limit.ts';
+import { type EndpointRedaction, planRedactions } from './redaction.ts';
 import { createResponseCache, type ResponseCache } from './response-cache.ts';
 
 /** What answers now. Replaced as a whole: a request sees the old one or the new one. */
@@ -40,6 +41,8 @@ export interface Endpoint {
   /** Records of its answers that could not be kept. */
   readonly dropped: number;
   drop(): void;
+  /** By the newest spec and what is loaded for it. */
+  readonly redaction: EndpointRedaction;
   readonly cache: ResponseCache;
   readonly rate: RateLimit;
   /** Takes over a newer description; resolves when it is in force or has failed. */
@@ -96,6 +99,8 @@ export function createEndpoint(
   let waiting: (() => void)[] = [];
   let removed = false;
   let dropped = 0;
+  let planned: { readonly spec: SpecEndpoint; readonly serving: typeof serving; readonly redaction: EndpointRedaction };
+  planned = { spec, serving, redaction: planRedactions(spec, []) };
   const records = new Map<string, RevisionRecord>();
   const live = new Map<string, LiveRevision>();
   const loading = new Map<string, Promise<void>>();
@@ -276,6 +281,11 @@ export function createEndpoint(
     },
     drop() {
       dropped += 1;
+    },
+    get redaction() {
+      if (planned.spec !== spec || planned.serving !== serving)
+        planned = { spec, serving, redaction: planRedactions(spec, [...(serving?.revisions.values() ?? [])]) };
+      return planned.redaction;
     },
     follow(next) {
       spec = next;

@@ -10,7 +10,8 @@ import { differenceOf } from './answer-difference.ts';
 import type { FailureKind } from './counters.ts';
 import type { Endpoint, ServingState } from './endpoint.ts';
 import type { LiveRevision } from './live-revision.ts';
-import { stageTimesUs, toUs, withoutRedacted } from './prediction-envelope.ts';
+import { errorOf, redactedOf, stageTimesUs, toUs } from './prediction-envelope.ts';
+import type { Redaction } from './redaction.ts';
 import { routedTerms } from './run-terms.ts';
 import type { Spool } from './spool.ts';
 
@@ -36,6 +37,7 @@ export interface AnsweredRequest {
 interface Shadow extends AnsweredRequest {
   readonly endpoint: Endpoint;
   readonly revision: LiveRevision;
+  readonly redaction: Redaction | undefined;
   readonly bytes: number;
 }
 
@@ -78,7 +80,8 @@ export function createShadowQueue(deps: {
     running = false;
   }
 
-  async function runShadow({ endpoint, revision, envelope: primary, inputs, outputs: before, captured }: Shadow) {
+  async function runShadow(shadow: Shadow): Promise<void> {
+    const { endpoint, revision, redaction, envelope: primary, inputs, outputs: before, captured } = shadow;
     const { record } = revision;
     if (record.state !== 'ready') {
       record.shadowsDropped += 1; // replaced while the request waited
@@ -103,7 +106,7 @@ export function createShadowQueue(deps: {
       record.rowsDiffering += difference.rows;
     }
     if (!captured) return;
-    const { cached: _cached, stagesUs: _stagesUs, branches: _branches, ...shared } = primary;
+    const { cached: _cached, stagesUs: _stagesUs, branches: _branches, redacted: _redacted, ...shared } = primary;
     const envelope: PredictionEnvelope = {
       ...shared,
       predictionId: ids.next(),
@@ -117,11 +120,11 @@ export function createShadowQueue(deps: {
       ...routed?.branches(),
       ...(stagesUs !== undefined && { stagesUs }),
       status: failure === undefined ? 'ok' : 'error',
-      ...(failure !== undefined && { error: failure.message }),
+      ...(failure !== undefined && { error: errorOf(failure, redaction) }),
+      ...redactedOf(redaction),
       ...(difference !== undefined && { difference }),
     };
-    const { spec } = endpoint;
-    const prepared = prepareRecord(envelope, withoutRedacted(spec, known), withoutRedacted(spec, outputs));
+    const prepared = prepareRecord(envelope, redaction?.apply(known) ?? known, redaction?.apply(outputs) ?? outputs);
     const result = await spool.append(prepared, false);
     if (result === 'lost') endpoint.drop();
   }
@@ -136,7 +139,7 @@ export function createShadowQueue(deps: {
           revision.record.shadowsDropped += 1;
           continue;
         }
-        queue.push({ ...answered, endpoint, revision, bytes });
+        queue.push({ ...answered, endpoint, revision, redaction: endpoint.redaction.of(revision), bytes });
         queuedBytes += bytes;
         offered += 1;
       }
