@@ -12,6 +12,7 @@ import {
   UBIGINT,
   VARCHAR,
 } from '@duckdb/node-api';
+import type { RecordedTensor } from '#contracts/prediction-record';
 import { type Datatype, elementsPerRow, halfToNumber, type Tensor } from '#contracts/tensor';
 import type { Session } from './session.ts';
 import { quoteName, quoteText } from './sql-quote.ts';
@@ -84,7 +85,7 @@ interface TensorColumn {
 /** Columns for tensors under names that are found while records come; rows of records without one are null. */
 export interface TensorColumns {
   /** All rows of a record's tensors, behind `before` rows. */
-  add(tensors: readonly Tensor[], rows: number, before: number): void;
+  add(tensors: readonly RecordedTensor[], rows: number, before: number): void;
   /** All columns, each with `rows` values. */
   finish(rows: number): readonly ColumnBuilder[];
 }
@@ -133,10 +134,14 @@ function toText(value: DuckDBValue): string {
   return JSON.stringify(items.map((item) => (typeof item === 'bigint' ? Number(item) : item)));
 }
 
-/** One row of a tensor; where DuckDB takes the numbers as they are they stay where they lie. */
-function toList(tensor: Tensor, first: number, size: number): DuckDBValue {
-  const { datatype, data } = tensor;
+/** One row of a tensor, null where a value is kept out; where DuckDB takes the numbers as they are they stay where they lie. */
+function toList(tensor: RecordedTensor, first: number, size: number): DuckDBValue {
+  const { datatype, data, withheld } = tensor;
   const end = first + size;
+  if (withheld !== undefined)
+    return listValue(
+      Array.from({ length: size }, (_, at) => (withheld.includes(at) ? null : toDuckDb(tensor, first + at))),
+    );
   if ((datatype === 'FP32' || datatype === 'FP64' || datatype === 'INT64') && end <= data.length)
     // a list is read by length and index alone
     return listValue((data as Float64Array).subarray(first, end) as unknown as DuckDBValue[]);

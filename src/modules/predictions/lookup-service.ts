@@ -102,6 +102,7 @@ function toView(project: string, deployment: string, found: WorkerTaskOutput<'lo
         ...(typeof row['key'] === 'string' && { key: row['key'] }),
         eventTime: instant(Number(row['event_ms'])),
         ...(typeof row['score'] === 'number' && { score: row['score'] }),
+        ...branchesOf(row['branches']),
         inputs: tensorsOf(row, 'in.'),
         outputs: tensorsOf(row, 'out.'),
         ...(truth && {
@@ -120,17 +121,25 @@ function toView(project: string, deployment: string, found: WorkerTaskOutput<'lo
 /** What newer files say of a request beside its rows. */
 function requestOf(
   head: Readonly<Record<string, unknown>>,
-): Pick<PredictionView, 'stagesUs' | 'cached' | 'traceId' | 'redacted'> {
+): Pick<PredictionView, 'stagesUs' | 'cached' | 'traceId' | 'difference' | 'redacted'> {
   const { input_us: input, queue_us: queue, infer_us: infer, output_us: output } = head;
   const { trace_id: traceId, cached, redacted } = head;
+  const { difference_rows: rows, difference_max_abs: maxAbs } = head;
   return {
     ...(typeof infer === 'number' && {
       stagesUs: { input: Number(input), queue: Number(queue), infer, output: Number(output) },
     }),
     ...(cached === true && { cached }),
     ...(typeof traceId === 'string' && { traceId }),
+    ...(typeof rows === 'number' && { difference: { rows, maxAbs: Number(maxAbs) } }),
     ...(Array.isArray(redacted) && redacted.length > 0 && { redacted: redacted.map(String) }),
   };
+}
+
+/** Of a row of a graph; null for any other. */
+function branchesOf(taken: unknown): Pick<PredictionView['rows'][number], 'branches'> {
+  if (typeof taken !== 'object' || taken === null) return {};
+  return { branches: Object.fromEntries(Object.entries(taken).map(([node, branch]) => [node, String(branch)])) };
 }
 
 const tensorsOf = (row: Readonly<Record<string, unknown>>, prefix: string): Record<string, unknown> =>

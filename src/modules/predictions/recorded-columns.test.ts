@@ -1,0 +1,81 @@
+import { beforeAll, expect, test } from 'vitest';
+import type { PredictionRecord } from '#contracts/prediction-record';
+import type { PredictionView } from '#contracts/predictions';
+import { encodeFrames } from '#contracts/spool-frame';
+import { builtModule } from '#platform/testing/built-program';
+import { describeDatabases } from '#platform/testing/database';
+import { createCompaction } from './compaction-service.ts';
+import { createLookup } from './lookup-service.ts';
+import { aRecord, day, endpoint, type LogBench, openBench, project, start } from './testing/log-bench.ts';
+
+beforeAll(() => builtModule('worker/tasks.js').then(() => undefined), 120_000);
+
+/** One file each, so that some of them lack what others have. */
+async function taken(bench: LogBench, records: readonly PredictionRecord[]): Promise<void> {
+  await bench.register('r1', 1);
+  for (const [at, record] of records.entries()) await bench.send(at, encodeFrames([record], at));
+}
+
+/** What a look-up tells of each, which is the same when their day has become one file. */
+async function expectLooked(
+  bench: LogBench,
+  records: readonly PredictionRecord[],
+  tell: (view: PredictionView | undefined) => unknown,
+  wanted: readonly unknown[],
+): Promise<void> {
+  const looked = async () => {
+    const seen = [];
+    for (const { predictionId } of records)
+      seen.push(tell(await createLookup(bench.deps).find(bench.database.read, project, predictionId)));
+    return seen;
+  };
+  expect(await looked()).toEqual(wanted);
+  await createCompaction(bench.deps).compactDays({ actor: 'user:test' }, project, endpoint, start + 2 * day);
+  expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ files: 1 });
+  expect(await looked()).toEqual(wanted);
+}
+
+describeDatabases('what the log keeps of a request', (open) => {
+  test('which branches of a graph each row took, and how the answer of a shadow differs', async () => {
+    const bench = await openBench(await open());
+    const routed: PredictionRecord = {
+      ...aRecord({ id: 2, atMs: start }),
+      keys: [],
+      eventTimesMs: [start, start],
+      rows: 2,
+      inputs: [{ name: 'distance', datatype: 'FP32', shape: [2, 1], data: Float32Array.of(1, 2) }],
+      outputs: [],
+      branches: { tier: ['big', ''], 'a "b"': ['one'] },
+    };
+    const difference = { rows: 1, maxAbs: 0.25 };
+    const shadow = { ...aRecord({ id: 3, atMs: start, shadowOf: 1 }), difference };
+    const records = [aRecord({ id: 1, atMs: start }), routed, shadow];
+    await taken(bench, records);
+    await expectLooked(bench, records, (view) => [view?.difference, view?.rows.map(({ branches }) => branches)], [
+      [undefined, [undefined]],
+      [undefined, [{ tier: 'big', 'a "b"': 'one' }, { 'a "b"': 'one' }]],
+      [difference, [undefined]],
+    ]);
+  });
+
+  test('a column that is kept out is null among its neighbours, and is not counted as a value that is missing', async () => {
+    const bench = await openBench(await open());
+    const matrix = { name: 'x', datatype: 'FP32', shape: [1, 3], data: Float32Array.of(1, Number.NaN, 3) } as const;
+    const inputs = [{ ...matrix, withheld: [1] }];
+    const record = { ...aRecord({ id: 1, atMs: start }), inputs, redacted: ['distance', 'origin'] };
+    await taken(bench, [record, aRecord({ id: 2, atMs: start })]);
+    const [counts] = await bench.module.api.counts(bench.database.read, {
+      project,
+      endpoint,
+      fromMs: start,
+      toMs: start + day,
+    });
+    expect(counts?.columns).toEqual([
+      { counts: [0, 1, 0, 0], other: 0, nulls: 0 },
+      { counts: [1, 0], other: 0, nulls: 0 },
+    ]);
+    const none = { x: [1, null, 3] };
+    const all = { distance: 150, origin: 'EWR' };
+    await expectLooked(bench, [record, aRecord({ id: 2, atMs: start })], (view) => view?.rows[0]?.inputs, [none, all]);
+  });
+});
