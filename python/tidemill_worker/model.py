@@ -1,5 +1,7 @@
 """What every flavour makes: a signature, and a function from tensors to results."""
 
+import re
+
 import numpy as np
 
 from . import tensors
@@ -60,6 +62,21 @@ def cast(name: str, array: np.ndarray, wanted: np.dtype, datatype: str) -> np.nd
 
 def tensor(name: str, datatype: str, shape) -> dict:
     return {"name": name, "datatype": datatype, "shape": [int(one) for one in shape]}
+
+
+#: What LightGBM calls the columns of a matrix that had no names.
+UNNAMED_COLUMN = re.compile(r"Column_\d+")
+
+
+def with_columns(inputs: list, names) -> list:
+    """The only input, a matrix, with the names of the columns that the model was fitted on, where it keeps them."""
+    names = list(names) if names is not None else []
+    shape = inputs[0]["shape"]
+    if len(inputs) != 1 or "columns" in inputs[0] or len(shape) != 2 or shape[1] != len(names) or len(names) < 2:
+        return inputs
+    if not all(isinstance(name, str) for name in names) or all(UNNAMED_COLUMN.fullmatch(name) for name in names):
+        return inputs
+    return [{**inputs[0], "columns": [str(name) for name in names]}]
 
 
 def describe(name: str, value) -> dict:
