@@ -33,7 +33,7 @@ export function createEndpointTable(deps: {
 
   function tellWarnings(): void {
     for (const endpoint of endpoints.values()) {
-      const { warnings } = endpoint.redaction;
+      const { warnings } = endpoint;
       for (const warning of warnings)
         if (told.get(endpoint)?.includes(warning) !== true)
           logger.warn({ project: endpoint.project, endpoint: endpoint.name }, warning);

@@ -6,6 +6,7 @@ import { createRevisionRecord, type LiveRevision, type RevisionRecord } from './
 import { createRateLimit, type RateLimit } from './rate-limit.ts';
 import { type EndpointRedaction, planRedactions } from './redaction.ts';
 import { createResponseCache, type ResponseCache } from './response-cache.ts';
+import { findMissingColumns } from './row-column.ts';
 
 /** What answers now. Replaced as a whole: a request sees the old one or the new one. */
 export interface ServingState {
@@ -43,6 +44,8 @@ export interface Endpoint {
   drop(): void;
   /** By the newest spec and what is loaded for it. */
   readonly redaction: EndpointRedaction;
+  /** Of what is described, what does not do what somebody may think. */
+  readonly warnings: readonly string[];
   readonly cache: ResponseCache;
   readonly rate: RateLimit;
   /** Takes over a newer description; resolves when it is in force or has failed. */
@@ -55,6 +58,13 @@ export interface Endpoint {
   drained(): Promise<void>;
   /** Stops answering and frees all models. */
   remove(): Promise<void>;
+}
+
+interface Planned {
+  readonly spec: SpecEndpoint;
+  readonly serving: ServingState | undefined;
+  readonly redaction: EndpointRedaction;
+  readonly warnings: readonly string[];
 }
 
 export type LoadRevision = (
@@ -99,13 +109,21 @@ export function createEndpoint(
   let waiting: (() => void)[] = [];
   let removed = false;
   let dropped = 0;
-  let planned: { readonly spec: SpecEndpoint; readonly serving: typeof serving; readonly redaction: EndpointRedaction };
-  planned = { spec, serving, redaction: planRedactions(spec, []) };
+  let planned: Planned | undefined;
   const records = new Map<string, RevisionRecord>();
   const live = new Map<string, LiveRevision>();
   const loading = new Map<string, Promise<void>>();
   const failures = new Map<string, Failure>();
   const leaving = new Set<Promise<void>>();
+
+  /** What follows from the spec and the signatures of what is loaded, worked out when either is another. */
+  function plan() {
+    if (planned?.spec === spec && planned.serving === serving) return planned;
+    const loaded = [...(serving?.revisions.values() ?? [])];
+    const redaction = planRedactions(spec, loaded);
+    planned = { spec, serving, redaction, warnings: [...redaction.warnings, ...findMissingColumns(spec, loaded)] };
+    return planned;
+  }
 
   function setState(next: EndpointState, reason?: string): void {
     if (state === next && error === reason) return;
@@ -283,9 +301,10 @@ export function createEndpoint(
       dropped += 1;
     },
     get redaction() {
-      if (planned.spec !== spec || planned.serving !== serving)
-        planned = { spec, serving, redaction: planRedactions(spec, [...(serving?.revisions.values() ?? [])]) };
-      return planned.redaction;
+      return plan().redaction;
+    },
+    get warnings() {
+      return plan().warnings;
     },
     follow(next) {
       spec = next;

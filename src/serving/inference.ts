@@ -127,7 +127,7 @@ export function createInferenceCore(deps: {
           ...(failure !== undefined && { error: errorOf(failure, redaction) }),
           principal: call.principal,
           ...traceOf(call),
-          ...subjectOf(endpoint.spec, facts.subject, checked.inputs, rows, redaction),
+          ...subjectOf(endpoint.spec, facts.subject, revision, checked, redaction),
           ...(stagesUs !== undefined && { stagesUs }),
           ...(branches !== undefined && { branches }),
           ...(cached === true && { cached }),

@@ -1,11 +1,13 @@
 import type { SpecEndpoint } from '#contracts/deployment-spec';
 import type { PredictionEnvelope } from '#contracts/prediction-record';
-import type { Tensor } from '#contracts/tensor';
+import type { ModelSignature } from '#contracts/tensor';
 import { parseTraceparent } from '#contracts/trace-context';
 import type { BatchRun } from '#runtimes/batcher';
+import type { CheckedInputs } from '#runtimes/check-inputs';
 import type { CallContext } from './call-context.ts';
 import type { StageTimesUs } from './counters.ts';
 import type { Redaction } from './redaction.ts';
+import { readColumn } from './row-column.ts';
 
 /** The parts of an answer's time until now. `fromMs`: when its last byte was there; `askedMs`: when the model was asked. */
 export function stageTimesUs(fromMs: number, askedMs: number, run: BatchRun): StageTimesUs {
@@ -21,17 +23,17 @@ export const toUs = (ms: number): number => Math.max(0, Math.round(ms * 1_000));
 
 /** Whom the rows are about: as the request says, else by the endpoint's column. */
 export function subjectOf(
-  spec: SpecEndpoint,
+  { subject }: SpecEndpoint,
   given: readonly (string | null)[] | undefined,
-  inputs: readonly Tensor[],
-  rows: number,
+  { signature }: { readonly signature: ModelSignature },
+  { inputs, rows }: CheckedInputs,
   redaction: Redaction | undefined,
 ): Pick<PredictionEnvelope, 'subject'> {
   if (given !== undefined) return { subject: [...given] };
-  if (spec.subject === undefined || redaction?.hides(spec.subject) === true) return {};
-  const column = inputs.find(({ name }) => name === spec.subject);
-  if (column === undefined || column.data.length !== rows) return {};
-  return { subject: Array.from<unknown, string>(column.data as ArrayLike<unknown>, String) };
+  if (subject === undefined || redaction?.hides(subject) === true) return {};
+  const valueOf = readColumn(signature, inputs, subject);
+  if (valueOf === undefined) return {};
+  return { subject: Array.from({ length: rows }, (_, row) => String(valueOf(row))) };
 }
 
 /** Where the spans of a request are: those made here, else the caller's; what is no context of a trace is left out. */

@@ -9,7 +9,8 @@ export interface Redaction {
   readonly keptOut: readonly string[];
   /** The tensors that are recorded; the values that are kept out of them are overwritten in a copy. */
   apply(tensors: readonly Tensor[]): readonly RecordedTensor[];
-  hides(input: string): boolean;
+  /** Whether an input, or the column of that name, is kept out. */
+  hides(column: string): boolean;
 }
 
 /** What of an endpoint's requests and answers may enter a record, as its description says now. */
@@ -73,7 +74,7 @@ function createRedaction(
   const isTouched = ({ name }: Tensor) => whole.has(name) || places.has(name);
   return {
     keptOut,
-    hides: (input) => whole.has(input),
+    hides: (column) => whole.has(column) || keptOut.includes(column),
     apply(tensors) {
       if (!tensors.some(isTouched)) return tensors;
       return tensors.flatMap((tensor): RecordedTensor[] => {
