@@ -32,7 +32,7 @@ class Model:
         array = to_array(results[name])
         if datatype == "BYTES":
             return datatype, array if array.dtype == object else array.astype(object)
-        wanted = tensors.DTYPES[datatype]
+        wanted = tensors.MODEL_DTYPES[datatype]
         if array.dtype != wanted:
             array = cast(name, array, wanted, datatype)
         return datatype, array
@@ -42,7 +42,9 @@ def to_array(value) -> np.ndarray:
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "detach"):  # a tensor of PyTorch
-        return value.detach().cpu().numpy()
+        value = value.detach().cpu()
+        # numpy has no such dtype, and float32 holds each of its numbers
+        return (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
     if hasattr(value, "toarray"):  # a sparse matrix
         return value.toarray()
     if hasattr(value, "to_numpy"):  # a column of pandas
@@ -93,7 +95,7 @@ def zero_row(inputs: list) -> dict:
         if one["datatype"] == "BYTES":
             row[one["name"]] = np.full(shape, "", dtype=object)
         else:
-            row[one["name"]] = np.zeros(shape, dtype=tensors.DTYPES[one["datatype"]])
+            row[one["name"]] = np.zeros(shape, dtype=tensors.MODEL_DTYPES[one["datatype"]])
     return row
 
 

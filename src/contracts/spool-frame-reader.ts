@@ -8,7 +8,8 @@ import {
   probeFrame,
   type TensorHead,
 } from './spool-frame.ts';
-import { elementCount, elementWidths, type TensorData, viewOf } from './tensor.ts';
+import { type BytesElement, elementCount, elementWidths, type TensorData, viewOf } from './tensor.ts';
+import { readElement } from './tensor-bytes.ts';
 
 export interface DecodedFrame {
   readonly offset: number;
@@ -139,11 +140,11 @@ function readData(bytes: Buffer, position: number, { datatype, shape, bytes: siz
       return viewOf(datatype, bytes.buffer, bytes.byteOffset + position, size / width);
     return viewOf(datatype, new Uint8Array(bytes.subarray(position, position + size)).buffer, 0, size / width);
   }
-  const texts: string[] = [];
-  for (let at = position; texts.length < count; ) {
+  const elements: BytesElement[] = [];
+  for (let at = position; elements.length < count; ) {
     const length = bytes.readUInt32LE(at);
-    texts.push(bytes.toString('utf8', at + 4, at + 4 + length));
+    elements.push(readElement(bytes, at + 4, at + 4 + length));
     at += 4 + length;
   }
-  return texts;
+  return elements;
 }

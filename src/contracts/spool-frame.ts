@@ -17,7 +17,7 @@ import { tensorByteLength, writeTensorData } from './tensor-bytes.ts';
  *   own            JSON, UTF-8: the rest of the envelope; without `requestId` where that is the `predictionId`, and without
  *                  `keys` and `eventTimesMs` that are empty
  *   tensors        the data of the inputs in the order of their heads, then of the outputs; row-major, each from a multiple of
- *                  8 of the frame on, zeros between; what a head calls withheld is no value. BOOL one byte an element; BYTES each element as u32 length and UTF-8
+ *                  8 of the frame on, zeros between; what a head calls withheld is no value. BOOL one byte an element; BYTES each element as u32 length and its bytes
  *
  * A segment or a delivery is frames back to back. A frame whose length runs past the end is `cut` (it may still be being
  * written); one whose checksum or content does not fit is `bad`.

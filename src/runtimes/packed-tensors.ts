@@ -1,4 +1,4 @@
-import { type Datatype, elementWidths, type Tensor, viewOf } from '#contracts/tensor';
+import { type BytesElement, type Datatype, elementWidths, type Tensor, viewOf } from '#contracts/tensor';
 
 /** Tensors on their way between threads: numbers in one buffer, which is transferred; texts beside it, which are copied. */
 export interface PackedTensors {
@@ -12,7 +12,7 @@ interface PackedPart {
   readonly shape: readonly number[];
   readonly byteOffset: number;
   readonly count: number;
-  readonly texts?: readonly string[];
+  readonly texts?: readonly BytesElement[];
 }
 
 export function packTensors(tensors: readonly Tensor[]): PackedTensors {
@@ -20,7 +20,7 @@ export function packTensors(tensors: readonly Tensor[]): PackedTensors {
   const parts = tensors.map(({ name, datatype, shape, data }): PackedPart => {
     const byteOffset = sizeBytes;
     const part = { name, datatype, shape, byteOffset, count: data.length };
-    if (datatype === 'BYTES') return { ...part, texts: data as readonly string[] };
+    if (datatype === 'BYTES') return { ...part, texts: data as readonly BytesElement[] };
     sizeBytes += (data.length * elementWidths[datatype] + 7) & ~7; // each view starts at a multiple of 8
     return part;
   });

@@ -112,5 +112,6 @@ function overwrite({ datatype, data }: Tensor, hidden: readonly number[]): Tenso
 /** NaN where the datatype has it. */
 function noValue(datatype: Tensor['datatype']): number {
   if (datatype === 'FP32' || datatype === 'FP64') return Number.NaN;
-  return datatype === 'FP16' ? 0x7e00 : 0;
+  if (datatype === 'FP16') return 0x7e00;
+  return datatype === 'BF16' ? 0x7fc0 : 0;
 }

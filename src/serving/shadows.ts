@@ -177,6 +177,6 @@ function bytesOf(tensors: readonly Tensor[]): number {
   let total = 0;
   for (const { data } of tensors)
     if (ArrayBuffer.isView(data)) total += data.byteLength;
-    else for (const text of data) total += 2 * text.length;
+    else for (const element of data) total += 2 * element.length;
   return total;
 }

@@ -1,7 +1,10 @@
 import {
   BIGINT,
+  BLOB,
   BOOLEAN,
+  blobValue,
   DOUBLE,
+  DuckDBBlobValue,
   DuckDBDataChunk,
   DuckDBListValue,
   type DuckDBType,
@@ -13,7 +16,16 @@ import {
   VARCHAR,
 } from '@duckdb/node-api';
 import type { RecordedTensor } from '#contracts/prediction-record';
-import { type Datatype, elementsPerRow, halfToNumber, type Tensor } from '#contracts/tensor';
+import {
+  type BytesElement,
+  bfloatToNumber,
+  type Datatype,
+  elementsPerRow,
+  halfToNumber,
+  isHalf,
+  type Tensor,
+  toNumberFrom,
+} from '#contracts/tensor';
 import type { Session } from './session.ts';
 import { quoteName, quoteText } from './sql-quote.ts';
 
@@ -29,6 +41,7 @@ function elementType(datatype: Datatype): DuckDBType {
   switch (datatype) {
     case 'BOOL':
       return BOOLEAN;
+    case 'BF16':
     case 'FP32':
       return FLOAT;
     case 'FP16':
@@ -48,13 +61,15 @@ export function elementAt(tensor: Tensor, index: number): number | string | unde
   const value = tensor.data[index];
   if (value === undefined || value === '') return undefined;
   if (typeof value === 'string') return value;
-  const number = tensor.datatype === 'FP16' ? halfToNumber(Number(value)) : Number(value);
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  const number = isHalf(tensor.datatype) ? toNumberFrom(tensor.datatype)(Number(value)) : Number(value);
   return Number.isNaN(number) ? undefined : number;
 }
 
+/** Null for bytes that are no text: they have a column of their own. */
 function toDuckDb(tensor: Tensor, index: number): DuckDBValue {
   const value = tensor.data[index];
-  if (value === undefined) return null;
+  if (value === undefined || value instanceof Uint8Array) return null;
   switch (tensor.datatype) {
     case 'BOOL':
       return value !== 0;
@@ -65,6 +80,8 @@ function toDuckDb(tensor: Tensor, index: number): DuckDBValue {
       return Number(value);
     case 'FP16':
       return halfToNumber(Number(value));
+    case 'BF16':
+      return bfloatToNumber(Number(value));
     default:
       return BigInt(value);
   }
@@ -93,32 +110,39 @@ export interface TensorColumns {
 export function createTensorColumns(prefix: string): TensorColumns {
   const columns = new Map<string, TensorColumn>();
 
-  function columnFor({ name, datatype }: Tensor, size: number): TensorColumn {
+  function columnFor(name: string, datatype: Datatype, size: number, element = elementType(datatype)): TensorColumn {
     const form = formOf(datatype, size);
     let column = columns.get(name);
     if (column === undefined) {
-      const element = elementType(datatype);
-      column = { name: `${prefix}${name}`, form, type: size === 1 ? element : LIST(element), values: [], mixed: false };
+      column = { name, form, type: size === 1 ? element : LIST(element), values: [], mixed: false };
       columns.set(name, column);
     } else if (column.form !== form && !column.mixed) {
       column.type = VARCHAR;
-      column.values = column.values.map((value) => (value === null ? null : toText(value)));
+      column.values = column.values.map(toText);
       column.mixed = true;
     }
     return column;
   }
 
+  function put(column: TensorColumn, rows: number, before: number, valueOf: (row: number) => DuckDBValue): void {
+    const { values } = column;
+    while (values.length < before) values.push(null);
+    for (let row = 0; row < rows; row += 1) values.push(column.mixed ? toText(valueOf(row)) : valueOf(row));
+  }
+
   return {
     add(tensors, rows, before) {
       for (const tensor of tensors) {
+        const { name, datatype, data } = tensor;
         const size = elementsPerRow(tensor);
-        const column = columnFor(tensor, size);
-        const { values } = column;
-        while (values.length < before) values.push(null);
-        for (let row = 0; row < rows; row += 1) {
-          const value = size === 1 ? toDuckDb(tensor, row) : toList(tensor, row * size, size);
-          values.push(column.mixed ? toText(value) : value);
-        }
+        put(columnFor(`${prefix}.${name}`, datatype, size), rows, before, (row) =>
+          size === 1 ? toDuckDb(tensor, row) : toList(tensor, row * size, size),
+        );
+        if (datatype !== 'BYTES' || !data.some((element) => typeof element !== 'string')) continue;
+        const elements = data as readonly BytesElement[];
+        put(columnFor(`${prefix}_bytes.${name}`, datatype, size, BLOB), rows, before, (row) =>
+          size === 1 ? toBlob(elements[row]) : toBlobs(elements.slice(row * size, (row + 1) * size)),
+        );
       }
     },
     finish(rows) {
@@ -128,10 +152,22 @@ export function createTensorColumns(prefix: string): TensorColumns {
   };
 }
 
-/** As `[1,2]`, one number in brackets too. */
-function toText(value: DuckDBValue): string {
+/** Bytes that are no text; null for a text. */
+const toBlob = (element: BytesElement | undefined): DuckDBValue =>
+  element instanceof Uint8Array ? blobValue(element) : null;
+const toBlobs = (elements: readonly BytesElement[]): DuckDBValue =>
+  elements.every((element) => typeof element === 'string') ? null : listValue(elements.map(toBlob));
+
+/** As `[1,2]`, one number in brackets too, and bytes in base64. */
+function toText(value: DuckDBValue): DuckDBValue {
+  if (value === null) return null;
   const items = value instanceof DuckDBListValue ? Array.from(value.items) : [value];
-  return JSON.stringify(items.map((item) => (typeof item === 'bigint' ? Number(item) : item)));
+  return JSON.stringify(
+    items.map((item) => {
+      if (item instanceof DuckDBBlobValue) return Buffer.from(item.bytes).toString('base64');
+      return typeof item === 'bigint' ? Number(item) : item;
+    }),
+  );
 }
 
 /** One row of a tensor, null where a value is kept out; where DuckDB takes the numbers as they are they stay where they lie. */

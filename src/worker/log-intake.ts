@@ -132,8 +132,8 @@ function createLogTable(input: Input, key: string, { project, endpoint }: Predic
   const counter = createHourCounter(input.revisions);
   const replay = input.replays.includes(key);
   const columns = given.map(([name, type, valueOf]) => ({ name, type, valueOf, values: [] as DuckDBValue[] }));
-  const inputColumns = createTensorColumns('in.');
-  const outputColumns = createTensorColumns('out.');
+  const inputColumns = createTensorColumns('in');
+  const outputColumns = createTensorColumns('out');
   const days = new Map<number, Day>();
   let rows = 0;
   let requests = 0;

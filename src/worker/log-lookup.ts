@@ -42,4 +42,4 @@ export function lookUp(
   });
 }
 
-const isTensor = (column: string): boolean => column.startsWith('in.') || column.startsWith('out.');
+const isTensor = (column: string): boolean => /^(?:in|out)(?:_bytes)?\./.test(column);

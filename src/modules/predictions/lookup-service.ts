@@ -103,8 +103,8 @@ function toView(project: string, deployment: string, found: WorkerTaskOutput<'lo
         eventTime: instant(Number(row['event_ms'])),
         ...(typeof row['score'] === 'number' && { score: row['score'] }),
         ...branchesOf(row['branches']),
-        inputs: tensorsOf(row, 'in.'),
-        outputs: tensorsOf(row, 'out.'),
+        inputs: tensorsOf(row, 'in'),
+        outputs: tensorsOf(row, 'out'),
         ...(truth && {
           truth: {
             value: truth.value,
@@ -142,9 +142,19 @@ function branchesOf(taken: unknown): Pick<PredictionView['rows'][number], 'branc
   return { branches: Object.fromEntries(Object.entries(taken).map(([node, branch]) => [node, String(branch)])) };
 }
 
-const tensorsOf = (row: Readonly<Record<string, unknown>>, prefix: string): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(row)
-      .filter(([name]) => name.startsWith(prefix))
-      .map(([name, value]) => [name.slice(prefix.length), value]),
-  );
+/** The values of a side; bytes that are no text, which have a column of their own, as `{ "base64": … }`. */
+function tensorsOf(row: Readonly<Record<string, unknown>>, side: 'in' | 'out'): Record<string, unknown> {
+  const below = (prefix: string) =>
+    Object.entries(row).flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],
+    );
+  const values = new Map(below(`${side}.`));
+  for (const [name, bytes] of below(`${side}_bytes.`)) {
+    const texts = values.get(name);
+    const merged = Array.isArray(bytes)
+      ? bytes.map((one: unknown, at) => (one === null ? (Array.isArray(texts) ? texts[at] : null) : { base64: one }))
+      : { base64: bytes };
+    values.set(name, merged);
+  }
+  return Object.fromEntries(values);
+}
