@@ -78,4 +78,29 @@ describeDatabases('what the log keeps of a request', (open) => {
     const all = { distance: 150, origin: 'EWR' };
     await expectLooked(bench, [record, aRecord({ id: 2, atMs: start })], (view) => view?.rows[0]?.inputs, [none, all]);
   });
+
+  test('bytes that are no text, exactly, and halves as numbers', async () => {
+    const bench = await openBench(await open());
+    const blob = Uint8Array.of(0xff, 0, 0xfe);
+    const base64 = Buffer.from(blob).toString('base64');
+    const texts: PredictionRecord = {
+      ...aRecord({ id: 1, atMs: start }),
+      inputs: [{ name: 'blob', datatype: 'BYTES', shape: [1], data: ['Zürich'] }],
+      outputs: [{ name: 'many', datatype: 'BYTES', shape: [1, 2], data: ['a', 'b'] }],
+    };
+    const odd: PredictionRecord = {
+      ...texts,
+      predictionId: aRecord({ id: 2, atMs: start }).predictionId,
+      inputs: [
+        { name: 'blob', datatype: 'BYTES', shape: [1], data: [blob] },
+        { name: 'half', datatype: 'BF16', shape: [1, 2], data: Uint16Array.of(0x4049, 0xc000) },
+      ],
+      outputs: [{ name: 'many', datatype: 'BYTES', shape: [1, 2], data: ['a', blob] }],
+    };
+    await taken(bench, [texts, odd]);
+    await expectLooked(bench, [texts, odd], (view) => view?.rows.map(({ inputs, outputs }) => [inputs, outputs]), [
+      [[{ blob: 'Zürich' }, { many: ['a', 'b'] }]],
+      [[{ half: [3.140625, -2], blob: { base64 } }, { many: ['a', { base64 }] }]],
+    ]);
+  });
 });
