@@ -54,7 +54,11 @@ function stickyValue(
 }
 
 /** Of the first row, as whichever of the revisions that share the traffic knows the column. */
-function firstOf(column: string, { traffic }: ServingState, { inputs }: InferRequest): unknown {
+function firstOf(
+  column: string,
+  { traffic }: ServingState,
+  { inputs }: InferRequest,
+): string | number | bigint | undefined {
   for (const { target } of traffic) {
     const value = readColumn(target.signature, inputs, column)?.(0);
     if (value !== undefined) return value;

@@ -140,7 +140,7 @@ export function createInferenceCore(deps: {
         if (run !== undefined && stagesUs !== undefined) counters.ran(run, stagesUs);
         if (cached !== undefined) counters.cacheLookedUp(cached, durationUs);
         if (serving.shadows.length > 0 && rows > 0)
-          shadows.offer(endpoint, serving, { envelope, inputs: request.inputs, outputs, captured });
+          shadows.offer(endpoint, serving, { envelope, inputs: request.inputs, outputs, captured, trace: call.trace });
         return {
           predictionId,
           revision,

@@ -16,23 +16,22 @@ async function taken(bench: LogBench, records: readonly PredictionRecord[]): Pro
   for (const [at, record] of records.entries()) await bench.send(at, encodeFrames([record], at));
 }
 
-/** What a look-up tells of each, which is the same when their day has become one file. */
-async function expectLooked(
+/** What a look-up tells of each, and once their day has become one file. */
+async function lookTwice(
   bench: LogBench,
   records: readonly PredictionRecord[],
   tell: (view: PredictionView | undefined) => unknown,
-  wanted: readonly unknown[],
-): Promise<void> {
-  const looked = async () => {
+): Promise<{ readonly before: readonly unknown[]; readonly after: readonly unknown[] }> {
+  const look = async () => {
     const seen = [];
     for (const { predictionId } of records)
       seen.push(tell(await createLookup(bench.deps).find(bench.database.read, project, predictionId)));
     return seen;
   };
-  expect(await looked()).toEqual(wanted);
+  const before = await look();
   await createCompaction(bench.deps).compactDays({ actor: 'user:test' }, project, endpoint, start + 2 * day);
   expect(await bench.module.api.progress(bench.database.read, project, endpoint)).toMatchObject({ files: 1 });
-  expect(await looked()).toEqual(wanted);
+  return { before, after: await look() };
 }
 
 describeDatabases('what the log keeps of a request', (open) => {
@@ -51,11 +50,16 @@ describeDatabases('what the log keeps of a request', (open) => {
     const shadow = { ...aRecord({ id: 3, atMs: start, shadowOf: 1 }), difference };
     const records = [aRecord({ id: 1, atMs: start }), routed, shadow];
     await taken(bench, records);
-    await expectLooked(bench, records, (view) => [view?.difference, view?.rows.map(({ branches }) => branches)], [
+    const seen = await lookTwice(bench, records, (view) => [
+      view?.difference,
+      view?.rows.map(({ branches }) => branches),
+    ]);
+    const wanted = [
       [undefined, [undefined]],
       [undefined, [{ tier: 'big', 'a "b"': 'one' }, { 'a "b"': 'one' }]],
       [difference, [undefined]],
-    ]);
+    ];
+    expect(seen).toEqual({ before: wanted, after: wanted });
   });
 
   test('a column that is kept out is null among its neighbours, and is not counted as a value that is missing', async () => {
@@ -76,7 +80,8 @@ describeDatabases('what the log keeps of a request', (open) => {
     ]);
     const none = { x: [1, null, 3] };
     const all = { distance: 150, origin: 'EWR' };
-    await expectLooked(bench, [record, aRecord({ id: 2, atMs: start })], (view) => view?.rows[0]?.inputs, [none, all]);
+    const seen = await lookTwice(bench, [record, aRecord({ id: 2, atMs: start })], (view) => view?.rows[0]?.inputs);
+    expect(seen).toEqual({ before: [none, all], after: [none, all] });
   });
 
   test('bytes that are no text, exactly, and halves as numbers', async () => {
@@ -98,9 +103,12 @@ describeDatabases('what the log keeps of a request', (open) => {
       outputs: [{ name: 'many', datatype: 'BYTES', shape: [1, 2], data: ['a', blob] }],
     };
     await taken(bench, [texts, odd]);
-    await expectLooked(bench, [texts, odd], (view) => view?.rows.map(({ inputs, outputs }) => [inputs, outputs]), [
+    const tensorsOf = (view: PredictionView | undefined) => view?.rows.map(({ inputs, outputs }) => [inputs, outputs]);
+    const seen = await lookTwice(bench, [texts, odd], tensorsOf);
+    const wanted = [
       [[{ blob: 'Zürich' }, { many: ['a', 'b'] }]],
       [[{ half: [3.140625, -2], blob: { base64 } }, { many: ['a', { base64 }] }]],
-    ]);
+    ];
+    expect(seen).toEqual({ before: wanted, after: wanted });
   });
 });
