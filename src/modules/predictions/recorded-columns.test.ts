@@ -16,6 +16,8 @@ async function taken(bench: LogBench, records: readonly PredictionRecord[]): Pro
   for (const [at, record] of records.entries()) await bench.send(at, encodeFrames([record], at));
 }
 
+const tensorsOf = (view: PredictionView | undefined) => view?.rows.map(({ inputs, outputs }) => [inputs, outputs]);
+
 /** What a look-up tells of each, and once their day has become one file. */
 async function lookTwice(
   bench: LogBench,
@@ -103,7 +105,6 @@ describeDatabases('what the log keeps of a request', (open) => {
       outputs: [{ name: 'many', datatype: 'BYTES', shape: [1, 2], data: ['a', blob] }],
     };
     await taken(bench, [texts, odd]);
-    const tensorsOf = (view: PredictionView | undefined) => view?.rows.map(({ inputs, outputs }) => [inputs, outputs]);
     const seen = await lookTwice(bench, [texts, odd], tensorsOf);
     const wanted = [
       [[{ blob: 'Zürich' }, { many: ['a', 'b'] }]],
