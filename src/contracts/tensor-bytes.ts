@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import type { BytesElement, Tensor, TensorData } from './tensor.ts';
 
 /**
@@ -11,19 +10,14 @@ export function isText(data: TensorData): data is readonly BytesElement[] {
   return Array.isArray(data);
 }
 
-/** From so many bytes on it is quicker to look whether they are text before they are made one. */
-const longBytes = 256;
-
 /** The element that lies between two places: its text, or a copy of the bytes where they are none. */
 export function readElement(bytes: Buffer, from: number, to: number): BytesElement {
-  if (to - from > longBytes) {
-    const part = bytes.subarray(from, to);
-    return isUtf8(part) ? bytes.toString('utf8', from, to) : Uint8Array.from(part);
-  }
   const text = bytes.toString('utf8', from, to);
+  // what is no UTF-8 reads as U+FFFD, which is written as other bytes: mostly as more of them
   if (!text.includes('\uFFFD')) return text;
   const part = bytes.subarray(from, to);
-  return isUtf8(part) ? text : Uint8Array.from(part);
+  const isSame = Buffer.byteLength(text) === part.length && Buffer.from(text).equals(part);
+  return isSame ? text : Uint8Array.from(part);
 }
 
 export const elementBytes = (element: BytesElement): number =>
