@@ -13,6 +13,7 @@ def load(estimator, declared, about: str):
     # It was fitted on a table and is given the same columns, in the same order, without their names.
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
     inputs = declared["inputs"] if declared else _inputs_of(estimator)
+    inputs = model.with_columns(inputs, getattr(estimator, "feature_names_in_", None))
     prepare = _preparation(inputs)
     outputs = declared["outputs"] if declared else []
     names = [one["name"] for one in outputs] or ["predict" if hasattr(estimator, "predict") else "transform"]

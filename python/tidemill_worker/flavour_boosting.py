@@ -5,10 +5,11 @@ from . import flavours, model
 
 def load(path, declared):
     if flavours.kind_of(path) == "lightgbm":
-        predict, width, about = _lightgbm(path)
+        predict, width, names, about = _lightgbm(path)
     else:
-        predict, width, about = _xgboost(path)
+        predict, width, names, about = _xgboost(path)
     inputs = declared["inputs"] if declared else [model.tensor("input-0", "FP32", [-1, width])]
+    inputs = model.with_columns(inputs, names)
     if len(inputs) == 1:
         only = inputs[0]["name"]
         call_with = lambda given: given[only]
@@ -30,11 +31,13 @@ def _xgboost(path):
 
     booster = xgboost.Booster({"nthread": 1}, model_file=str(path))
     booster.set_param({"nthread": 1})
-    return lambda data: booster.inplace_predict(data, validate_features=False), booster.num_features(), f"xgboost {xgboost.__version__}"
+    predict = lambda data: booster.inplace_predict(data, validate_features=False)
+    return predict, booster.num_features(), booster.feature_names, f"xgboost {xgboost.__version__}"
 
 
 def _lightgbm(path):
     import lightgbm
 
     booster = lightgbm.Booster(model_file=str(path), params={"num_threads": 1})
-    return lambda data: booster.predict(data, num_threads=1), booster.num_feature(), f"lightgbm {lightgbm.__version__}"
+    predict = lambda data: booster.predict(data, num_threads=1)
+    return predict, booster.num_feature(), booster.feature_name(), f"lightgbm {lightgbm.__version__}"

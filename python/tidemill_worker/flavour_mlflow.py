@@ -126,7 +126,7 @@ def _conversion(spec):
 
         return lambda column: pandas.to_datetime(column, utc=True).dt.tz_localize(None)
     if kind == "binary":
-        return lambda column: column.map(str.encode)
+        return lambda column: column.map(lambda one: one if isinstance(one, bytes) else one.encode())
     if kind not in COLUMN_TYPES:
         return lambda column: column.map(lambda text: json.loads(text) if text else None)  # it may be absent
     return None

@@ -14,11 +14,13 @@ def load(path, declared):
     else:
         module = _script(torch, path)
     order = [one["name"] for one in declared["inputs"]]
+    halves = {one["name"] for one in declared["inputs"] if one["datatype"] == "BF16"}
     names = [one["name"] for one in declared["outputs"]]
 
     def call(inputs, _wanted):
         with torch.inference_mode():
-            return model.to_results(module(*(torch.from_numpy(inputs[name]) for name in order)), names)
+            given = {name: torch.from_numpy(inputs[name]) for name in order}
+            return model.to_results(module(*(given[name].bfloat16() if name in halves else given[name] for name in order)), names)
 
     return model.Model(declared, call, f"torch {torch.__version__}")
 

@@ -1,5 +1,7 @@
 """What every flavour makes: a signature, and a function from tensors to results."""
 
+import re
+
 import numpy as np
 
 from . import tensors
@@ -30,7 +32,7 @@ class Model:
         array = to_array(results[name])
         if datatype == "BYTES":
             return datatype, array if array.dtype == object else array.astype(object)
-        wanted = tensors.DTYPES[datatype]
+        wanted = tensors.MODEL_DTYPES[datatype]
         if array.dtype != wanted:
             array = cast(name, array, wanted, datatype)
         return datatype, array
@@ -40,7 +42,9 @@ def to_array(value) -> np.ndarray:
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "detach"):  # a tensor of PyTorch
-        return value.detach().cpu().numpy()
+        value = value.detach().cpu()
+        # numpy has no such dtype, and float32 holds each of its numbers
+        return (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
     if hasattr(value, "toarray"):  # a sparse matrix
         return value.toarray()
     if hasattr(value, "to_numpy"):  # a column of pandas
@@ -62,6 +66,21 @@ def tensor(name: str, datatype: str, shape) -> dict:
     return {"name": name, "datatype": datatype, "shape": [int(one) for one in shape]}
 
 
+#: What LightGBM calls the columns of a matrix that had no names.
+UNNAMED_COLUMN = re.compile(r"Column_\d+")
+
+
+def with_columns(inputs: list, names) -> list:
+    """The only input, a matrix, with the names of the columns that the model was fitted on, where it keeps them."""
+    names = list(names) if names is not None else []
+    shape = inputs[0]["shape"]
+    if len(inputs) != 1 or "columns" in inputs[0] or len(shape) != 2 or shape[1] != len(names) or len(names) < 2:
+        return inputs
+    if not all(isinstance(name, str) for name in names) or all(UNNAMED_COLUMN.fullmatch(name) for name in names):
+        return inputs
+    return [{**inputs[0], "columns": [str(name) for name in names]}]
+
+
 def describe(name: str, value) -> dict:
     """The signature of an output, from a result for one row."""
     array = to_array(value)
@@ -76,7 +95,7 @@ def zero_row(inputs: list) -> dict:
         if one["datatype"] == "BYTES":
             row[one["name"]] = np.full(shape, "", dtype=object)
         else:
-            row[one["name"]] = np.zeros(shape, dtype=tensors.DTYPES[one["datatype"]])
+            row[one["name"]] = np.zeros(shape, dtype=tensors.MODEL_DTYPES[one["datatype"]])
     return row
 
 

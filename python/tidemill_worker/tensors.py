@@ -1,4 +1,8 @@
-"""Tensors between frames and numpy. What depends on a header alone is worked out once for each header that is seen."""
+"""Tensors between frames and numpy. What depends on a header alone is worked out once for each header that is seen.
+
+numpy has no BF16: a model is given its numbers as float32, which holds each of them, and what it gives is rounded to the
+nearest, ties to even. An element of BYTES is a str; one that is no UTF-8 is bytes.
+"""
 
 import struct
 
@@ -21,6 +25,10 @@ DTYPES = {
     "FP64": np.dtype("<f8"),
 }
 DATATYPES = {dtype: name for name, dtype in DTYPES.items()}
+BFLOAT = "BF16"
+BITS = np.dtype("<u2")
+#: What a model in numpy is given, and gives.
+MODEL_DTYPES = {**DTYPES, "BF16": np.dtype("<f4")}
 LENGTH = struct.Struct("<I")
 MOST_PLANS = 256
 
@@ -49,6 +57,9 @@ def decode(header: bytes, body):
     for name, dtype, shape, count, offset, size in parts:
         if dtype is None:
             inputs[name] = _read_texts(body, offset, size, count).reshape(shape)
+        elif dtype is BFLOAT:
+            bits = np.frombuffer(body, BITS, count, offset).astype("<u4") << 16
+            inputs[name] = bits.view("<f4").reshape(shape)
         else:
             inputs[name] = np.frombuffer(body, dtype, count, offset).reshape(shape)
     return inputs, wanted, parameters
@@ -61,7 +72,7 @@ def encode(number: int, results: dict, wanted, output_of) -> bytes:
     described = []
     size = 0
     for name, (datatype, array) in zip(wanted, arrays):
-        data = _write_texts(array) if datatype == "BYTES" else array.tobytes()
+        data = _bytes_of(datatype, array)
         described.append((name, datatype, array.shape, len(data) if datatype == "BYTES" else -1))
         pieces.append(data)
         padding = -len(data) % 8
@@ -76,6 +87,21 @@ def encode(number: int, results: dict, wanted, output_of) -> bytes:
     pieces[0] = frames.prefix(frames.PREDICTED, number, len(header), size)
     pieces[1] = header
     return b"".join(pieces)
+
+
+def _bytes_of(datatype: str, array: np.ndarray) -> bytes:
+    if datatype == "BYTES":
+        return _write_texts(array)
+    if datatype == "BF16":
+        return to_bfloat(array).tobytes()
+    return array.tobytes()
+
+
+def to_bfloat(array: np.ndarray) -> np.ndarray:
+    """The upper halves of float32, rounded; a NaN stays one, whatever bits it had."""
+    bits = np.ascontiguousarray(array, "<f4").view("<u4")
+    rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) >> 16
+    return np.where(np.isnan(array), (bits >> 16) | 0x40, rounded).astype("<u2")
 
 
 def _describe(name, datatype, shape, size):
@@ -99,8 +125,11 @@ def _plan_reading(header: bytes):
         for dimension in shape:
             count *= dimension
         datatype = tensor["datatype"]
-        dtype = None if datatype == "BYTES" else DTYPES[datatype]
-        size = tensor["sizeBytes"] if dtype is None else count * dtype.itemsize
+        dtype = {"BYTES": None, "BF16": BFLOAT}.get(datatype, DTYPES.get(datatype))
+        if dtype is None:
+            size = tensor["sizeBytes"]
+        else:
+            size = count * (BITS if dtype is BFLOAT else dtype).itemsize
         parts.append((tensor["name"], dtype, shape, count, offset, size))
         offset += (size + 7) & ~7
     return parts, request["outputs"], request.get("parameters")
@@ -114,7 +143,11 @@ def _read_texts(body, offset: int, size: int, count: int) -> np.ndarray:
             raise ValueError("a tensor of texts ends before its last element")
         (length,) = LENGTH.unpack_from(body, offset)
         offset += 4
-        texts[index] = bytes(body[offset : offset + length]).decode()
+        element = bytes(body[offset : offset + length])
+        try:
+            texts[index] = element.decode()
+        except UnicodeDecodeError:
+            texts[index] = element
         offset += length
     return texts
 

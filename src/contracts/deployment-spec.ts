@@ -187,7 +187,10 @@ export const SpecEndpoint = Type.Object({
       Type.Enum(['answer', 'refuse'], { description: 'spool full: count the loss (default) or answer 503' }),
     ),
     redact: Type.Optional(
-      Type.Array(Type.String(), { description: 'inputs and outputs that never enter a record; default none' }),
+      Type.Array(Type.String(), {
+        description:
+          'what never enters a record: inputs, outputs, columns that the signature names, places of a row (`x[3]`); default none',
+      }),
     ),
   }),
   revisions: Type.Array(SpecRevision, { description: 'all that traffic and shadows name, and those kept warm' }),

@@ -124,7 +124,8 @@ export const DeploymentSpecDocument = Type.Object(
           on_full: Type.Optional(Type.Enum(['answer', 'refuse'])),
           redact: Type.Optional(
             Type.Array(Type.String({ minLength: 1 }), {
-              description: 'inputs and outputs whose values never enter a prediction record',
+              description:
+                'whose values never enter a prediction record: inputs, outputs, columns that the signature names, places of a row (`x[3]`)',
             }),
           ),
         },
@@ -286,6 +287,9 @@ export const DeploymentView = Type.Object({
         state: Type.String(),
         endpoint: Type.String({ description: 'state of this endpoint there' }),
         error: Type.Optional(Type.String()),
+        warnings: Type.Optional(
+          Type.Array(Type.String(), { description: 'what is served otherwise than somebody may think' }),
+        ),
         current: Type.Boolean({ description: 'it serves by the newest published spec' }),
         reportedAt: Instant,
       }),

@@ -1,5 +1,5 @@
 import type { OperationName, UseNode } from './graph-document.ts';
-import type { Datatype, TensorSignature } from './tensor.ts';
+import { type Datatype, isHalf, type TensorSignature } from './tensor.ts';
 
 /** What a processing node gives, or what is wrong with what it was given. */
 export type OperationType =
@@ -95,7 +95,8 @@ const fits = (a: readonly number[], b: readonly number[]): boolean =>
 
 function numbersOnly({ name, datatype }: TensorSignature): OperationType | undefined {
   if (datatype === 'BYTES') return { problem: `"${name}" is text`, expected: 'numbers: { use: map, … } before it' };
-  if (datatype === 'FP16') return { problem: `"${name}" is FP16`, expected: '{ use: cast, to: FP32, … } before it' };
+  if (isHalf(datatype))
+    return { problem: `"${name}" is ${datatype}`, expected: '{ use: cast, to: FP32, … } before it' };
   return undefined;
 }
 
@@ -213,7 +214,8 @@ export function* checkOperation(
   if (use === 'clip' && (node.min ?? -Infinity) > (node.max ?? Infinity))
     yield { path: ['min'], message: '"min" is greater than "max"', expected: example };
   if ([node.std].flat().includes(0)) yield { path: ['std'], message: 'a standard deviation of 0', expected: 'not 0' };
-  if (node.to === 'FP16') yield { path: ['to'], message: 'FP16 cannot be made here', expected: 'FP32' };
+  if (node.to !== undefined && isHalf(node.to))
+    yield { path: ['to'], message: `${node.to} cannot be made here`, expected: 'FP32' };
   if (node.shape !== undefined && (node.shape[0] !== -1 || node.shape.slice(1).some((dimension) => dimension < 1)))
     yield {
       path: ['shape'],

@@ -55,12 +55,20 @@ export const PredictionEnvelope = Type.Object({
     ),
   ),
   redacted: Type.Optional(
-    Type.Array(Type.String(), { description: 'inputs and outputs that the endpoint keeps out of its records' }),
+    Type.Array(Type.String(), {
+      description: 'what the endpoint keeps out of its records: inputs, outputs, and columns or places inside of them',
+    }),
   ),
 });
 export type PredictionEnvelope = Static<typeof PredictionEnvelope>;
 
+/** A tensor as a record has it. */
+export interface RecordedTensor extends Tensor {
+  /** Places of each row that are kept out of the record: the data have NaN, 0 or the empty text there. */
+  readonly withheld?: readonly number[];
+}
+
 export interface PredictionRecord extends PredictionEnvelope {
-  readonly inputs: readonly Tensor[];
-  readonly outputs: readonly Tensor[];
+  readonly inputs: readonly RecordedTensor[];
+  readonly outputs: readonly RecordedTensor[];
 }

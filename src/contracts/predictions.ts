@@ -119,8 +119,19 @@ export const PredictionView = Type.Object({
   ),
   cached: Type.Optional(Type.Boolean({ description: 'answered from the cache' })),
   traceId: Type.Optional(Type.String({ description: 'of the trace that the request belongs to' })),
+  difference: Type.Optional(
+    Type.Object(
+      { rows: Type.Integer(), maxAbs: Type.Number() },
+      {
+        description: "of a shadow: how many rows it answers otherwise than the primary, and numbers' greatest distance",
+      },
+    ),
+  ),
   redacted: Type.Optional(
-    Type.Array(Type.String(), { description: 'inputs and outputs that the deployment keeps out of its records' }),
+    Type.Array(Type.String(), {
+      description:
+        'what the deployment keeps out of its records: inputs, outputs, and columns or places inside of them',
+    }),
   ),
   rows: Type.Array(
     Type.Object({
@@ -128,6 +139,9 @@ export const PredictionView = Type.Object({
       key: Type.Optional(Type.String()),
       eventTime: Instant,
       score: Type.Optional(Type.Number()),
+      branches: Type.Optional(
+        Type.Record(Type.String(), Type.String(), { description: 'of a graph: the branch that it took, by node' }),
+      ),
       inputs: Type.Record(Type.String(), Type.Unknown()),
       outputs: Type.Record(Type.String(), Type.Unknown()),
       truth: Type.Optional(

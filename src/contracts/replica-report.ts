@@ -43,6 +43,9 @@ export const ReplicaReport = Type.Object({
           'waiting: no model yet; ready: serves what the observed spec says; degraded: something of it failed, `serving` says what answers; failed: nothing answers',
       }),
       error: Type.Optional(Type.String()),
+      warnings: Type.Optional(
+        Type.Array(Type.String(), { description: 'what is served otherwise than somebody may think; default none' }),
+      ),
       dropped: Type.Optional(
         Type.Integer({ description: 'records of its answers that were lost since the boot; default 0' }),
       ),

@@ -1,4 +1,4 @@
-import type { PredictionRecord } from './prediction-record.ts';
+import type { PredictionRecord, RecordedTensor } from './prediction-record.ts';
 import {
   aligned,
   bodyHeaderBytes,
@@ -8,7 +8,8 @@ import {
   probeFrame,
   type TensorHead,
 } from './spool-frame.ts';
-import { elementCount, elementWidths, type Tensor, type TensorData, viewOf } from './tensor.ts';
+import { type BytesElement, elementCount, elementWidths, type TensorData, viewOf } from './tensor.ts';
+import { readElement } from './tensor-bytes.ts';
 
 export interface DecodedFrame {
   readonly offset: number;
@@ -78,10 +79,11 @@ function readRecord(bytes: Buffer, body: number, end: number, findCommon: Common
   const own = JSON.parse(bytes.toString('utf8', ownAt, textEnd)) as Own;
   const frame = body - frameHeaderBytes;
   let at = frame + aligned(textEnd - frame);
-  const read = (head: TensorHead): Tensor => {
+  const read = (head: TensorHead): RecordedTensor => {
+    const { name, datatype, shape, withheld } = head;
     const data = readData(bytes, at, head);
     at += aligned(head.bytes);
-    return { name: head.name, datatype: head.datatype, shape: head.shape, data };
+    return withheld === undefined ? { name, datatype, shape, data } : { name, datatype, shape, data, withheld };
   };
   const inputs = common.inputs.map(read);
   const outputs = common.outputs.map(read);
@@ -91,7 +93,12 @@ function readRecord(bytes: Buffer, body: number, end: number, findCommon: Common
 const none: never[] = [];
 
 /** Field by field: spreading two objects of so many fields takes ten times as long. */
-function joinRecord(common: Common, own: Own, inputs: readonly Tensor[], outputs: readonly Tensor[]): PredictionRecord {
+function joinRecord(
+  common: Common,
+  own: Own,
+  inputs: readonly RecordedTensor[],
+  outputs: readonly RecordedTensor[],
+): PredictionRecord {
   const record: { -readonly [field in keyof PredictionRecord]: PredictionRecord[field] } = {
     version: common.version,
     predictionId: own.predictionId,
@@ -133,11 +140,11 @@ function readData(bytes: Buffer, position: number, { datatype, shape, bytes: siz
       return viewOf(datatype, bytes.buffer, bytes.byteOffset + position, size / width);
     return viewOf(datatype, new Uint8Array(bytes.subarray(position, position + size)).buffer, 0, size / width);
   }
-  const texts: string[] = [];
-  for (let at = position; texts.length < count; ) {
+  const elements: BytesElement[] = [];
+  for (let at = position; elements.length < count; ) {
     const length = bytes.readUInt32LE(at);
-    texts.push(bytes.toString('utf8', at + 4, at + 4 + length));
+    elements.push(readElement(bytes, at + 4, at + 4 + length));
     at += 4 + length;
   }
-  return texts;
+  return elements;
 }

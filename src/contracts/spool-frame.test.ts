@@ -111,6 +111,8 @@ test('tensors of any values survive at any alignment', () => {
             { name: 'b', datatype: 'BOOL', shape: [shift], data: new Uint8Array(shift).fill(1) },
             { name: 'n', datatype: 'FP64', shape: [numbers.length], data: numbers },
             { name: 't', datatype: 'BYTES', shape: [texts.length], data: texts },
+            { name: 'w', datatype: 'FP64', shape: [1, 2], data: Float64Array.of(1, 2), withheld: [1] },
+            { name: 'r', datatype: 'BYTES', shape: [2], data: [Uint8Array.of(0xff, shift), '\uFFFD'] },
           ],
         });
         expect(decodeFrames(encodeFrames([record], 0)).frames[0]?.record).toEqual(record);

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { PredictionEnvelope, PredictionRecord } from './prediction-record.ts';
+import type { PredictionEnvelope, PredictionRecord, RecordedTensor } from './prediction-record.ts';
 import type { Datatype, Tensor } from './tensor.ts';
 import { tensorByteLength, writeTensorData } from './tensor-bytes.ts';
 
@@ -17,7 +17,7 @@ import { tensorByteLength, writeTensorData } from './tensor-bytes.ts';
  *   own            JSON, UTF-8: the rest of the envelope; without `requestId` where that is the `predictionId`, and without
  *                  `keys` and `eventTimesMs` that are empty
  *   tensors        the data of the inputs in the order of their heads, then of the outputs; row-major, each from a multiple of
- *                  8 of the frame on, zeros between. BOOL one byte an element; BYTES each element as u32 length and UTF-8
+ *                  8 of the frame on, zeros between; what a head calls withheld is no value. BOOL one byte an element; BYTES each element as u32 length and its bytes
  *
  * A segment or a delivery is frames back to back. A frame whose length runs past the end is `cut` (it may still be being
  * written); one whose checksum or content does not fit is `bad`.
@@ -32,6 +32,7 @@ export interface TensorHead {
   readonly datatype: Datatype;
   readonly shape: readonly number[];
   readonly bytes: number;
+  readonly withheld?: readonly number[];
 }
 
 export interface Common
@@ -73,8 +74,8 @@ export const aligned = (bytes: number): number => (bytes + 7) & ~7;
 /** Measures a record and writes its envelope. */
 export function prepareRecord(
   envelope: PredictionEnvelope,
-  inputs: readonly Tensor[],
-  outputs: readonly Tensor[],
+  inputs: readonly RecordedTensor[],
+  outputs: readonly RecordedTensor[],
 ): EncodedRecord {
   const { bytes: common, tensorBytes } = commonOf(envelope, inputs, outputs);
   const own = printOwn(envelope);
@@ -94,7 +95,11 @@ const maxRemembered = 1_000;
 /** By revision, as its last record had it. */
 const written = new Map<string, WrittenCommon>();
 
-function commonOf(envelope: PredictionEnvelope, inputs: readonly Tensor[], outputs: readonly Tensor[]): WrittenCommon {
+function commonOf(
+  envelope: PredictionEnvelope,
+  inputs: readonly RecordedTensor[],
+  outputs: readonly RecordedTensor[],
+): WrittenCommon {
   const last = written.get(envelope.revision);
   if (last !== undefined && isSame(last.common, envelope, inputs, outputs)) return last;
   const { version, project, endpoint, revision, modelRef, role, reason, propensity, status, principal } = envelope;
@@ -123,7 +128,12 @@ function commonOf(envelope: PredictionEnvelope, inputs: readonly Tensor[], outpu
 }
 
 /** Field by field: a loop over their names takes six times as long, once a request. */
-function isSame(a: Common, b: PredictionEnvelope, inputs: readonly Tensor[], outputs: readonly Tensor[]): boolean {
+function isSame(
+  a: Common,
+  b: PredictionEnvelope,
+  inputs: readonly RecordedTensor[],
+  outputs: readonly RecordedTensor[],
+): boolean {
   return (
     a.version === b.version &&
     a.project === b.project &&
@@ -142,12 +152,13 @@ function isSame(a: Common, b: PredictionEnvelope, inputs: readonly Tensor[], out
   );
 }
 
-function areHeadsOf(heads: readonly TensorHead[], tensors: readonly Tensor[]): boolean {
+function areHeadsOf(heads: readonly TensorHead[], tensors: readonly RecordedTensor[]): boolean {
   if (heads.length !== tensors.length) return false;
   for (let at = 0; at < heads.length; at += 1) {
     const head = heads[at] as TensorHead;
-    const tensor = tensors[at] as Tensor;
+    const tensor = tensors[at] as RecordedTensor;
     if (head.name !== tensor.name || head.datatype !== tensor.datatype) return false;
+    if (head.withheld !== tensor.withheld) return false;
     if (head.bytes !== tensorByteLength(tensor) || head.shape.length !== tensor.shape.length) return false;
     for (let place = 0; place < head.shape.length; place += 1)
       if (head.shape[place] !== tensor.shape[place]) return false;
@@ -155,11 +166,12 @@ function areHeadsOf(heads: readonly TensorHead[], tensors: readonly Tensor[]): b
   return true;
 }
 
-const toHead = (tensor: Tensor): TensorHead => ({
+const toHead = (tensor: RecordedTensor): TensorHead => ({
   name: tensor.name,
   datatype: tensor.datatype,
   shape: [...tensor.shape],
   bytes: tensorByteLength(tensor),
+  ...(tensor.withheld !== undefined && { withheld: tensor.withheld }),
 });
 
 const plainText = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;

@@ -13,13 +13,17 @@ export const datatypes = [
   'UINT32',
   'UINT64',
   'FP16',
+  'BF16',
   'FP32',
   'FP64',
   'BYTES',
 ] as const;
 export type Datatype = (typeof datatypes)[number];
 
-/** BOOL is one byte an element, 0 or 1; FP16 is its bits; BYTES is text (UTF-8). */
+/** An element of BYTES: its text, or the bytes themselves where they are no UTF-8; never the bytes of a text. */
+export type BytesElement = string | Uint8Array;
+
+/** BOOL is one byte an element, 0 or 1; FP16 and BF16 are their bits. */
 export type TensorData =
   | Float32Array
   | Float64Array
@@ -31,7 +35,8 @@ export type TensorData =
   | Uint16Array
   | Uint32Array
   | BigUint64Array
-  | readonly string[];
+  | readonly BytesElement[];
+export type NumberData = Exclude<TensorData, readonly BytesElement[]>;
 
 export interface Tensor {
   readonly name: string;
@@ -47,7 +52,7 @@ export interface TensorSignature {
   readonly shape: readonly number[];
   /** `null` is accepted: NaN in floating point, the empty text in BYTES. Default false. */
   readonly nullable?: boolean;
-  /** What runs it ends a text at U+0000: one that has it is refused. Default false. */
+  /** What runs it takes texts that it ends at U+0000: one that has it is refused, and bytes that are no text. Default false. */
   readonly withoutNul?: boolean;
   /** A table may lack the column: all of it is `null` then. Default false. */
   readonly optional?: boolean;
@@ -72,6 +77,7 @@ export const elementWidths: Readonly<Record<Datatype, number>> = {
   UINT32: 4,
   UINT64: 8,
   FP16: 2,
+  BF16: 2,
   FP32: 4,
   FP64: 8,
   BYTES: 0,
@@ -83,7 +89,7 @@ export function viewOf(
   buffer: ArrayBufferLike,
   byteOffset: number,
   count: number,
-): Exclude<TensorData, readonly string[]> {
+): NumberData {
   switch (datatype) {
     case 'BOOL':
     case 'UINT8':
@@ -98,6 +104,7 @@ export function viewOf(
       return new BigInt64Array(buffer, byteOffset, count);
     case 'UINT16':
     case 'FP16':
+    case 'BF16':
       return new Uint16Array(buffer, byteOffset, count);
     case 'UINT32':
       return new Uint32Array(buffer, byteOffset, count);
@@ -111,7 +118,7 @@ export function viewOf(
 }
 
 /** A new typed array of zeros. */
-export function emptyData(datatype: Exclude<Datatype, 'BYTES'>, count: number): Exclude<TensorData, readonly string[]> {
+export function emptyData(datatype: Exclude<Datatype, 'BYTES'>, count: number): NumberData {
   return viewOf(datatype, new ArrayBuffer(elementWidths[datatype] * count), 0, count);
 }
 
@@ -147,3 +154,19 @@ export function halfToNumber(bits: number): number {
   if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
+
+const wide = new Float32Array(1);
+const wideBits = new Uint32Array(wide.buffer);
+
+/** The number of BF16 bits: they are the upper half of a float's. */
+export function bfloatToNumber(bits: number): number {
+  wideBits[0] = bits << 16;
+  return wide[0] as number;
+}
+
+/** Whether a datatype is a half of a float, which lies in memory as its bits. */
+export const isHalf = (datatype: Datatype): datatype is 'FP16' | 'BF16' => datatype === 'FP16' || datatype === 'BF16';
+
+/** The number of the bits of a half. */
+export const toNumberFrom = (datatype: 'FP16' | 'BF16'): ((bits: number) => number) =>
+  datatype === 'FP16' ? halfToNumber : bfloatToNumber;

@@ -4,8 +4,8 @@ import { type Static, Type } from 'typebox';
  * What the worker does for the prediction log. Rows are Parquet files with the columns of the envelope, one a row
  * (`prediction_id`, `row`, `truth_id`, `role`, `revision`, `model_ref`, `request_id`, `key`, `event_ms`, `received_ms`,
  * `duration_us`, `reason`, `propensity`, `status`, `error`, `principal`, `traceparent`, `subject`, `score`, `shadow_of`,
- * `trace_id`, `input_us`, `queue_us`, `infer_us`, `output_us`, `cached`, `redacted`; files from before a column have none),
- * then `in.<name>` and `out.<name>` of each tensor. `truth_id` is the primary's prediction id, so that one truth holds for
+ * `trace_id`, `input_us`, `queue_us`, `infer_us`, `output_us`, `cached`, `branches`, `difference_rows`,
+ * `difference_max_abs`, `redacted`; files from before a column have none), then `in.<name>` and `out.<name>` of each tensor. `truth_id` is the primary's prediction id, so that one truth holds for
  * a row and for its shadows. Truth files have `truth_id`, `row`, `event_ms`, `value`, `observed_ms`, `recorded_ms`,
  * `source`: of several truths of one row the latest observed counts, then the latest recorded.
  */

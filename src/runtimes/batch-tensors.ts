@@ -1,4 +1,4 @@
-import { emptyData, rowsOf, type Tensor, type TensorData } from '#contracts/tensor';
+import { type BytesElement, emptyData, rowsOf, type Tensor, type TensorData } from '#contracts/tensor';
 
 /** The rows of several requests as one: each input after the other, in the order of the requests. */
 export function concatenate(requests: readonly (readonly Tensor[])[]): readonly Tensor[] {
@@ -11,7 +11,7 @@ export function concatenate(requests: readonly (readonly Tensor[])[]): readonly 
 }
 
 function joinData({ datatype }: Tensor, parts: readonly Tensor[]): TensorData {
-  if (datatype === 'BYTES') return parts.flatMap(({ data }) => data as readonly string[]);
+  if (datatype === 'BYTES') return parts.flatMap(({ data }) => data as readonly BytesElement[]);
   const joined = emptyData(
     datatype,
     parts.reduce((sum, { data }) => sum + data.length, 0),

@@ -1,4 +1,10 @@
-import { elementCount, type ModelSignature, type Tensor, type TensorSignature } from '#contracts/tensor';
+import {
+  type BytesElement,
+  elementCount,
+  type ModelSignature,
+  type Tensor,
+  type TensorSignature,
+} from '#contracts/tensor';
 import { nearestName } from '#platform/errors';
 import { runtimeErrors } from './runtime-errors.ts';
 
@@ -42,12 +48,22 @@ function checkTensor(declared: TensorSignature, tensor: Tensor): void {
       `input "${tensor.name}" has shape [${tensor.shape.join(', ')}], the model takes [${declared.shape.join(', ')}]`,
     );
   const count = elementCount(tensor.shape);
-  if (declared.withoutNul === true && (tensor.data as readonly string[]).some((text) => text.includes('\0')))
-    throw runtimeErrors.INPUT_INVALID(`input "${tensor.name}" has a text with U+0000, which this model cannot take`);
+  if (declared.withoutNul === true) checkTexts(tensor);
   if (count !== tensor.data.length)
     throw runtimeErrors.INPUT_INVALID(
       `input "${tensor.name}" has ${tensor.data.length} values, its shape [${tensor.shape.join(', ')}] holds ${count ?? 'no number of them'}`,
     );
+}
+
+function checkTexts({ name, data }: Tensor): void {
+  for (const element of data as readonly BytesElement[]) {
+    if (typeof element !== 'string')
+      throw runtimeErrors.INPUT_INVALID(
+        `input "${name}" has bytes that are no UTF-8, and what runs this model (ONNX) takes texts alone`,
+      );
+    if (element.includes('\0'))
+      throw runtimeErrors.INPUT_INVALID(`input "${name}" has a text with U+0000, which this model cannot take`);
+  }
 }
 
 function missing(declared: TensorSignature, given: readonly Tensor[]): Error {

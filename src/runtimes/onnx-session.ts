@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node';
-import type { Datatype, ModelSignature, Tensor, TensorSignature } from '#contracts/tensor';
+import type { Datatype, ModelSignature, NumberData, Tensor, TensorSignature } from '#contracts/tensor';
 import { runtimeErrors } from './runtime-errors.ts';
 
 const datatypeOf: Readonly<Record<string, Datatype>> = {
@@ -17,9 +17,10 @@ const datatypeOf: Readonly<Record<string, Datatype>> = {
   float64: 'FP64',
   string: 'BYTES',
 };
+/** It has no BF16: a model that takes it does not load. */
 const onnxTypeOf = Object.fromEntries(
   Object.entries(datatypeOf).map(([onnx, datatype]) => [datatype, onnx]),
-) as Readonly<Record<Datatype, OnnxTensor.Type>>;
+) as Readonly<Record<Exclude<Datatype, 'BF16'>, OnnxTensor.Type>>;
 
 export interface OnnxSession {
   readonly signature: ModelSignature;
@@ -96,7 +97,8 @@ function toSignature(metadata: InferenceSession.ValueMetadata): TensorSignature 
 }
 
 function toOnnx({ datatype, data, shape }: Tensor): OnnxTensor {
-  return new OnnxTensor(onnxTypeOf[datatype], data, shape);
+  if (datatype === 'BF16') throw new Error('onnxruntime for Node.js has no BF16');
+  return new OnnxTensor(onnxTypeOf[datatype], data as NumberData | readonly string[], shape);
 }
 
 function fromOnnx(name: string, tensor: OnnxTensor | undefined): Tensor {

@@ -1,10 +1,11 @@
 import {
+  type BytesElement,
   type Datatype,
   datatypes,
   elementWidths,
+  type NumberData,
   rowsOf,
   type Tensor,
-  type TensorData,
   viewOf,
 } from '#contracts/tensor';
 
@@ -13,9 +14,7 @@ import {
  * one buffer, which is transferred; then of each tensor the place of its datatype in `datatypes`, its rank, its dimensions and,
  * of BYTES, its texts. Their names are known to both sides.
  */
-export type PackedTensors = readonly [buffer: ArrayBuffer, ...parts: (number | readonly string[])[]];
-
-type Numbers = Exclude<TensorData, readonly string[]>;
+export type PackedTensors = readonly [buffer: ArrayBuffer, ...parts: (number | readonly BytesElement[])[]];
 
 const placeOf = Object.fromEntries(datatypes.map((datatype, place) => [datatype, place])) as Readonly<
   Record<Datatype, number>
@@ -29,7 +28,7 @@ const aligned = (bytes: number): number => (bytes + 7) & ~7;
  */
 export function packTensors(requests: readonly (readonly Tensor[])[]): PackedTensors {
   const [first = []] = requests;
-  const parts: (number | readonly string[])[] = [];
+  const parts: (number | readonly BytesElement[])[] = [];
   const counts: number[] = [];
   let sizeBytes = 0;
   for (const [index, { datatype, shape }] of first.entries()) {
@@ -42,7 +41,8 @@ export function packTensors(requests: readonly (readonly Tensor[])[]): PackedTen
     }
     parts.push(placeOf[datatype], shape.length);
     for (let place = 0; place < shape.length; place += 1) parts.push(place === 0 ? rows : (shape[place] as number));
-    if (datatype === 'BYTES') parts.push(requests.flatMap((tensors) => tensors[index]?.data as readonly string[]));
+    if (datatype === 'BYTES')
+      parts.push(requests.flatMap((tensors) => tensors[index]?.data as readonly BytesElement[]));
     counts.push(count);
     sizeBytes += aligned(count * elementWidths[datatype]);
   }
@@ -71,10 +71,10 @@ export function unpackTensors([buffer, ...parts]: PackedTensors, names: readonly
     const rank = parts[next + 1] as number;
     const shape = parts.slice(next + 2, next + 2 + rank) as number[];
     next += 2 + rank;
-    if (datatype === 'BYTES') return { name, datatype, shape, data: parts[next++] as readonly string[] };
+    if (datatype === 'BYTES') return { name, datatype, shape, data: parts[next++] as readonly BytesElement[] };
     let count = 1;
     for (const dimension of shape) count *= dimension;
-    const data: Numbers = viewOf(datatype, buffer, start, count);
+    const data: NumberData = viewOf(datatype, buffer, start, count);
     start = aligned(start + data.byteLength);
     return { name, datatype, shape, data };
   });

@@ -1,5 +1,5 @@
 import type { PredictionEnvelope } from '#contracts/prediction-record';
-import { rowsOf, type Tensor } from '#contracts/tensor';
+import { type BytesElement, rowsOf, type Tensor } from '#contracts/tensor';
 
 /** Numbers nearer than this, relative to the greater one, are the same: two runs of one model may round apart. */
 const tolerance = 1e-6;
@@ -28,12 +28,15 @@ export function differenceOf(
   return compared ? { rows: differing.reduce((sum, one) => sum + one, 0), maxAbs } : undefined;
 }
 
-type Value = string | number | bigint | undefined;
+type Value = BytesElement | number | bigint | undefined;
+
+const isElement = (value: Value): value is BytesElement => typeof value === 'string' || value instanceof Uint8Array;
 
 /** 0 when they are the same; infinite when they have no distance. */
 function distanceOf(a: Value, b: Value): number {
   if (a === b) return 0;
-  if (typeof a === 'string' || typeof b === 'string') return Number.POSITIVE_INFINITY;
+  if (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0) return 0;
+  if (isElement(a) || isElement(b)) return Number.POSITIVE_INFINITY;
   const x = Number(a);
   const y = Number(b);
   if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) && Number.isNaN(y) ? 0 : Number.POSITIVE_INFINITY;

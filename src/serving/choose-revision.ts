@@ -4,6 +4,7 @@ import type { Endpoint, ServingState } from './endpoint.ts';
 import type { InferRequest } from './infer-request.ts';
 import type { LiveRevision } from './live-revision.ts';
 import { findVersion, servingOf, versionsOf } from './model-versions.ts';
+import { readColumn } from './row-column.ts';
 import { readRowFacts } from './row-facts.ts';
 import { servingErrors } from './serving-errors.ts';
 
@@ -22,7 +23,7 @@ export function chooseRevision(
   }
   const { sticky, traffic } = serving;
   const isSplit = traffic.length > 1;
-  const value = sticky === undefined || !isSplit ? undefined : stickyValue(sticky, request, call);
+  const value = sticky === undefined || !isSplit ? undefined : stickyValue(sticky, serving, request, call);
   const by = sticky === undefined || value === undefined ? undefined : { salt: sticky.salt, value };
   const choice = chooseShare(traffic, by, random);
   if (choice === undefined) throw servingErrors.ENDPOINT_WITHOUT_MODEL(endpoint.name);
@@ -32,6 +33,7 @@ export function chooseRevision(
 /** A request of several rows stays together: its first key, or the first value of the column, decides. */
 function stickyValue(
   sticky: NonNullable<ServingState['sticky']>,
+  serving: ServingState,
   request: InferRequest,
   call: CallContext,
 ): string | undefined {
@@ -43,12 +45,25 @@ function stickyValue(
     case 'cookie':
       return sticky.cookie === undefined ? undefined : cookieOf(call.header('cookie'), sticky.cookie);
     case 'column': {
-      const column = request.inputs.find(({ name }) => name === sticky.column);
-      return column?.data[0] === undefined ? undefined : String(column.data[0]);
+      const value = sticky.column === undefined ? undefined : firstOf(sticky.column, serving, request);
+      return value === undefined ? undefined : String(value);
     }
     default:
       return firstKey(request, call);
   }
+}
+
+/** Of the first row, as whichever of the revisions that share the traffic knows the column. */
+function firstOf(
+  column: string,
+  { traffic }: ServingState,
+  { inputs }: InferRequest,
+): string | number | bigint | undefined {
+  for (const { target } of traffic) {
+    const value = readColumn(target.signature, inputs, column)?.(0);
+    if (value !== undefined) return value;
+  }
+  return undefined;
 }
 
 function firstKey(request: InferRequest, call: CallContext): string | undefined {

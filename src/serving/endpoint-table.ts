@@ -28,7 +28,21 @@ export function createEndpointTable(deps: {
   const listeners: (() => void)[] = [];
   let spec: DeploymentSpec | undefined;
   let settled = false;
+  /** Of each endpoint, the warnings that the log has already. */
+  const told = new WeakMap<Endpoint, readonly string[]>();
+
+  function tellWarnings(): void {
+    for (const endpoint of endpoints.values()) {
+      const { warnings } = endpoint;
+      for (const warning of warnings)
+        if (told.get(endpoint)?.includes(warning) !== true)
+          logger.warn({ project: endpoint.project, endpoint: endpoint.name }, warning);
+      told.set(endpoint, warnings);
+    }
+  }
+
   const changed = () => {
+    tellWarnings();
     for (const listener of listeners) listener();
   };
 

@@ -4,7 +4,9 @@ import type { Share } from '#contracts/traffic-split';
 import { isAppError } from '#platform/errors';
 import { createRevisionRecord, type LiveRevision, type RevisionRecord } from './live-revision.ts';
 import { createRateLimit, type RateLimit } from './rate-limit.ts';
+import { type EndpointRedaction, planRedactions } from './redaction.ts';
 import { createResponseCache, type ResponseCache } from './response-cache.ts';
+import { findMissingColumns } from './row-column.ts';
 
 /** What answers now. Replaced as a whole: a request sees the old one or the new one. */
 export interface ServingState {
@@ -40,6 +42,10 @@ export interface Endpoint {
   /** Records of its answers that could not be kept. */
   readonly dropped: number;
   drop(): void;
+  /** By the newest spec and what is loaded for it. */
+  readonly redaction: EndpointRedaction;
+  /** Of what is described, what does not do what somebody may think. */
+  readonly warnings: readonly string[];
   readonly cache: ResponseCache;
   readonly rate: RateLimit;
   /** Takes over a newer description; resolves when it is in force or has failed. */
@@ -52,6 +58,13 @@ export interface Endpoint {
   drained(): Promise<void>;
   /** Stops answering and frees all models. */
   remove(): Promise<void>;
+}
+
+interface Planned {
+  readonly spec: SpecEndpoint;
+  readonly serving: ServingState | undefined;
+  readonly redaction: EndpointRedaction;
+  readonly warnings: readonly string[];
 }
 
 export type LoadRevision = (
@@ -96,11 +109,21 @@ export function createEndpoint(
   let waiting: (() => void)[] = [];
   let removed = false;
   let dropped = 0;
+  let planned: Planned | undefined;
   const records = new Map<string, RevisionRecord>();
   const live = new Map<string, LiveRevision>();
   const loading = new Map<string, Promise<void>>();
   const failures = new Map<string, Failure>();
   const leaving = new Set<Promise<void>>();
+
+  /** What follows from the spec and the signatures of what is loaded, worked out when either is another. */
+  function plan() {
+    if (planned?.spec === spec && planned.serving === serving) return planned;
+    const loaded = [...(serving?.revisions.values() ?? [])];
+    const redaction = planRedactions(spec, loaded);
+    planned = { spec, serving, redaction, warnings: [...redaction.warnings, ...findMissingColumns(spec, loaded)] };
+    return planned;
+  }
 
   function setState(next: EndpointState, reason?: string): void {
     if (state === next && error === reason) return;
@@ -276,6 +299,12 @@ export function createEndpoint(
     },
     drop() {
       dropped += 1;
+    },
+    get redaction() {
+      return plan().redaction;
+    },
+    get warnings() {
+      return plan().warnings;
     },
     follow(next) {
       spec = next;

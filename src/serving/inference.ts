@@ -12,7 +12,8 @@ import type { FailureKind } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { InferRequest } from './infer-request.ts';
 import type { LiveRevision } from './live-revision.ts';
-import { redactedOf, stageTimesUs, subjectOf, toUs, traceOf, withoutRedacted } from './prediction-envelope.ts';
+import { errorOf, redactedOf, stageTimesUs, subjectOf, toUs, traceOf } from './prediction-envelope.ts';
+import type { Redaction } from './redaction.ts';
 import { cacheKey } from './response-cache.ts';
 import { type RowFacts, readRowFacts } from './row-facts.ts';
 import { readTerms, routedTerms } from './run-terms.ts';
@@ -72,12 +73,13 @@ export function createInferenceCore(deps: {
   async function record(
     endpoint: Endpoint,
     envelope: PredictionEnvelope,
+    redaction: Redaction | undefined,
     inputs: readonly Tensor[],
     outputs: readonly Tensor[],
   ): Promise<void> {
     const { spec } = endpoint;
     const result = await spool.append(
-      prepareRecord(envelope, withoutRedacted(spec, inputs), withoutRedacted(spec, outputs)),
+      prepareRecord(envelope, redaction?.apply(inputs) ?? inputs, redaction?.apply(outputs) ?? outputs),
       spec.capture.durability === 'fsync',
     );
     if (result !== 'lost') return;
@@ -90,6 +92,7 @@ export function createInferenceCore(deps: {
       endpoint.rate.take(call.principal, call.startedMs);
       const { serving, choice } = chooseRevision(endpoint, asked, call, random);
       const revision = choice.target;
+      const redaction = endpoint.redaction.of(revision);
       const counters = revision.record.primary;
       const predictionId = ids.next();
       counters.received();
@@ -121,23 +124,23 @@ export function createInferenceCore(deps: {
           reason: choice.reason,
           propensity: choice.propensity,
           status: failure === undefined ? 'ok' : 'error',
-          ...(failure !== undefined && { error: failure.message }),
+          ...(failure !== undefined && { error: errorOf(failure, redaction) }),
           principal: call.principal,
           ...traceOf(call),
-          ...subjectOf(endpoint.spec, facts.subject, checked.inputs, rows),
+          ...subjectOf(endpoint.spec, facts.subject, revision, checked, redaction),
           ...(stagesUs !== undefined && { stagesUs }),
           ...(branches !== undefined && { branches }),
           ...(cached === true && { cached }),
-          ...redactedOf(endpoint.spec),
+          ...redactedOf(redaction),
         };
-        if (captured) await record(endpoint, envelope, checked.inputs, outputs);
+        if (captured) await record(endpoint, envelope, redaction, checked.inputs, outputs);
         call.trace?.tellPrediction(envelope);
         if (failure !== undefined) throw failure;
         counters.answered(rows, durationUs, greatest(facts.eventTimesMs) ?? call.receivedAtMs);
         if (run !== undefined && stagesUs !== undefined) counters.ran(run, stagesUs);
         if (cached !== undefined) counters.cacheLookedUp(cached, durationUs);
         if (serving.shadows.length > 0 && rows > 0)
-          shadows.offer(endpoint, serving, { envelope, inputs: request.inputs, outputs, captured });
+          shadows.offer(endpoint, serving, { envelope, inputs: request.inputs, outputs, captured, trace: call.trace });
         return {
           predictionId,
           revision,
@@ -145,7 +148,13 @@ export function createInferenceCore(deps: {
         };
       } catch (error) {
         counters.failed(kindOf(error), toUs(performance.now() - call.startedMs));
-        call.trace?.fail(isAppError(error) ? error.message : 'unexpected');
+        call.trace?.fail(
+          isAppError(error, 'MODEL_RUN_FAILED')
+            ? errorOf(error, redaction)
+            : isAppError(error)
+              ? error.message
+              : 'unexpected',
+        );
         if (error instanceof Error) failures.set(error, { predictionId, revision: revision.id });
         throw error;
       }

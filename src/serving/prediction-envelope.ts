@@ -1,10 +1,13 @@
 import type { SpecEndpoint } from '#contracts/deployment-spec';
 import type { PredictionEnvelope } from '#contracts/prediction-record';
-import type { Tensor } from '#contracts/tensor';
+import type { ModelSignature } from '#contracts/tensor';
 import { parseTraceparent } from '#contracts/trace-context';
 import type { BatchRun } from '#runtimes/batcher';
+import type { CheckedInputs } from '#runtimes/check-inputs';
 import type { CallContext } from './call-context.ts';
 import type { StageTimesUs } from './counters.ts';
+import type { Redaction } from './redaction.ts';
+import { readColumn } from './row-column.ts';
 
 /** The parts of an answer's time until now. `fromMs`: when its last byte was there; `askedMs`: when the model was asked. */
 export function stageTimesUs(fromMs: number, askedMs: number, run: BatchRun): StageTimesUs {
@@ -18,32 +21,19 @@ export function stageTimesUs(fromMs: number, askedMs: number, run: BatchRun): St
 
 export const toUs = (ms: number): number => Math.max(0, Math.round(ms * 1_000));
 
-const redactions = new WeakMap<SpecEndpoint, ReadonlySet<string>>();
-
-/** What of a request or an answer may enter a record. */
-export function withoutRedacted(spec: SpecEndpoint, tensors: readonly Tensor[]): readonly Tensor[] {
-  const { redact } = spec.capture;
-  if (redact === undefined || redact.length === 0) return tensors;
-  let names = redactions.get(spec);
-  if (names === undefined) {
-    names = new Set(redact);
-    redactions.set(spec, names);
-  }
-  const hidden = names;
-  return tensors.some(({ name }) => hidden.has(name)) ? tensors.filter(({ name }) => !hidden.has(name)) : tensors;
-}
-
 /** Whom the rows are about: as the request says, else by the endpoint's column. */
 export function subjectOf(
-  spec: SpecEndpoint,
+  { subject }: SpecEndpoint,
   given: readonly (string | null)[] | undefined,
-  inputs: readonly Tensor[],
-  rows: number,
+  { signature }: { readonly signature: ModelSignature },
+  { inputs, rows }: CheckedInputs,
+  redaction: Redaction | undefined,
 ): Pick<PredictionEnvelope, 'subject'> {
   if (given !== undefined) return { subject: [...given] };
-  const column = spec.subject === undefined ? undefined : inputs.find(({ name }) => name === spec.subject);
-  if (column === undefined || column.data.length !== rows) return {};
-  return { subject: Array.from<unknown, string>(column.data as ArrayLike<unknown>, String) };
+  if (subject === undefined || redaction?.hides(subject) === true) return {};
+  const valueOf = readColumn(signature, inputs, subject);
+  if (valueOf === undefined) return {};
+  return { subject: Array.from({ length: rows }, (_, row) => String(valueOf(row))) };
 }
 
 /** Where the spans of a request are: those made here, else the caller's; what is no context of a trace is left out. */
@@ -55,6 +45,12 @@ export function traceOf({
   return traceparent === undefined || parseTraceparent(traceparent) === undefined ? {} : { traceparent };
 }
 
-export function redactedOf({ capture: { redact } }: SpecEndpoint): Pick<PredictionEnvelope, 'redacted'> {
-  return redact === undefined || redact.length === 0 ? {} : { redacted: redact };
+/** Why there is no answer. What a model says of its failure may quote its inputs: not where some of them are kept out. */
+export function errorOf({ message }: { readonly message: string }, redaction: Redaction | undefined): string {
+  return redaction === undefined ? message : withheldWords;
+}
+const withheldWords = 'the model failed; what it said is kept out of this record, as it may quote what `redact` names';
+
+export function redactedOf(redaction: Redaction | undefined): Pick<PredictionEnvelope, 'redacted'> {
+  return redaction === undefined ? {} : { redacted: redaction.keptOut as string[] };
 }

@@ -1,5 +1,12 @@
-import { isUtf8 } from 'node:buffer';
-import { type Datatype, elementCount, elementWidths, type TensorData, viewOf } from '#contracts/tensor';
+import {
+  type BytesElement,
+  type Datatype,
+  elementCount,
+  elementWidths,
+  type TensorData,
+  viewOf,
+} from '#contracts/tensor';
+import { readElement } from '#contracts/tensor-bytes';
 import { servingErrors } from './serving-errors.ts';
 
 /**
@@ -12,7 +19,7 @@ export function readRawTensor(name: string, datatype: Datatype, shape: readonly 
     throw servingErrors.REQUEST_MALFORMED(
       `input "${name}" has shape [${shape.join(', ')}], which holds more values than the body`,
     );
-  if (datatype === 'BYTES') return readTexts(name, shape, count, bytes);
+  if (datatype === 'BYTES') return readElements(name, shape, count, bytes);
   const width = elementWidths[datatype];
   if (bytes.length !== count * width)
     throw servingErrors.REQUEST_MALFORMED(
@@ -29,25 +36,21 @@ export function readRawTensor(name: string, datatype: Datatype, shape: readonly 
   return viewOf(datatype, copy.buffer, 0, count);
 }
 
-function readTexts(name: string, shape: readonly number[], count: number, bytes: Buffer): readonly string[] {
+function readElements(name: string, shape: readonly number[], count: number, bytes: Buffer): readonly BytesElement[] {
   const cut = () =>
     servingErrors.REQUEST_MALFORMED(
-      `input "${name}" has ${bytes.length} bytes, in which not ${count} BYTES values of shape [${shape.join(', ')}] lie: each is its length in 4 bytes, little-endian, and its text`,
+      `input "${name}" has ${bytes.length} bytes, in which not ${count} BYTES values of shape [${shape.join(', ')}] lie: each is its length in 4 bytes, little-endian, and its bytes`,
     );
   if (count * 4 > bytes.length) throw cut(); // before memory is taken for what cannot be there
-  const texts: string[] = [];
+  const elements: BytesElement[] = [];
   let at = 0;
   for (let index = 0; index < count; index += 1) {
     if (at + 4 > bytes.length) throw cut();
     const end = at + 4 + bytes.readUInt32LE(at);
     if (end > bytes.length) throw cut();
-    if (!isUtf8(bytes.subarray(at + 4, end)))
-      throw servingErrors.REQUEST_MALFORMED(
-        `input "${name}" has a value that is no UTF-8, at index ${index}; BYTES are texts here`,
-      );
-    texts.push(bytes.toString('utf8', at + 4, end));
+    elements.push(readElement(bytes, at + 4, end));
     at = end;
   }
   if (at !== bytes.length) throw cut();
-  return texts;
+  return elements;
 }

@@ -21,6 +21,7 @@ export function buildReport(
       name: endpoint.name,
       state: endpoint.state,
       ...(endpoint.error !== undefined && { error: endpoint.error }),
+      ...(endpoint.warnings.length > 0 && { warnings: [...endpoint.warnings] }),
       ...(endpoint.dropped > 0 && { dropped: endpoint.dropped }),
       serving: (endpoint.serving?.traffic ?? []).map(({ target, basisPoints }) => ({
         revision: target.id,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Tensor } from '#contracts/tensor';
+import type { BytesElement, Tensor } from '#contracts/tensor';
 
 /** Answers of one endpoint by what was asked, the longest unused out first. */
 export interface ResponseCache {
@@ -48,7 +48,7 @@ export function createResponseCache(maxBytes: () => number): ResponseCache {
 }
 
 function bytesOf(data: Tensor['data']): number {
-  return ArrayBuffer.isView(data) ? data.byteLength : data.reduce((sum, text) => sum + 2 * text.length + 24, 0);
+  return ArrayBuffer.isView(data) ? data.byteLength : data.reduce((sum, element) => sum + 2 * element.length + 24, 0);
 }
 
 function copyOf(tensor: Tensor): Tensor {
@@ -73,7 +73,11 @@ export function cacheKey(
   );
   for (const { data } of inputs)
     hash.update(
-      ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : JSON.stringify(data),
+      ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : printed(data),
     );
   return hash.digest('base64');
 }
+
+/** No two lists print alike: an element that is no text is a list of its bytes. */
+const printed = (data: readonly BytesElement[]): string =>
+  JSON.stringify(data.map((element) => (typeof element === 'string' ? element : [...element])));

@@ -60,6 +60,11 @@ export const servingErrors = defineErrors({
     help: 'The revision gets no traffic. Register a version whose example its model can answer, or one without an example.',
   },
   NOT_GENERATIVE: { kind: 'invalid', message: (reason: string) => reason },
+  OUTPUT_NOT_JSON: {
+    kind: 'invalid',
+    message: () =>
+      'an output has bytes that are no UTF-8, which JSON cannot carry; ask for it as binary data: "parameters": { "binary_data_output": true }, or { "binary_data": true } for that output, or over gRPC',
+  },
   NO_MODEL: { kind: 'not_found', message: () => 'this server has no model yet' },
   NOT_READY: { kind: 'unavailable', message: (reason: string) => reason },
   MODEL_NOT_CHOSEN: {

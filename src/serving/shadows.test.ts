@@ -7,16 +7,20 @@ import { systemIds } from '#platform/ids';
 import { createLogger } from '#platform/log';
 import type { Endpoint, ServingState } from './endpoint.ts';
 import { createRevisionRecord, type LiveRevision } from './live-revision.ts';
+import { planRedactions } from './redaction.ts';
 import { type AnsweredRequest, createShadowQueue } from './shadows.ts';
 import { defaultSpoolLimits, openSpool, type Spool } from './spool.ts';
+import { anEndpoint } from './testing/test-plane.ts';
 
 const run = { takenMs: 0, inferFromMs: 0, inferToMs: 0, rows: 1, isFirst: true };
 const envelope = { rows: 1 } as PredictionEnvelope;
+const redaction = planRedactions(anEndpoint([]), []);
 const answered = (captured: boolean, value = 1): AnsweredRequest => ({
   envelope,
   inputs: [],
   outputs: [{ name: 'y', datatype: 'FP32', shape: [1], data: Float32Array.of(value) }],
   captured,
+  trace: undefined,
 });
 
 test('a flush waits for the shadows offered before it, however many come meanwhile', async () => {
@@ -42,7 +46,7 @@ test('a flush waits for the shadows offered before it, however many come meanwhi
     },
   };
   const serving = { shadows: [{ revision, sampleRate: 1 }] } as unknown as ServingState;
-  const offer = () => shadows.offer({ serving } as Endpoint, serving, answered(false));
+  const offer = () => shadows.offer({ serving, redaction } as Endpoint, serving, answered(false));
   offer();
   offer();
   await shadows.idle();
@@ -61,7 +65,7 @@ test('a shadow whose record cannot be made is lost by itself', async () => {
   } as unknown as LiveRevision;
   const serving = { shadows: [{ revision, sampleRate: 1 }] } as unknown as ServingState;
   let dropped = 0;
-  const endpoint = { serving, spec: { capture: {} }, drop: () => (dropped += 1) } as unknown as Endpoint;
+  const endpoint = { serving, redaction, drop: () => (dropped += 1) } as unknown as Endpoint;
   const spool = { append: () => Promise.reject(new Error('no such spool')) } as unknown as Spool;
   const shadows = createShadowQueue({ spool, ids: systemIds, logger: createLogger({ level: 'silent' }), atOnce: 1 });
   for (let at = 0; at < 3; at += 1) shadows.offer(endpoint, serving, answered(true));

@@ -10,9 +10,11 @@ import { differenceOf } from './answer-difference.ts';
 import type { FailureKind } from './counters.ts';
 import type { Endpoint, ServingState } from './endpoint.ts';
 import type { LiveRevision } from './live-revision.ts';
-import { stageTimesUs, toUs, withoutRedacted } from './prediction-envelope.ts';
+import { errorOf, redactedOf, stageTimesUs, toUs } from './prediction-envelope.ts';
+import type { Redaction } from './redaction.ts';
 import { routedTerms } from './run-terms.ts';
 import type { Spool } from './spool.ts';
+import type { RequestTrace } from './tracing/request-trace.ts';
 
 /**
  * Runs the same rows on revisions whose answers nobody waits for. Work starts after the primary has been answered, a few
@@ -31,11 +33,14 @@ export interface AnsweredRequest {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
   readonly captured: boolean;
+  /** When its spans are recorded. */
+  readonly trace: RequestTrace | undefined;
 }
 
 interface Shadow extends AnsweredRequest {
   readonly endpoint: Endpoint;
   readonly revision: LiveRevision;
+  readonly redaction: Redaction | undefined;
   readonly bytes: number;
 }
 
@@ -67,6 +72,7 @@ export function createShadowQueue(deps: {
         batch.map((shadow) =>
           runShadow(shadow).catch((error: unknown) => {
             shadow.endpoint.drop();
+            shadow.trace?.end(true);
             logger.error({ err: error, revision: shadow.revision.id }, 'a shadow could not be recorded');
           }),
         ),
@@ -78,10 +84,13 @@ export function createShadowQueue(deps: {
     running = false;
   }
 
-  async function runShadow({ endpoint, revision, envelope: primary, inputs, outputs: before, captured }: Shadow) {
+  async function runShadow(offer: Shadow): Promise<void> {
+    const { endpoint, revision, redaction, envelope: primary, inputs, outputs: before, captured, trace } = offer;
     const { record } = revision;
     if (record.state !== 'ready') {
-      record.shadowsDropped += 1; // replaced while the request waited
+      record.shadowsDropped += 1;
+      trace?.fail('the revision was replaced while the request waited');
+      trace?.end(true);
       return;
     }
     const counters = record.shadow;
@@ -93,6 +102,7 @@ export function createShadowQueue(deps: {
     const answer = await run(revision, known, routed?.terms);
     const durationUs = toUs(performance.now() - startedMs);
     const { outputs, failure, batch } = answer;
+    trace?.ran(startedMs, batch);
     const stagesUs = batch && stageTimesUs(startedMs, startedMs, batch);
     if (failure !== undefined) counters.failed(failure.kind, durationUs);
     else counters.answered(primary.rows, durationUs, undefined);
@@ -102,8 +112,7 @@ export function createShadowQueue(deps: {
       record.rowsCompared += primary.rows;
       record.rowsDiffering += difference.rows;
     }
-    if (!captured) return;
-    const { cached: _cached, stagesUs: _stagesUs, branches: _branches, ...shared } = primary;
+    const { cached: _cached, stagesUs: _stagesUs, branches: _branches, redacted: _redacted, ...shared } = primary;
     const envelope: PredictionEnvelope = {
       ...shared,
       predictionId: ids.next(),
@@ -114,14 +123,27 @@ export function createShadowQueue(deps: {
       revision: revision.id,
       modelRef: revision.modelRef,
       durationUs,
+      ...(trace !== undefined && { traceparent: trace.traceparent }),
       ...routed?.branches(),
       ...(stagesUs !== undefined && { stagesUs }),
       status: failure === undefined ? 'ok' : 'error',
-      ...(failure !== undefined && { error: failure.message }),
+      ...(failure !== undefined && { error: errorOf(failure, redaction) }),
+      ...redactedOf(redaction),
       ...(difference !== undefined && { difference }),
     };
-    const { spec } = endpoint;
-    const prepared = prepareRecord(envelope, withoutRedacted(spec, known), withoutRedacted(spec, outputs));
+    if (captured) await keep(offer, envelope, known, outputs);
+    trace?.tellPrediction(envelope);
+    if (failure !== undefined) trace?.fail(errorOf(failure, redaction));
+    trace?.end(failure !== undefined);
+  }
+
+  async function keep(
+    { endpoint, redaction }: Shadow,
+    envelope: PredictionEnvelope,
+    inputs: readonly Tensor[],
+    outputs: readonly Tensor[],
+  ): Promise<void> {
+    const prepared = prepareRecord(envelope, redaction?.apply(inputs) ?? inputs, redaction?.apply(outputs) ?? outputs);
     const result = await spool.append(prepared, false);
     if (result === 'lost') endpoint.drop();
   }
@@ -136,7 +158,9 @@ export function createShadowQueue(deps: {
           revision.record.shadowsDropped += 1;
           continue;
         }
-        queue.push({ ...answered, endpoint, revision, bytes });
+        const redaction = endpoint.redaction.of(revision);
+        const trace = answered.trace?.shadow(performance.now());
+        queue.push({ ...answered, endpoint, revision, redaction, bytes, trace });
         queuedBytes += bytes;
         offered += 1;
       }
@@ -174,6 +198,6 @@ function bytesOf(tensors: readonly Tensor[]): number {
   let total = 0;
   for (const { data } of tensors)
     if (ArrayBuffer.isView(data)) total += data.byteLength;
-    else for (const text of data) total += 2 * text.length;
+    else for (const element of data) total += 2 * element.length;
   return total;
 }

@@ -1,7 +1,10 @@
 import {
   BIGINT,
+  BLOB,
   BOOLEAN,
+  blobValue,
   DOUBLE,
+  DuckDBBlobValue,
   DuckDBDataChunk,
   DuckDBListValue,
   type DuckDBType,
@@ -12,7 +15,17 @@ import {
   UBIGINT,
   VARCHAR,
 } from '@duckdb/node-api';
-import { type Datatype, elementsPerRow, halfToNumber, type Tensor } from '#contracts/tensor';
+import type { RecordedTensor } from '#contracts/prediction-record';
+import {
+  type BytesElement,
+  bfloatToNumber,
+  type Datatype,
+  elementsPerRow,
+  halfToNumber,
+  isHalf,
+  type Tensor,
+  toNumberFrom,
+} from '#contracts/tensor';
 import type { Session } from './session.ts';
 import { quoteName, quoteText } from './sql-quote.ts';
 
@@ -28,6 +41,7 @@ function elementType(datatype: Datatype): DuckDBType {
   switch (datatype) {
     case 'BOOL':
       return BOOLEAN;
+    case 'BF16':
     case 'FP32':
       return FLOAT;
     case 'FP16':
@@ -47,13 +61,15 @@ export function elementAt(tensor: Tensor, index: number): number | string | unde
   const value = tensor.data[index];
   if (value === undefined || value === '') return undefined;
   if (typeof value === 'string') return value;
-  const number = tensor.datatype === 'FP16' ? halfToNumber(Number(value)) : Number(value);
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  const number = isHalf(tensor.datatype) ? toNumberFrom(tensor.datatype)(Number(value)) : Number(value);
   return Number.isNaN(number) ? undefined : number;
 }
 
+/** Null for bytes that are no text: they have a column of their own. */
 function toDuckDb(tensor: Tensor, index: number): DuckDBValue {
   const value = tensor.data[index];
-  if (value === undefined) return null;
+  if (value === undefined || value instanceof Uint8Array) return null;
   switch (tensor.datatype) {
     case 'BOOL':
       return value !== 0;
@@ -64,6 +80,8 @@ function toDuckDb(tensor: Tensor, index: number): DuckDBValue {
       return Number(value);
     case 'FP16':
       return halfToNumber(Number(value));
+    case 'BF16':
+      return bfloatToNumber(Number(value));
     default:
       return BigInt(value);
   }
@@ -84,7 +102,7 @@ interface TensorColumn {
 /** Columns for tensors under names that are found while records come; rows of records without one are null. */
 export interface TensorColumns {
   /** All rows of a record's tensors, behind `before` rows. */
-  add(tensors: readonly Tensor[], rows: number, before: number): void;
+  add(tensors: readonly RecordedTensor[], rows: number, before: number): void;
   /** All columns, each with `rows` values. */
   finish(rows: number): readonly ColumnBuilder[];
 }
@@ -92,32 +110,39 @@ export interface TensorColumns {
 export function createTensorColumns(prefix: string): TensorColumns {
   const columns = new Map<string, TensorColumn>();
 
-  function columnFor({ name, datatype }: Tensor, size: number): TensorColumn {
+  function columnFor(name: string, datatype: Datatype, size: number, element = elementType(datatype)): TensorColumn {
     const form = formOf(datatype, size);
     let column = columns.get(name);
     if (column === undefined) {
-      const element = elementType(datatype);
-      column = { name: `${prefix}${name}`, form, type: size === 1 ? element : LIST(element), values: [], mixed: false };
+      column = { name, form, type: size === 1 ? element : LIST(element), values: [], mixed: false };
       columns.set(name, column);
     } else if (column.form !== form && !column.mixed) {
       column.type = VARCHAR;
-      column.values = column.values.map((value) => (value === null ? null : toText(value)));
+      column.values = column.values.map(toText);
       column.mixed = true;
     }
     return column;
   }
 
+  function put(column: TensorColumn, rows: number, before: number, valueOf: (row: number) => DuckDBValue): void {
+    const { values } = column;
+    while (values.length < before) values.push(null);
+    for (let row = 0; row < rows; row += 1) values.push(column.mixed ? toText(valueOf(row)) : valueOf(row));
+  }
+
   return {
     add(tensors, rows, before) {
       for (const tensor of tensors) {
+        const { name, datatype, data } = tensor;
         const size = elementsPerRow(tensor);
-        const column = columnFor(tensor, size);
-        const { values } = column;
-        while (values.length < before) values.push(null);
-        for (let row = 0; row < rows; row += 1) {
-          const value = size === 1 ? toDuckDb(tensor, row) : toList(tensor, row * size, size);
-          values.push(column.mixed ? toText(value) : value);
-        }
+        put(columnFor(`${prefix}.${name}`, datatype, size), rows, before, (row) =>
+          size === 1 ? toDuckDb(tensor, row) : toList(tensor, row * size, size),
+        );
+        if (datatype !== 'BYTES' || !data.some((element) => typeof element !== 'string')) continue;
+        const elements = data as readonly BytesElement[];
+        put(columnFor(`${prefix}_bytes.${name}`, datatype, size, BLOB), rows, before, (row) =>
+          size === 1 ? toBlob(elements[row]) : toBlobs(elements.slice(row * size, (row + 1) * size)),
+        );
       }
     },
     finish(rows) {
@@ -127,16 +152,32 @@ export function createTensorColumns(prefix: string): TensorColumns {
   };
 }
 
-/** As `[1,2]`, one number in brackets too. */
-function toText(value: DuckDBValue): string {
+/** Bytes that are no text; null for a text. */
+const toBlob = (element: BytesElement | undefined): DuckDBValue =>
+  element instanceof Uint8Array ? blobValue(element) : null;
+const toBlobs = (elements: readonly BytesElement[]): DuckDBValue =>
+  elements.every((element) => typeof element === 'string') ? null : listValue(elements.map(toBlob));
+
+/** As `[1,2]`, one number in brackets too, and bytes in base64. */
+function toText(value: DuckDBValue): DuckDBValue {
+  if (value === null) return null;
   const items = value instanceof DuckDBListValue ? Array.from(value.items) : [value];
-  return JSON.stringify(items.map((item) => (typeof item === 'bigint' ? Number(item) : item)));
+  return JSON.stringify(
+    items.map((item) => {
+      if (item instanceof DuckDBBlobValue) return Buffer.from(item.bytes).toString('base64');
+      return typeof item === 'bigint' ? Number(item) : item;
+    }),
+  );
 }
 
-/** One row of a tensor; where DuckDB takes the numbers as they are they stay where they lie. */
-function toList(tensor: Tensor, first: number, size: number): DuckDBValue {
-  const { datatype, data } = tensor;
+/** One row of a tensor, null where a value is kept out; where DuckDB takes the numbers as they are they stay where they lie. */
+function toList(tensor: RecordedTensor, first: number, size: number): DuckDBValue {
+  const { datatype, data, withheld } = tensor;
   const end = first + size;
+  if (withheld !== undefined)
+    return listValue(
+      Array.from({ length: size }, (_, at) => (withheld.includes(at) ? null : toDuckDb(tensor, first + at))),
+    );
   if ((datatype === 'FP32' || datatype === 'FP64' || datatype === 'INT64') && end <= data.length)
     // a list is read by length and index alone
     return listValue((data as Float64Array).subarray(first, end) as unknown as DuckDBValue[]);

@@ -1,3 +1,4 @@
+import type { RecordedTensor } from '#contracts/prediction-record';
 import { elementsPerRow, type Tensor } from '#contracts/tensor';
 import type { WorkerTaskInput } from '#contracts/worker';
 import { hourMs, missingCell, otherCell } from '#contracts/worker-predictions';
@@ -16,6 +17,20 @@ interface HourSums {
   readonly exampleId: string;
   readonly columns: readonly Sparse[];
   readonly score: Sparse;
+}
+
+/** One row of a record. */
+interface CountedRecord {
+  readonly predictionId: string;
+  readonly revision: string;
+  readonly role: 'primary' | 'shadow';
+  readonly eventMs: number;
+  readonly failed: boolean;
+  readonly inputs: ReadonlyMap<string, RecordedTensor>;
+  readonly row: number;
+  readonly score: number | undefined;
+  /** What is kept out of it. */
+  readonly redacted: readonly string[] | undefined;
 }
 
 /** A number of a row: of a tensor that has one a row, or the one at a place of it. */
@@ -49,6 +64,15 @@ function inputAt(
   if (whole !== undefined) return elementAt(whole, row * elementsPerRow(whole));
   const matrix = inputs.get(place.name);
   return matrix === undefined ? undefined : elementAt(matrix, row * elementsPerRow(matrix) + place.at);
+}
+
+/** Whether the record has no value there because it may not: that is no value that is missing. */
+function isKeptOut({ inputs, redacted }: CountedRecord, name: string, place: Place): boolean {
+  if (redacted === undefined) return false;
+  const whole = inputs.get(name);
+  if (whole !== undefined) return whole.withheld?.includes(0) === true;
+  const matrix = inputs.get(place.name);
+  return matrix === undefined || redacted.includes(name) || matrix.withheld?.includes(place.at) === true;
 }
 
 const bump = (cells: Sparse, cell: number): void => void cells.set(cell, (cells.get(cell) ?? 0) + 1);
@@ -89,16 +113,7 @@ export function createHourCounter(revisions: readonly Revision[]) {
       return place === undefined ? undefined : scoreAt(outputs, place, row);
     },
 
-    count(record: {
-      readonly predictionId: string;
-      readonly revision: string;
-      readonly role: 'primary' | 'shadow';
-      readonly eventMs: number;
-      readonly failed: boolean;
-      readonly inputs: ReadonlyMap<string, Tensor>;
-      readonly row: number;
-      readonly score: number | undefined;
-    }): void {
+    count(record: CountedRecord): void {
       const sums = sumsOf(record.revision, record.role, record.eventMs, record.predictionId);
       if (record.failed) {
         sums.errors += 1;
@@ -109,8 +124,9 @@ export function createHourCounter(revisions: readonly Revision[]) {
       if (rule === undefined) return;
       for (const [place, column] of rule.revision.columns.entries()) {
         const cells = sums.columns[place];
-        const value = inputAt(record.inputs, column.name, rule.places[place] as Place, record.row);
-        if (cells === undefined) continue;
+        const at = rule.places[place] as Place;
+        if (cells === undefined || isKeptOut(record, column.name, at)) continue;
+        const value = inputAt(record.inputs, column.name, at, record.row);
         if (value === undefined) bump(cells, missingCell);
         else if (column.kind === 'numeric') {
           const number = Number(value);

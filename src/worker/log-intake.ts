@@ -95,8 +95,20 @@ const given: readonly (readonly [string, DuckDBType, (row: Row) => DuckDBValue])
   ['infer_us', DOUBLE, ({ record }) => record.stagesUs?.infer ?? null],
   ['output_us', DOUBLE, ({ record }) => record.stagesUs?.output ?? null],
   ['cached', BOOLEAN, ({ record }) => record.cached === true],
+  ['branches', VARCHAR, ({ record: { branches }, row }) => (branches === undefined ? null : branchesAt(branches, row))],
+  ['difference_rows', DOUBLE, ({ record }) => record.difference?.rows ?? null],
+  ['difference_max_abs', DOUBLE, ({ record }) => record.difference?.maxAbs ?? null],
   ['redacted', VARCHAR, ({ record: { redacted } }) => (redacted === undefined ? '[]' : JSON.stringify(redacted))],
 ];
+
+/** Which branches a row took, as JSON: one that all rows took is there once, a node that the row did not come by is left out. */
+function branchesAt(branches: NonNullable<PredictionRecord['branches']>, row: number): string {
+  const taken = Object.entries(branches).flatMap(([node, of]) => {
+    const branch = of.length === 1 ? of[0] : of[row];
+    return branch === undefined || branch === '' ? [] : [[node, branch] as const];
+  });
+  return JSON.stringify(Object.fromEntries(taken));
+}
 
 /** The columns of a file of rows, in order, from those that are given. */
 const columnsOfFile: readonly (readonly [string, string])[] = given.flatMap(([name]): [string, string][] => {
@@ -107,7 +119,8 @@ const columnsOfFile: readonly (readonly [string, string])[] = given.flatMap(([na
     ];
   // a text that is the same in every row is handed over once, a list would be in each
   if (name === 'redacted') return [['redacted', `from_json(redacted, '["VARCHAR"]')`]];
-  return [[name, /_[mu]s$/.test(name) ? `${name}::bigint` : name]];
+  if (name === 'branches') return [['branches', 'branches::json::map(varchar, varchar)']];
+  return [[name, /_[mu]s$|_rows$/.test(name) ? `${name}::bigint` : name]];
 });
 
 /** What becomes one file. */
@@ -121,8 +134,8 @@ function createLogTable(input: Input, key: string, { project, endpoint }: Predic
   const counter = createHourCounter(input.revisions);
   const replay = input.replays.includes(key);
   const columns = given.map(([name, type, valueOf]) => ({ name, type, valueOf, values: [] as DuckDBValue[] }));
-  const inputColumns = createTensorColumns('in.');
-  const outputColumns = createTensorColumns('out.');
+  const inputColumns = createTensorColumns('in');
+  const outputColumns = createTensorColumns('out');
   const days = new Map<number, Day>();
   let rows = 0;
   let requests = 0;
@@ -137,14 +150,14 @@ function createLogTable(input: Input, key: string, { project, endpoint }: Predic
 
   return {
     add(record) {
-      const { predictionId, revision, role } = record;
+      const { predictionId, revision, role, redacted } = record;
       const inputs = new Map(record.inputs.map((tensor) => [tensor.name, tensor]));
       const failed = record.status === 'error';
       if (role === 'primary') requests += 1;
       for (let row = 0; row < record.rows; row += 1) {
         const eventMs = eventMsOf(record, row);
         const score = failed ? undefined : counter.scoreOf(revision, record.outputs, row);
-        counter.count({ predictionId, revision, role, eventMs, failed, inputs, row, score });
+        counter.count({ predictionId, revision, role, eventMs, failed, inputs, row, score, redacted });
         const one: Row = { record, row, eventMs, score };
         for (const { values, valueOf } of columns) values.push(valueOf(one));
         widen(days, predictionId, eventMs);

@@ -14,8 +14,13 @@ export function lookUp(
     const found = await session.rows(
       `select * from ${readParquet(input.rows)} where prediction_id = ${id} order by row`,
     );
+    // a file has the tensors of all its records: what is null was not this one's (a NaN is a value)
     const rows = found.map((row) =>
-      Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toJsonValue(value)])),
+      Object.fromEntries(
+        Object.entries(row).flatMap(([name, value]) =>
+          value === null && isTensor(name) ? [] : [[name, toJsonValue(value)]],
+        ),
+      ),
     );
     const truthId = rows[0]?.['truth_id'];
     if (typeof truthId !== 'string' || input.truths.length === 0) return { rows, truths: [] };
@@ -36,3 +41,5 @@ export function lookUp(
     };
   });
 }
+
+const isTensor = (column: string): boolean => /^(?:in|out)(?:_bytes)?\./.test(column);

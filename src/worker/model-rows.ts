@@ -1,5 +1,5 @@
 import type { DuckDBValue } from '@duckdb/node-api';
-import { emptyData, type ModelSignature, type Tensor, type TensorSignature } from '#contracts/tensor';
+import { emptyData, isHalf, type ModelSignature, type Tensor, type TensorSignature } from '#contracts/tensor';
 import { isAppError } from '#platform/errors';
 import type { TableColumn } from './session.ts';
 import { quoteName } from './sql-quote.ts';
@@ -81,8 +81,8 @@ function columnOf(table: readonly TableColumn[], name: string, input: string): s
 }
 
 function cast(column: string, { name, datatype }: TensorSignature): string {
-  if (datatype === 'FP16')
-    throw workerErrors.MODEL_INPUTS_INVALID(`input "${name}" is FP16, which cannot be fed from a table`);
+  if (isHalf(datatype))
+    throw workerErrors.MODEL_INPUTS_INVALID(`input "${name}" is ${datatype}, which cannot be fed from a table`);
   return `${quoteName(column)}::${sqlTypes[datatype]}`;
 }
 

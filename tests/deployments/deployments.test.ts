@@ -69,7 +69,7 @@ describeDatabases('deployments', (open) => {
       follows({
         clock: 'event',
         sticky: { by: 'header', header: 'x-customer' },
-        capture: { sample_rate: 0.5, durability: 'fsync', on_full: 'refuse', redact: ['name'] },
+        capture: { sample_rate: 0.5, durability: 'fsync', on_full: 'refuse', redact: ['x'] },
         limits: { max_rows: 10, timeout: '2s', max_concurrent: 2, rate: { per_second: 10, burst: 20 } },
         batching: { max_rows: 32, max_delay: '5ms' },
         cache: { max_bytes: 1_000 },
@@ -85,7 +85,7 @@ describeDatabases('deployments', (open) => {
       replay: true,
       access: { tokens: [] },
       sticky: { by: 'header', header: 'x-customer', salt: expect.any(String) },
-      capture: { enabled: true, sampleRate: 0.5, durability: 'fsync', onFull: 'refuse', redact: ['name'] },
+      capture: { enabled: true, sampleRate: 0.5, durability: 'fsync', onFull: 'refuse', redact: ['x'] },
       limits: { maxRows: 10, timeoutMs: 2000, maxConcurrent: 2, rate: { perSecond: 10, burst: 20 } },
       cache: { maxBytes: 1_000 },
       keepLoaded: true,
@@ -107,6 +107,32 @@ describeDatabases('deployments', (open) => {
         },
       ],
     });
+  });
+
+  test('a rule that names nothing of a known model is refused, and one that may name something is not', async () => {
+    const columns = ['age', 'income', 'postcode'];
+    const signature = {
+      inputs: [
+        { name: 'x', datatype: 'FP32', shape: [-1, 3], columns },
+        { name: 'y', datatype: 'FP32', shape: [-1, 4] },
+      ],
+      outputs: [{ name: 'score', datatype: 'FP32', shape: [-1] }],
+    };
+    const redact = (...rules: string[]) => control.apply('late', follows({ capture: { redact: rules } }));
+    await redact('anything'); // there is no version yet
+    await control.promote('late', 'bytes of 1', { signature });
+    await redact('income', 'y[3]', 'score');
+    for (const rule of ['incme', 'y[4]'])
+      await expect(redact('income', rule)).rejects.toMatchObject({
+        code: 'DEPLOYMENT_REDACTS_NOTHING',
+        message: expect.stringMatching(
+          /deployment "late" names ".*model:late@1 has the inputs "x" \[-1, 3\] \(age, income, postcode\), "y" \[-1, 4\].*"y\[0\]" is the first/,
+        ),
+      });
+    await expect(redact('incme')).rejects.toThrow('did you mean "income"?');
+    expect((await control.endpoint('late')).capture.redact).toEqual(['income', 'y[3]', 'score']);
+    await control.promote('late', 'bytes of 2', { signature: { inputs: [], outputs: [] } });
+    await redact('anything');
   });
 
   test('shadows join when their version exists, and stay when the alias moves on', async () => {
@@ -286,6 +312,7 @@ describeDatabases('deployments', (open) => {
     expect(problems(follows({ sticky: { by: 'column', cookie: 'c' } }))).toEqual(['sticky', 'sticky']);
     expect(problems(follows({ sticky: { by: 'column', column: 'customer' } }))).toEqual([]);
     expect(problems(follows({ shadows: ['model:late@1', 'model:late@1'] }))).toEqual(['shadows.1']);
+    expect(problems(follows({ subject: 'person', capture: { redact: ['person'] } }))).toEqual(['subject']);
     expect(problems(follows({ rollout: { steps: [10, 100], each: { requests: 1, for: '1d' } } }))).toEqual([]);
   });
 });

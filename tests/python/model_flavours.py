@@ -61,12 +61,17 @@ matrix = xgboost.DMatrix(rows, late)
 booster = xgboost.train({"max_depth": 2, "objective": "binary:logistic"}, matrix, 5)
 expected = booster.predict(xgboost.DMatrix(asked))
 keep("xgboost", "model.ubj", booster.save_model, expected)
+names = ["a", "b", "c"]
+with_names = xgboost.train({"max_depth": 2, "objective": "binary:logistic"}, xgboost.DMatrix(rows, late, feature_names=names), 5)
+keep("xgboost-with-names", "model.ubj", with_names.save_model, expected)
 keep("xgboost-json", "model.json", booster.save_model, expected)
 own = xgboost.XGBClassifier(n_estimators=5, max_depth=2).fit(rows, late)
 keep("xgboost-pickle", "model.pkl", dump(own), own.predict(asked))
 
 trees = lightgbm.train({"objective": "binary", "verbose": -1}, lightgbm.Dataset(rows, late), 5)
 keep("lightgbm", "model.txt", trees.save_model, trees.predict(asked))
+told = lightgbm.train({"objective": "binary", "verbose": -1}, lightgbm.Dataset(rows, late, feature_name=names), 5)
+keep("lightgbm-with-names", "model.txt", told.save_model, told.predict(asked))
 keep("lightgbm-bst", "model.bst", trees.save_model, trees.predict(asked))
 
 print(json.dumps(answers))

@@ -32,13 +32,13 @@ export const copyingPipeline = (model: string, more = ''): string => `
     model: { name: ${model}, from: fit.model, train: fit.test, test: fit.test, label: "late > 0", predicts: { kind: binary, score: score }, gates: ["auc > 0.6"]${more} }
 `;
 
-const documentOf = (more: string): string => `project: flights
+const documentOf = (more: string, deployment: string): string => `project: flights
 datasets:
   flights: { source: data/*.csv, time: time_hour }
 pipelines:
   train:${copyingPipeline(name, more)}
 deployments:
-  ${name}: { model: "model:${name}@champion", clock: event }
+  ${name}: { model: "model:${name}@champion", clock: event${deployment} }
 monitors:
   ${name}: { drift: auto }
 `;
@@ -46,6 +46,8 @@ monitors:
 /** A model of a small project, trained, promoted and served by a running pair of planes. */
 export interface ServedModel {
   readonly client: () => Client;
+  /** Applies the same project with more of the deployment. */
+  apply(deployment: string): Promise<void>;
   /** Asks for one prediction; answers its id. Throws when it is refused or the connection breaks. */
   ask(eventTime?: string): Promise<string>;
   /** Everything that was answered is in the log afterwards. */
@@ -60,11 +62,13 @@ export async function serveModel(
   options: {
     /** More of the pipeline's model block. */
     readonly more?: string;
+    /** More of the deployment: `, keep_loaded: true`. */
+    readonly deployment?: string;
     /** What happens after the run that proposed the model. */
     readonly proposed?: (client: Client) => Promise<void>;
   } = {},
 ): Promise<ServedModel> {
-  const project = await createTestProject(pair.client(), documentOf(options.more ?? ''));
+  const project = await createTestProject(pair.client(), documentOf(options.more ?? '', options.deployment ?? ''));
   await project.write('model.onnx', await modelBytes());
   await project.write('data/flights.csv', flightRows);
   await project.apply();
@@ -79,6 +83,12 @@ export async function serveModel(
   const client = () => pair.client().inProject('flights');
   return {
     client,
+    async apply(deployment) {
+      const changed = await createTestProject(pair.client(), documentOf(options.more ?? '', deployment));
+      await changed.write('model.onnx', await modelBytes());
+      await changed.write('data/flights.csv', flightRows);
+      await changed.apply();
+    },
     ask: (eventTime) => askOnce(pair.servingUrl(), pair.token(), eventTime),
     async flush() {
       const { done } = await client().call(flushDeployment, { params: { name }, body: { timeout: 60 } });

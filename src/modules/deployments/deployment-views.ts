@@ -58,6 +58,7 @@ export async function viewDeployment(
           state: replica.state,
           endpoint: endpoint?.state ?? 'unknown',
           ...(endpoint?.error !== undefined && { error: endpoint.error }),
+          ...(endpoint?.warnings !== undefined && { warnings: [...endpoint.warnings] }),
           current: isCurrent(replica, pool),
           reportedAt: toRfc3339(replica.reportedMs),
         };

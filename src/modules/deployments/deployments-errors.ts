@@ -16,6 +16,12 @@ export const deploymentsErrors = defineErrors({
     message: (model: string, version: number, why: string) => `model:${model}@${version} cannot be served: ${why}`,
     help: 'What can be served: an ONNX model, a model logged by MLflow (a folder with an MLmodel), a model in Python or a program, whose bytes are kept here (docs/python-models.md).',
   },
+  DEPLOYMENT_REDACTS_NOTHING: {
+    kind: 'invalid',
+    message: (deployment: string, rule: string, known: string, near: string | undefined) =>
+      `capture.redact of deployment "${deployment}" names "${rule}", and there is nothing of that name: ${known}${near === undefined ? '' : `; did you mean "${near}"?`}`,
+    help: 'Name an input, an output, a column that the signature names (`columns`), or a place of a row: `x[3]` is the fourth value of "x".',
+  },
   TRAFFIC_INVALID: {
     kind: 'invalid',
     message: (why: string) => `the traffic cannot be split so: ${why}`,

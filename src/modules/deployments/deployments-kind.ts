@@ -23,6 +23,12 @@ export function checkDeployment(spec: DeploymentSpecDocument): readonly SpecProb
   const problems: SpecProblem[] = spec.rollout === undefined ? [] : [...checkRollout(spec.rollout)];
   const { sticky } = spec;
   if (sticky !== undefined && sticky !== 'off') problems.push(...checkSticky(sticky));
+  if (spec.subject !== undefined && spec.capture?.redact?.includes(spec.subject) === true)
+    problems.push({
+      path: ['subject'],
+      message: `"${spec.subject}" names whom a record is about, and capture.redact keeps it out of the records`,
+      expected: 'one of the two; or no subject here, and a pseudonym in `parameters.subject` of each request',
+    });
   const names = (spec.shadows ?? []).map((shadow) => (typeof shadow === 'string' ? shadow : shadow.model));
   for (const [index, name] of names.entries())
     if (names.indexOf(name) < index)

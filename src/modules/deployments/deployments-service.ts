@@ -22,6 +22,7 @@ import { deploymentsErrors } from './deployments-errors.ts';
 import { type Liveness, type Readiness, readinessOf } from './live-replicas.ts';
 import { findPool } from './pool-store.ts';
 import { ensurePool, publish } from './publication.ts';
+import { checkRedaction } from './redaction-check.ts';
 import { findGreatestEventMs, listReplicas, listRevisionCounters } from './replica-store.ts';
 import type { ReportObserver, ReportService } from './report-service.ts';
 import { ensureRevision, isServable, type NewRevision } from './revision-service.ts';
@@ -228,6 +229,7 @@ export function createDeploymentsService(
         const pool = before?.pool ?? (await ensurePool(unit, deps)).pool;
         await upsertDeployment(unit, { project, name, pool, spec, salt: `${project}/${name}` });
         const declared = await service.get(unit, project, name);
+        await checkRedaction(unit, deps.registry, declared);
         await storeShadows(unit, declared);
         // The log must know whether event times may lie ahead of receipt.
         if (before !== undefined && (before.spec.clock ?? 'wall') !== (spec.clock ?? 'wall'))

@@ -102,8 +102,9 @@ function toView(project: string, deployment: string, found: WorkerTaskOutput<'lo
         ...(typeof row['key'] === 'string' && { key: row['key'] }),
         eventTime: instant(Number(row['event_ms'])),
         ...(typeof row['score'] === 'number' && { score: row['score'] }),
-        inputs: tensorsOf(row, 'in.'),
-        outputs: tensorsOf(row, 'out.'),
+        ...branchesOf(row['branches']),
+        inputs: tensorsOf(row, 'in'),
+        outputs: tensorsOf(row, 'out'),
         ...(truth && {
           truth: {
             value: truth.value,
@@ -120,22 +121,40 @@ function toView(project: string, deployment: string, found: WorkerTaskOutput<'lo
 /** What newer files say of a request beside its rows. */
 function requestOf(
   head: Readonly<Record<string, unknown>>,
-): Pick<PredictionView, 'stagesUs' | 'cached' | 'traceId' | 'redacted'> {
+): Pick<PredictionView, 'stagesUs' | 'cached' | 'traceId' | 'difference' | 'redacted'> {
   const { input_us: input, queue_us: queue, infer_us: infer, output_us: output } = head;
   const { trace_id: traceId, cached, redacted } = head;
+  const { difference_rows: rows, difference_max_abs: maxAbs } = head;
   return {
     ...(typeof infer === 'number' && {
       stagesUs: { input: Number(input), queue: Number(queue), infer, output: Number(output) },
     }),
     ...(cached === true && { cached }),
     ...(typeof traceId === 'string' && { traceId }),
+    ...(typeof rows === 'number' && { difference: { rows, maxAbs: Number(maxAbs) } }),
     ...(Array.isArray(redacted) && redacted.length > 0 && { redacted: redacted.map(String) }),
   };
 }
 
-const tensorsOf = (row: Readonly<Record<string, unknown>>, prefix: string): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(row)
-      .filter(([name]) => name.startsWith(prefix))
-      .map(([name, value]) => [name.slice(prefix.length), value]),
-  );
+/** Of a row of a graph; null for any other. */
+function branchesOf(taken: unknown): Pick<PredictionView['rows'][number], 'branches'> {
+  if (typeof taken !== 'object' || taken === null) return {};
+  return { branches: Object.fromEntries(Object.entries(taken).map(([node, branch]) => [node, String(branch)])) };
+}
+
+/** The values of a side; bytes that are no text, which have a column of their own, as `{ "base64": … }`. */
+function tensorsOf(row: Readonly<Record<string, unknown>>, side: 'in' | 'out'): Record<string, unknown> {
+  const below = (prefix: string) =>
+    Object.entries(row).flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],
+    );
+  const values = new Map(below(`${side}.`));
+  for (const [name, bytes] of below(`${side}_bytes.`)) {
+    const texts = values.get(name);
+    const merged = Array.isArray(bytes)
+      ? bytes.map((one: unknown, at) => (one === null ? (Array.isArray(texts) ? texts[at] : null) : { base64: one }))
+      : { base64: bytes };
+    values.set(name, merged);
+  }
+  return Object.fromEntries(values);
+}

@@ -9,6 +9,7 @@ const models = {
   columns: fixture('command/columns/command.json'),
   twoOutputs: fixture('command/two-outputs/command.json'),
   gather: fixture('command/gather/command.json'),
+  echo: fixture('command/echo/command.json'),
 };
 
 describeRuntime('a program that speaks the worker protocol', models, async () =>

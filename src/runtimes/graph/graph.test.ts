@@ -12,7 +12,7 @@ beforeAll(() => {
 afterAll(() => runtime.close());
 
 function values(tensors: readonly Tensor[], name: string): readonly (string | number)[] {
-  const data: Iterable<string | number | bigint> = tensors.find((one) => one.name === name)?.data ?? [];
+  const data = (tensors.find((one) => one.name === name)?.data ?? []) as Iterable<string | number | bigint>;
   return Array.from(data, (value) => (typeof value === 'bigint' ? Number(value) : value));
 }
 

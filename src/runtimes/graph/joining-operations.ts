@@ -32,9 +32,11 @@ export function vote(of: readonly Tensor[], weights: readonly number[] | undefin
     const votes = new Map<string | number | bigint, number>();
     for (const [member, { data }] of of.entries()) {
       const value = data[index] ?? 0;
+      if (value instanceof Uint8Array)
+        throw runtimeErrors.MODEL_RUN_FAILED(`value ${index}: bytes that are no text have no vote`);
       votes.set(value, (votes.get(value) ?? 0) + (weights?.[member] ?? 1));
     }
-    let [winner, most] = [first.data[index] ?? 0, Number.NEGATIVE_INFINITY];
+    let [winner, most]: [string | number | bigint, number] = ['', Number.NEGATIVE_INFINITY];
     for (const [value, weight] of votes) if (weight > most) [winner, most] = [value, weight];
     return winner;
   });

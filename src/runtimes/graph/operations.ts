@@ -1,6 +1,13 @@
 import type { UseNode } from '#contracts/graph-document';
 import { datatypeOf } from '#contracts/graph-operations';
-import { type Datatype, elementsPerRow, emptyData, type Tensor, type TensorData } from '#contracts/tensor';
+import {
+  type BytesElement,
+  type Datatype,
+  elementsPerRow,
+  emptyData,
+  type Tensor,
+  type TensorData,
+} from '#contracts/tensor';
 import { runtimeErrors } from '../runtime-errors.ts';
 import { joinNumbers, mean, vote } from './joining-operations.ts';
 import { castValues, numbersOf, toData, valuesOf } from './tensor-values.ts';
@@ -115,7 +122,7 @@ function takeColumns(tensor: Tensor, take: readonly number[]): Omit<Tensor, 'nam
   if (beyond !== undefined) throw runtimeErrors.MODEL_RUN_FAILED(`there is no column ${beyond}: there are ${width}`);
   const shape = [rows, take.length];
   if (datatype === 'BYTES') {
-    const texts = data as readonly string[];
+    const texts = data as readonly BytesElement[];
     const taken = Array.from({ length: rows }, (_, row) => take.map((column) => texts[row * width + column] ?? ''));
     return { datatype, shape, data: taken.flat() };
   }
@@ -160,7 +167,9 @@ function createImpute(fill: readonly unknown[]) {
       return {
         datatype,
         shape,
-        data: (data as readonly string[]).map((text, index) => (text === '' ? String(filler(index % width)) : text)),
+        data: (data as readonly BytesElement[]).map((text, index) =>
+          text === '' ? String(filler(index % width)) : text,
+        ),
       };
     const values = (data as Float64Array).slice();
     for (let index = 0; index < values.length; index += 1)

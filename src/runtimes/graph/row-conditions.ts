@@ -1,7 +1,7 @@
 import type { Expression, Reference } from '#contracts/condition-syntax';
 import { evaluateExpression, type Found } from '#contracts/condition-value';
 import type { Json } from '#contracts/json';
-import { elementsPerRow, type Tensor } from '#contracts/tensor';
+import { elementsPerRow, isHalf, type Tensor, toNumberFrom } from '#contracts/tensor';
 
 export interface RowCondition {
   readonly text: string;
@@ -47,11 +47,12 @@ function lookUp(
   return value === undefined ? { missing: `${name} has no value` } : { value };
 }
 
-/** Undefined where a number is missing. */
+/** Undefined where a number is missing, and for bytes that are no text. */
 function valueAt({ datatype, data }: Tensor, index: number): string | number | boolean | undefined {
   const value = data[index];
   if (typeof value === 'string') return value;
+  if (value instanceof Uint8Array) return undefined;
   if (datatype === 'BOOL') return Number(value) !== 0;
-  const number = Number(value);
+  const number = isHalf(datatype) ? toNumberFrom(datatype)(Number(value)) : Number(value);
   return Number.isNaN(number) ? undefined : number;
 }

@@ -1,4 +1,12 @@
-import { elementsPerRow, emptyData, rowsOf, type Tensor, type TensorData } from '#contracts/tensor';
+import {
+  type BytesElement,
+  elementsPerRow,
+  emptyData,
+  type NumberData,
+  rowsOf,
+  type Tensor,
+  type TensorData,
+} from '#contracts/tensor';
 
 /** A tensor of these rows of another, in that order. */
 export function takeRows(tensor: Tensor, rows: readonly number[]): Tensor {
@@ -6,7 +14,7 @@ export function takeRows(tensor: Tensor, rows: readonly number[]): Tensor {
   const width = elementsPerRow(tensor);
   const taken = { name, datatype, shape: [rows.length, ...shape.slice(1)] };
   if (datatype === 'BYTES') {
-    const texts = data as readonly string[];
+    const texts = data as readonly BytesElement[];
     return { ...taken, data: rows.flatMap((row) => texts.slice(row * width, (row + 1) * width)) };
   }
   const values = emptyData(datatype, rows.length * width);
@@ -28,11 +36,11 @@ export function joinRows(parts: readonly RowPart[], total: number): Tensor {
   const width = elementsPerRow(first.tensor);
   const whole = { name, datatype, shape: [total, ...shape.slice(1)] };
   if (datatype === 'BYTES') {
-    const texts: string[] = Array.from({ length: total * width }, () => '');
+    const texts: BytesElement[] = Array.from({ length: total * width }, () => '');
     for (const { rows, tensor } of parts)
       for (const [at, row] of rows.entries())
         for (let column = 0; column < width; column += 1)
-          texts[row * width + column] = (tensor.data[at * width + column] as string | undefined) ?? '';
+          texts[row * width + column] = (tensor.data[at * width + column] as BytesElement | undefined) ?? '';
     return { ...whole, data: texts };
   }
   const values = emptyData(datatype, total * width);
@@ -52,13 +60,7 @@ export function haveLikeRows(a: Tensor, b: Tensor): boolean {
 
 export const hasRows = (tensor: Tensor, rows: number): boolean => tensor.shape.length > 0 && rowsOf(tensor) === rows;
 
-function copyRow(
-  target: Exclude<TensorData, readonly string[]>,
-  to: number,
-  source: TensorData,
-  from: number,
-  width: number,
-): void {
+function copyRow(target: NumberData, to: number, source: TensorData, from: number, width: number): void {
   // one datatype throughout: the arrays are of one kind
   const [into, out] = [target as Float64Array, source as Float64Array];
   for (let column = 0; column < width; column += 1) into[to * width + column] = out[from * width + column] ?? 0;

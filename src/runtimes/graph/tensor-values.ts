@@ -1,23 +1,36 @@
-import { type Datatype, emptyData, halfToNumber, type Tensor, type TensorData } from '#contracts/tensor';
+import {
+  type BytesElement,
+  type Datatype,
+  emptyData,
+  isHalf,
+  type NumberData,
+  type Tensor,
+  type TensorData,
+  toNumberFrom,
+} from '#contracts/tensor';
 import { runtimeErrors } from '../runtime-errors.ts';
 
 /** The values of a tensor as numbers; 64-bit integers beyond 2^53 lose their last digits. */
 export function numbersOf({ datatype, data }: Tensor): Float64Array | Float32Array {
   if (data instanceof Float32Array || data instanceof Float64Array) return data;
-  if (datatype === 'FP16') return Float64Array.from(data as Uint16Array, halfToNumber);
+  if (isHalf(datatype)) return Float64Array.from(data as Uint16Array, toNumberFrom(datatype));
   return Float64Array.from({ length: data.length }, (_, index) => Number(data[index]));
 }
 
-/** The values of a tensor as texts: what map and one_hot compare by. */
+/** The values of a tensor as texts: what map and one_hot compare by. Bytes that are no text are like none. */
 export function valuesOf(tensor: Tensor): readonly string[] {
   const { datatype, data } = tensor;
-  if (datatype === 'BYTES') return data as readonly string[];
+  if (datatype === 'BYTES') return (data as readonly BytesElement[]).map(toText);
   if (datatype === 'BOOL') return Array.from(data as Uint8Array, (value) => String(value !== 0));
-  if (datatype === 'FP16') return Array.from(numbersOf(tensor), String);
+  if (isHalf(datatype)) return Array.from(numbersOf(tensor), String);
   return Array.from({ length: data.length }, (_, index) => String(data[index]));
 }
 
-type IntegerType = Exclude<Datatype, 'BOOL' | 'BYTES' | 'FP16' | 'FP32' | 'FP64'>;
+/** No text has a half of a surrogate pair alone, so these are equal to none. */
+const toText = (element: BytesElement): string =>
+  typeof element === 'string' ? element : `\udc80${Buffer.from(element).toString('latin1')}`;
+
+type IntegerType = Exclude<Datatype, 'BOOL' | 'BYTES' | 'FP16' | 'BF16' | 'FP32' | 'FP64'>;
 const ranges: Readonly<Record<IntegerType, readonly [bigint, bigint]>> = {
   INT8: [-128n, 127n],
   INT16: [-32_768n, 32_767n],
@@ -44,17 +57,14 @@ export function castValues(tensor: Tensor, to: Datatype): TensorData {
   if (datatype === to) return data;
   if (to === 'BYTES') return valuesOf(tensor);
   const cast = emptyData(to, data.length);
-  const given: ArrayLike<string | number | bigint> = datatype === 'FP16' ? numbersOf(tensor) : data;
+  const given: ArrayLike<BytesElement | number | bigint> = isHalf(datatype) ? numbersOf(tensor) : data;
   for (let index = 0; index < data.length; index += 1) put(cast, index, to, given[index] ?? 0);
   return cast;
 }
 
-function put(
-  data: Exclude<TensorData, readonly string[]>,
-  index: number,
-  to: Datatype,
-  value: string | number | bigint,
-): void {
+function put(data: NumberData, index: number, to: Datatype, value: BytesElement | number | bigint): void {
+  if (value instanceof Uint8Array)
+    throw runtimeErrors.MODEL_RUN_FAILED(`value ${index}: bytes that are no text are no ${to}`);
   const refuse = () =>
     runtimeErrors.MODEL_RUN_FAILED(
       `value ${index}: ${typeof value === 'string' ? JSON.stringify(value) : String(value)} is no ${to}`,

@@ -28,6 +28,10 @@ const matrix = (name: string, rows: readonly (readonly number[])[], datatype: 'F
   data: datatype === 'FP64' ? Float64Array.from(rows.flat()) : Float32Array.from(rows.flat()),
 });
 
+/** Models that keep the names of the columns that they were fitted on. */
+const named: ReadonlySet<string> = new Set(['fitted-on-a-table', 'xgboost-with-names', 'lightgbm-with-names']);
+const columns = ['a', 'b', 'c'];
+
 /** What JSON can hold, to five decimals. */
 const comparable = (values: ArrayLike<unknown>): readonly unknown[] =>
   Array.from(values, (value) => (typeof value === 'string' ? value : Number(Number(value).toFixed(5))));
@@ -69,16 +73,18 @@ describe('models as their libraries write them', { timeout: 120_000 }, () => {
     ['two-targets', 'FP64', 'FP64', [2]],
     ['fitted-on-a-table', 'FP64', 'INT64', []],
     ['xgboost', 'FP32', 'FP32', []],
+    ['xgboost-with-names', 'FP32', 'FP32', []],
     ['xgboost-json', 'FP32', 'FP32', []],
     ['xgboost-pickle', 'FP64', 'INT64', []],
     ['lightgbm', 'FP32', 'FP64', []],
+    ['lightgbm-with-names', 'FP32', 'FP64', []],
     ['lightgbm-bst', 'FP32', 'FP64', []],
   ] as const)(
     '%s: it says itself what it takes and gives, and predicts as it did',
     async (name, input, output, more) => {
       const { model, rows, predictions } = await load(name);
       expect(model.signature).toEqual({
-        inputs: [{ name: 'input-0', datatype: input, shape: [-1, 3] }],
+        inputs: [{ name: 'input-0', datatype: input, shape: [-1, 3], ...(named.has(name) && { columns }) }],
         outputs: [{ name: 'predict', datatype: output, shape: [-1, ...more] }],
       });
       const [answer] = await model.predict([matrix('input-0', rows, input)]);

@@ -24,6 +24,7 @@ const models = {
   columns: fixture('python/columns/model.py'),
   twoOutputs: fixture('python/two-outputs/model.py'),
   gather: fixture('python/gather/model.py'),
+  echo: fixture('python/echo/model.py'),
 };
 
 describeRuntime('Python in processes', models, async () => {

@@ -26,6 +26,8 @@ export interface ContractModels {
   readonly twoOutputs: string;
   /** Value `index` of 10, 20, 30; raises for any other. */
   readonly gather: string;
+  /** `blob` (BYTES) and `half` (BF16, two a row) back as they came; absent where the runtime cannot take them. */
+  readonly echo?: string;
 }
 
 export const onnxModels: ContractModels = {
@@ -72,6 +74,22 @@ export function describeRuntime(name: string, models: ContractModels, create: ()
         { name: 'carrier_out', datatype: 'BYTES', shape: [2, 1], data: ['UA', 'Zürich ✈'] },
         { name: 'flight_out', datatype: 'INT64', shape: [2, 1], data: BigInt64Array.of(2n ** 62n + 1n, -5n) },
       ]);
+      await model.unload();
+    });
+
+    test.runIf(models.echo !== undefined)('bytes that are no text and BF16 go in and come out unharmed', async () => {
+      const model = await runtime.load({ mainPath: models.echo ?? '' });
+      const blob = ['Zürich ✈', Uint8Array.of(0xff, 0xfe, 0), '', Uint8Array.of(0xed, 0xa0, 0x80)];
+      const half = Uint16Array.of(0x3f80, 0x8000, 0x7f80, 0xff80, 0x0001, 0x7f7f, 0x4049, 0xc2f7);
+      const [blobOut, halfOut] = await model.predict(
+        [
+          { name: 'blob', datatype: 'BYTES', shape: [4, 1], data: blob },
+          { name: 'half', datatype: 'BF16', shape: [4, 2], data: half },
+        ],
+        ['blob_out', 'half_out'],
+      );
+      expect(blobOut).toEqual({ name: 'blob_out', datatype: 'BYTES', shape: [4, 1], data: blob });
+      expect(halfOut).toEqual({ name: 'half_out', datatype: 'BF16', shape: [4, 2], data: half });
       await model.unload();
     });
 

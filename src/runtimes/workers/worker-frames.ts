@@ -1,4 +1,14 @@
-import { type Datatype, datatypes, elementCount, elementWidths, type Tensor, viewOf } from '#contracts/tensor';
+import {
+  type BytesElement,
+  type Datatype,
+  datatypes,
+  elementCount,
+  elementWidths,
+  type Tensor,
+  type TensorData,
+  viewOf,
+} from '#contracts/tensor';
+import { readElement, tensorByteLength, writeTensorData } from '#contracts/tensor-bytes';
 
 /**
  * The frames between the data plane and a process that holds a model; docs/model-worker-protocol.md has the layout for
@@ -46,7 +56,7 @@ export function encodePredict(
   const headers: TensorHeader[] = [];
   const texts: (Buffer | undefined)[] = [];
   for (const { name, datatype, shape, data } of inputs) {
-    const text = datatype === 'BYTES' ? packTexts(data as readonly string[]) : undefined;
+    const text = datatype === 'BYTES' ? packBytes(data) : undefined;
     const sizeBytes = text?.length ?? data.length * elementWidths[datatype];
     texts.push(text);
     headers.push({ name, datatype, shape, ...(text !== undefined && { sizeBytes }) });
@@ -75,7 +85,7 @@ export function decodeTensors(frame: Frame): readonly Tensor[] {
     if (at + size > frame.buffer.byteLength) throw new Error(`output "${name}" ends behind its frame`);
     const data =
       datatype === 'BYTES'
-        ? unpackTexts(Buffer.from(frame.buffer, at, size), count, name)
+        ? unpackBytes(Buffer.from(frame.buffer, at, size), count, name)
         : viewOf(datatype, frame.buffer, at, count);
     at += padded(size);
     return { name, datatype, shape, data };
@@ -164,25 +174,22 @@ function begin(
 
 const bytesOf = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-function packTexts(texts: readonly string[]): Buffer {
-  const lengths = texts.map((text) => Buffer.byteLength(text));
-  const packed = Buffer.allocUnsafe(lengths.reduce((sum, size) => sum + size + 4, 0));
-  let at = 0;
-  for (const [index, text] of texts.entries()) {
-    at = packed.writeUInt32LE(lengths[index] ?? 0, at);
-    at += packed.write(text, at);
-  }
+function packBytes(data: TensorData): Buffer {
+  const packed = Buffer.allocUnsafe(tensorByteLength({ data }));
+  writeTensorData(packed, 0, data);
   return packed;
 }
 
-function unpackTexts(bytes: Buffer, count: number, name: string): readonly string[] {
-  const texts: string[] = [];
+function unpackBytes(bytes: Buffer, count: number, name: string): readonly BytesElement[] {
+  const elements: BytesElement[] = [];
   let at = 0;
-  while (texts.length < count) {
-    if (at + 4 > bytes.length) throw new Error(`output "${name}" has ${texts.length} texts, its shape holds ${count}`);
+  while (elements.length < count) {
+    if (at + 4 > bytes.length)
+      throw new Error(`output "${name}" has ${elements.length} texts, its shape holds ${count}`);
     const end = at + 4 + bytes.readUInt32LE(at);
-    texts.push(bytes.toString('utf8', at + 4, end));
+    if (end > bytes.length) throw new Error(`output "${name}" has a text that ends behind it`);
+    elements.push(readElement(bytes, at + 4, end));
     at = end;
   }
-  return texts;
+  return elements;
 }

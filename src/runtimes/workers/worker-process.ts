@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex, Readable } from 'node:stream';
-import type { ModelSignature, Tensor } from '#contracts/tensor';
+import type { ModelSignature, Tensor, TensorSignature } from '#contracts/tensor';
 import { signalGroup } from '#platform/processes';
 import { runtimeErrors } from '../runtime-errors.ts';
 import {
@@ -249,10 +249,14 @@ function readLoaded({ kind, header }: Frame): LoadedInWorker {
 }
 
 function isSignature(given: ModelSignature | undefined): given is ModelSignature {
-  return [given?.inputs, given?.outputs].every(
-    (side) => Array.isArray(side) && side.every((one) => typeof one?.name === 'string' && Array.isArray(one.shape)),
-  );
+  return [given?.inputs, given?.outputs].every((side) => Array.isArray(side) && side.every(isTensorSignature));
 }
+
+const isTensorSignature = ({ name, shape, columns = [] }: TensorSignature): boolean =>
+  typeof name === 'string' &&
+  Array.isArray(shape) &&
+  Array.isArray(columns) &&
+  columns.every((column) => typeof column === 'string');
 
 const longestLine = 4_000;
 

@@ -78,7 +78,12 @@ export const openInferenceGrpc = {
           state: 'supported',
           note: 'One of them for all inputs, else INVALID_ARGUMENT. Raw is answered raw; contents are answered in contents, where Triton always answers raw.',
         },
-        { what: 'FP16', state: 'supported', note: 'Raw alone: contents have no place for it.' },
+        { what: 'FP16 and BF16', state: 'supported', note: 'Raw alone: contents have no place for them.' },
+        {
+          what: 'BYTES that are no text',
+          state: 'supported',
+          note: 'Raw or in contents, for models in Python and programs; ONNX models refuse them with INVALID_ARGUMENT.',
+        },
         { what: 'a message in gzip or deflate', state: 'supported', note: 'Answers are not compressed.' },
         {
           what: 'a deadline',

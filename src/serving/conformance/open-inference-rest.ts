@@ -99,9 +99,14 @@ export const openInferenceRest = {
           note: 'A client in JavaScript loses what is beyond 2^53 when it reads the answer; binary data keep it.',
         },
         {
-          what: 'BYTES as texts',
-          state: 'differs',
-          note: 'Texts in UTF-8. Other bytes, which binary data could carry, are refused with 400: the prediction log holds texts.',
+          what: 'BYTES as texts, in JSON and as binary data',
+          state: 'supported',
+          note: 'Texts in UTF-8. One with U+0000 is refused with 400 by ONNX models, whose runtime would end it there.',
+        },
+        {
+          what: 'BYTES that are no text, as binary data',
+          state: 'supported',
+          note: 'For models in Python, which are given `bytes`, and for programs; ONNX models take texts alone, and refuse others with 400. An answer in JSON that would have to hold some is 400, and says to ask for binary data. The prediction log keeps them exactly, in columns of their own.',
         },
         {
           what: 'null for NaN',
@@ -120,9 +125,9 @@ export const openInferenceRest = {
           note: 'In JSON it is refused with 400; an output that is asked for in JSON is answered as FP32, which holds each of its values.',
         },
         {
-          what: 'BF16',
-          state: 'not yet',
-          note: 'Refused with 400, as a datatype that is not known: the ONNX runtime for Node.js has no such tensor.',
+          what: 'BF16 as binary data',
+          state: 'supported',
+          note: 'For models in Python, which are given float32 (PyTorch: bfloat16), and for programs; the ONNX runtime for Node.js has no such tensor, and a model that takes it does not load. JSON as for FP16.',
         },
         { what: 'outputs selected, in their order', state: 'supported' },
         {

@@ -204,12 +204,16 @@ const refused: Record<string, readonly [request: unknown, says: string]> = {
     ),
     'length',
   ],
-  'BYTES that are not UTF-8': [
-    infer(
-      'types',
-      { name: 'BYTES', datatype: 'BYTES', shape: [1] },
-      { raw_input_contents: [Buffer.of(1, 0, 0, 0, 255)] },
-    ),
+  'BYTES that are not UTF-8, for a model that takes texts': [
+    {
+      model_name: 'm',
+      inputs: [
+        { name: 'carrier', datatype: 'BYTES', shape: [1, 1] },
+        { name: 'flight', datatype: 'INT64', shape: [1, 1] },
+        { name: 'distance', datatype: 'FP32', shape: [1, 1] },
+      ],
+      raw_input_contents: [Buffer.of(1, 0, 0, 0, 255), Buffer.alloc(8), Buffer.alloc(4)],
+    },
     'UTF-8',
   ],
   'an unknown output': [bc(1, { outputs: [{ name: 'odds' }] }), 'odds'],

@@ -1,4 +1,5 @@
 import { type Datatype, elementWidths, type Tensor } from '#contracts/tensor';
+import { tensorByteLength, writeTensorData } from '#contracts/tensor-bytes';
 import { wire } from './proto-reader.ts';
 import { ProtoWriter, varintSize, writeVarint } from './proto-writer.ts';
 import { contentsFields } from './typed-contents.ts';
@@ -17,7 +18,7 @@ export interface InferAnswer {
 /** `inference.ModelInferResponse`, by hand: sizes first, then one buffer filled once. */
 export function encodeInferResponse(answer: InferAnswer): Buffer {
   const { outputs, parameters } = answer;
-  // one form for all outputs: FP16 has none but raw
+  // one form for all outputs: FP16 and BF16 have none but raw
   const raw = answer.raw || outputs.some(({ datatype }) => contentsFields[datatype] === undefined);
   const contents = outputs.map(({ datatype, data }) =>
     raw ? rawBytes(datatype, data) : typedContents(datatype, data),
@@ -81,15 +82,8 @@ function writeHead(
 function rawBytes(datatype: Datatype, data: Tensor['data']): Uint8Array {
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   if (datatype !== 'BYTES') return empty;
-  let size = 4 * data.length;
-  for (const text of data) size += Buffer.byteLength(text);
-  const buffer = Buffer.allocUnsafe(size);
-  let at = 0;
-  for (const text of data) {
-    const length = buffer.write(text, at + 4);
-    buffer.writeUInt32LE(length, at);
-    at += 4 + length;
-  }
+  const buffer = Buffer.allocUnsafe(tensorByteLength({ data }));
+  writeTensorData(buffer, 0, data);
   return buffer;
 }
 
@@ -97,7 +91,10 @@ function typedContents(datatype: Datatype, data: Tensor['data']): Buffer {
   const field = contentsFields[datatype];
   const writer = new ProtoWriter();
   if (field === undefined || data.length === 0) return writer.finish();
-  if (!ArrayBuffer.isView(data)) for (const text of data) writer.text(field.number, text);
+  if (!ArrayBuffer.isView(data))
+    for (const element of data)
+      if (typeof element === 'string') writer.text(field.number, element);
+      else writer.bytes(field.number, element);
   else if (datatype === 'FP32' || datatype === 'FP64') writer.bytes(field.number, rawBytes(datatype, data));
   else {
     const packed = new ProtoWriter();

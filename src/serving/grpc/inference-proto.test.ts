@@ -1,7 +1,16 @@
 import { loadSync } from '@grpc/proto-loader';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Datatype, datatypes, elementWidths, emptyData, type TensorData } from '#contracts/tensor';
+import {
+  type BytesElement,
+  type Datatype,
+  datatypes,
+  elementWidths,
+  emptyData,
+  isHalf,
+  type TensorData,
+} from '#contracts/tensor';
+import { readElement } from '#contracts/tensor-bytes';
 import { describeFile, fileDescriptor } from './file-descriptor.ts';
 import { decodeInferRequest } from './infer-request-codec.ts';
 import { encodeInferResponse } from './infer-response-codec.ts';
@@ -70,7 +79,7 @@ test('the .proto file and the description that the program reads and writes by s
 });
 
 const shapes = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 });
-const elements: Readonly<Record<Datatype, fc.Arbitrary<number | bigint | string>>> = {
+const elements: Readonly<Record<Datatype, fc.Arbitrary<number | bigint | BytesElement>>> = {
   BOOL: fc.integer({ min: 0, max: 1 }),
   INT8: fc.integer({ min: -128, max: 127 }),
   INT16: fc.integer({ min: -32_768, max: 32_767 }),
@@ -81,9 +90,13 @@ const elements: Readonly<Record<Datatype, fc.Arbitrary<number | bigint | string>
   UINT32: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
   UINT64: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
   FP16: fc.integer({ min: 0, max: 65_535 }),
+  BF16: fc.integer({ min: 0, max: 65_535 }),
   FP32: fc.float(),
   FP64: fc.double(),
-  BYTES: fc.string({ unit: 'grapheme' }),
+  BYTES: fc.oneof(
+    fc.string({ unit: 'grapheme' }),
+    fc.uint8Array().map((bytes) => readElement(Buffer.from(bytes), 0, bytes.length)),
+  ),
 };
 const tensor = fc.constantFrom(...datatypes).chain((datatype) =>
   shapes.chain((shape) => {
@@ -130,7 +143,7 @@ const bits = ({ data }: { readonly data: TensorData }): unknown =>
 test('a request that another protobuf wrote is read as it was meant, raw and typed', () => {
   fc.assert(
     fc.property(fc.array(tensor, { minLength: 1, maxLength: 3 }), fc.boolean(), fc.string(), (tensors, raw, id) => {
-      const given = raw ? tensors : tensors.filter(({ datatype }) => datatype !== 'FP16');
+      const given = raw ? tensors : tensors.filter(({ datatype }) => !isHalf(datatype));
       const bytes = theirs.requestSerialize({
         model_name: 'm',
         model_version: '3',
@@ -192,7 +205,7 @@ test('an answer is read by another protobuf as it was meant, raw and typed, and 
       expect(answer.outputs.map(({ name, shape }) => [name, shape.map(Number)])).toEqual(
         outputs.map(({ name, shape }) => [name, shape]),
       );
-      const isRaw = raw || outputs.some(({ datatype }) => datatype === 'FP16');
+      const isRaw = raw || outputs.some(({ datatype }) => isHalf(datatype));
       expect(answer.raw_output_contents.map((part) => part.toString('hex'))).toEqual(
         isRaw ? outputs.map((one) => rawOf(one).toString('hex')) : [],
       );

@@ -1,8 +1,17 @@
-import { type Datatype, datatypes, elementCount, elementWidths, type TensorData, viewOf } from '#contracts/tensor';
+import {
+  type BytesElement,
+  type Datatype,
+  datatypes,
+  elementCount,
+  elementWidths,
+  type TensorData,
+  viewOf,
+} from '#contracts/tensor';
+import { readElement } from '#contracts/tensor-bytes';
 import type { ParsedTensor } from '../infer-request.ts';
 import { servingErrors } from '../serving-errors.ts';
 import type { InferMessage, InputMessage } from './infer-request-codec.ts';
-import { readElement, readTypedContents } from './typed-contents.ts';
+import { readTypedContents } from './typed-contents.ts';
 
 const knownDatatypes: ReadonlySet<string> = new Set(datatypes);
 
@@ -42,7 +51,7 @@ function readRaw(bytes: Buffer, input: InputMessage, from: number, to: number): 
   const datatype = toDatatype(input);
   const width = elementWidths[datatype];
   if (datatype === 'BYTES') {
-    const data = readTexts(bytes, input, from, to, countElements(input, to - from, 4));
+    const data = readElements(bytes, input, from, to, countElements(input, to - from, 4));
     return { name, datatype, shape, data, hasNull: false };
   }
   const count = countElements(input, to - from, width);
@@ -66,27 +75,27 @@ function numbersAt(datatype: Exclude<Datatype, 'BYTES'>, bytes: Buffer, from: nu
 }
 
 /** The raw form of BYTES: each element is its length, four bytes little-endian, and its bytes. */
-function readTexts(
+function readElements(
   bytes: Buffer,
   { name, shape }: InputMessage,
   from: number,
   to: number,
   count: number,
-): readonly string[] {
-  const texts: string[] = [];
+): readonly BytesElement[] {
+  const elements: BytesElement[] = [];
   let at = from;
   while (at + 4 <= to) {
     const end = at + 4 + bytes.readUInt32LE(at);
     if (end > to) break;
-    texts.push(readElement(bytes, at + 4, end, name));
+    elements.push(readElement(bytes, at + 4, end));
     at = end;
-    if (texts.length > count) break;
+    if (elements.length > count) break;
   }
-  if (at !== to || texts.length !== count)
+  if (at !== to || elements.length !== count)
     throw servingErrors.REQUEST_MALFORMED(
       `the raw bytes of input "${name}" are not the ${count} elements of its shape [${shape.join(', ')}], each with its length before it`,
     );
-  return texts;
+  return elements;
 }
 
 function toDatatype({ name, datatype }: InputMessage): Datatype {

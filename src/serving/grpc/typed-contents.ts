@@ -1,5 +1,5 @@
-import { isUtf8 } from 'node:buffer';
-import { type Datatype, emptyData, type TensorData } from '#contracts/tensor';
+import { type BytesElement, type Datatype, emptyData, type TensorData } from '#contracts/tensor';
+import { readElement } from '#contracts/tensor-bytes';
 import { servingErrors } from '../serving-errors.ts';
 import type { InputMessage } from './infer-request-codec.ts';
 import { ProtoReader, wire } from './proto-reader.ts';
@@ -19,7 +19,7 @@ const fields = {
   bytes: { number: 8, name: 'bytes_contents' },
 } as const satisfies Readonly<Record<string, ContentsField>>;
 
-/** Where InferTensorContents has the values of a datatype; FP16 has no place in it. */
+/** Where InferTensorContents has the values of a datatype; FP16 and BF16 have no place in it. */
 export const contentsFields: Readonly<Record<Datatype, ContentsField | undefined>> = {
   BOOL: fields.bool,
   INT8: fields.int,
@@ -31,6 +31,7 @@ export const contentsFields: Readonly<Record<Datatype, ContentsField | undefined
   UINT32: fields.uint,
   UINT64: fields.uint64,
   FP16: undefined,
+  BF16: undefined,
   FP32: fields.fp32,
   FP64: fields.fp64,
   BYTES: fields.bytes,
@@ -42,9 +43,9 @@ export function readTypedContents(bytes: Buffer, input: InputMessage, datatype: 
   const field = contentsFields[datatype];
   if (field === undefined)
     throw servingErrors.REQUEST_MALFORMED(`input "${name}" is ${datatype}, which raw_input_contents alone can carry`);
-  const texts: string[] = [];
-  const data = datatype === 'BYTES' ? texts : emptyData(datatype, count);
-  const read = elementReader(datatype, data, texts, name);
+  const elements: BytesElement[] = [];
+  const data = datatype === 'BYTES' ? elements : emptyData(datatype, count);
+  const read = elementReader(datatype, data, elements, name);
   const fixedWidth = datatype === 'FP32' ? 4 : 8;
   let index = 0;
   const readOne = (reader: ProtoReader): void => {
@@ -105,7 +106,7 @@ const ranges: Partial<Readonly<Record<Datatype, readonly [min: number, max: numb
 function elementReader(
   datatype: Datatype,
   data: TensorData,
-  texts: string[],
+  elements: BytesElement[],
   name: string,
 ): (reader: ProtoReader, index: number) => void {
   const numbers = data as Float64Array;
@@ -114,7 +115,7 @@ function elementReader(
     case 'BYTES':
       return (reader) => {
         const end = reader.chunkEnd();
-        texts.push(readElement(reader.bytes, reader.at, end, name));
+        elements.push(readElement(reader.bytes, reader.at, end));
         reader.at = end;
       };
     case 'FP32':
@@ -138,14 +139,6 @@ function elementReader(
       };
     }
   }
-}
-
-/** A text of BYTES; its bytes must be UTF-8, because runtimes take texts. */
-export function readElement(bytes: Buffer, from: number, to: number, name: string): string {
-  const text = bytes.toString('utf8', from, to);
-  if (text.includes('\uFFFD') && !isUtf8(bytes.subarray(from, to)))
-    throw servingErrors.REQUEST_MALFORMED(`input "${name}" has an element of BYTES that is not UTF-8`);
-  return text;
 }
 
 function wrongCount({ name, shape }: InputMessage, found: string, count: number): Error {

@@ -1,5 +1,13 @@
-import { type Datatype, halfToNumber, type Tensor, type TensorData } from '#contracts/tensor';
+import {
+  type BytesElement,
+  type Datatype,
+  isHalf,
+  type Tensor,
+  type TensorData,
+  toNumberFrom,
+} from '#contracts/tensor';
 import { tensorByteLength, writeTensorData } from '#contracts/tensor-bytes';
+import { servingErrors } from '../serving-errors.ts';
 
 /** What an answer says beside its tensors. */
 export interface AnswerHead {
@@ -73,20 +81,28 @@ function quote(name: string): string {
   return text;
 }
 
-// JSON has no form for FP16: its values are answered as FP32, which holds each of them.
+// JSON has no form for FP16 and BF16: their values are answered as FP32, which holds each of them.
 function jsonDatatype(datatype: Datatype): Datatype {
-  return datatype === 'FP16' ? 'FP32' : datatype;
+  return isHalf(datatype) ? 'FP32' : datatype;
 }
 
-/** The values as the inside of a JSON list. */
-export function formatData(datatype: Datatype, data: TensorData): string {
+/** Bytes that are no text in JSON. */
+export type FormatBytes = (bytes: Uint8Array) => string;
+
+const refuseBytes: FormatBytes = () => {
+  throw servingErrors.OUTPUT_NOT_JSON();
+};
+
+/** The values as the inside of a JSON list. OUTPUT_NOT_JSON where a dialect has no form for bytes that are no text. */
+export function formatData(datatype: Datatype, data: TensorData, formatBytes: FormatBytes = refuseBytes): string {
   switch (datatype) {
     case 'BYTES':
-      return (data as readonly string[]).map((value) => JSON.stringify(value)).join(',');
+      return formatElements(data as readonly BytesElement[], formatBytes).join(',');
     case 'BOOL':
       return Array.from(data as Uint8Array, (value) => (value === 0 ? 'false' : 'true')).join(',');
     case 'FP16':
-      return formatFloats(Float32Array.from(data as Uint16Array, halfToNumber));
+    case 'BF16':
+      return formatFloats(Float32Array.from(data as Uint16Array, toNumberFrom(datatype)));
     case 'FP32':
     case 'FP64':
       return formatFloats(data as Float64Array);
@@ -97,6 +113,9 @@ export function formatData(datatype: Datatype, data: TensorData): string {
       return (data as Int32Array).join(',');
   }
 }
+
+export const formatElements = (data: readonly BytesElement[], formatBytes: FormatBytes): readonly string[] =>
+  data.map((element) => (typeof element === 'string' ? JSON.stringify(element) : formatBytes(element)));
 
 /** What a double holds exactly is printed from one: that takes a fraction of what printing a bigint does. */
 function formatLongs(data: BigInt64Array): string {

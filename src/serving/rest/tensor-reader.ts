@@ -1,4 +1,12 @@
-import { type Datatype, datatypes, elementCount, elementWidths, type TensorData, viewOf } from '#contracts/tensor';
+import {
+  type Datatype,
+  datatypes,
+  elementCount,
+  elementWidths,
+  isHalf,
+  type TensorData,
+  viewOf,
+} from '#contracts/tensor';
 import type { ParsedTensor } from '../infer-request.ts';
 import { servingErrors } from '../serving-errors.ts';
 import type { JsonCursor } from './json-cursor.ts';
@@ -44,7 +52,7 @@ export function readTensor(cursor: JsonCursor, bodyBytes: number): ParsedTensor 
       else if (field === 'data') {
         cursor.peek();
         dataAt = cursor.at;
-        if (datatype !== undefined && datatype !== 'FP16' && shape !== undefined)
+        if (datatype !== undefined && !isHalf(datatype) && shape !== undefined)
           data = readData(cursor, name, datatype, shape);
         else cursor.skip();
       } else if (field === 'parameters') binaryBytes = toBinaryBytes(cursor.value(), name);
@@ -62,9 +70,9 @@ export function readTensor(cursor: JsonCursor, bodyBytes: number): ParsedTensor 
     return { name, datatype, shape, binaryBytes };
   }
   if (dataAt === undefined) throw servingErrors.REQUEST_MALFORMED(`${label} has no "data"`);
-  if (datatype === 'FP16')
+  if (isHalf(datatype))
     throw servingErrors.REQUEST_MALFORMED(
-      `${label} is FP16, which JSON cannot carry; send it as binary data, with "binary_data_size" among its parameters`,
+      `${label} is ${datatype}, which JSON cannot carry; send it as binary data, with "binary_data_size" among its parameters`,
     );
   if (data === undefined) {
     const after = cursor.at; // the data came before what says how to read them

@@ -1,11 +1,11 @@
-import { isUtf8 } from 'node:buffer';
-import type { Datatype, TensorData } from '#contracts/tensor';
+import type { BytesElement, Datatype, NumberData } from '#contracts/tensor';
+import { readElement } from '#contracts/tensor-bytes';
 import type { ParsedTensor } from '../infer-request.ts';
 import type { JsonCursor } from '../rest/json-cursor.ts';
 import { servingErrors } from '../serving-errors.ts';
 import type { PlannedInput } from './row-plan.ts';
 
-type Numbers = Exclude<TensorData, readonly string[]>;
+type Numbers = NumberData;
 type Kind = 'float' | 'integer' | 'long' | 'boolean' | 'text';
 
 const kinds: Readonly<Record<Datatype, Kind>> = {
@@ -19,6 +19,7 @@ const kinds: Readonly<Record<Datatype, Kind>> = {
   UINT32: 'integer',
   UINT64: 'long',
   FP16: 'float',
+  BF16: 'float',
   FP32: 'float',
   FP64: 'float',
   BYTES: 'text',
@@ -33,7 +34,7 @@ const expected: Readonly<Record<Kind, string>> = {
 /** No array that has to grow is shorter. */
 const fewValues = 16;
 const noNumbers = new Uint8Array(0);
-const noTexts: string[] = [];
+const noTexts: BytesElement[] = [];
 /** Booleans of a table are numbers where the model takes numbers, as in NumPy. */
 const numberOf = (flag: boolean): number => (flag ? 1 : 0);
 
@@ -54,7 +55,7 @@ export class InputValues {
   length = 0;
   private readonly datatype: Datatype;
   private numbers: Numbers;
-  private readonly texts: string[];
+  private readonly texts: BytesElement[];
 
   constructor(planned: PlannedInput, readsBase64 = false) {
     this.planned = planned;
@@ -150,12 +151,11 @@ export class InputValues {
     );
   }
 
-  private readBase64(cursor: JsonCursor, index: number): string {
+  private readBase64(cursor: JsonCursor, index: number): BytesElement {
     const { b64 } = cursor.value() as { readonly b64?: unknown };
     if (typeof b64 !== 'string') throw this.refuse('an object without "b64"', index);
     const bytes = Buffer.from(b64, 'base64');
-    if (!isUtf8(bytes)) throw this.refuse('bytes that are no UTF-8, which predictions are not recorded with', index);
-    return bytes.toString();
+    return readElement(bytes, 0, bytes.length);
   }
 
   private grow(index: number): void {

@@ -4,6 +4,7 @@ import type { InferRequest } from '../infer-request.ts';
 import type { LiveRevision } from '../live-revision.ts';
 import { revisionOf, servingOf } from '../model-versions.ts';
 import { sendBody, sendJson } from '../rest/answers.ts';
+import type { FormatBytes } from '../rest/infer-response.ts';
 import { createPredict, marksOf } from '../rest/predict-call.ts';
 import type { RestCall, RestRoute } from '../rest/rest-route.ts';
 import type { RestServices } from '../rest/rest-services.ts';
@@ -11,6 +12,9 @@ import { servingErrors } from '../serving-errors.ts';
 import { readParameters, tableRequest } from './invocation-body.ts';
 import { type PredictForm, readPredict, signatureName } from './predict-body.ts';
 import { formatNested, formatOutputs, formatPredictions } from './predictions-text.ts';
+
+/** As TensorFlow Serving takes them: an object, which no text is. */
+const toB64: FormatBytes = (bytes) => `{"b64":"${Buffer.from(bytes).toString('base64')}"}`;
 
 const model = '/v1/models/{model}';
 const versioned = `${model}[/versions/{version}]`;
@@ -42,8 +46,8 @@ export function createPredictRoutes(services: RestServices): readonly RestRoute[
     const [only] = outputs;
     const text =
       parsed.form() === 'instances'
-        ? `{"predictions":${formatPredictions(outputs, false)}}`
-        : `{"outputs":${only !== undefined && outputs.length === 1 ? formatNested(only) : formatOutputs(outputs)}}`;
+        ? `{"predictions":${formatPredictions(outputs, false, toB64)}}`
+        : `{"outputs":${only !== undefined && outputs.length === 1 ? formatNested(only, toB64) : formatOutputs(outputs, toB64)}}`;
     await sendBody(call, text, ['content-type', 'application/json', ...marksOf(inference)]);
   }
 
@@ -120,6 +124,7 @@ const dataTypes: Readonly<Record<Datatype, string>> = {
   UINT32: 'DT_UINT32',
   UINT64: 'DT_UINT64',
   FP16: 'DT_HALF',
+  BF16: 'DT_BFLOAT16',
   FP32: 'DT_FLOAT',
   FP64: 'DT_DOUBLE',
   BYTES: 'DT_STRING',

@@ -1,4 +1,4 @@
-import type { ModelSignature, TensorSignature } from '#contracts/tensor';
+import { isHalf, type ModelSignature, type TensorSignature } from '#contracts/tensor';
 import { servingErrors } from '../serving-errors.ts';
 
 /**
@@ -62,9 +62,9 @@ function makePlan({ inputs: declaredInputs }: ModelSignature): RowPlan {
     return made;
   };
   const inputs = declaredInputs.map((declared, at): PlannedInput => {
-    if (declared.datatype === 'FP16')
+    if (isHalf(declared.datatype))
       throw servingErrors.REQUEST_MALFORMED(
-        `input "${declared.name}" is FP16, which neither JSON nor CSV carries; send it to /v2/models/{model}/infer as binary data`,
+        `input "${declared.name}" is ${declared.datatype}, which neither JSON nor CSV carries; send it to /v2/models/{model}/infer as binary data`,
       );
     const rowShape = declared.shape.slice(1);
     const width = rowShape.reduce((product, d) => (product < 0 || d < 0 ? -1 : product * d), 1);

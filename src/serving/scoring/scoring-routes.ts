@@ -2,6 +2,7 @@ import type { ErrorKind } from '#platform/errors';
 import type { InferRequest } from '../infer-request.ts';
 import { revisionOf } from '../model-versions.ts';
 import { sendBody } from '../rest/answers.ts';
+import type { FormatBytes } from '../rest/infer-response.ts';
 import { createPredict, marksOf } from '../rest/predict-call.ts';
 import type { RestCall, RestResponse, RestRoute } from '../rest/rest-route.ts';
 import type { RestServices } from '../rest/rest-services.ts';
@@ -12,6 +13,9 @@ import { formatPredictions } from './predictions-text.ts';
 
 /** The MLflow whose scoring server this answers like; what `/version` tells its clients. */
 const mlflowVersion = '3.17.2';
+
+/** As MLflow answers bytes. */
+const toBase64: FormatBytes = (bytes) => `"${Buffer.from(bytes).toString('base64')}"`;
 
 /** MLflow's scoring protocol, as `mlflow models serve` and `mlflow.deployments` have it. */
 export function createScoringRoutes(services: RestServices): readonly RestRoute[] {
@@ -28,7 +32,7 @@ export function createScoringRoutes(services: RestServices): readonly RestRoute[
         ? tableRequest(signature, {}, (wanted) => readInvocationCsv(body, wanted))
         : tableRequest(signature, readParameters(body, 'params'), (wanted) => readInvocation(body, wanted));
     });
-    const text = `{"predictions":${formatPredictions(inference.outputs, true)}}`;
+    const text = `{"predictions":${formatPredictions(inference.outputs, true, toBase64)}}`;
     await sendBody(call, text, ['content-type', 'application/json', ...marksOf(inference)]);
   }
 

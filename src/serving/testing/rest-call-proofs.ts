@@ -128,7 +128,20 @@ export const callProofs = (rest: RestPlane): Readonly<Record<string, () => Promi
     );
     expect(await index('{}')).toEqual(all);
     expect(new Set((await index('{"ready":true}')).map(({ name }) => name))).toEqual(
-      new Set(['m', 'bc', 'columns', 'small', 'gather', 'types', 'half', 'crowded', 'hasty', 'patient', 'rated']),
+      new Set([
+        'm',
+        'bc',
+        'columns',
+        'small',
+        'gather',
+        'types',
+        'half',
+        'echo',
+        'crowded',
+        'hasty',
+        'patient',
+        'rated',
+      ]),
     );
     await refused(rest.call('/v2/repository/index', '{"ready":1}'), 400, 'true or false');
     await refused(rest.call('/v2/repository/index', '{'), 400, 'no JSON');

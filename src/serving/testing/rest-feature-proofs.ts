@@ -12,6 +12,12 @@ const classesOf = (name: string, classification: unknown, more = {}) => ({
   outputs: [{ name, parameters: { classification, ...more } }],
 });
 
+/** Both inputs of `echo` as binary data. */
+const echoInputs = (rows: number, blobBytes: number) => [
+  { name: 'blob', datatype: 'BYTES', shape: [rows, 1], parameters: { binary_data_size: blobBytes } },
+  { name: 'half', datatype: 'BF16', shape: [rows, 2], parameters: { binary_data_size: 4 * rows } },
+];
+
 /** What a request may hold, and what becomes of it. */
 export const featureProofs = (rest: RestPlane): Readonly<Record<string, () => Promise<void>>> => ({
   'data nested by shape, or flat and row-major': async () => {
@@ -36,7 +42,7 @@ export const featureProofs = (rest: RestPlane): Readonly<Record<string, () => Pr
     expect(text).toContain('"data":[-9223372036854775808,9223372036854775807]');
     expect(text).toContain('"data":[0,18446744073709551615]');
   },
-  'BYTES as texts': async () => {
+  'BYTES as texts, in JSON and as binary data': async () => {
     const given = column('BYTES', 'BYTES', ['', 'Zürich ✈\n"']);
     const { json } = await rest.infer('types', types(given));
     expect(json.outputs?.find(({ name }) => name === 'BYTES_out')?.data).toEqual(given.data);
@@ -50,7 +56,21 @@ export const featureProofs = (rest: RestPlane): Readonly<Record<string, () => Pr
     };
     const chunk = bytesOf('', 'Zürich ✈\n"');
     expect((await readBinaryAnswer(await binary(chunk))).outputs[0]?.bytes).toEqual(chunk);
-    await refusedBinary(binary(bytesOf('a', Uint8Array.of(0xff, 0xfe))), 'no UTF-8');
+    await refusedBinary(binary(bytesOf('a', 'b\0')), 'U+0000');
+  },
+  'BYTES that are no text, as binary data': async () => {
+    const blobs = bytesOf('text', Uint8Array.of(0xff, 0xfe, 0));
+    const half = bytes(Uint16Array.of(0x3f80, 0, 0, 0x8000));
+    const echo = (more: object) =>
+      rest.inferBinary('echo', { inputs: echoInputs(2, blobs.length), ...more }, blobs, half);
+    const { outputs } = await readBinaryAnswer(await echo({ parameters: { binary_data_output: true } }));
+    expect(outputs.map(({ name, bytes: behind }) => [name, behind])).toEqual([
+      ['blob_out', blobs],
+      ['half_out', half],
+    ]);
+    await refusedBinary(echo({}), '"binary_data_output": true');
+    const onnx = { name: 'BYTES', datatype: 'BYTES', shape: [1, 2], parameters: { binary_data_size: blobs.length } };
+    await refusedBinary(rest.inferBinary('types', types(onnx), blobs), 'takes texts alone');
   },
   'null for NaN': async () => {
     const distance = (value: unknown) => ({
@@ -127,7 +147,19 @@ export const featureProofs = (rest: RestPlane): Readonly<Record<string, () => Pr
     expect(inJson.outputs[0]).toEqual({ name: 'half_out', datatype: 'FP32', shape: [1, 2], data: [1.5, -0] });
     await refused(rest.infer('half', { inputs: [column('half', 'FP16', [1, 2])] }), 400, 'binary data');
   },
-  BF16: () => refused(rest.infer('half', { inputs: [column('half', 'BF16', [1, 2])] }), 400, 'BF16'),
+  'BF16 as binary data': async () => {
+    const blob = bytesOf('');
+    const half = bytes(Uint16Array.of(0x4049, 0x8000)); // 3.140625, -0
+    const inJson = await readBinaryAnswer(
+      await rest.inferBinary('echo', { inputs: echoInputs(1, blob.length) }, blob, half),
+    );
+    expect(inJson.outputs[1]).toEqual({ name: 'half_out', datatype: 'FP32', shape: [1, 2], data: [3.140625, -0] });
+    await refused(
+      rest.infer('echo', { inputs: [column('half', 'BF16', [1, 2])] }),
+      400,
+      'is BF16, which JSON cannot carry',
+    );
+  },
   'outputs selected, in their order': async () => {
     const body = { ...x([1, 30], row), outputs: [{ name: 'probabilities' }, { name: 'label' }] };
     expect((await rest.infer('bc', body)).json.outputs?.map(({ name }) => name)).toEqual(['probabilities', 'label']);

@@ -5,7 +5,15 @@ import type { ReplicaReport } from '#contracts/replica-report';
 import type { DataPlane } from '../data-plane.ts';
 import { binaryRequest } from './binary-request.ts';
 import { type FakeControlPlane, startFakeControlPlane } from './fake-control-plane.ts';
-import { aHome, anEndpoint, columnsSignature, fixture, startTestPlane, type TestAnswer } from './test-plane.ts';
+import {
+  aHome,
+  anEndpoint,
+  columnsSignature,
+  echoRevision,
+  fixture,
+  startTestPlane,
+  type TestAnswer,
+} from './test-plane.ts';
 
 /** The longest body that the plane of `RestPlane` takes. */
 export const maxBodyBytes = 200_000;
@@ -87,6 +95,7 @@ export function createRestPlane(): RestPlane {
           single('gather', 'gather.onnx'),
           single('types', 'datatypes.onnx'),
           single('half', 'half.onnx'),
+          anEndpoint([echoRevision(control)], { name: 'echo' }),
           anEndpoint([slow], { name: 'patient' }),
           single('rated', 'gather.onnx', { limits: { rate: { perSecond: 0.001 } } }),
           anEndpoint([slow], { name: 'crowded', limits: { maxQueued: 1 } }),

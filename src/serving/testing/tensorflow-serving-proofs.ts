@@ -83,7 +83,7 @@ export function tensorflowServingProofs(plane: ScoringPlane): Readonly<Record<st
       expect(await answer('whole', { instances })).toEqual({
         predictions: [{ score: [2], carrier_out: ['ÜA'], flight_out: [1545] }],
       });
-      await refused('whole', { instances: [{ ...flight(1), carrier: { b64: '/w==' } }] }, 'no UTF-8');
+      await refused('whole', { instances: [{ ...flight(1), carrier: { b64: '/w==' } }] }, 'takes texts alone');
       await refused('whole', { instances: [{ ...flight(1), carrier: { b65: '' } }] }, 'without "b64"');
     },
     'a row as a list, in the order of the inputs': async () => {

@@ -90,6 +90,14 @@ export async function post(url: string, body: unknown, headers: Record<string, s
   return { status: response.status, headers: response.headers, text, json: JSON.parse(text) as TestAnswer['json'] };
 }
 
+/** A program that gives back `blob` (BYTES) and `half` (BF16) as they came: what ONNX cannot take. */
+export function echoRevision(control: FakeControlPlane): SpecRevision {
+  const main = control.revision('echo', fixture('command/echo/command.json'), { runtime: 'command' });
+  const program = control.revision('program', fixture('command/program.mjs'));
+  const files = [...main.files.map((file) => ({ ...file, path: `echo/${file.path}` })), ...program.files];
+  return { ...main, files };
+}
+
 /** One row of `columns-1.onnx` and `columns-2.onnx`. */
 export function columnsBody(distance: number, more: Record<string, unknown> = {}) {
   return {

@@ -72,7 +72,15 @@ export class RequestTrace {
   private readonly call: TracedCall;
   private readonly hand: (trace: RequestTrace) => void;
 
-  constructor(call: TracedCall, ids: TraceIds, hand: (trace: RequestTrace) => void) {
+  private readonly of: 'request' | 'shadow';
+
+  constructor(
+    call: TracedCall,
+    ids: TraceIds,
+    hand: (trace: RequestTrace) => void,
+    of: 'request' | 'shadow' = 'request',
+  ) {
+    this.of = of;
     this.call = call;
     this.ids = ids;
     this.hand = hand;
@@ -83,6 +91,15 @@ export class RequestTrace {
 
   get traceId(): string {
     return this.ids.traceId;
+  }
+
+  /**
+   * The trace of a shadow of this request, below its span: it has one cause, so it is a child and no link, though it goes on
+   * when the request is over.
+   */
+  shadow(startMs: number): RequestTrace {
+    const call = { name: 'shadow', startMs, attributes: nothing, traceparent: undefined, tracestate: undefined };
+    return new RequestTrace(call, { ...this.ids, parentId: this.spanId }, this.hand, 'shadow');
   }
 
   /** By which others continue it. */
@@ -110,7 +127,7 @@ export class RequestTrace {
   /** Its record is kept, where there is to be one. */
   tellPrediction(envelope: PredictionEnvelope): void {
     this.recordedMs = performance.now();
-    const { predictionId, project, endpoint, revision, modelRef, rows, cached, reason } = envelope;
+    const { predictionId, project, endpoint, revision, modelRef, rows, cached, reason, shadowOf } = envelope;
     this.attributes.push(
       ['tidemill.prediction_id', predictionId],
       ['tidemill.project', project],
@@ -121,6 +138,7 @@ export class RequestTrace {
       ['tidemill.reason', reason],
     );
     if (cached === true) this.attributes.push(['tidemill.cached', true]);
+    if (shadowOf !== undefined) this.attributes.push(['tidemill.shadow_of', shadowOf]);
   }
 
   /** The answer is formatted. Default: when it has left. */
@@ -145,8 +163,12 @@ export class RequestTrace {
   /** How many spans `spans` makes. */
   get size(): number {
     const stages = [this.receivedMs, this.askedMs, this.run, this.run, this.recordedMs];
-    const encoded = this.askedMs !== undefined && this.failure === undefined ? 1 : 0;
-    return 1 + encoded + stages.filter((stage) => stage !== undefined).length;
+    return 1 + (this.isEncoded ? 1 : 0) + stages.filter((stage) => stage !== undefined).length;
+  }
+
+  /** Whether an answer was formatted, which a shadow has nobody for. */
+  private get isEncoded(): boolean {
+    return this.of === 'request' && this.askedMs !== undefined && this.failure === undefined;
   }
 
   spans(): readonly Span[] {
@@ -154,7 +176,7 @@ export class RequestTrace {
     const made: Span[] = [
       this.make(call.name, this.spanId, call.startMs, this.endMs, {
         parentId: ids.parentId,
-        kind: 'server',
+        kind: this.of === 'request' ? 'server' : 'internal',
         attributes: this.attributes,
         failure,
       }),
@@ -164,7 +186,7 @@ export class RequestTrace {
       made.push(this.make(name, more.spanId ?? ids.spanId(), fromMs, Math.max(fromMs, toMs), more));
     };
     stage('receive', call.startMs, this.receivedMs);
-    stage('decode', this.receivedMs ?? call.startMs, askedMs);
+    stage(this.of === 'request' ? 'decode' : 'wait', this.receivedMs ?? call.startMs, askedMs);
     stage('queue', askedMs, run?.takenMs);
     stage('compute', run?.inferFromMs, run?.inferToMs, {
       spanId: this.computeId,
@@ -175,8 +197,7 @@ export class RequestTrace {
       ...(shared !== undefined && linksOf(shared, this.computeId)),
     });
     stage('record', outputsMs, recordedMs);
-    if (askedMs !== undefined && failure === undefined)
-      stage('encode', recordedMs ?? outputsMs, this.encodedMs > 0 ? this.encodedMs : this.endMs);
+    if (this.isEncoded) stage('encode', recordedMs ?? outputsMs, this.encodedMs > 0 ? this.encodedMs : this.endMs);
     return made;
   }
 

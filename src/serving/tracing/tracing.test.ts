@@ -101,6 +101,55 @@ test(
 );
 
 test(
+  'a shadow goes on below the span of its request, with what became of it, and its record names its own span',
+  async () => {
+    const [control, collector] = [await aControlPlane(), await aSpanCollector()];
+    const all = revisions(control);
+    const gather = control.revision('g', fixture('gather.onnx'));
+    control.publish({
+      endpoints: [anEndpoint([...all, gather], { shadows: [{ revision: 'r2' }, { revision: 'g' }] })],
+    });
+    const plane = await aPlane(control, aHome(), { otel: toCollector(collector.url) });
+    await ready(control, 1);
+    await post(plane.infer, columnsBody(3), { traceparent });
+    const spans = (await collector.reached(7 + 5 + 3)).filter((span) => span.traceId === traceId);
+    const request = spans.find(({ kind }) => kind === 2);
+    const shadows = spans.filter(({ name }) => name === 'shadow');
+    expect(shadows.map(({ parentSpanId, kind }) => [parentSpanId, kind])).toEqual([
+      [request?.spanId, 1],
+      [request?.spanId, 1],
+    ]);
+    const [good, failed] = ['r2', 'g'].map((id) =>
+      shadows.find((span) => attributesOf(span)['tidemill.revision'] === id),
+    );
+    const below = (span: CollectedSpan | undefined) =>
+      spans.filter(({ parentSpanId }) => parentSpanId === span?.spanId).map(({ name }) => name);
+    expect(below(good)).toEqual(['wait', 'queue', 'compute', 'record']);
+    expect(below(failed)).toEqual(['wait', 'record']);
+    expect(failed?.status).toMatchObject({ code: 2, message: expect.stringContaining('index') });
+    await flush(control, 2);
+    const [primary, ...others] = control.records.toSorted((a, b) => a.role.localeCompare(b.role));
+    expect(attributesOf(good as CollectedSpan)).toMatchObject({
+      'tidemill.shadow_of': primary?.predictionId,
+      'tidemill.reason': 'shadow',
+    });
+    expect(primary?.traceparent).toBe(`00-${traceId}-${request?.spanId}-01`);
+    expect(new Set(others.map((record) => record.traceparent))).toEqual(
+      new Set(shadows.map(({ spanId }) => `00-${traceId}-${spanId}-01`)),
+    );
+
+    // the caller records nothing: neither does the shadow
+    const seen = collector.spans.length;
+    await post(plane.infer, columnsBody(4), { traceparent: traceparent.replace(/01$/, '00') });
+    await flush(control, 3);
+    await post(plane.infer, columnsBody(5), { traceparent });
+    await collector.reached(seen + 15);
+    expect(collector.spans).toHaveLength(seen + 15);
+  },
+  buildTimeoutMs,
+);
+
+test(
   'requests that share a run link to it, and a caller that does not record is not recorded here',
   async () => {
     const [control, collector] = [await aControlPlane(), await aSpanCollector()];

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import type { SpecEndpoint } from '#contracts/deployment-spec';
 import type { DataPlane } from '../../data-plane.ts';
 import { type FakeControlPlane, startFakeControlPlane } from '../../testing/fake-control-plane.ts';
-import { aHome, anEndpoint, columnsSignature, fixture, startTestPlane } from '../../testing/test-plane.ts';
+import {
+  aHome,
+  anEndpoint,
+  columnsSignature,
+  echoRevision,
+  fixture,
+  startTestPlane,
+} from '../../testing/test-plane.ts';
 import { createTestClient, type TestClient } from './grpc-client.ts';
 
 export interface GrpcTestPlane {
@@ -29,6 +36,7 @@ export async function startGrpcTestPlane(maxMessageBytes = 1024 ** 2): Promise<G
       single('types', 'datatypes.onnx'),
       single('slow', 'slow.onnx'),
       single('half', 'half.onnx'),
+      anEndpoint([echoRevision(control)], { name: 'echo' }),
       single('small', 'gather.onnx', { limits: { maxBodyBytes: 100 } }),
       single('closed', 'gather.onnx', {
         access: { tokens: [{ digest: digestOf('right'), principal: 'token:t1' }] },

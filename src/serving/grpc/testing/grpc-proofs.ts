@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Client, compressionAlgorithms, credentials, status } from '@grpc/grpc-js';
 import { expect, onTestFinished } from 'vitest';
+import { bytesOf } from '../../testing/binary-request.ts';
 import { aLocalPlane } from '../../testing/local-plane-in-test.ts';
 import { fixtureFolder } from '../../testing/test-plane.ts';
 import { createTestClient, type StreamAnswer } from './grpc-client.ts';
@@ -8,6 +9,11 @@ import type { GrpcTestPlane } from './grpc-plane.ts';
 
 const asItIs = (bytes: Buffer): Buffer => bytes;
 const half = (more: object) => ({ name: 'half', datatype: 'FP16', shape: [1, 2], ...more });
+
+const echoInputs = (rows: number) => [
+  { name: 'blob', datatype: 'BYTES', shape: [rows, 1] },
+  { name: 'half', datatype: 'BF16', shape: [rows, 2] },
+];
 
 const gather = (more = {}) => ({
   model_name: 'gather',
@@ -138,12 +144,33 @@ export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string
       });
       await ends('ModelInfer', gather({ raw_input_contents: [raw] }), INVALID_ARGUMENT, 'one or the other');
     },
-    FP16: async () => {
+    'FP16 and BF16': async () => {
       const bytes = Buffer.of(0, 60, 0, 192);
       const request = { model_name: 'half', inputs: [half({})], raw_input_contents: [bytes] };
       await gives('ModelInfer', request, { raw_output_contents: [bytes] });
       const typed = { model_name: 'half', inputs: [half({ contents: { fp32_contents: [1, -2] } })] };
       await ends('ModelInfer', typed, INVALID_ARGUMENT, 'raw_input_contents');
+      const [blob, bits] = [bytesOf(''), Buffer.of(0x80, 0x3f, 0x49, 0x40)];
+      const brains = { model_name: 'echo', inputs: echoInputs(1), raw_input_contents: [blob, bits] };
+      await gives('ModelInfer', brains, { raw_output_contents: [blob, bits] });
+    },
+    'BYTES that are no text': async () => {
+      const blobs = bytesOf('text', Uint8Array.of(0xff, 0xfe, 0));
+      const raw = [blobs, Buffer.alloc(8)];
+      const request = { model_name: 'echo', inputs: echoInputs(2), raw_input_contents: raw };
+      await gives('ModelInfer', request, { raw_output_contents: raw });
+      const carrier = {
+        name: 'carrier',
+        datatype: 'BYTES',
+        shape: [1, 1],
+        contents: { bytes_contents: [Buffer.of(0xff)] },
+      };
+      const columns = [
+        carrier,
+        { name: 'flight', datatype: 'INT64', shape: [1, 1], contents: { int64_contents: [1] } },
+        { name: 'distance', datatype: 'FP32', shape: [1, 1], contents: { fp32_contents: [1] } },
+      ];
+      await ends('ModelInfer', { model_name: 'm', inputs: columns }, INVALID_ARGUMENT, 'takes texts alone');
     },
     'a message in gzip or deflate': async () => {
       for (const algorithm of [compressionAlgorithms.gzip, compressionAlgorithms.deflate]) {
