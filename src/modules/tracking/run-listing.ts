@@ -12,8 +12,6 @@ export interface RunListing {
    * nothing depends on it but work done twice.
    */
   touch(runId: string, listed?: boolean): void;
-  /** Lists no run of an experiment until it is let go: its runs are leaving the lists. A hint in memory, too. */
-  leaveAlone(experimentKey: number): () => void;
   /** Lists what is at rest; answers the instant at which more may be. */
   round(): Promise<number | undefined>;
   start(): void;
@@ -43,7 +41,6 @@ export function createRunListing({
   readonly logger: Pick<Logger, 'error'>;
 }): RunListing {
   const touched = new Map<string, { readonly atMs: number; readonly quietMs: number }>();
-  const leftAlone = new Set<number>();
   let startedMs = clock.nowMs();
   let stopHearing: (() => void) | undefined;
   let soon: NodeJS.Timeout | undefined;
@@ -60,11 +57,10 @@ export function createRunListing({
       const last = touched.get(runId);
       return last === undefined || last.atMs + last.quietMs <= nowMs;
     };
-    const isAtRest = ({ runId, status, experimentKey }: WaitingRun & { readonly experimentKey: number }) =>
-      !leftAlone.has(experimentKey) &&
-      (endedStatuses.includes(status)
+    const isAtRest = ({ runId, status }: WaitingRun) =>
+      endedStatuses.includes(status)
         ? !hasReturned(runId) || isQuiet(runId)
-        : startedMs + quietMs <= nowMs && isQuiet(runId));
+        : startedMs + quietMs <= nowMs && isQuiet(runId);
     let after: { readonly experimentKey: number; readonly runId: string } | undefined;
     let waits = false;
     for (;;) {
@@ -93,10 +89,6 @@ export function createRunListing({
     touch(runId, listed = false) {
       const quiet = touched.get(runId)?.quietMs ?? quietMs;
       touched.set(runId, { atMs: clock.nowMs(), quietMs: listed ? Math.min(2 * quiet, longestQuietMs) : quiet });
-    },
-    leaveAlone(experimentKey) {
-      leftAlone.add(experimentKey);
-      return () => void leftAlone.delete(experimentKey);
     },
     round,
     start() {
