@@ -2,6 +2,7 @@ import type { Clock } from '#platform/clock';
 import type { Database, WriteContext } from '#platform/database';
 import { createDueLoop } from '#platform/due-loop';
 import type { Logger } from '#platform/log';
+import { anyUnpacked, packSomeUnpacked } from './packed-history-store.ts';
 import { listRuns, listWaitingRuns, type WaitingRun } from './run-listing-store.ts';
 import { endedStatuses } from './tracking-tables.ts';
 
@@ -42,6 +43,7 @@ export function createRunListing({
 }): RunListing {
   const touched = new Map<string, { readonly atMs: number; readonly quietMs: number }>();
   let startedMs = clock.nowMs();
+  let allPacked = false; // it stays so: what is listed now is packed with it
   let stopHearing: (() => void) | undefined;
   let soon: NodeJS.Timeout | undefined;
   let stopping = false;
@@ -49,7 +51,14 @@ export function createRunListing({
   /** It has been listed before, and was written to again. */
   const hasReturned = (runId: string) => (touched.get(runId)?.quietMs ?? 0) > quietMs;
 
+  async function packUnpacked(): Promise<void> {
+    while (!allPacked && !stopping)
+      if (await anyUnpacked(database.read)) await database.write(context, packSomeUnpacked);
+      else allPacked = true;
+  }
+
   async function round(): Promise<number | undefined> {
+    await packUnpacked();
     const nowMs = clock.nowMs();
     // kept for longer than it takes to be quiet: it tells when a run comes and goes
     for (const [runId, last] of touched) if (last.atMs + 4 * last.quietMs <= nowMs) touched.delete(runId);
