@@ -124,16 +124,14 @@ test('units that change one row and arrive together are not run again because of
 test('one that waits for a lock holds up neither those that travel with it nor those after it', async () => {
   await Promise.all(['a', 'b', 'c'].map(putWithCommit));
   const order: string[] = [];
-  let letGo: () => void = () => undefined;
-  const held = new Promise<void>((resolve) => (letGo = resolve));
-  let locked: () => void = () => undefined;
-  const isLocked = new Promise<void>((resolve) => (locked = resolve));
+  const held = signal();
+  const locked = signal();
   const holder = database.write(someone, async (unit) => {
     await add(unit, 'a');
-    locked();
-    await held;
+    locked.give();
+    await held.given;
   });
-  await isLocked;
+  await locked.given;
   const addWithCommit = async (name: string) => {
     await database.write(someone, async (unit) => unit.withCommit(add(unit, name)));
     order.push(name);
@@ -142,12 +140,21 @@ test('one that waits for a lock holds up neither those that travel with it nor t
   await untilOneWaits();
   await addWithCommit('c');
   await together[1];
-  letGo();
+  held.give();
   await Promise.all([holder, ...together]);
   expect(order.toSorted()).toEqual(['a', 'b', 'c']);
   expect(order.at(-1)).toBe('a');
   expect(await listItems(database.read)).toMatchObject([{ amount: 3 }, { amount: 2 }, { amount: 2 }]);
 });
+
+const nothing = (): void => undefined;
+function signal() {
+  let give = nothing;
+  const given = new Promise<void>((resolve) => {
+    give = resolve;
+  });
+  return { given, give: () => give() };
+}
 
 /** Asks the server until a transaction waits for the lock of another. */
 async function untilOneWaits(): Promise<void> {
