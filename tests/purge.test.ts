@@ -68,7 +68,12 @@ describe.each(['sqlite', 'postgres'] as const)('what an MLflow client logs, on %
       const tidemill = (...args: string[]) => runTidemill(['--url', url, ...args]);
       const purge = ['experiment', 'purge', ids.experiment];
       expect(await tidemill(...purge)).toMatchObject({ status: 2, stderr: expect.stringContaining('--force') });
+      const offered = async (command: string) =>
+        (await runTidemill(['complete', '--', '--url', url, 'experiment', command, ''])).stdout.split(/\s+/);
+      expect(await offered('restore')).not.toContain(ids.experiment);
       await tidemill('experiment', 'delete', ids.experiment);
+      expect(await offered('restore')).toContain(ids.experiment);
+      expect(await offered('delete')).not.toContain(ids.experiment);
       expect(await tidemill(...purge)).toMatchObject({ status: 2, stderr: expect.stringContaining('--yes') });
       const dry = JSON.parse((await tidemill(...purge, '--dry-run', '--json')).stdout) as Record<string, unknown>;
       // twenty points of the run, and the last of them for the model that it logged

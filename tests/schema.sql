@@ -1517,6 +1517,10 @@ CREATE INDEX tracking_runs_by_start on tracking_runs (experiment_key, lifecycle,
 
 CREATE INDEX tracking_runs_unlisted on tracking_runs (lifecycle, listing, experiment_key, run_id) where listing <> 'listed';
 
+CREATE TABLE tracking_unpacked_runs (
+  run_id text not null primary key references tracking_runs (run_id) on delete cascade
+);
+
 CREATE TABLE user_roles (
   user_name text not null references users (name),
   project text not null,

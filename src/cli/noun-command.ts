@@ -55,6 +55,8 @@ export interface OperationCommand {
   readonly positional?: readonly string[];
   /** What follows the command in the example; default: the noun's sample. */
   readonly example?: string;
+  /** Which of the noun's list may be named; default: what it lists by itself. */
+  readonly among?: Readonly<Record<string, string>>;
   /** What --quiet prints of the answer; default: nothing. */
   readonly quiet?: (answer: never) => string;
   /** Further command lines that work, without the noun and the command. */
@@ -153,7 +155,7 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
     command.option('--limit <count>', 'how many at most', readCount, 50).option('--all', 'all of them, page by page');
   const [first] = names;
   if (first !== undefined && parametersOf(item.operation).includes(first))
-    setArgumentNames(command, async (self) => namesOf(await connectFor(self, noun, world), noun));
+    setArgumentNames(command, async (self) => namesOf(await connectFor(self, noun, world), noun, item.among));
   command.action(async (...given: unknown[]) => {
     const self = given.at(-1) as Command;
     const options = self.opts<Record<string, unknown> & { limit?: number; all?: boolean }>();
@@ -168,7 +170,7 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
       const { items, more } = await withNearest(
         client,
         listItems(client, { operation, params, query }, limit),
-        () => namesOf(client, noun),
+        () => namesOf(client, noun, item.among),
         Object.values(params)[0],
       );
       const note = items.length === 0 && !output.json ? await projectNote(client) : '';
@@ -183,7 +185,7 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
     const answer = await withNearest(
       client,
       callUntyped(client, operation, { params, query, ...(body !== undefined && { body: sent }) }),
-      () => namesOf(client, noun),
+      () => namesOf(client, noun, item.among),
       Object.values(params)[0],
     );
     output.result(
@@ -224,9 +226,13 @@ const pageSize = 100;
 const mostNames = 500;
 
 /** What could have been meant: the first column of the noun's list. */
-async function namesOf(client: Client, { list }: Named): Promise<readonly string[]> {
+async function namesOf(
+  client: Client,
+  { list }: Named,
+  among: OperationCommand['among'] = {},
+): Promise<readonly string[]> {
   if (list === undefined || parametersOf(list.operation).length > 0) return [];
-  const { items } = await listItems(client, { operation: list.operation, params: {}, query: {} }, mostNames);
+  const { items } = await listItems(client, { operation: list.operation, params: {}, query: among }, mostNames);
   const { columns, named = (item: never) => String(columns[0]?.value(item) ?? '') } = list.table;
   return [...new Set(items.map((item) => named(item as never)))];
 }

@@ -24,6 +24,6 @@ export const experiment = nounOf({
       columns: runColumns,
     }),
     { name: 'delete', operation: experimentDeletion.remove, example: '12' },
-    { name: 'restore', operation: experimentDeletion.restore, example: '12' },
+    { name: 'restore', operation: experimentDeletion.restore, example: '12', among: { lifecycle: 'deleted' } },
   ],
 });

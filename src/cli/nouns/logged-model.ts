@@ -26,6 +26,6 @@ export const loggedModel = nounOf({
   examples: ['--experiments 1 --filter "metrics.auc > 0.7"', '--lifecycle deleted'],
   further: [
     { name: 'delete', operation: loggedModelDeletion.remove },
-    { name: 'restore', operation: loggedModelDeletion.restore },
+    { name: 'restore', operation: loggedModelDeletion.restore, among: { lifecycle: 'deleted' } },
   ],
 });

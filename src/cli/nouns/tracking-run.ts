@@ -37,6 +37,6 @@ export const trackingRun = nounOf({
       quiet: ({ count }: { count: number }) => String(count),
     },
     { name: 'delete', operation: trackingRunDeletion.remove },
-    { name: 'restore', operation: trackingRunDeletion.restore },
+    { name: 'restore', operation: trackingRunDeletion.restore, among: { lifecycle: 'deleted' } },
   ],
 });

@@ -13,9 +13,6 @@ export interface BatchOrdering {
   stop(): Promise<void>;
 }
 
-/** SQLSTATE unique_violation: of a point that was logged twice. */
-const isThere = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === '23505';
-
 /**
  * Puts the waiting points of runs in order, one run after the other and in units of their own: nobody's log call waits
  * for it, and on PostgreSQL two of them would conflict. It counts what this process was handed, since a look at the table
@@ -38,19 +35,23 @@ export function createBatchOrdering({ database, logger }: Pick<TrackingDeps, 'da
     return false;
   }
 
-  const order = (runId: string, options?: { readonly distinct: boolean }) =>
-    database.write({ actor: 'system:tracking' }, (unit) => orderBatches(unit, runId, options));
+  /** That no point was logged twice is taken for granted by the first run of the unit, which fails where one was. */
+  function order(runId: string): Promise<void> {
+    let distinct = database.dialect === 'postgres';
+    return database.write({ actor: 'system:tracking' }, async (unit) => {
+      const granted = distinct;
+      distinct = false;
+      await orderBatches(unit, runId, { distinct: granted });
+    });
+  }
 
   async function orderDue(): Promise<void> {
     for (const runId of due) {
       if (stopped) return;
       due.delete(runId);
-      await order(runId, { distinct: database.dialect === 'postgres' })
-        .catch((error: unknown) => {
-          if (!isThere(error)) throw error;
-          return order(runId);
-        })
-        .catch((err: unknown) => logger.error({ err, runId }, 'waiting points of a run could not be put in order'));
+      await order(runId).catch((err: unknown) =>
+        logger.error({ err, runId }, 'waiting points of a run could not be put in order'),
+      );
     }
   }
 

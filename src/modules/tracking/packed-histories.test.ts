@@ -82,6 +82,40 @@ describeDatabases('histories of listed runs', (open) => {
     expect(JSON.parse(`[${await printed(waiting)}]`)).toHaveLength(600);
   });
 
+  test('of runs that were listed before are packed by the next who lists', async () => {
+    const points = Array.from({ length: 1500 }, (_, n) => pointAt(n));
+    const runIds = [
+      await newRun(points),
+      await newRun(points),
+      await newRun(points.slice(0, 20)),
+      await newRun(points),
+    ];
+    await tracking.listRuns();
+    const [first = '', written = '', short = '', again = ''] = runIds;
+    const before = await printed(first);
+    await database.write(actor, async (unit) => {
+      const query = unit.query<TrackingTables>();
+      // as it was after the migration
+      await query.deleteFrom('tracking_packed_histories').where('run_id', 'in', [first, written]).execute();
+      await query
+        .insertInto('tracking_unpacked_runs')
+        .values(runIds.map((run_id) => ({ run_id })))
+        .execute();
+    });
+    await log(written, [{ ...pointAt(1), step: 99_999 }]);
+    await createTrackingAlone(database).listRuns();
+    expect(await packed(first)).toEqual([{ metric_key: key, point_count: 1500 }]);
+    expect(await packed(written)).toEqual([{ metric_key: key, point_count: 1501 }]); // it was listed anew
+    expect([await packed(short), await packed(again)]).toMatchObject([[], [{ point_count: 1500 }]]);
+    expect(await printed(first)).toBe(before);
+    const left = await database.read
+      .query<TrackingTables>()
+      .selectFrom('tracking_unpacked_runs')
+      .select('run_id')
+      .execute();
+    expect(left).toEqual([]);
+  });
+
   test('leave with a run that is deleted, and with its experiment', async () => {
     const points = Array.from({ length: 500 }, (_, n) => pointAt(n));
     const runIds = [await newRun(points), await newRun(points)];

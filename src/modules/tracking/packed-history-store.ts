@@ -49,6 +49,47 @@ export const countPackable = sql`(select count(*) from (
   select 1 from tracking_metrics where tracking_metrics.run_id = tracking_runs.run_id
   limit ${sql.lit(mostPackedPoints + 1)}) as found)`;
 
+/** Runs of the backlog that a unit looks at; it packs as many of them as it may read points. */
+const backlogAtOnce = 20;
+
+/** Are there runs that were listed before histories were packed? */
+export async function anyUnpacked(reader: Reader): Promise<boolean> {
+  const rows = await reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_unpacked_runs')
+    .select('tracking_unpacked_runs.run_id')
+    .limit(1)
+    .execute();
+  return rows.length > 0;
+}
+
+/** Packs some of them; those that have left the lists since, or have come back to them, are only taken off. */
+export async function packSomeUnpacked(unit: Unit): Promise<void> {
+  const { rows } = await sql<{ run_id: string; points: number }>`
+    select tracking_unpacked_runs.run_id, case when tracking_runs.listing = 'listed' and not exists (
+        select 1 from tracking_packed_histories where tracking_packed_histories.run_id = tracking_runs.run_id)
+      then ${countPackable} else 0 end as points
+    from tracking_unpacked_runs
+    inner join tracking_runs on tracking_runs.run_id = tracking_unpacked_runs.run_id
+    order by tracking_unpacked_runs.run_id limit ${backlogAtOnce}`.execute(unit.query<TrackingTables>());
+  const done: string[] = [];
+  const packed: string[] = [];
+  let read = 0;
+  for (const { run_id: runId, points } of rows) {
+    const isPacked = points >= fewestPoints && points <= mostPackedPoints;
+    if (isPacked && packed.length > 0 && read + points > mostPackedPoints) break;
+    done.push(runId);
+    if (!isPacked) continue;
+    packed.push(runId);
+    read += points;
+  }
+  await packHistories(unit, packed);
+  if (done.length > 0)
+    await sql`delete from tracking_unpacked_runs where ${inList(unit, 'tracking_unpacked_runs.run_id', done)}`.execute(
+      unit.query<TrackingTables>(),
+    );
+}
+
 export interface PackedHistory {
   readonly size: number;
   /** In UTF-8, from the first point's value to the last point's step. */

@@ -162,27 +162,6 @@ async function unlistThese(unit: Unit, these: RawBuilder<unknown>): Promise<void
   await sql`update tracking_runs set listing = 'waiting' where ${these}`.execute(query);
 }
 
-/** Listed runs of an experiment after `after`, those that started last first. */
-export async function listListedRuns(
-  reader: Reader,
-  experimentKey: number,
-  after: { readonly startMs: number; readonly runId: string } | undefined,
-  limit: number,
-): Promise<readonly { readonly startMs: number; readonly runId: string }[]> {
-  const id = runIdByBytes(reader);
-  const rest =
-    after === undefined
-      ? sql``
-      : sql` and tracking_runs.start_ms <= ${after.startMs}
-        and not (tracking_runs.start_ms = ${after.startMs} and ${id} <= ${after.runId})`;
-  const { rows } = await sql<{ run_id: string; start_ms: number }>`
-    select tracking_runs.run_id, tracking_runs.start_ms from tracking_runs
-    where tracking_runs.experiment_key = ${experimentKey} and tracking_runs.lifecycle = 'active'
-      and tracking_runs.listing = 'listed'${rest}
-    order by tracking_runs.start_ms desc, ${id} limit ${limit}`.execute(reader.query<TrackingTables>());
-  return rows.map((row) => ({ runId: row.run_id, startMs: row.start_ms }));
-}
-
 /** Takes every run of an experiment out of the lists. */
 export async function unlistExperiment(unit: Unit, experimentKey: number): Promise<void> {
   const query = unit.query<TrackingTables>();

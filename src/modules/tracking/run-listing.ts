@@ -2,6 +2,7 @@ import type { Clock } from '#platform/clock';
 import type { Database, WriteContext } from '#platform/database';
 import { createDueLoop } from '#platform/due-loop';
 import type { Logger } from '#platform/log';
+import { anyUnpacked, packSomeUnpacked } from './packed-history-store.ts';
 import { listRuns, listWaitingRuns, type WaitingRun } from './run-listing-store.ts';
 import { endedStatuses } from './tracking-tables.ts';
 
@@ -12,8 +13,6 @@ export interface RunListing {
    * nothing depends on it but work done twice.
    */
   touch(runId: string, listed?: boolean): void;
-  /** Lists no run of an experiment until it is let go: its runs are leaving the lists. A hint in memory, too. */
-  leaveAlone(experimentKey: number): () => void;
   /** Lists what is at rest; answers the instant at which more may be. */
   round(): Promise<number | undefined>;
   start(): void;
@@ -43,8 +42,8 @@ export function createRunListing({
   readonly logger: Pick<Logger, 'error'>;
 }): RunListing {
   const touched = new Map<string, { readonly atMs: number; readonly quietMs: number }>();
-  const leftAlone = new Set<number>();
   let startedMs = clock.nowMs();
+  let allPacked = false; // it stays so: what is listed now is packed with it
   let stopHearing: (() => void) | undefined;
   let soon: NodeJS.Timeout | undefined;
   let stopping = false;
@@ -52,7 +51,14 @@ export function createRunListing({
   /** It has been listed before, and was written to again. */
   const hasReturned = (runId: string) => (touched.get(runId)?.quietMs ?? 0) > quietMs;
 
+  async function packUnpacked(): Promise<void> {
+    while (!allPacked && !stopping)
+      if (await anyUnpacked(database.read)) await database.write(context, packSomeUnpacked);
+      else allPacked = true;
+  }
+
   async function round(): Promise<number | undefined> {
+    await packUnpacked();
     const nowMs = clock.nowMs();
     // kept for longer than it takes to be quiet: it tells when a run comes and goes
     for (const [runId, last] of touched) if (last.atMs + 4 * last.quietMs <= nowMs) touched.delete(runId);
@@ -60,11 +66,10 @@ export function createRunListing({
       const last = touched.get(runId);
       return last === undefined || last.atMs + last.quietMs <= nowMs;
     };
-    const isAtRest = ({ runId, status, experimentKey }: WaitingRun & { readonly experimentKey: number }) =>
-      !leftAlone.has(experimentKey) &&
-      (endedStatuses.includes(status)
+    const isAtRest = ({ runId, status }: WaitingRun) =>
+      endedStatuses.includes(status)
         ? !hasReturned(runId) || isQuiet(runId)
-        : startedMs + quietMs <= nowMs && isQuiet(runId));
+        : startedMs + quietMs <= nowMs && isQuiet(runId);
     let after: { readonly experimentKey: number; readonly runId: string } | undefined;
     let waits = false;
     for (;;) {
@@ -93,10 +98,6 @@ export function createRunListing({
     touch(runId, listed = false) {
       const quiet = touched.get(runId)?.quietMs ?? quietMs;
       touched.set(runId, { atMs: clock.nowMs(), quietMs: listed ? Math.min(2 * quiet, longestQuietMs) : quiet });
-    },
-    leaveAlone(experimentKey) {
-      leftAlone.add(experimentKey);
-      return () => void leftAlone.delete(experimentKey);
     },
     round,
     start() {

@@ -170,6 +170,7 @@ export function createRunService({
   async function activeExperimentOf(unit: Unit, input: CommonOfRuns): Promise<ExperimentRow> {
     const name = JSON.stringify([input.project, input.experimentId, input.experimentName]);
     const look = async () => {
+      seen.delete(name);
       const experiment = await experimentOf(unit, input);
       requireActive(experiment);
       if (seen.size >= mostSeen) seen.clear();

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Reader, Unit } from '#platform/database';
 import { prepareAssumption, prepareQuery } from '#platform/prepared-query';
+import { inList } from '#platform/sql';
 import { listInputs, listRunModels } from './input-store.ts';
 import { inJsonList } from './json-rows-store.ts';
 import { keyValueTables, listKeyValues } from './key-value-store.ts';
@@ -259,11 +260,30 @@ export async function updateRun(
     .execute();
 }
 
-/** Deletes or restores every run of an experiment that is in the other state. */
+/** Some runs of an experiment that are in this state. */
+export async function listRunIdsOfExperiment(
+  reader: Reader,
+  experimentKey: number,
+  lifecycle: Lifecycle,
+  limit: number,
+): Promise<readonly string[]> {
+  const rows = await reader
+    .query<TrackingTables>()
+    .selectFrom('tracking_runs')
+    .select('tracking_runs.run_id')
+    .where('tracking_runs.experiment_key', '=', experimentKey)
+    .where('tracking_runs.lifecycle', '=', lifecycle)
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.run_id);
+}
+
+/** Deletes or restores those runs of an experiment that are in the other state. */
 export async function updateRunsOfExperiment(
   unit: Unit,
   experimentKey: number,
   change: { readonly lifecycle: Lifecycle; readonly deletedMs: number | null },
+  runIds: 'all' | readonly string[] = 'all',
 ): Promise<void> {
   await unit
     .query<TrackingTables>()
@@ -271,5 +291,6 @@ export async function updateRunsOfExperiment(
     .set({ lifecycle: change.lifecycle, deleted_ms: change.deletedMs })
     .where('tracking_runs.experiment_key', '=', experimentKey)
     .where(sql<boolean>`tracking_runs.lifecycle <> ${change.lifecycle}`)
+    .where(runIds === 'all' ? sql<boolean>`1 = 1` : inList(unit, 'tracking_runs.run_id', runIds))
     .execute();
 }

@@ -135,6 +135,8 @@ export interface LoggedModelQuery extends Omit<SearchPage, 'orderBy'> {
   readonly datasets?: readonly (DatasetName & { readonly name: string })[];
   /** A metric's latest point counts, of what was measured on `dataset` when one is named. */
   readonly orderBy?: readonly (Ordering & { readonly dataset?: DatasetName | undefined })[];
+  /** Only what comes after this one, the newest first: with no order of one's own. */
+  readonly after?: { readonly createdMs: number; readonly modelId: string } | undefined;
 }
 
 const isOn = ({ name, digest }: DatasetName) =>
@@ -161,6 +163,14 @@ function orderByMetric({ key, descending, dataset = {} }: Ordering & { readonly 
   ];
 }
 
+/** After the last of a page, in the order in which models are found that are not ordered otherwise. */
+function isAfter(reader: Reader, after: LoggedModelQuery['after']) {
+  if (after === undefined) return sql<boolean>`1 = 1`;
+  const { createdMs, modelId } = after;
+  return sql<boolean>`(tracking_logged_models.created_ms <= ${createdMs} and not (
+    tracking_logged_models.created_ms = ${createdMs} and ${byBytes(reader, 'tracking_logged_models.model_id')} <= ${modelId}))`;
+}
+
 /** Logged models of some experiments, the newest first unless ordered otherwise. */
 export async function searchLoggedModels(reader: Reader, query: LoggedModelQuery): Promise<Found<LoggedModel>> {
   const { datasets = [], orderBy = [] } = query;
@@ -185,6 +195,7 @@ export async function searchLoggedModels(reader: Reader, query: LoggedModelQuery
     .select('tracking_logged_models.model_id')
     .where(inList(reader, 'tracking_logged_models.experiment_key', keys))
     .where(modelsOfLifecycle(query.lifecycle))
+    .where(isAfter(reader, query.after))
     .where(condition);
   if (datasets.length > 0)
     select = select.where(sql<boolean>`exists (select 1 from tracking_logged_model_metrics

@@ -50,7 +50,7 @@ export function createTrackingModule(deps: TrackingDeps): TrackingModule {
   const purgeLoop = createPurgeLoop({ ...deps, steps, service: purges, purgeAfterMs: deps.purgeAfterMs });
   const api: TrackingApi = {
     ...experiments,
-    ...createExperimentDeletion({ ...deps, ...experiments, listing }),
+    ...createExperimentDeletion({ ...deps, ...experiments }),
     ...runs,
     ...models,
     ...purges,

@@ -149,3 +149,33 @@ test('logged models are filtered, ordered and shown with what was measured of th
     error: { code: 'SEARCH_FILTER_INVALID' },
   });
 });
+
+test('pages of logged models go on where the last one ended, whatever was logged meanwhile', async () => {
+  const { database, api, get } = await openServer();
+  const project = 'default';
+  const make = () =>
+    database.write({ actor: 'user:ann' }, (unit) =>
+      api.createLoggedModel(unit, { project, experimentId: '0', name: 'forest' }),
+    );
+  const made: string[] = [];
+  for (let n = 0; n < 5; n += 1) made.push((await make()).modelId);
+  async function pagesOf(order: string, between: () => Promise<void>): Promise<readonly string[]> {
+    const seen: string[] = [];
+    for (let cursor = ''; ; ) {
+      const page = (await get(`/api/v1/logged-models?limit=2${order}${cursor}`)) as {
+        items: { id: string }[];
+        next?: string;
+      };
+      seen.push(...page.items.map(({ id }) => id));
+      if (page.next === undefined) return seen;
+      cursor = `&cursor=${page.next}`;
+      await between();
+    }
+  }
+  expect((await pagesOf('&order=name', async () => undefined)).toSorted()).toEqual(made.toSorted());
+  const whileLogging = await pagesOf('', async () => {
+    database.clock.advance(1000);
+    await make(); // the newest comes first: the pages that follow have not seen it
+  });
+  expect(whileLogging.toSorted()).toEqual(made.toSorted());
+});

@@ -19,6 +19,7 @@ import { registerOperation } from '#platform/http';
 import { decodeCursor, encodeCursor } from '#platform/sql';
 import { parseIds, parseRunFields, toCursorParts, toPosition } from './light-search.ts';
 import { parseOrderings } from './search-grammar.ts';
+import type { LoggedModelQuery } from './search-read-model.ts';
 import type { TrackingApi } from './tracking-api.ts';
 import { trackingErrors } from './tracking-errors.ts';
 import type { Experiment, LoggedModel, Run } from './tracking-types.ts';
@@ -93,6 +94,14 @@ const toLifecycle = (asked: 'active' | 'deleted' | 'all' | undefined) =>
 
 const toOffset = (cursor: string | undefined) => (cursor === undefined ? 0 : Number(decodeCursor(cursor)[0]) || 0);
 
+/** Of models that are ordered by something of theirs the cursor counts those before, else it names the last of them. */
+function toLoggedModelPage(cursor: string | undefined): Pick<LoggedModelQuery, 'offset' | 'after'> {
+  const [first, modelId] = cursor === undefined ? [] : decodeCursor(cursor);
+  return modelId === undefined
+    ? { offset: Number(first) || 0 }
+    : { after: { createdMs: Number(first) || 0, modelId: String(modelId) } };
+}
+
 interface SearchFields {
   readonly filter?: string;
   readonly order?: string;
@@ -165,18 +174,22 @@ export function registerTrackingRoutes(app: FastifyInstance, database: Database,
 
 function registerLoggedModelRoutes(app: FastifyInstance, database: Database, api: TrackingApi): void {
   registerOperation(app, listLoggedModels, async ({ query, context }, answer) => {
-    const offset = toOffset(query.cursor);
+    const orderBy = parseOrderings(query.order ?? '');
     const limit = query.limit ?? 50;
+    const page = toLoggedModelPage(query.cursor);
     const { items, more } = await api.searchLoggedModels(database.read, {
       project: context.project,
       experimentIds: parseIds(query.experiments),
       lifecycle: toLifecycle(query.lifecycle),
       filter: query.filter,
-      orderBy: parseOrderings(query.order ?? ''),
+      orderBy,
       limit,
-      offset,
+      ...page,
     });
-    return answer(200, { items: items.map(toLoggedModelView), ...(more && { next: encodeCursor([offset + limit]) }) });
+    const last = items.at(-1);
+    const next =
+      orderBy.length > 0 || last === undefined ? [(page.offset ?? 0) + limit] : [last.createdMs, last.modelId];
+    return answer(200, { items: items.map(toLoggedModelView), ...(more && { next: encodeCursor(next) }) });
   });
 
   registerOperation(app, getLoggedModel, async ({ params, context }, answer) => {

@@ -136,6 +136,7 @@ export interface TrackingTables {
   tracking_runs: RunRow & { listing: Generated<RunListingState> };
   tracking_run_documents: { run_id: string; document: string };
   tracking_packed_histories: { run_id: string; metric_key: string; point_count: number; points: string };
+  tracking_unpacked_runs: { run_id: string };
   tracking_metrics: MetricRow;
   tracking_metric_batches: MetricBatchRow;
   tracking_latest_metrics: MetricRow;

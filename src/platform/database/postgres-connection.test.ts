@@ -20,7 +20,11 @@ const names = async () =>
 const insert = (name: string) => CompiledQuery.raw('insert into items (name) values ($1)', [name]);
 const look = CompiledQuery.raw('select items.name from items');
 
-const connect = () => createPostgresConnection(createFlights(client, createPostgresTypes()).send);
+function connect() {
+  const flights = createFlights(createPostgresTypes());
+  flights.depart(client);
+  return createPostgresConnection(flights.send);
+}
 const named = (name: string, sql: string, ...parameters: unknown[]) => ({
   ...CompiledQuery.raw(sql, parameters),
   name,

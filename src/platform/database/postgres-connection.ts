@@ -51,7 +51,9 @@ export function createPostgresPoolConnection(pool: Pool, types: CustomTypesConfi
     if (pool.ending) throw databaseErrors.DATABASE_CLOSED();
     const client = await pool.connect();
     try {
-      return await createFlights(client, types).send(query);
+      const flights = createFlights(types);
+      flights.depart(client);
+      return await flights.send(query);
     } finally {
       client.release();
     }

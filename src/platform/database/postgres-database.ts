@@ -1,5 +1,5 @@
 import { type Kysely, PostgresDialect } from 'kysely';
-import { Pool } from 'pg';
+import { type ClientBase, Pool } from 'pg';
 import { withCause } from '../errors.ts';
 import { appendToPostgres } from '../events/append-event.ts';
 import { createCommitListeners, runHint } from './commit-listeners.ts';
@@ -13,10 +13,11 @@ import {
   createPostgresPoolConnection,
   createPostgresTypes,
 } from './postgres-connection.ts';
-import { createFlights, type SendQuery } from './postgres-flight.ts';
+import { begin, commit, createConvoys, type Passage, type Transact } from './postgres-convoy.ts';
+import { createFlights, type Flights } from './postgres-flight.ts';
 import { acquirePostgresLock } from './postgres-lock.ts';
 import type { Database, Reader, Unit, WriteContext } from './types.ts';
-import { doWork, openUnit, type UnitParts } from './unit-handle.ts';
+import { doWork, type OpenUnit, openUnit, type UnitParts } from './unit-handle.ts';
 
 /** Connections for units and for reads, apart so that reads never queue behind writes. */
 const writers = 10;
@@ -49,8 +50,16 @@ const readByIndex = '-c enable_seqscan=off';
  */
 const neverCompile = '-c jit=off';
 
-/** What a unit comes to that insisted on what does not hold. */
-const assumedWrongly = Symbol('assumed wrongly');
+/** How a unit is run. */
+interface Manner {
+  /** It does not wait for what it assumes. */
+  readonly insists: boolean;
+  /** It may share a transaction. */
+  readonly joins: boolean;
+}
+
+/** What a unit comes to: one that insisted on what does not hold, or failed in company, is to be run in another manner. */
+type Outcome<T> = { readonly value: T } | { readonly again: Partial<Manner> };
 
 /** PostgreSQL: a unit is one serializable transaction. One control plane at a time, for now. */
 export async function openPostgresDatabase(options: DatabaseOptions): Promise<Database> {
@@ -95,49 +104,65 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   const reads = kysely((use) => use(readConnection));
   const read: Reader = { dialect: 'postgres', query: <Tables>() => reads as unknown as Kysely<Tables> };
 
-  async function attempt<T>(
-    context: WriteContext,
-    work: (unit: Unit) => Promise<T>,
-    manner: { readonly insists: boolean },
-  ): Promise<T | typeof assumedWrongly> {
+  const transact: Transact = async (work) => {
     const client = await writePool.connect().catch((error: unknown) => {
       throw asUnavailable(error);
     });
-    const flights = createFlights(client, types);
-    const opened = openUnit(parts, context, createPostgresConnection(flights.send), manner);
-    const begun = flights.send({ name: 'begin', text: 'begin isolation level serializable' });
-    begun.catch(() => undefined); // then nothing else leaves, and whatever was sent hears of it
     let broken: Error | undefined;
-    let value: T;
     try {
-      value = await doWork(opened.unit, work);
-      await opened.nothingFailed();
-      opened.end();
-      await commit(flights.send, opened.writesWithCommit);
+      return await work(client);
     } catch (error) {
-      opened.end();
-      flights.ground(error instanceof Error ? error : new Error(String(error)));
       await client.query('rollback').catch((failure: unknown) => {
-        broken = failure instanceof Error ? failure : new Error(String(failure));
+        broken = asError(failure);
       });
-      if (opened.assumedWrongly()) return assumedWrongly;
-      throw asUnavailable(error);
+      throw error;
     } finally {
       client.release(broken);
     }
+  };
+  const convoys = createConvoys(transact, types);
+
+  async function attempt<T>(
+    context: WriteContext,
+    work: (unit: Unit) => Promise<T>,
+    { insists, joins }: Manner,
+  ): Promise<Outcome<T>> {
+    const flights = createFlights(types);
+    const opened = openUnit(parts, context, createPostgresConnection(flights.send), { insists });
+    let passage: Passage | undefined;
+    let outcome: { readonly value: T } | undefined;
+    try {
+      const working = doWork(opened.unit, work);
+      working.catch(() => undefined); // it may fail before it is waited for
+      if (joins) outcome = await Promise.race([working.then((value) => ({ value })), nextTurn()]);
+      if (outcome === undefined)
+        outcome = { value: await transact((client) => finish(working, client, flights, opened)) };
+      else {
+        await opened.nothingFailed();
+        opened.end();
+        passage = convoys.join(flights.handOver());
+        await allWritten(passage.ended, opened.writesWithCommit);
+      }
+    } catch (error) {
+      opened.end();
+      flights.ground(asError(error));
+      if (passage?.failedInCompany() === true) return { again: { joins: false } };
+      if (opened.assumedWrongly()) return { again: { insists: false } };
+      throw asUnavailable(error);
+    }
     if (opened.events.length > 0) listeners.publish(opened.events);
     for (const hint of opened.hints) runHint(hint);
-    return value;
+    return outcome;
   }
 
   async function attemptUntilDone<T>(context: WriteContext, work: (unit: Unit) => Promise<T>): Promise<T> {
-    let insists = true;
+    let manner: Manner = { insists: true, joins: true };
     for (let count = 1; ; count++) {
       lock.check();
       try {
-        const value = await attempt(context, work, { insists });
-        if (value !== assumedWrongly) return value;
-        insists = false;
+        const outcome = await attempt(context, work, manner);
+        if ('value' in outcome) return outcome.value;
+        manner = { ...manner, ...outcome.again };
       } catch (error) {
         const state = findState(error, passing);
         if (state === undefined || (state === uniqueViolation && count >= maxUniqueAttempts)) throw error;
@@ -179,9 +204,24 @@ export async function openPostgresDatabase(options: DatabaseOptions): Promise<Da
   };
 }
 
-/** Ends a transaction; a write that failed is told before the commit that was skipped because of it. */
-async function commit(send: SendQuery, writes: readonly Promise<unknown>[]): Promise<void> {
-  const committed = send({ name: 'commit', text: 'commit' });
+/** Goes on with work that has begun, in a transaction of its own, and commits it. */
+async function finish<T>(working: Promise<T>, client: ClientBase, flights: Flights, opened: OpenUnit): Promise<T> {
+  flights.depart(client, begin);
+  try {
+    const value = await working;
+    await opened.nothingFailed();
+    opened.end();
+    await allWritten(flights.send(commit), opened.writesWithCommit);
+    return value;
+  } catch (error) {
+    opened.end();
+    flights.ground(asError(error));
+    throw error;
+  }
+}
+
+/** The end of a transaction; a write that failed is told before the commit that was skipped because of it. */
+async function allWritten(committed: Promise<unknown>, writes: readonly Promise<unknown>[]): Promise<void> {
   committed.catch(() => undefined);
   const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected');
   if (failed === undefined) return void (await committed);
@@ -202,3 +242,6 @@ function findState(error: unknown, states: ReadonlySet<string>): string | undefi
     if ('code' in at && typeof at.code === 'string' && states.has(at.code)) return at.code;
   return undefined;
 }
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+const nextTurn = () => new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)));

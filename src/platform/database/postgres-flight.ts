@@ -37,7 +37,7 @@ interface Wire {
 }
 
 /** A query on its way. */
-interface Passenger {
+export interface Passenger {
   readonly name: string;
   readonly text: string;
   readonly values: readonly (string | Buffer | null)[];
@@ -67,9 +67,15 @@ function takeStatements(client: ClientBase): Statements {
   return statements;
 }
 
-/** What one client is sent in one transaction. */
+/** Queries of one transaction: they wait until it has a client. */
 export interface Flights {
   readonly send: SendQuery;
+  /** From now on queries leave by this client, those that wait behind `first`. */
+  depart(client: ClientBase, first?: QueryConfig<unknown[]>): void;
+  /** Those that wait, for others to carry. */
+  handOver(): readonly Passenger[];
+  /** They leave as if they had been sent here. */
+  carry(passengers: readonly Passenger[]): void;
   /** From now on nothing leaves: what waits, and what would come, fails with this error, as after a query that failed. */
   ground(error: Error): void;
 }
@@ -87,26 +93,54 @@ interface Ground {
  *
  * PostgreSQL documentation, "Message Flow", extended query and pipelining.
  */
-export function createFlights(client: ClientBase, types: CustomTypesConfig): Flights {
-  const statements = takeStatements(client);
+export function createFlights(types: CustomTypesConfig): Flights {
   const ground: Ground = {};
   let waiting: Passenger[] = [];
+  let client: ClientBase | undefined;
+  let scheduled = false;
 
   function leave(): void {
+    scheduled = false;
     const passengers = waiting;
     waiting = [];
-    client.query(createFlight(passengers, statements, types, ground));
+    if (client !== undefined && passengers.length > 0)
+      client.query(createFlight(passengers, takeStatements(client), types, ground));
   }
+  function schedule(): void {
+    if (client === undefined || scheduled) return;
+    scheduled = true;
+    setImmediate(leave);
+  }
+  const wait = ({ name = '', text, values = [] }: QueryConfig<unknown[]>, put: (one: Passenger) => void) =>
+    new Promise<PostgresAnswer>((resolve, reject) => {
+      const prepared = values.map((value) => utils.prepareValue(value));
+      put({ name, text, values: prepared, resolve, reject, rows: [], columns: undefined });
+    });
 
   return {
-    send: ({ name = '', text, values = [] }) =>
-      new Promise((resolve, reject) => {
-        const prepared = values.map((value) => utils.prepareValue(value));
-        if (waiting.length === 0) setImmediate(leave);
-        waiting.push({ name, text, values: prepared, resolve, reject, rows: [], columns: undefined });
-      }),
+    send(query) {
+      const answer = wait(query, (one) => waiting.push(one));
+      schedule();
+      return answer;
+    },
+    depart(its, first) {
+      client = its;
+      // when it fails nothing else leaves, and whatever was sent hears of it
+      if (first !== undefined) wait(first, (one) => waiting.unshift(one)).catch(() => undefined);
+      leave();
+    },
+    handOver() {
+      const passengers = waiting;
+      waiting = [];
+      return passengers;
+    },
+    carry(passengers) {
+      waiting.push(...passengers);
+      schedule();
+    },
     ground(error) {
       ground.failure ??= error;
+      if (client === undefined) for (const { reject } of waiting.splice(0)) reject(error);
     },
   };
 }

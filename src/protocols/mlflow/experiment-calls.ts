@@ -124,7 +124,7 @@ export function experimentCalls({ database, tracking }: MlflowDeps): readonly Ml
       permission: 'write',
       handle: async ({ fields, project, context }) => {
         const experimentId = experimentIdOf(fields);
-        await database.write(context.write, (unit) => tracking.restoreExperiment(unit, { project, experimentId }));
+        await tracking.restoreExperimentInSteps(context.write, { project, experimentId });
         return {};
       },
     },

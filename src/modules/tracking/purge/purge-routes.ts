@@ -99,7 +99,7 @@ function registerExperimentDeletion(app: FastifyInstance, database: Database, ap
     return answer(204, null);
   });
   registerOperation(app, restore, async ({ params: { experimentId }, context: { project, write } }, answer) => {
-    await database.write(write, (unit) => api.restoreExperiment(unit, { project, experimentId }));
+    await api.restoreExperimentInSteps(write, { project, experimentId });
     return answer(204, null);
   });
   registerOperation(app, preview, async ({ params: { experimentId: id }, context: { project } }, answer) =>
