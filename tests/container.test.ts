@@ -111,7 +111,7 @@ test('the container serves models by themselves as another user who may write th
   };
   const slow = inputs.map(({ name, datatype, shape }) => {
     const own = shape.map((size) => Math.max(1, size));
-    return { name, datatype, shape: own, data: Array.from({ length: own.reduce((a, b) => a * b, 1) }, () => 0) };
+    return { name, datatype, shape: own, data: Array.from({ length: own.reduce((a, b) => a * b, 1) }, () => 2_000) };
   });
   const underWay = post(`${here(running.url)}/v2/models/slow/infer`, { inputs: slow });
   const pending = async () => (await fetch(`${here(running.url)}/metrics`)).text();
