@@ -3,7 +3,7 @@
 // node bench/serve-start.mjs [rounds] [models]     goals: 0.6 s; 150 MB and 0.5 MB a small model, PSS
 //
 // Where the time goes on one free core (some 0.3 s of CPU in all): Node.js itself 0.04 s, reading and compiling 0.5 MB of
-// program 0.08 s, a thread with onnxruntime and its first session 0.09 s, the library of gRPC 0.05 s (beside that thread).
+// program 0.08 s, a thread with onnxruntime and its first session 0.09 s.
 // On a busy machine the CPU figures say more than the clock does, and the best of the rounds more than the median.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
