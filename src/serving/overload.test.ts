@@ -160,7 +160,9 @@ test(
     const polled = { timeout: 20_000 };
     await expect.poll(async () => (await plane.ask()).status, polled).toBe(200);
     await expect.poll(async () => (await plane.call()).code, polled).toBe(status.OK);
-    const isCut = async () => (await plane.ask(), plane.figure('tidemill_serving_slow_clients_cut_total'));
+    // a long one finds no room beside theirs
+    const askLong = () => post(`${plane.url}/v2/models/echo/infer`, body);
+    const isCut = async () => (await askLong(), plane.figure('tidemill_serving_slow_clients_cut_total'));
     await expect.poll(isCut, polled).toBeGreaterThan(0);
     expect(await plane.figure('tidemill_serving_request_memory_bytes')).toBeLessThanOrEqual(2 * requestMemory);
     expect(plane.grownMb()).toBeLessThan(mostGrowthMb);
