@@ -83,7 +83,7 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
   }
 
   /** The client waits for nothing more. */
-  get cancelled(): boolean {
+  get aborted(): boolean {
     return this.endedWith === status.CANCELLED || this.endedWith === status.DEADLINE_EXCEEDED;
   }
 
@@ -164,7 +164,7 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
     this.tellEnd();
   }
 
-  aborted(): void {
+  cancelled(): void {
     this.over(status.CANCELLED);
   }
 
@@ -211,7 +211,7 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
       if (this.request === undefined) {
         this.request = bytes;
         // the end may be long in coming
-        if (!this.isEnded) this.unwatch = this.deps.memory.watch(() => this.fail(servingErrors.BODY_TOO_SLOW()));
+        if (!this.stream.isEnded) this.unwatch = this.deps.memory.watch(() => this.fail(servingErrors.BODY_TOO_SLOW()));
       } else {
         this.deps.memory.give(bytes.length);
         this.fail(grpcErrors.CALL_NOT_SUPPORTED('the call takes one message and got a second'));

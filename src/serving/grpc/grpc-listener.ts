@@ -112,4 +112,4 @@ function refuse(stream: Http2Stream, why: CallStatus | 405 | 415): StreamReader 
   return ignored;
 }
 
-const ignored: StreamReader = { data: () => undefined, finished: () => undefined, aborted: () => undefined };
+const ignored: StreamReader = { data: () => undefined, finished: () => undefined, cancelled: () => undefined };

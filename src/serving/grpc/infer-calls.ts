@@ -67,7 +67,7 @@ export function createInferCalls(
       keyHeader: call.header(servingHeaders.key),
       eventTimeHeader: call.header(servingHeaders.eventTime),
       ...(call.deadlineMs !== undefined && { deadlineMs: call.deadlineMs }),
-      signal: new CallSignal(call),
+      signal: call,
       header: (name) => call.header(name),
     };
     const request = {
@@ -172,17 +172,4 @@ function refuseSequences({ parameters }: InferMessage): void {
     throw grpcErrors.CALL_NOT_SUPPORTED(
       'requests of a sequence are not served: send each by itself, without a sequence_id',
     );
-}
-
-/** Whether the client is gone; a class for the reason of REST's. */
-class CallSignal {
-  readonly #call: GrpcCall;
-
-  constructor(call: GrpcCall) {
-    this.#call = call;
-  }
-
-  get aborted(): boolean {
-    return this.#call.cancelled;
-  }
 }

@@ -3,7 +3,7 @@ import { errorCodes, Http2Error } from './http2-error.ts';
 
 /** Who takes a body: the stream that it belongs to. */
 export interface BodyTaker {
-  take(bytes: Buffer): void;
+  take(bytes: Buffer, isLast: boolean): void;
   endRequest(): void;
 }
 
@@ -132,7 +132,7 @@ export class FrameReader {
     if (data.left > 0) {
       const count = Math.min(data.left, bytes.length - at);
       data.left -= count;
-      data.taker?.take(bytes.subarray(at, at + count));
+      data.taker?.take(bytes.subarray(at, at + count), data.isLast && data.left === 0);
       at += count;
     }
     if (data.left === 0) {

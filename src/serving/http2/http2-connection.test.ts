@@ -41,7 +41,7 @@ async function aServer({ memory = createRequestMemory(), listener }: Given = {})
             stream.end(trailers);
             stream.release();
           },
-          aborted: () => void released.push(stream),
+          cancelled: () => void released.push(stream),
         };
       },
     });

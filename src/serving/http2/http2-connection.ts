@@ -305,9 +305,7 @@ export class Http2Connection implements StreamHost, FrameTaker {
   private readPing(flagBits: number, id: number, payload: Buffer): void {
     if (id !== 0) throw new Http2Error(errorCodes.PROTOCOL_ERROR, 'PING on a stream');
     if (payload.length !== 8) throw new Http2Error(errorCodes.FRAME_SIZE_ERROR, 'PING');
-    if ((flagBits & flags.ACK) === 0) {
-      return this.writer.frame(frameTypes.PING, flags.ACK, 0, payload);
-    }
+    if ((flagBits & flags.ACK) === 0) return this.writer.frame(frameTypes.PING, flags.ACK, 0, payload);
     if (!this.isAsked) return;
     this.isAsked = false;
     if (!this.isLeaving) return;

@@ -29,7 +29,7 @@ export interface StreamReader {
   data(bytes: Buffer): void;
   finished(): void;
   /** The client gave it up, or its connection is gone. */
-  aborted(): void;
+  cancelled(): void;
 }
 
 /** One request and its answer, on the side of the server (RFC 9113, section 5). */
@@ -92,8 +92,9 @@ export class Http2Stream {
     this.host.finished(this);
   }
 
-  /** Part of the request's body. */
-  take(bytes: Buffer): void {
+  /** Part of the request's body, or the last of it. */
+  take(bytes: Buffer, isLast: boolean): void {
+    if (isLast) this.isEnded = true; // so that nobody waits for what does not come
     this.reader?.data(bytes);
   }
 
@@ -190,6 +191,6 @@ export class Http2Stream {
     this.waiting = [];
     this.waitingBytes = 0;
     this.tellDrained();
-    this.reader?.aborted();
+    this.reader?.cancelled();
   }
 }

@@ -211,4 +211,5 @@ async function readJson<T>(path: string): Promise<T | undefined> {
   }
 }
 
-const digestOf = (parts: readonly string[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+export const digestOf = (parts: readonly unknown[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex');

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { SpecRevision } from '#contracts/deployment-spec';
 import { staysInside } from '#contracts/endpoint-problem';
 import { findInputExample } from '#contracts/input-example';
@@ -7,7 +6,7 @@ import { readServable } from '#contracts/servable-version';
 import { isAppError } from '#platform/errors';
 import type { Logger } from '#platform/log';
 import { servingErrors } from '../serving-errors.ts';
-import { filesOf, type KnownVersion, openModelCache } from './model-cache.ts';
+import { digestOf, filesOf, type KnownVersion, openModelCache } from './model-cache.ts';
 import { isExact, type ModelRegistry, type RegisteredModel } from './model-registry.ts';
 import type { FoundModel, ModelSource } from './model-source.ts';
 
@@ -130,8 +129,5 @@ async function toModel(name: string, known: KnownVersion): Promise<FoundModel> {
   };
   return { name, revisions: [revision], warnings: [] };
 }
-
-const digestOf = (parts: readonly unknown[]): string =>
-  createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,10 +1,10 @@
 import { promisify } from 'node:util';
-import { deflate, gunzip, gzip, inflate, inflateRaw, type ZlibOptions } from 'node:zlib';
+import { deflate, gzip, type ZlibOptions } from 'node:zlib';
 import { servingErrors } from '../serving-errors.ts';
+import { unpackWithin } from '../unpack-within.ts';
 
 type Coding = 'gzip' | 'deflate';
 
-const unpackers = { gzip: promisify(gunzip), deflate: promisify(inflate), raw: promisify(inflateRaw) };
 const packers = { gzip: promisify(gzip), deflate: promisify(deflate) };
 
 /** Answers below this are sent as they are: what packing saves on the wire it costs in time. */
@@ -24,14 +24,10 @@ export async function unpackBody(body: Buffer, encoding: string | undefined, max
     throw servingErrors.REQUEST_MALFORMED(
       `a body in "${encoding.slice(0, 50)}" is not read here; send it as it is, or in gzip or deflate`,
     );
-  const unpack = unpackers[coding === 'deflate' ? (hasZlibHead(body) ? 'deflate' : 'raw') : 'gzip'];
-  try {
-    return await unpack(body, { maxOutputLength: maxBytes });
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE')
-      throw servingErrors.BODY_TOO_LARGE(maxBytes);
-    throw servingErrors.REQUEST_MALFORMED(`the body is not ${coding}, as its Content-Encoding says`);
-  }
+  const kind = coding === 'deflate' ? (hasZlibHead(body) ? 'deflate' : 'raw') : 'gzip';
+  return unpackWithin(kind, body, maxBytes, () =>
+    servingErrors.REQUEST_MALFORMED(`the body is not ${coding}, as its Content-Encoding says`),
+  );
 }
 
 /** HTTP means zlib by "deflate", and some send the bare stream. */

@@ -156,7 +156,7 @@ export class PlainConnection implements PlainSink {
     const end = bytes.indexOf(headEnd, 0, 'latin1');
     if (end === -1 || end > maxHeadBytes) return undefined;
     const head = readPlainHead(bytes.toString('latin1', 0, end));
-    if (head === undefined || head.bodyBytes > maxPartBytes * 16 || !this.deps.isWanted(head.url)) return undefined;
+    if (head === undefined || !this.deps.isWanted(head.url)) return undefined;
     this.lastHead = head;
     this.lastBytes = Buffer.from(bytes.subarray(0, end + headEnd.length));
     return this.lastBytes.length;
