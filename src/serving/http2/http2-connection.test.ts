@@ -1,61 +1,13 @@
 import { once } from 'node:events';
 import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import pino from 'pino';
+import { connect, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { createRequestMemory, type RequestMemory } from '../request-memory.ts';
-import { flags, frameTypes, preface, writeFrameHead } from './frames.ts';
+import { createRequestMemory } from '../request-memory.ts';
+import { flags, frameTypes, preface } from './frames.ts';
 import { encodeHeaders } from './header-encoder.ts';
-import { Http2Connection } from './http2-connection.ts';
 import { errorCodes } from './http2-error.ts';
 import type { Http2Stream } from './http2-stream.ts';
-
-const answerHead = encodeHeaders([[':status', '200']]);
-const trailers = encodeHeaders([['sum', 'all']]);
-
-interface Given {
-  readonly memory?: RequestMemory;
-  /** What becomes of a request; default: it comes back as it is. */
-  readonly listener?: (stream: Http2Stream, fields: readonly string[] | undefined) => void;
-}
-
-/** Sends back what comes, on connections that are ours. */
-async function aServer({ memory = createRequestMemory(), listener }: Given = {}) {
-  const connections: Http2Connection[] = [];
-  const released: Http2Stream[] = [];
-  const server = createServer({ noDelay: true }, (socket) => {
-    const connection = new Http2Connection(socket, {
-      limits: { maxStreams: 4, maxHeaderBytes: 4_096 },
-      memory,
-      logger: pino({ level: 'silent' }),
-      listener(stream, fields) {
-        listener?.(stream, fields);
-        if (listener === undefined) stream.respond(answerHead);
-        return {
-          data(bytes) {
-            if (listener === undefined) stream.write(Buffer.from(bytes));
-            stream.allow(65_535);
-          },
-          finished() {
-            if (listener !== undefined) return;
-            stream.end(trailers);
-            stream.release();
-          },
-          cancelled: () => void released.push(stream),
-        };
-      },
-    });
-    connections.push(connection);
-  });
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    for (const connection of connections) connection.cut();
-    server.close();
-    memory.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { port, connections, memory, released };
-}
+import { answerHead, aRaw, aServer, fields, frame, greeting, of, open, post, trailers } from './testing/raw-http2.ts';
 
 function aClient(port: number, settings = {}): ClientHttp2Session {
   const session = connectHttp2(`http://127.0.0.1:${port}`, { settings });
@@ -94,8 +46,8 @@ test('bodies of any length come back whole, through windows small and large, man
 test('headers come as they were sent, in Huffman codes and by a table that both keep', async () => {
   const seen: (readonly string[] | undefined)[] = [];
   const { port } = await aServer({
-    listener(stream, fields) {
-      seen.push(fields);
+    listener(stream, found) {
+      seen.push(found);
       stream.respond(answerHead, true);
       stream.release();
     },
@@ -117,175 +69,7 @@ test('headers come as they were sent, in Huffman codes and by a table that both 
 
 const valueOf = (found: readonly string[] | undefined, name: string) => found?.[found.indexOf(name) + 1];
 
-/** Frames past any library. */
-function aRaw(port: number) {
-  const socket = connect(port, '127.0.0.1');
-  socket.on('error', () => undefined);
-  onTestFinished(() => void socket.destroy());
-  let bytes = Buffer.alloc(0);
-  socket.on('data', (more: Buffer) => (bytes = Buffer.concat([bytes, more])));
-  const frames = () => {
-    const found: { type: number; flagBits: number; id: number; payload: Buffer }[] = [];
-    for (let at = 0; bytes.length - at >= 9; ) {
-      const length = bytes.readUIntBE(at, 3);
-      if (bytes.length - at - 9 < length) break;
-      const [type, flagBits] = [bytes.readUInt8(at + 3), bytes.readUInt8(at + 4)];
-      found.push({ type, flagBits, id: bytes.readUInt32BE(at + 5), payload: bytes.subarray(at + 9, at + 9 + length) });
-      at += 9 + length;
-    }
-    return found;
-  };
-  const ends = (type: number) => frames().filter((one) => one.type === type);
-  return { socket, frames, ends, send: (...parts: Buffer[]) => void socket.write(Buffer.concat(parts)) };
-}
-
-function frame(type: number, flagBits: number, id: number, payload: Buffer | string = ''): Buffer {
-  const bytes = typeof payload === 'string' ? Buffer.from(payload.replaceAll(' ', ''), 'hex') : payload;
-  const whole = Buffer.alloc(9 + bytes.length);
-  whole.set(bytes, writeFrameHead(whole, 0, bytes.length, type, flagBits, id));
-  return whole;
-}
-const greeting = Buffer.concat([preface, frame(frameTypes.SETTINGS, 0, 0)]);
-const post = encodeHeaders([
-  [':method', 'POST'],
-  [':scheme', 'http'],
-  [':path', '/echo'],
-]);
 const { END_HEADERS, END_STREAM, PADDED, PRIORITY, ACK } = flags;
-const open = (id: number, more = 0, block = post) => frame(frameTypes.HEADERS, END_HEADERS | more, id, block);
-const fields = (...more: (readonly [string, string])[]) => encodeHeaders(more);
-const of = (...names: string[]) => names.map((name) => [name, 'x'] as const);
-const pseudo = [
-  [':method', 'POST'],
-  [':scheme', 'http'],
-  [':path', '/'],
-] as const;
-
-type Fault = readonly [code: keyof typeof errorCodes, bytes: readonly Buffer[]];
-/** What ends the connection. */
-const connectionFaults: Readonly<Record<string, Fault>> = {
-  'another protocol': ['PROTOCOL_ERROR', [Buffer.from('GET / HTTP/1.1\r\nhost: a\r\n\r\n')]],
-  'no settings at first': ['PROTOCOL_ERROR', [preface, frame(frameTypes.PING, 0, 0, '0000000000000000')]],
-  'a frame that is too long': ['FRAME_SIZE_ERROR', [greeting, frame(frameTypes.HEADERS, 0, 1, Buffer.alloc(16_385))]],
-  'a stream of an even number': ['PROTOCOL_ERROR', [greeting, open(2)]],
-  'a stream of a number that was': ['STREAM_CLOSED', [greeting, open(5, END_STREAM), open(3)]],
-  'headers of no stream': ['PROTOCOL_ERROR', [greeting, open(0)]],
-  'a body of no stream': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.DATA, 0, 0, '00')]],
-  'a body before its headers': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.DATA, 0, 1, '00')]],
-  'more padding than body': ['PROTOCOL_ERROR', [greeting, open(1), frame(frameTypes.DATA, PADDED, 1, '05 00')]],
-  'padding of nothing': ['PROTOCOL_ERROR', [greeting, open(1), frame(frameTypes.DATA, PADDED, 1)]],
-  'more padding than headers': [
-    'PROTOCOL_ERROR',
-    [greeting, frame(frameTypes.HEADERS, END_HEADERS | PADDED, 1, '09 82')],
-  ],
-  'a stream that depends on itself': [
-    'PROTOCOL_ERROR',
-    [greeting, frame(frameTypes.HEADERS, END_HEADERS | PRIORITY, 1, '00000001 00 82')],
-  ],
-  'the same by PRIORITY': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.PRIORITY, 0, 1, '00000001 00')]],
-  'something within a header block': [
-    'PROTOCOL_ERROR',
-    [greeting, frame(frameTypes.HEADERS, 0, 1, post), frame(frameTypes.PING, 0, 0, '0000000000000000')],
-  ],
-  'a header block of another stream': [
-    'PROTOCOL_ERROR',
-    [greeting, frame(frameTypes.HEADERS, 0, 1, post), frame(frameTypes.CONTINUATION, END_HEADERS, 3)],
-  ],
-  'what goes on with nothing': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.CONTINUATION, END_HEADERS, 1)]],
-  'a header block without end': [
-    'ENHANCE_YOUR_CALM',
-    [
-      greeting,
-      frame(frameTypes.HEADERS, 0, 1),
-      ...Array.from({ length: 40 }, () => frame(frameTypes.CONTINUATION, 0, 1)),
-    ],
-  ],
-  'a header block that is too large': [
-    'ENHANCE_YOUR_CALM',
-    [
-      greeting,
-      frame(frameTypes.HEADERS, 0, 1),
-      ...Array.from({ length: 3 }, () => frame(frameTypes.CONTINUATION, 0, 1, Buffer.alloc(8_000))),
-    ],
-  ],
-  'headers that are none': ['COMPRESSION_ERROR', [greeting, open(1, 0, Buffer.of(0x80))]],
-  'settings of a stream': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 1)]],
-  'half a setting': ['FRAME_SIZE_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 0, '000000')]],
-  'settings in an answer': ['FRAME_SIZE_ERROR', [greeting, frame(frameTypes.SETTINGS, ACK, 0, '000000000000')]],
-  'a push that is neither on nor off': [
-    'PROTOCOL_ERROR',
-    [greeting, frame(frameTypes.SETTINGS, 0, 0, '0002 00000002')],
-  ],
-  'a first window past 2^31': ['FLOW_CONTROL_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 0, '0004 80000000')]],
-  'windows of streams past 2^31': [
-    'FLOW_CONTROL_ERROR',
-    [
-      greeting,
-      open(1),
-      frame(frameTypes.WINDOW_UPDATE, 0, 1, '00010000'),
-      frame(frameTypes.SETTINGS, 0, 0, '0004 7fffffff'),
-    ],
-  ],
-  'a frame size that may not be': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 0, '0005 00000001')]],
-  'a ping of a stream': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.PING, 0, 1, '0000000000000000')]],
-  'a ping of another length': ['FRAME_SIZE_ERROR', [greeting, frame(frameTypes.PING, 0, 0, '00')]],
-  'a push of a client': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.PUSH_PROMISE, 0, 1, '00000002')]],
-  'an end of a stream': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.GOAWAY, 0, 1, '00000000 00000000')]],
-  'a window opened by nothing': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.WINDOW_UPDATE, 0, 0, '00000000')]],
-  'half a window': ['FRAME_SIZE_ERROR', [greeting, frame(frameTypes.WINDOW_UPDATE, 0, 0, '0000')]],
-  'a window of all past 2^31': ['FLOW_CONTROL_ERROR', [greeting, frame(frameTypes.WINDOW_UPDATE, 0, 0, '7fffffff')]],
-  'a window of a stream that is not yet': [
-    'PROTOCOL_ERROR',
-    [greeting, frame(frameTypes.WINDOW_UPDATE, 0, 1, '00000001')],
-  ],
-  'a reset of a stream that is not yet': ['PROTOCOL_ERROR', [greeting, frame(frameTypes.RST_STREAM, 0, 1, '00000000')]],
-  'a reset of another length': ['FRAME_SIZE_ERROR', [greeting, open(1), frame(frameTypes.RST_STREAM, 0, 1, '00')]],
-};
-test.each(Object.entries(connectionFaults))('%s ends the connection', async (_, [code, bytes]) => {
-  const { port, memory } = await aServer();
-  const raw = aRaw(port);
-  const closed = once(raw.socket, 'close');
-  raw.send(...bytes);
-  await closed;
-  expect(raw.ends(frameTypes.GOAWAY).map(({ payload }) => payload.readUInt32BE(4))).toEqual([errorCodes[code]]);
-  expect(memory.usedBytes).toBe(0);
-});
-
-/** What ends one stream; its neighbour is answered. */
-const streamFaults: Readonly<Record<string, Fault>> = {
-  'a body past its end': ['STREAM_CLOSED', [open(1, END_STREAM), frame(frameTypes.DATA, 0, 1, '00')]],
-  'headers past its end': ['STREAM_CLOSED', [open(1, END_STREAM), open(1, END_STREAM)]],
-  'headers in its middle': ['PROTOCOL_ERROR', [open(1), open(1)]],
-  'pseudo fields at its end': ['PROTOCOL_ERROR', [open(1), open(1, END_STREAM)]],
-  'a window opened by nothing': ['PROTOCOL_ERROR', [open(1), frame(frameTypes.WINDOW_UPDATE, 0, 1, '00000000')]],
-  'a window past 2^31': ['FLOW_CONTROL_ERROR', [open(1), frame(frameTypes.WINDOW_UPDATE, 0, 1, '7fffffff')]],
-  'a priority of another length': ['FRAME_SIZE_ERROR', [open(1), frame(frameTypes.PRIORITY, 0, 1, '00')]],
-  'more than its window': [
-    'FLOW_CONTROL_ERROR',
-    [open(1), ...Array.from({ length: 4 }, () => frame(frameTypes.DATA, 0, 1, Buffer.alloc(16_384)))],
-  ],
-  'no method': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo.slice(1)))]],
-  'an empty path': ['PROTOCOL_ERROR', [open(1, 0, fields(pseudo[0], pseudo[1], [':path', '']))]],
-  'a pseudo field twice': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, pseudo[0]))]],
-  'a pseudo field of answers': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, [':status', '200']))]],
-  'a pseudo field after others': ['PROTOCOL_ERROR', [open(1, 0, fields(...of('a'), ...pseudo))]],
-  'a name in capitals': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ...of('Accept')))]],
-  'a field of connections': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ...of('connection')))]],
-  'a line end in a value': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ['a', 'b\r\nc']))]],
-  'a name with a space': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ...of('a b')))]],
-  'te of anything but trailers': ['PROTOCOL_ERROR', [open(1, 0, fields(...pseudo, ...of('te')))]],
-};
-test.each(Object.entries(streamFaults))('%s ends the stream alone', async (_, [code, bytes]) => {
-  // the reader of "more than its window" opens none
-  const { port } = await aServer({ listener: (stream, _fields) => void (stream.allow = () => undefined) });
-  const raw = aRaw(port);
-  raw.send(greeting, ...bytes, open(7), frame(frameTypes.PING, 0, 0, '0000000000000007'));
-  await expect.poll(() => raw.ends(frameTypes.PING).length).toBe(1);
-  expect(raw.ends(frameTypes.RST_STREAM).map(({ id, payload }) => [id, payload.readUInt32BE(0)])).toEqual([
-    [1, errorCodes[code]],
-  ]);
-  expect(raw.ends(frameTypes.GOAWAY)).toEqual([]);
-});
 
 test('padding, priorities, trailers of requests and frames of extensions are read over, in parts of any size', async () => {
   const { port } = await aServer();
