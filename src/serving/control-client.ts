@@ -1,5 +1,6 @@
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { servingErrors } from './serving-errors.ts';
 
 export interface ControlRequest {
@@ -58,7 +59,7 @@ export function createControlClient(options: {
       outgoing.on('error', (cause) =>
         reject(servingErrors.CONTROL_PLANE_UNREACHABLE(`${asked.method} ${base.origin}${asked.path}`, cause.message)),
       );
-      outgoing.end(asked.body);
+      void sendBody(outgoing, asked.body);
     });
 
   return {
@@ -75,6 +76,23 @@ export function createControlClient(options: {
     },
     close: () => agent.destroy(),
   };
+}
+
+const pieceBytes = 128 * 1024;
+
+/** In pieces, each in a turn of its own: a delivery of megabytes in one would hold up every request for milliseconds. */
+async function sendBody(outgoing: ClientRequest, body: Buffer | string | undefined): Promise<void> {
+  if (typeof body !== 'object' || body.length <= pieceBytes) {
+    outgoing.end(body);
+    return;
+  }
+  for (let at = 0; at < body.length && !outgoing.destroyed; at += pieceBytes) {
+    if (at > 0) await nextTurn();
+    await new Promise<void>((resolve) => {
+      outgoing.write(body.subarray(at, at + pieceBytes), () => resolve()); // never, where there is no connection: that is told
+    });
+  }
+  if (!outgoing.destroyed) outgoing.end();
 }
 
 /** Retry-After of an answer in milliseconds, when it says seconds. */

@@ -42,7 +42,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
     refusedFolder: join(home, 'refused'),
     logger,
     paceMs: options.deliverEveryMs,
-    chunkBytes: 4 * 1024 ** 2,
+    chunkBytes: 8 * 1024 ** 2,
   });
 
   let listeners: Listeners | undefined;

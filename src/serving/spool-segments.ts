@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, readFile, rm, rmdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { probeFrame } from '#contracts/spool-frame';
 import type { Logger } from '#platform/log';
 
@@ -80,6 +81,9 @@ export interface SpoolChunk {
   readonly frames: Buffer;
 }
 
+/** Frames are looked at for so long, then requests have their turn: a chunk of small ones takes milliseconds. */
+const bytesATurn = 512 * 1024;
+
 /** Reads frames of a segment from `offset` on, whole ones, `maxBytes` at most but one at least; into `room` where they fit. */
 export async function readChunk(
   segment: Segment,
@@ -103,10 +107,15 @@ export async function readChunk(
       let end = 0;
       let from = 0;
       let probe = probeFrame(block, 0, false);
+      let turnEnd = bytesATurn;
       while (probe.state === 'whole') {
         if (at < offset) from = probe.end;
         at += 1;
         end = probe.end;
+        if (end > turnEnd) {
+          await nextTurn();
+          turnEnd = end + bytesATurn;
+        }
         probe = probeFrame(block, end, false);
       }
       if (end > from)

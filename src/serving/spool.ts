@@ -1,5 +1,5 @@
 import { closeSync, fdatasync, ftruncateSync, mkdirSync, openSync, rmSync, write, writeSync } from 'node:fs';
-import { rmdir } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type EncodedRecord, maxFrameBytes, writeFrame } from '#contracts/spool-frame';
@@ -279,7 +279,7 @@ export async function openSpool(options: {
       for (let first = epoch.segments[0]; first !== undefined && !first.open && first.nextOffset <= epoch.delivered; ) {
         epoch.segments.shift();
         bytes -= first.sizeBytes;
-        rmSync(first.path, { force: true });
+        await rm(first.path, { force: true }); // by another thread: to free 64 MiB takes the kernel 20 ms
         first = epoch.segments[0];
       }
       if (epoch === current || epoch.segments.length > 0) return;
