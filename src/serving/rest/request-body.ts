@@ -11,7 +11,7 @@ import type { RestRequest } from './rest-route.ts';
 export async function readBody(request: RestRequest, maxBytes: number, memory: RequestMemory): Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
   const body = 'body' in request ? takeWhole(request.body, maxBytes, memory) : await receive(request, maxBytes, memory);
-  return encoding === undefined ? body : unpack(body, encoding, maxBytes, memory);
+  return encoding === undefined ? body : unpack(request, body, encoding, maxBytes, memory);
 }
 
 function takeWhole(body: Buffer, maxBytes: number, memory: RequestMemory): Buffer {
@@ -20,11 +20,16 @@ function takeWhole(body: Buffer, maxBytes: number, memory: RequestMemory): Buffe
   return body;
 }
 
-async function unpack(packed: Buffer, encoding: string, maxBytes: number, memory: RequestMemory): Promise<Buffer> {
+async function unpack(
+  request: RestRequest,
+  packed: Buffer,
+  encoding: string,
+  maxBytes: number,
+  memory: RequestMemory,
+): Promise<Buffer> {
+  const owner = 'body' in request ? request : request.socket;
   try {
-    const body = await unpackBody(packed, encoding, maxBytes);
-    memory.take(body.length);
-    return body;
+    return await memory.unpacking.take(owner, () => unpackBody(packed, encoding, maxBytes, memory));
   } finally {
     memory.give(packed.length);
   }
