@@ -11,6 +11,9 @@ import { type CallStatus, status } from './status-codes.ts';
 const maxCallsOfConnection = 1_000;
 /** Of the metadata of a call; what is longer is refused. */
 const maxHeaderBytes = 16 * 1024;
+const grpcType = 'application/grpc';
+/** How else it may be written: neither gRPC-Web, nor messages that are not of Protocol Buffers. */
+const otherGrpcTypes = /^application\/grpc(?:\+proto)?[\t ]*(?:;|$)/i;
 /** Who says nothing for so long is asked whether it is there, and gone when it does not answer. */
 const quietMs = 60_000;
 const answerMs = 20_000;
@@ -35,7 +38,7 @@ export function createGrpcListener(
     if (fields === undefined) return refuse(stream, tooManyFields);
     const call = new CallFields(fields);
     if (call.method !== 'POST') return refuse(stream, 405);
-    if (!call.contentType.startsWith('application/grpc')) return refuse(stream, 415);
+    if (call.contentType !== grpcType && !otherGrpcTypes.test(call.contentType)) return refuse(stream, 415);
     const method = methods.get(call.path);
     if (method === undefined)
       return refuse(stream, {

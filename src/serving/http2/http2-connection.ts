@@ -39,6 +39,8 @@ export type RequestListener = (stream: Http2Stream, fields: readonly string[] | 
 const connectionWindow = 1024 ** 2;
 const nothing = Buffer.alloc(0);
 const maxShortened = 1_000;
+/** Each goes through all streams; clients that measure their path change it some ten times a second. */
+const maxResizesASecond = 100;
 /** How long the peer may take to close, after all has left. */
 const lastWordsMs = 1_000;
 /** Streams that a client may open while it does not know yet that we close. */
@@ -73,6 +75,9 @@ export class Http2Connection implements StreamHost, FrameTaker {
   private running = 0;
   private receiveWindow = connectionWindow;
   private streamWindow = initialWindow;
+  /** Changes of it since then. */
+  private resizes = 0;
+  private resizesSinceMs = 0;
   private lastId = 0;
   private isLeaving = false;
   private isOver = false;
@@ -295,11 +300,21 @@ export class Http2Connection implements StreamHost, FrameTaker {
     const more = window - this.streamWindow;
     this.streamWindow = window;
     if (more === 0) return;
+    this.countResize();
     for (const stream of this.streams.values()) {
       stream.sendWindow += more;
       if (stream.sendWindow > maxWindow) throw new Http2Error(errorCodes.FLOW_CONTROL_ERROR, 'a window past 2^31');
       stream.pump();
     }
+  }
+
+  private countResize(): void {
+    if (this.heardMs - this.resizesSinceMs > 1_000) {
+      this.resizesSinceMs = this.heardMs;
+      this.resizes = 0;
+    }
+    this.resizes += 1;
+    if (this.resizes > maxResizesASecond) throw new Http2Error(errorCodes.ENHANCE_YOUR_CALM, 'windows on and on');
   }
 
   private readPing(flagBits: number, id: number, payload: Buffer): void {

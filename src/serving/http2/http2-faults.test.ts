@@ -69,6 +69,13 @@ const connectionFaults: Readonly<Record<string, Fault>> = {
     [greeting, frame(frameTypes.SETTINGS, 0, 0, '0002 00000002')],
   ],
   'a first window past 2^31': ['FLOW_CONTROL_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 0, '0004 80000000')]],
+  'windows that change on and on': [
+    'ENHANCE_YOUR_CALM',
+    [
+      greeting,
+      ...Array.from({ length: 101 }, (_, turn) => frame(frameTypes.SETTINGS, 0, 0, `0004 0000000${turn % 2}`)),
+    ],
+  ],
   'windows of streams past 2^31': [
     'FLOW_CONTROL_ERROR',
     [
