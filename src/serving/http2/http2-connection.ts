@@ -292,8 +292,8 @@ export class Http2Connection implements StreamHost, FrameTaker {
       else if (name === settings.MAX_FRAME_SIZE) this.maxFrameBytes = value;
       else if (name === settings.HEADER_TABLE_SIZE && value < usualTableBytes) this.writer.mustShrinkTable = true;
     }
+    this.writer.frame(frameTypes.SETTINGS, flags.ACK, 0, nothing); // before what the client hears because of it
     this.resizeWindows(window);
-    this.writer.frame(frameTypes.SETTINGS, flags.ACK, 0, nothing);
   }
 
   private resizeWindows(window: number): void {
