@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
+import { connect as connectTcp } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import pino from 'pino';
@@ -31,7 +32,7 @@ async function aServer(methods: Readonly<Record<string, GrpcMethod>>, budgetByte
     onTestFinished(() => session.destroy());
     return session;
   };
-  return { memory, client };
+  return { memory, client, port };
 }
 
 function call(session: ClientHttp2Session, path: string, headers = {}) {
@@ -72,6 +73,21 @@ test('calls that say how much they will send, and send nothing, take no room fro
   stream.end(framed(Buffer.alloc(300_000)));
   const [trailers] = await once(stream, 'trailers');
   expect([trailers['grpc-status'], memory.cut]).toEqual(['0', 0]);
+});
+
+test('the more connections there are, the fewer calls each may have at once', async () => {
+  const { client, port } = await aServer({ '/echo': echo });
+  const session = client();
+  await once(session, 'remoteSettings');
+  const others = Array.from({ length: 99 }, () => connectTcp(port, '127.0.0.1'));
+  onTestFinished(() => others.forEach((socket) => void socket.destroy()));
+  await Promise.all(others.map((socket) => once(socket, 'data')));
+  const refused: number[] = [];
+  for (let turn = 0; turn < 660; turn += 1) {
+    const stream = call(session, '/echo');
+    stream.on('close', () => refused.push(stream.rstCode));
+  }
+  await expect.poll(() => refused).toEqual(Array.from({ length: 5 }, () => constants.NGHTTP2_REFUSED_STREAM));
 });
 
 test('packed messages wait for their turn as they are, and count as running though their calls are reset', async () => {

@@ -9,6 +9,10 @@ import { type CallStatus, status } from './status-codes.ts';
 
 /** At once on one connection; further ones wait at their client. */
 const maxCallsOfConnection = 1_000;
+/** On all together, roughly: each takes a kilobyte or more before it has sent a message. So a connection has its share at most, */
+const maxCalls = 65_536;
+/** and this in any case. */
+const minCallsOfConnection = 10;
 /** Of the metadata of a call; what is longer is refused. */
 const maxHeaderBytes = 16 * 1024;
 const grpcType = 'application/grpc';
@@ -50,7 +54,13 @@ export function createGrpcListener(
   }
 
   const settings = {
-    limits: { maxStreams: maxCallsOfConnection, maxHeaderBytes },
+    limits: {
+      maxHeaderBytes,
+      get maxStreams() {
+        const share = Math.floor(maxCalls / Math.max(connections.size, 1));
+        return Math.max(minCallsOfConnection, Math.min(maxCallsOfConnection, share));
+      },
+    },
     memory: deps.memory,
     listener: begin,
     logger: deps.logger,

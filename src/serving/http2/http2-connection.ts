@@ -19,7 +19,7 @@ import { Http2Stream, type StreamHost, type StreamReader } from './http2-stream.
 import { isWellFormed } from './request-fields.ts';
 
 export interface Http2Limits {
-  /** Requests at once on one connection, with those that were given up and still run. */
+  /** Requests at once on one connection, with those that were given up and still run. It may change. */
   readonly maxStreams: number;
   /** Of the fields of one request, as RFC 9113, 6.5.2 counts them. */
   readonly maxHeaderBytes: number;
@@ -89,7 +89,7 @@ export class Http2Connection implements StreamHost, FrameTaker {
     this.listener = listener;
     this.logger = logger;
     this.decoder = new HeaderDecoder(limits.maxHeaderBytes);
-    this.reader = new FrameReader(this, 4 * limits.maxHeaderBytes);
+    this.reader = new FrameReader(this, 2 * limits.maxHeaderBytes);
     this.writer = new FrameWriter(socket, memory, () => this.flushed());
     this.sendSettings();
     socket.on('data', (bytes: Buffer) => this.receive(bytes));
