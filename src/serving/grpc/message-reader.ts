@@ -1,8 +1,8 @@
+import { GrowingBytes } from '../growing-bytes.ts';
 import { initialWindow } from '../http2/frames.ts';
 import type { Http2Stream } from '../http2/http2-stream.ts';
 import type { RequestMemory } from '../request-memory.ts';
 import { servingErrors } from '../serving-errors.ts';
-import { GrowingBytes } from './growing-bytes.ts';
 import { grpcErrors } from './grpc-errors.ts';
 
 /** Whether it is compressed, and its length, before each message. */
@@ -149,7 +149,7 @@ export class MessageReader {
       this.unwatch?.();
       this.unwatch = undefined;
       this.message = undefined;
-      this.taker.message(message.bytes, this.isPacked);
+      this.taker.message(message.whole(), this.isPacked);
     }
     return end;
   }

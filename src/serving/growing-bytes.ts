@@ -1,4 +1,4 @@
-import type { RequestMemory } from '../request-memory.ts';
+import type { RequestMemory } from './request-memory.ts';
 
 const none = Buffer.alloc(0);
 /** More copies less, and lets who sends little hold much. */
@@ -13,7 +13,7 @@ export class GrowingBytes {
   private buffer: Buffer = none;
   private isClosed = false;
 
-  /** `most` is how many are likely to come. */
+  /** `most` is how many come, or may come. */
   constructor(memory: RequestMemory, most: number) {
     this.memory = memory;
     this.most = most;
@@ -29,9 +29,15 @@ export class GrowingBytes {
     return true;
   }
 
-  /** All that has come: of the whole length a buffer of its own, whose bytes stay taken. */
+  /** All that has come. */
   get bytes(): Buffer {
     return this.length === this.buffer.length ? this.buffer : this.buffer.subarray(0, this.length);
+  }
+
+  /** The same when it is all: its bytes stay taken, for who gets it to give back. */
+  whole(): Buffer {
+    this.memory.give(this.buffer.length - this.length);
+    return this.bytes;
   }
 
   /** Gives its room back. */
