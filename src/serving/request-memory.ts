@@ -1,4 +1,5 @@
 import { servingErrors } from './serving-errors.ts';
+import { createTurns, type Turns } from './turns.ts';
 
 /**
  * What requests hold in this process together, whatever the listener: bodies that are read, wait or run, and answers that
@@ -18,6 +19,8 @@ export interface RequestMemory {
   give(bytes: number): void;
   /** Has an eye on a client whose turn it is, until what it answers is called. `cut` gives what is held for it at once. */
   watch(cut: () => void): () => void;
+  /** Unpacks bodies, each of which takes more than it has counted. */
+  readonly unpacking: Turns;
   close(): void;
 }
 
@@ -27,6 +30,8 @@ const hurryMs = 1_000;
 /** Nobody has the turn for longer, however much room there is. */
 const patienceMs = 300_000;
 const sweepMs = 5_000;
+/** Half of the threads that Node.js has for it and for files. */
+const unpackedAtOnce = 2;
 
 interface Watched {
   readonly sinceMs: number;
@@ -78,6 +83,7 @@ export function createRequestMemory(budgetBytes = defaultRequestMemoryBytes): Re
       watched.add(one);
       return () => void watched.delete(one);
     },
+    unpacking: createTurns(unpackedAtOnce),
     close() {
       clearInterval(timer);
     },

@@ -1,21 +1,41 @@
-import { promisify } from 'node:util';
-import { gunzip, inflate, inflateRaw } from 'node:zlib';
+import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
+import type { RequestMemory } from './request-memory.ts';
 import { servingErrors } from './serving-errors.ts';
 
-const unpackers = { gzip: promisify(gunzip), deflate: promisify(inflate), raw: promisify(inflateRaw) };
+const unpackers = { gzip: createGunzip, deflate: createInflate, raw: createInflateRaw };
 
-/** Never unpacks more than `maxBytes`: BODY_TOO_LARGE. `malformed` makes the error for bytes that are not of that coding. */
-export async function unpackWithin(
+/**
+ * What it makes is taken from memory as it comes (SERVER_BUSY), and never more than `maxBytes` (BODY_TOO_LARGE): a few bytes may
+ * say that millions come. `malformed` makes the error for bytes that are not of that coding.
+ */
+export function unpackWithin(
   coding: keyof typeof unpackers,
   packed: Buffer,
   maxBytes: number,
+  memory: RequestMemory,
   malformed: () => Error,
 ): Promise<Buffer> {
-  try {
-    return await unpackers[coding](packed, { maxOutputLength: maxBytes });
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE')
-      throw servingErrors.BODY_TOO_LARGE(maxBytes);
-    throw malformed();
-  }
+  return new Promise((resolve, reject) => {
+    const unpacker = unpackers[coding]();
+    const parts: Buffer[] = [];
+    let taken = 0;
+    const fail = (error: Error): void => {
+      memory.give(taken);
+      unpacker.destroy();
+      reject(error);
+    };
+    unpacker.on('data', (part: Buffer) => {
+      if (taken + part.length > maxBytes) return fail(servingErrors.BODY_TOO_LARGE(maxBytes));
+      try {
+        memory.take(part.length);
+      } catch (error) {
+        return fail(error as Error);
+      }
+      taken += part.length;
+      parts.push(part);
+    });
+    unpacker.on('error', () => fail(malformed()));
+    unpacker.on('end', () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts, taken)));
+    unpacker.end(packed);
+  });
 }

@@ -38,6 +38,7 @@ export interface CallDeps {
 
 /** Small ones are copied behind their heads, so that they leave in one frame. */
 const smallBytes = 4_096;
+const nothing = Buffer.alloc(0);
 
 /** One call of a client, from its headers to its status. */
 export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
@@ -54,17 +55,14 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
   /** Of a call with one message: that message. */
   private request: Buffer | undefined;
   private unwatch: (() => void) | undefined;
-  /** Of one with many: those that wait until they are wanted. */
-  private held: Buffer[] = [];
   private isPaused = false;
+  private isUnpacking = false;
   private isEnded = false;
-  /** Messages that their handler has. */
+  /** Messages that their handler has, or that are unpacked for it. */
   private running = 0;
   private isBegun = false;
   private endedWith: number | undefined;
   private listeners: ((code: number) => void)[] | undefined;
-  private unpacking: Promise<void> | undefined;
-  private unpackingCount = 0;
 
   constructor(stream: Http2Stream, fields: CallFields, method: GrpcMethod, deps: CallDeps) {
     this.stream = stream;
@@ -93,24 +91,21 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
     else listener(this.endedWith);
   }
 
-  /** No further message until it is resumed; the client is held back. */
+  /** No further message until it is resumed, but for one that is coming; the client is held back. */
   pause(): void {
     this.isPaused = true;
+    this.reader.pause();
   }
 
   resume(): void {
     this.isPaused = false;
-    while (this.held.length > 0 && !this.isPaused) this.converse(this.held.shift() as Buffer);
-    if (this.isPaused || this.endedWith !== undefined) return;
-    this.reopen();
-    this.tellEnd();
+    this.goOn();
   }
 
   /** Gives back the memory of a message, by its handler, who is done with it. */
   release(message: Buffer): void {
     this.deps.memory.give(message.length);
-    this.running -= 1;
-    if (this.running === 0 && this.endedWith !== undefined) this.stream.release();
+    this.done();
   }
 
   send(message: Buffer): void {
@@ -159,7 +154,6 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
   /** The client has sent all. */
   finished(): void {
     if (this.endedWith !== undefined) return;
-    if (this.reader.isWithin) return this.fail(grpcErrors.CALL_NOT_SUPPORTED('the call ended within a message'));
     this.isEnded = true;
     this.tellEnd();
   }
@@ -169,8 +163,8 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
   }
 
   message(bytes: Buffer, isPacked: boolean): void {
-    if (!isPacked && this.unpacking === undefined) return this.take(bytes);
-    this.unpacking = this.unpack(bytes, isPacked, this.unpacking);
+    if (isPacked) void this.unpack(bytes);
+    else this.take(bytes);
   }
 
   failed(error: Error): void {
@@ -188,22 +182,24 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
   }
 
   /** One after the other, so that messages stay in their order. */
-  private async unpack(bytes: Buffer, isPacked: boolean, before: Promise<void> | undefined): Promise<void> {
-    this.unpackingCount += 1;
-    await before;
+  private async unpack(packed: Buffer): Promise<void> {
     const { memory, maxMessageBytes } = this.deps;
+    this.isUnpacking = true;
+    this.reader.pause();
+    this.running += 1;
     try {
-      const message = isPacked ? await unpackMessage(bytes, this.fields.encoding, maxMessageBytes, memory) : bytes;
+      const message = await memory.unpacking.take(this.stream.host, async () =>
+        this.endedWith === undefined ? unpackMessage(packed, this.fields.encoding, maxMessageBytes, memory) : nothing,
+      );
       if (this.endedWith === undefined) this.take(message);
       else memory.give(message.length);
     } catch (error) {
       this.fail(error);
     }
-    this.unpackingCount -= 1;
-    if (this.unpackingCount > 0) return;
-    this.unpacking = undefined;
-    this.reopen();
-    this.tellEnd();
+    memory.give(packed.length);
+    this.isUnpacking = false;
+    this.done();
+    this.goOn();
   }
 
   private take(bytes: Buffer): void {
@@ -218,22 +214,27 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
       }
       return;
     }
-    if (this.isPaused) this.held.push(bytes);
-    else {
-      this.converse(bytes);
-      this.reopen();
-    }
+    this.converse(bytes);
+    this.reopen();
+  }
+
+  private goOn(): void {
+    if (this.isPaused || this.isUnpacking || this.endedWith !== undefined) return;
+    this.reader.resume();
+    this.reopen();
+    this.tellEnd();
   }
 
   /** Lets the client of a call of many messages go on, unless what has come still waits. */
   private reopen(): void {
-    if (this.conversation === undefined || this.isPaused || this.unpackingCount > 0) return;
+    if (this.conversation === undefined || this.isPaused || this.isUnpacking || this.reader.isBehind) return;
     if (this.stream.receiveWindow < initialWindow / 2) this.stream.allow(initialWindow);
   }
 
   private tellEnd(): void {
     if (!this.isEnded || this.endedWith !== undefined) return;
-    if (this.held.length > 0 || this.unpacking !== undefined) return; // there is more
+    if (this.isUnpacking || this.reader.isBehind) return; // there is more
+    if (this.reader.isWithin) return this.fail(grpcErrors.CALL_NOT_SUPPORTED('the call ended within a message'));
     this.isEnded = false; // once
     if (this.conversation !== undefined) return this.conversation.end();
     const { request } = this;
@@ -255,13 +256,16 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
     this.release(request);
   }
 
+  private done(): void {
+    this.running -= 1;
+    if (this.running === 0 && this.endedWith !== undefined) this.stream.release();
+  }
+
   private over(code: number): void {
     if (this.endedWith !== undefined) return;
     this.endedWith = code;
     clearTimeout(this.timer);
     this.reader.close();
-    for (const bytes of this.held) this.deps.memory.give(bytes.length);
-    this.held = [];
     this.unwatch?.();
     if (this.request !== undefined) this.deps.memory.give(this.request.length);
     this.request = undefined;

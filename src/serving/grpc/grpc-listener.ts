@@ -9,8 +9,15 @@ import { type CallStatus, status } from './status-codes.ts';
 
 /** At once on one connection; further ones wait at their client. */
 const maxCallsOfConnection = 1_000;
+/** On all together, roughly: each takes a kilobyte or more before it has sent a message. So a connection has its share at most, */
+const maxCalls = 65_536;
+/** and this in any case. */
+const minCallsOfConnection = 10;
 /** Of the metadata of a call; what is longer is refused. */
 const maxHeaderBytes = 16 * 1024;
+const grpcType = 'application/grpc';
+/** How else it may be written: neither gRPC-Web, nor messages that are not of Protocol Buffers. */
+const otherGrpcTypes = /^application\/grpc(?:\+proto)?[\t ]*(?:;|$)/i;
 /** Who says nothing for so long is asked whether it is there, and gone when it does not answer. */
 const quietMs = 60_000;
 const answerMs = 20_000;
@@ -35,7 +42,7 @@ export function createGrpcListener(
     if (fields === undefined) return refuse(stream, tooManyFields);
     const call = new CallFields(fields);
     if (call.method !== 'POST') return refuse(stream, 405);
-    if (!call.contentType.startsWith('application/grpc')) return refuse(stream, 415);
+    if (call.contentType !== grpcType && !otherGrpcTypes.test(call.contentType)) return refuse(stream, 415);
     const method = methods.get(call.path);
     if (method === undefined)
       return refuse(stream, {
@@ -47,7 +54,13 @@ export function createGrpcListener(
   }
 
   const settings = {
-    limits: { maxStreams: maxCallsOfConnection, maxHeaderBytes },
+    limits: {
+      maxHeaderBytes,
+      get maxStreams() {
+        const share = Math.floor(maxCalls / Math.max(connections.size, 1));
+        return Math.max(minCallsOfConnection, Math.min(maxCallsOfConnection, share));
+      },
+    },
     memory: deps.memory,
     listener: begin,
     logger: deps.logger,

@@ -47,7 +47,11 @@ async function ask(path: string, headers: IncomingHttpHeaders, ...parts: Buffer[
 
 test('what is no call of gRPC has a status of HTTP', async () => {
   expect((await ask(`${service}/ServerLive`, { ':method': 'GET' })).said[':status']).toBe(405);
-  expect((await ask(`${service}/ServerLive`, { 'content-type': 'text/plain' })).said[':status']).toBe(415);
+  const typed = (type: string) => ask(`${service}/ServerLive`, { 'content-type': type }, framed(Buffer.alloc(0)));
+  for (const type of ['text/plain', 'application/grpc-web', 'application/grpc+json', 'application/grpcx'])
+    expect((await typed(type)).said[':status']).toBe(415);
+  for (const type of ['application/grpc+proto', 'Application/gRPC', 'application/grpc; charset=utf-8'])
+    expect((await typed(type)).code).toBe(status.OK);
 });
 
 test('a call that is not there, too much metadata, and a deadline that is none are refused in words', async () => {

@@ -52,6 +52,52 @@ test('the window opens for what is missing of a message, and no further', () => 
   expect(allowed).toEqual([900]);
 });
 
+test('a head takes no room, and a message four times as much as has come of it at most', () => {
+  const { reader, memory } = aReader(100_000, 100_000);
+  const whole = framed(Buffer.alloc(50_000, 7));
+  reader.read(whole.subarray(0, 5));
+  expect(memory.usedBytes).toBe(0);
+  for (let at = 5; at < whole.length; at += 999) {
+    reader.read(whole.subarray(at, at + 999));
+    expect(memory.usedBytes).toBeLessThanOrEqual(4 * Math.min(at + 999 - 5, 50_000));
+  }
+  expect(memory.usedBytes).toBe(50_000);
+});
+
+test('a message that is alone has room however long it is, and one that finds none on its way gives back what it had', () => {
+  const alone = aReader(10_000, 100);
+  for (const byte of framed(Buffer.alloc(9_000))) alone.reader.read(Buffer.of(byte));
+  expect([alone.taken.length, alone.faults]).toEqual([1, []]);
+  const { reader, memory, faults } = aReader(10_000, 10_000);
+  reader.read(framed(Buffer.alloc(9_000)).subarray(0, 1_005));
+  memory.hold(8_000);
+  reader.read(Buffer.alloc(5_000));
+  expect(faults).toEqual([expect.stringContaining('try again shortly')]);
+  expect(memory.usedBytes).toBe(8_000);
+});
+
+test('while it is paused it keeps what comes as it is, and goes on from there', () => {
+  const seen: number[] = [];
+  const memory = createRequestMemory();
+  const reader = new MessageReader({ allow: () => undefined }, memory, 1_000, {
+    message(bytes) {
+      seen.push(bytes[0] ?? -1);
+      memory.give(bytes.length);
+      reader.pause();
+      if (seen.length % 3 === 0) reader.resume(); // who is told may want the next one at once
+    },
+    failed: () => undefined,
+  });
+  const sent = Array.from({ length: 5_000 }, (_, turn) => (turn % 4 === 0 ? -1 : turn % 256));
+  const all = Buffer.concat(sent.map((value) => framed(value < 0 ? Buffer.alloc(0) : Buffer.of(value))));
+  for (let at = 0; at < all.length; at += 777) reader.read(all.subarray(at, at + 777));
+  expect([seen.length, reader.isBehind]).toEqual([1, true]);
+  expect(memory.usedBytes).toBeLessThan(65_536);
+  while (reader.isBehind) reader.resume();
+  expect(seen).toEqual(sent);
+  expect(memory.usedBytes).toBe(0);
+});
+
 /** Why, with so much held by others. */
 function refused(head: Buffer, held = 0): string[] {
   const { reader, memory, taken, faults } = aReader();

@@ -1,3 +1,5 @@
+import { GrowingBytes } from '../growing-bytes.ts';
+import { initialWindow } from '../http2/frames.ts';
 import type { Http2Stream } from '../http2/http2-stream.ts';
 import type { RequestMemory } from '../request-memory.ts';
 import { servingErrors } from '../serving-errors.ts';
@@ -14,9 +16,9 @@ export interface MessageTaker {
 }
 
 /**
- * Cuts the body of a call into messages: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. The room for one is
- * taken when its length is known, and the client may send no more than that, so a message that is too long, or finds no
- * room, is refused before it comes.
+ * Cuts the body of a call into messages: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. When the length of
+ * one is known it is refused if it is too long, or finds no room, and else its client may send so much and no more; the room
+ * is taken as its bytes come. While it is paused it keeps what comes as it is: many short messages take far more than their bytes.
  */
 export class MessageReader {
   private readonly stream: Pick<Http2Stream, 'allow'>;
@@ -25,9 +27,15 @@ export class MessageReader {
   private readonly taker: MessageTaker;
   private head: Buffer | undefined;
   private headLength = 0;
-  private message: Buffer | undefined;
-  private filled = 0;
+  private message: GrowingBytes | undefined;
+  /** Of the message. */
+  private wanted = 0;
   private isPacked = false;
+  private isPaused = false;
+  /** What came while it was paused, and how much of that is read. */
+  private kept: GrowingBytes | undefined;
+  private keptRead = 0;
+  private isReading = false;
   private isClosed = false;
   private unwatch: (() => void) | undefined;
 
@@ -43,19 +51,55 @@ export class MessageReader {
     return this.message !== undefined || this.headLength > 0;
   }
 
-  read(bytes: Buffer): void {
-    let at = 0;
-    while (at < bytes.length && !this.isClosed)
-      at = this.message === undefined ? this.readHead(bytes, at) : this.fill(this.message, bytes, at);
+  /** Something has come that is not read. */
+  get isBehind(): boolean {
+    return this.kept !== undefined;
   }
 
-  /** Gives back what a message that is not whole has taken. */
+  read(bytes: Buffer): void {
+    const at = this.kept === undefined ? this.readFrom(bytes, 0) : 0;
+    if (at < bytes.length && !this.isClosed) this.keep(bytes, at);
+  }
+
+  /** No message until it is resumed, but for the one that is coming. */
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    const { kept } = this;
+    if (kept === undefined || this.isReading) return;
+    this.keptRead = this.readFrom(kept.bytes, this.keptRead);
+    if (this.keptRead < kept.length || this.isClosed) return;
+    this.kept = undefined;
+    this.keptRead = 0;
+    kept.close();
+  }
+
+  /** Gives back what it has taken of messages that are not whole. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
     this.unwatch?.();
-    if (this.message !== undefined) this.memory.give(this.message.length);
-    this.message = undefined;
+    this.message?.close();
+    this.kept?.close();
+    this.message = this.kept = undefined;
+  }
+
+  /** How far it came. */
+  private readFrom(bytes: Buffer, start: number): number {
+    let at = start;
+    this.isReading = true;
+    while (at < bytes.length && !this.isClosed && !(this.isPaused && this.message === undefined))
+      at = this.message === undefined ? this.readHead(bytes, at) : this.fill(this.message, bytes, at);
+    this.isReading = false;
+    return at;
+  }
+
+  private keep(bytes: Buffer, at: number): void {
+    this.kept ??= new GrowingBytes(this.memory, initialWindow);
+    this.append(this.kept, bytes, at, bytes.length);
   }
 
   private readHead(bytes: Buffer, at: number): number {
@@ -76,8 +120,7 @@ export class MessageReader {
       if (length > this.maxBytes) throw servingErrors.BODY_TOO_LARGE(this.maxBytes);
       this.memory.take(length);
     } catch (error) {
-      this.close();
-      this.taker.failed(error as Error);
+      this.fail(error as Error);
       return bytes.length;
     }
     // to make room, this very call may have been cut
@@ -90,28 +133,39 @@ export class MessageReader {
       this.taker.message(viewOf(bytes, at, length), this.isPacked);
       return at + length;
     }
-    this.message = Buffer.allocUnsafeSlow(length);
-    this.filled = 0;
+    this.memory.give(length); // there is room; it is taken as bytes come
+    this.message = new GrowingBytes(this.memory, length);
+    this.wanted = length;
+    this.unwatch = this.memory.watch(() => this.fail(servingErrors.BODY_TOO_SLOW()));
     const next = this.fill(this.message, bytes, at);
-    this.stream.allow(length - this.filled);
-    this.unwatch = this.memory.watch(() => {
-      this.close();
-      this.taker.failed(servingErrors.BODY_TOO_SLOW());
-    });
+    if (!this.isClosed) this.stream.allow(length - this.message.length);
     return next;
   }
 
-  private fill(message: Buffer, bytes: Buffer, at: number): number {
-    const count = Math.min(message.length - this.filled, bytes.length - at);
-    bytes.copy(message, this.filled, at, at + count);
-    this.filled += count;
-    if (this.filled === message.length) {
+  private fill(message: GrowingBytes, bytes: Buffer, at: number): number {
+    const end = Math.min(at + this.wanted - message.length, bytes.length);
+    if (!this.append(message, bytes, at, end)) return bytes.length;
+    if (message.length === this.wanted) {
       this.unwatch?.();
       this.unwatch = undefined;
       this.message = undefined;
-      this.taker.message(message, this.isPacked);
+      this.taker.message(message.whole(), this.isPacked);
     }
-    return at + count;
+    return end;
+  }
+
+  private append(to: GrowingBytes, bytes: Buffer, start: number, end: number): boolean {
+    try {
+      return to.append(bytes, start, end);
+    } catch (error) {
+      this.fail(error as Error);
+      return false;
+    }
+  }
+
+  private fail(error: Error): void {
+    this.close();
+    this.taker.failed(error);
   }
 }
 

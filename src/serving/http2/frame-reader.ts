@@ -77,7 +77,8 @@ export class FrameReader {
       this.readFrame(type, flagBits, id, bytes.subarray(at + frameHeadBytes, end));
       at = end;
     }
-    this.rest = at < bytes.length && !this.isClosed ? bytes.subarray(at) : nothing;
+    // copied, so that a few bytes do not keep all that came with them
+    this.rest = at < bytes.length && !this.isClosed ? Buffer.from(bytes.subarray(at)) : nothing;
   }
 
   private readPreface(bytes: Buffer): number {

@@ -215,6 +215,16 @@ test('a client that keeps no table of fields is told that none is used', async (
   }
 });
 
+test('settings are answered before what they let go', async () => {
+  const { port } = await aServer();
+  const raw = aRaw(port);
+  raw.send(preface, frame(frameTypes.SETTINGS, 0, 0, '0004 00000000'), open(1), frame(frameTypes.DATA, 0, 1, '616263'));
+  await expect.poll(() => raw.ends(frameTypes.HEADERS).length).toBe(1);
+  raw.send(frame(frameTypes.SETTINGS, 0, 0, '0004 00000001'));
+  await expect.poll(() => raw.ends(frameTypes.DATA).length).toBe(1);
+  expect(raw.frames().at(-2)).toMatchObject({ type: frameTypes.SETTINGS, flagBits: ACK });
+});
+
 test('padding takes nothing from the window of a stream', async () => {
   const { port } = await aServer({ listener: () => undefined });
   const raw = aRaw(port);

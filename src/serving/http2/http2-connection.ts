@@ -19,7 +19,7 @@ import { Http2Stream, type StreamHost, type StreamReader } from './http2-stream.
 import { isWellFormed } from './request-fields.ts';
 
 export interface Http2Limits {
-  /** Requests at once on one connection, with those that were given up and still run. */
+  /** Requests at once on one connection, with those that were given up and still run. It may change. */
   readonly maxStreams: number;
   /** Of the fields of one request, as RFC 9113, 6.5.2 counts them. */
   readonly maxHeaderBytes: number;
@@ -39,6 +39,8 @@ export type RequestListener = (stream: Http2Stream, fields: readonly string[] | 
 const connectionWindow = 1024 ** 2;
 const nothing = Buffer.alloc(0);
 const maxShortened = 1_000;
+/** Each goes through all streams; clients that measure their path change it some ten times a second. */
+const maxResizesASecond = 100;
 /** How long the peer may take to close, after all has left. */
 const lastWordsMs = 1_000;
 /** Streams that a client may open while it does not know yet that we close. */
@@ -73,6 +75,9 @@ export class Http2Connection implements StreamHost, FrameTaker {
   private running = 0;
   private receiveWindow = connectionWindow;
   private streamWindow = initialWindow;
+  /** Changes of it since then. */
+  private resizes = 0;
+  private resizesSinceMs = 0;
   private lastId = 0;
   private isLeaving = false;
   private isOver = false;
@@ -84,7 +89,7 @@ export class Http2Connection implements StreamHost, FrameTaker {
     this.listener = listener;
     this.logger = logger;
     this.decoder = new HeaderDecoder(limits.maxHeaderBytes);
-    this.reader = new FrameReader(this, 4 * limits.maxHeaderBytes);
+    this.reader = new FrameReader(this, 2 * limits.maxHeaderBytes);
     this.writer = new FrameWriter(socket, memory, () => this.flushed());
     this.sendSettings();
     socket.on('data', (bytes: Buffer) => this.receive(bytes));
@@ -287,19 +292,29 @@ export class Http2Connection implements StreamHost, FrameTaker {
       else if (name === settings.MAX_FRAME_SIZE) this.maxFrameBytes = value;
       else if (name === settings.HEADER_TABLE_SIZE && value < usualTableBytes) this.writer.mustShrinkTable = true;
     }
+    this.writer.frame(frameTypes.SETTINGS, flags.ACK, 0, nothing); // before what the client hears because of it
     this.resizeWindows(window);
-    this.writer.frame(frameTypes.SETTINGS, flags.ACK, 0, nothing);
   }
 
   private resizeWindows(window: number): void {
     const more = window - this.streamWindow;
     this.streamWindow = window;
     if (more === 0) return;
+    this.countResize();
     for (const stream of this.streams.values()) {
       stream.sendWindow += more;
       if (stream.sendWindow > maxWindow) throw new Http2Error(errorCodes.FLOW_CONTROL_ERROR, 'a window past 2^31');
       stream.pump();
     }
+  }
+
+  private countResize(): void {
+    if (this.heardMs - this.resizesSinceMs > 1_000) {
+      this.resizesSinceMs = this.heardMs;
+      this.resizes = 0;
+    }
+    this.resizes += 1;
+    if (this.resizes > maxResizesASecond) throw new Http2Error(errorCodes.ENHANCE_YOUR_CALM, 'windows on and on');
   }
 
   private readPing(flagBits: number, id: number, payload: Buffer): void {

@@ -57,7 +57,7 @@ const connectionFaults: Readonly<Record<string, Fault>> = {
     [
       greeting,
       frame(frameTypes.HEADERS, 0, 1),
-      ...Array.from({ length: 3 }, () => frame(frameTypes.CONTINUATION, 0, 1, Buffer.alloc(8_000))),
+      ...Array.from({ length: 2 }, () => frame(frameTypes.CONTINUATION, 0, 1, Buffer.alloc(5_000))),
     ],
   ],
   'headers that are none': ['COMPRESSION_ERROR', [greeting, open(1, 0, Buffer.of(0x80))]],
@@ -69,6 +69,13 @@ const connectionFaults: Readonly<Record<string, Fault>> = {
     [greeting, frame(frameTypes.SETTINGS, 0, 0, '0002 00000002')],
   ],
   'a first window past 2^31': ['FLOW_CONTROL_ERROR', [greeting, frame(frameTypes.SETTINGS, 0, 0, '0004 80000000')]],
+  'windows that change on and on': [
+    'ENHANCE_YOUR_CALM',
+    [
+      greeting,
+      ...Array.from({ length: 101 }, (_, turn) => frame(frameTypes.SETTINGS, 0, 0, `0004 0000000${turn % 2}`)),
+    ],
+  ],
   'windows of streams past 2^31': [
     'FLOW_CONTROL_ERROR',
     [

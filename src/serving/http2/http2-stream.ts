@@ -40,7 +40,8 @@ export class Http2Stream {
   receiveWindow = initialWindow;
   /** The client has said all. */
   isEnded = false;
-  private readonly host: StreamHost;
+  /** Its connection. */
+  readonly host: StreamHost;
   private isOver = false;
   private isReleased = false;
   private waiting: Buffer[] = [];

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { deflate, gzip, type ZlibOptions } from 'node:zlib';
+import type { RequestMemory } from '../request-memory.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { unpackWithin } from '../unpack-within.ts';
 
@@ -13,19 +14,26 @@ const worthwhileBytes = 16 * 1024;
 const worthwhileShare = 0.9;
 
 /**
- * The body as it was before `Content-Encoding`. Never unpacks more than `maxBytes`: BODY_TOO_LARGE, as for a body that
- * comes so. REQUEST_MALFORMED for another coding and for bytes that are none.
+ * The body as it was before `Content-Encoding`, whose bytes are taken from memory. Never unpacks more than `maxBytes`:
+ * BODY_TOO_LARGE, as for a body that comes so. REQUEST_MALFORMED for another coding and for bytes that are none.
  */
-export async function unpackBody(body: Buffer, encoding: string | undefined, maxBytes: number): Promise<Buffer> {
-  if (encoding === undefined) return body;
+export async function unpackBody(
+  body: Buffer,
+  encoding: string,
+  maxBytes: number,
+  memory: RequestMemory,
+): Promise<Buffer> {
   const coding = encoding.trim().toLowerCase();
-  if (coding === '' || coding === 'identity') return body;
+  if (coding === '' || coding === 'identity') {
+    memory.take(body.length);
+    return body;
+  }
   if (coding !== 'gzip' && coding !== 'x-gzip' && coding !== 'deflate')
     throw servingErrors.REQUEST_MALFORMED(
       `a body in "${encoding.slice(0, 50)}" is not read here; send it as it is, or in gzip or deflate`,
     );
   const kind = coding === 'deflate' ? (hasZlibHead(body) ? 'deflate' : 'raw') : 'gzip';
-  return unpackWithin(kind, body, maxBytes, () =>
+  return unpackWithin(kind, body, maxBytes, memory, () =>
     servingErrors.REQUEST_MALFORMED(`the body is not ${coding}, as its Content-Encoding says`),
   );
 }

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createRequestMemory } from '../request-memory.ts';
 import { listenForPlain } from './plain-listener.ts';
 import type { RestResponse } from './rest-route.ts';
@@ -43,11 +43,12 @@ async function aServer({ budgetBytes = 1_000_000, handle }: Given = {}) {
     memory.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { port, memory, native, plain, drain: () => void (isDraining = true) };
+  const count = () => new Promise<number>((resolve) => void server.getConnections((_error, found) => resolve(found)));
+  return { port, memory, native, plain, count, drain: () => void (isDraining = true) };
 }
 
-function aClient(port: number) {
-  const socket: Socket = connect(port, '127.0.0.1');
+function aClient(port: number, allowHalfOpen = false) {
+  const socket: Socket = connect({ port, host: '127.0.0.1', allowHalfOpen });
   socket.on('error', () => undefined);
   onTestFinished(() => void socket.destroy());
   let text = '';
@@ -172,6 +173,53 @@ test('an answer that is not read counts until it is, or its client is cut for ot
   };
   await expect.poll(hasRoom, { timeout: 5_000 }).toBe(true);
   expect([memory.usedBytes, memory.cut]).toEqual([0, 1]);
+});
+
+test('a client that never closes its side does not keep a connection that we have closed', async () => {
+  const asked: string[] = [];
+  const { port, plain, memory, count } = await aServer({
+    handle(_url, body, response) {
+      asked.push(body.toString());
+      response.setHeader('connection', 'close');
+      response.writeHead(200, { 'content-length': 1 });
+      response.end('x', 'latin1');
+    },
+  });
+  const [closed, idle] = [aClient(port, true), aClient(port, true)];
+  await expect.poll(count).toBe(2);
+  closed.send(post('one') + post('two')); // what comes after the last one is read over
+  await expect.poll(closed.bodies).toEqual(['x']);
+  plain.closeIdle();
+  await expect.poll(count).toBe(0);
+  expect([asked, memory.usedBytes, idle.said()]).toEqual([['one'], 0, '']);
+});
+
+test('what is asked ahead of an answer counts until its turn comes, however long that takes', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const pending: (() => void)[] = [];
+  const { port, memory, native } = await aServer({
+    handle(_url, body, response) {
+      pending.push(() => {
+        response.writeHead(200, { 'content-length': 1 });
+        response.end(body.subarray(0, 1), 'latin1');
+      });
+    },
+  });
+  const client = aClient(port);
+  client.send(post('a'));
+  await expect.poll(() => pending.length).toBe(1);
+  const ahead = post('b'.repeat(20_000)) + post('c'.repeat(20_000));
+  client.send(ahead);
+  await expect.poll(() => memory.usedBytes).toBe(ahead.length);
+  vi.advanceTimersByTime(20_000);
+  for (let turn = 0; turn < 3; turn += 1) {
+    await expect.poll(() => pending.length).toBe(1);
+    expect(memory.usedBytes).toBe(Math.max(0, 2 - turn) * (ahead.length / 2));
+    pending.shift()?.();
+  }
+  await expect.poll(client.bodies).toEqual(['a', 'b', 'c']);
+  expect([native, memory.usedBytes]).toEqual([[], 0]);
 });
 
 test('a header that would end its line is refused, as node:http refuses it', async () => {

@@ -45,7 +45,7 @@ export class PlainConnection implements PlainSink {
   private readonly onGone: () => void;
   /** Bytes that are not answered yet, but for those of the request under way. */
   private rest: Buffer | undefined;
-  /** Counted in memory: a request that is not whole. */
+  /** Counted in memory: a request that is not whole, or what was asked ahead of an answer. */
   private partBytes = 0;
   private response: PlainResponse | undefined;
   private isFlushing = false;
@@ -67,13 +67,17 @@ export class PlainConnection implements PlainSink {
     return this.response === undefined && this.rest === undefined && !this.isFlushing;
   }
 
-  /** Part of a request lies here. */
+  /** Part of a request lies here, and nothing else is under way. */
   get isWaiting(): boolean {
-    return this.partBytes > 0;
+    return this.partBytes > 0 && this.response === undefined && !this.isFlushing;
   }
 
+  /** After what is on its way, whether or not the client closes its side. */
   end(): void {
-    this.socket.end();
+    this.socket.off('data', this.onData);
+    this.dropPart();
+    this.rest = undefined;
+    this.socket.destroySoon();
   }
 
   destroy(): void {
@@ -109,11 +113,7 @@ export class PlainConnection implements PlainSink {
       socket.write(body);
       socket.uncork();
     }
-    if (isEnd) {
-      this.rest = undefined;
-      socket.end();
-      return;
-    }
+    if (isEnd) return this.end();
     if (socket.writableLength > 0) this.waitForClient(socket.writableLength);
     else if (this.rest !== undefined) process.nextTick(this.next);
   }
@@ -122,19 +122,22 @@ export class PlainConnection implements PlainSink {
     this.activeMs = performance.now();
     this.dropPart();
     this.rest = this.rest === undefined ? bytes : Buffer.concat([this.rest, bytes]);
-    if (this.response === undefined && !this.isFlushing) this.next();
-    else if (this.rest.length > maxPartBytes) this.socket.pause(); // it asks ahead of its answers
+    if (this.response === undefined && !this.isFlushing) return this.next();
+    this.holdAhead(this.rest);
+    if (this.rest.length > maxPartBytes) this.socket.pause();
   };
 
   private readonly next = (): void => {
     const bytes = this.rest;
     if (bytes === undefined || this.response !== undefined || this.isFlushing) return;
+    this.dropPart();
     const bodyAt = this.readHead(bytes);
     const head = this.lastHead;
     if (bodyAt === undefined || head === undefined) return this.leave();
     const end = bodyAt + head.bodyBytes;
     if (end > bytes.length) return this.keepPart(bytes, end);
     this.rest = end === bytes.length ? undefined : bytes.subarray(end);
+    if (this.rest !== undefined) this.holdAhead(this.rest);
     if (this.socket.isPaused()) this.socket.resume();
     const response = new PlainResponse(this);
     this.response = response;
@@ -173,7 +176,14 @@ export class PlainConnection implements PlainSink {
     this.partBytes = bytes.length;
   }
 
+  /** What a client asks ahead of its answers is there already. */
+  private holdAhead(rest: Buffer): void {
+    this.partBytes = rest.length;
+    this.deps.memory.hold(rest.length);
+  }
+
   private dropPart(): void {
+    if (this.partBytes === 0) return;
     this.deps.memory.give(this.partBytes);
     this.partBytes = 0;
   }

@@ -64,6 +64,14 @@ test.each(Object.entries(left))('%s is left to node:http', (_, lines) => {
   expect(read(...lines)).toBeUndefined();
 });
 
+test('blanks take no more time than other characters', () => {
+  const startedMs = performance.now();
+  for (const value of [' ', '\t', 'a '].map((text) => `b:${text.repeat(1_500)}\0`))
+    expect(read(...usual, value)).toBeUndefined();
+  expect(read(...usual, `b: c${' '.repeat(4_000)}`)?.headers['b']).toBe('c');
+  expect(performance.now() - startedMs).toBeLessThan(300); // each way to divide them between three parts is minutes
+});
+
 test('whatever is read here, node:http reads as the same', async () => {
   const seen: { url: string | undefined; headers: IncomingHttpHeaders; body: string }[] = [];
   const server = createServer((request, response) => {

@@ -11,7 +11,8 @@ export interface PlainHead {
 }
 
 const requestLine = /^POST (\/[!-~]*) HTTP\/1\.1$/;
-const field = /^([\w!#$%&'*+.^`|~-]+):[\t ]*([\t -~]*?)[\t ]*$/;
+/** Blanks around a value are cut off by hand: a pattern would try all ways to divide them. */
+const field = /^([\w!#$%&'*+.^`|~-]+):([\t -~]*)$/;
 /** About the connection or the body's form. */
 const notPlain: ReadonlySet<string> = new Set([
   'transfer-encoding',
@@ -29,9 +30,9 @@ export function readPlainHead(text: string): PlainHead | undefined {
   if (url === undefined) return undefined;
   const headers: Record<string, string> = {};
   for (const line of lines) {
-    const [, given, value] = field.exec(line) ?? [];
-    if (given === undefined || value === undefined) return undefined;
-    const name = given.toLowerCase();
+    const [, given, padded] = field.exec(line) ?? [];
+    if (given === undefined || padded === undefined) return undefined;
+    const [name, value] = [given.toLowerCase(), padded.trim()];
     if (notPlain.has(name) || Object.hasOwn(headers, name) || name === '__proto__') return undefined;
     if (name === 'connection' && value.toLowerCase() !== 'keep-alive') return undefined;
     headers[name] = value;

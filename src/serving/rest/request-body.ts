@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { GrowingBytes } from '../growing-bytes.ts';
 import type { RequestMemory } from '../request-memory.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { unpackBody } from './content-coding.ts';
@@ -11,7 +12,7 @@ import type { RestRequest } from './rest-route.ts';
 export async function readBody(request: RestRequest, maxBytes: number, memory: RequestMemory): Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
   const body = 'body' in request ? takeWhole(request.body, maxBytes, memory) : await receive(request, maxBytes, memory);
-  return encoding === undefined ? body : unpack(body, encoding, maxBytes, memory);
+  return encoding === undefined ? body : unpack(request, body, encoding, maxBytes, memory);
 }
 
 function takeWhole(body: Buffer, maxBytes: number, memory: RequestMemory): Buffer {
@@ -20,11 +21,16 @@ function takeWhole(body: Buffer, maxBytes: number, memory: RequestMemory): Buffe
   return body;
 }
 
-async function unpack(packed: Buffer, encoding: string, maxBytes: number, memory: RequestMemory): Promise<Buffer> {
+async function unpack(
+  request: RestRequest,
+  packed: Buffer,
+  encoding: string,
+  maxBytes: number,
+  memory: RequestMemory,
+): Promise<Buffer> {
+  const owner = 'body' in request ? request : request.socket;
   try {
-    const body = await unpackBody(packed, encoding, maxBytes);
-    memory.take(body.length);
-    return body;
+    return await memory.unpacking.take(owner, () => unpackBody(packed, encoding, maxBytes, memory));
   } finally {
     memory.give(packed.length);
   }
@@ -34,36 +40,40 @@ function receive(request: IncomingMessage, maxBytes: number, memory: RequestMemo
   const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > maxBytes) return Promise.reject(servingErrors.BODY_TOO_LARGE(maxBytes));
   return new Promise((resolve, reject) => {
+    // copied, unless one chunk is all: a chunk that is kept takes far more than its bytes, of which it may have one
     let first: Buffer | undefined;
-    let chunks: Buffer[] | undefined;
-    let size = 0;
-    let taken = 0;
+    const body = new GrowingBytes(memory, declared === 0 ? maxBytes : declared);
+    let isOver = false;
     let unwatch: (() => void) | undefined;
-    const fail = (error: Error) => {
-      request.pause();
+    const end = () => {
+      isOver = true;
       unwatch?.();
-      memory.give(taken);
-      taken = 0;
-      first = chunks = undefined;
+    };
+    const fail = (error: Error) => {
+      if (isOver) return;
+      end();
+      request.pause();
+      if (first !== undefined) memory.give(first.length);
+      body.close();
       reject(error);
     };
     request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > maxBytes) return fail(servingErrors.BODY_TOO_LARGE(maxBytes));
+      if (isOver) return;
+      if (body.length + chunk.length > maxBytes) return fail(servingErrors.BODY_TOO_LARGE(maxBytes));
       try {
-        memory.take(chunk.length);
+        if (chunk.length === declared) {
+          memory.take(declared);
+          first = chunk;
+        } else if (body.append(chunk, 0, chunk.length) && body.length !== declared)
+          unwatch ??= memory.watch(() => fail(servingErrors.BODY_TOO_SLOW()));
       } catch (error) {
-        return fail(error as Error);
+        fail(error as Error);
       }
-      taken = size;
-      if (size !== declared) unwatch ??= memory.watch(() => fail(servingErrors.BODY_TOO_SLOW()));
-      if (first === undefined) first = chunk;
-      else (chunks ??= [first]).push(chunk);
     });
     request.on('end', () => {
-      unwatch?.();
-      taken = 0; // it is the caller's from now on
-      resolve(chunks === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks));
+      if (isOver) return;
+      end(); // it is the caller's from now on
+      resolve(first ?? body.whole());
     });
     request.on('error', () => fail(servingErrors.REQUEST_MALFORMED('the request ended before its body')));
   });
