@@ -66,6 +66,16 @@ test('a repository of Triton is served: each version by its number, the newest w
   expect((await infer(url, 'bc')).status).toBe(404);
 });
 
+test('a program is served by its folder, and one of a folder of these', async () => {
+  const body = { inputs: [{ name: 'index', datatype: 'INT64', shape: [2], data: [2, 0] }] };
+  for (const [folder, ...more] of [['command/gather'], ['command', '--models', 'gather']]) {
+    const { url, models } = await serve(join(fixtures, folder ?? ''), ...more);
+    expect(models).toEqual([{ name: 'gather', versions: ['1'] }]);
+    const { answer } = await ask(url, '/v2/models/gather/infer', body);
+    expect(answer).toMatchObject({ outputs: [{ name: 'value', data: [30, 10] }] });
+  }
+});
+
 test('the command of docs/serving.md works as it stands', async () => {
   const [, command = ''] = /<!-- run: serve -->\n```sh\ntidemill serve (.*)\n/.exec(guide) ?? [];
   const [path = '', ...more] = command.split(' ');
@@ -115,7 +125,9 @@ test('a file that cannot be loaded is told in the log, at the start and with --w
   await expect.poll(() => told('fine'), { timeout: 20_000 }).toHaveLength(1);
   expect((await infer(url, 'fine')).status).toBe(200); // as it was
   await copyFile(model, join(folder, 'broken.onnx'));
-  await expect.poll(said, { timeout: 20_000 }).toMatch(/"endpoint":"broken","msg":"all that is described is served again"/);
+  await expect
+    .poll(said, { timeout: 20_000 })
+    .toMatch(/"endpoint":"broken","msg":"all that is described is served again"/);
   expect([told('broken'), told('fine')]).toEqual([[expect.anything()], [expect.anything()]]);
 }, 60_000);
 
