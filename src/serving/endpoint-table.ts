@@ -28,23 +28,21 @@ export function createEndpointTable(deps: {
   const listeners: (() => void)[] = [];
   let spec: DeploymentSpec | undefined;
   let settled = false;
-  /** Of each endpoint, what the log has already. */
-  const told = new WeakMap<Endpoint, { readonly warnings: readonly string[]; readonly error: string | undefined }>();
+  /** Of each endpoint, the warnings that the log has already. */
+  const told = new WeakMap<Endpoint, readonly string[]>();
 
-  function tell(endpoint: Endpoint): void {
-    const { project, name, state, warnings, error } = endpoint;
-    const before = told.get(endpoint);
-    const about = { project, endpoint: name };
-    for (const warning of warnings) if (before?.warnings.includes(warning) !== true) logger.warn(about, warning);
-    if (error !== undefined && error !== before?.error) logger.warn({ ...about, state }, error);
-    const isOver = error === undefined && before?.error !== undefined && state === 'ready';
-    if (isOver) logger.info(about, 'all that is described is served again');
-    // one that is tried again fails most often for the same reason, which the log then has
-    told.set(endpoint, { warnings, error: isOver ? undefined : (error ?? before?.error) });
+  function tellWarnings(): void {
+    for (const endpoint of endpoints.values()) {
+      const { warnings } = endpoint;
+      for (const warning of warnings)
+        if (told.get(endpoint)?.includes(warning) !== true)
+          logger.warn({ project: endpoint.project, endpoint: endpoint.name }, warning);
+      told.set(endpoint, warnings);
+    }
   }
 
   const changed = () => {
-    for (const endpoint of endpoints.values()) tell(endpoint);
+    tellWarnings();
     for (const listener of listeners) listener();
   };
 
