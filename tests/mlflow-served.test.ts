@@ -28,6 +28,8 @@ const inputs = {
   written: [
     { name: 'distance', datatype: 'FP64', shape: [2, 1], data: [0, 5] },
     { name: 'bonus', datatype: 'FP64', shape: [2, 1], data: [null, null] },
+    { name: 'since', datatype: 'BYTES', shape: [2, 1], data: ['', ''] },
+    { name: 'more', datatype: 'BYTES', shape: [2, 1], data: ['', ''] },
   ],
 };
 
@@ -66,15 +68,44 @@ test('models that MLflow’s client has logged and registered are deployed by th
     expect(await ask(pair.servingUrl(), name)).toEqual(expected[name]);
   }
 
-  // a table may lack what its signature does not require
-  const invoked = (records: readonly object[]) =>
-    fetch(`${pair.servingUrl()}/projects/flights/endpoints/written/invocations`, {
+  // a table may lack what its signature does not require, and points in time may be written one way and another
+  const invoked = async (records: readonly object[], params?: object) => {
+    const answer = await fetch(`${pair.servingUrl()}/projects/flights/endpoints/written/invocations`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ dataframe_records: records }),
-    }).then((answer) => answer.json());
-  expect(await invoked([{ distance: 1 }, { distance: 2 }])).toEqual({ predictions: [2, 4] });
-  expect(await invoked([{ distance: 1, bonus: 10 }, { distance: 2 }])).toEqual({ predictions: [12, 4] });
+      body: JSON.stringify({ dataframe_records: records, params }),
+    });
+    return { status: answer.status, ...((await answer.json()) as object) };
+  };
+  expect(await invoked([{ distance: 1 }, { distance: 2 }])).toEqual({ status: 200, predictions: [2, 4] });
+  expect(await invoked([{ distance: 1, bonus: 10 }, { distance: 2 }])).toMatchObject({ predictions: [12, 4] });
+  for (const times of [
+    ['2026-01-31', '2026-01-31T12:00:00.5Z'],
+    [null, '2026-01-31 12:00:00+02:00'],
+  ])
+    expect(await invoked(times.map((since) => ({ distance: 1, since })))).toMatchObject({ predictions: [2, 2] });
+
+  // what only the model's own process can tell of a request is the caller's fault, and nobody else's
+  const [bad, ...fine] = await Promise.all([
+    invoked([{ distance: 1 }, { distance: 1, since: 'soon' }]),
+    ...Array.from({ length: 8 }, () => invoked([{ distance: 1, since: '2026-01-31' }, { distance: 2 }])),
+  ]);
+  expect(bad).toMatchObject({ status: 400, message: expect.stringMatching(/"since" takes points in time.*row 2/) });
+  expect(fine.filter(({ status }) => status !== 200)).toEqual([]);
+  const [distance, bonus, since, nothing] = inputs.written;
+  for (const [more, status] of [
+    ['{"hour":', 400],
+    ['{"minute": 1}', 400],
+    ['{"hour": 1}', 200],
+  ] as const) {
+    const body = { inputs: [distance, { ...bonus, data: [1, 2] }, since, { ...nothing, data: [more, ''] }] };
+    const answer = await fetch(`${pair.servingUrl()}/projects/flights/v2/models/written/infer`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+    });
+    expect([more, answer.status, await answer.text()]).toEqual([more, status, expect.anything()]);
+  }
+  expect(await invoked([{ distance: 1 }], { factor: 'much' })).toMatchObject({ status: 400 });
 
   // kill -9 of processes of a model under load: what they had is refused, all else is answered, and the log has that once
   const stream = streamPredictions({ ask: async () => (await askOnce(pair.servingUrl(), 'written')).id }, 8);

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from . import estimator, flavours, model, tensors
+from . import estimator, faults, flavours, model, tensors
 
 COLUMN_TYPES = {
     "boolean": "BOOL",
@@ -17,6 +17,8 @@ COLUMN_TYPES = {
     "datetime": "BYTES",
 }
 UNNAMED_INPUT, UNNAMED_OUTPUT = "input-0", "predictions"
+#: What MLflow's own check of a signature says.
+CALLERS_FAULTS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 
 
 def load(path, declared):
@@ -39,7 +41,12 @@ def load(path, declared):
     def call(given, _wanted, parameters=None):
         chosen = {name: value for name, value in (parameters or {}).items() if name in known_parameters}
         data = prepare(given)
-        result = loaded.predict(data, params=chosen) if chosen else predict(data)
+        try:
+            result = loaded.predict(data, params=chosen) if chosen else predict(data)
+        except mlflow.MlflowException as problem:
+            if problem.error_code in CALLERS_FAULTS:
+                raise faults.InvalidInput(problem.message) from problem
+            raise
         return _encode_nested(model.to_results(result, names))
 
     if outputs is None:
@@ -83,13 +90,16 @@ def _inputs(schema):
         return _unnamed_columns(specs)
     inputs = [_column_of(spec) for spec in specs]
     table = model.Table(inputs)
-    steps = [(spec.name, _conversion(spec)) for spec in specs]
-    steps = [(name, step) for name, step in steps if step is not None]
+    steps = [(spec.name, *conversion) for spec in specs if (conversion := _conversion(spec)) is not None]
 
     def prepare(given):
         frame = table(given)
-        for name, step in steps:
-            frame[name] = step(frame[name])
+        for name, takes, step in steps:
+            try:
+                frame[name] = step(frame[name])
+            except (ValueError, TypeError, OverflowError) as problem:
+                row = _first_odd(frame[name], step)
+                raise faults.InvalidInput(f'"{name}" takes {takes}; row {row} has another text') from problem
         return frame
 
     return inputs, prepare
@@ -120,16 +130,29 @@ def _datatype_of(spec) -> str:
 
 
 def _conversion(spec):
+    """What a column takes, in words, and what makes of its texts what the model takes."""
     kind = getattr(spec.type, "name", "")
     if kind == "datetime":
         import pandas
 
-        return lambda column: pandas.to_datetime(column, utc=True).dt.tz_localize(None)
+        # since pandas 2 all rows are else taken to be written as the first one is
+        form = {"format": "mixed"} if int(pandas.__version__.split(".")[0]) >= 2 else {}
+        takes = "points in time, as 2026-01-31T12:00:00Z"
+        return takes, lambda column: pandas.to_datetime(column, utc=True, **form).dt.tz_localize(None)
     if kind == "binary":
-        return lambda column: column.map(lambda one: one if isinstance(one, bytes) else one.encode())
+        return "bytes", lambda column: column.map(lambda one: one if isinstance(one, bytes) else one.encode())
     if kind not in COLUMN_TYPES:
-        return lambda column: column.map(lambda text: json.loads(text) if text else None)  # it may be absent
+        return "JSON", lambda column: column.map(lambda text: json.loads(text) if text else None)  # it may be absent
     return None
+
+
+def _first_odd(column, step) -> int:
+    for at in range(len(column)):
+        try:
+            step(column.iloc[at : at + 1])
+        except (ValueError, TypeError, OverflowError):
+            return at + 1
+    return 1
 
 
 def _tensor_of(spec, unnamed: str):

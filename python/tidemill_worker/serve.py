@@ -10,7 +10,7 @@ import os
 import socket
 import traceback
 
-from . import frames, limits
+from . import faults, frames, limits
 
 PROTOCOL = 1
 LONGEST_MESSAGE = 2_000
@@ -54,7 +54,11 @@ def load(number: int, header: bytes):
     request = frames.read_header(header)
     if request.get("protocol") != PROTOCOL:
         raise ValueError(f"protocol {request.get('protocol')} is spoken, this worker knows {PROTOCOL}")
-    model = flavours.load(request["folder"], request["main"], request.get("signature"))
+    try:
+        model = flavours.load(request["folder"], request["main"], request.get("signature"))
+    except ModuleNotFoundError as problem:
+        hint = "a requirements.txt in the model's folder names the packages that it needs (docs/python-models.md)"
+        raise ModuleNotFoundError(f"{problem}; {hint}") from problem
     if os.environ.get("TIDEMILL_SKLEARN_CHECKS") != "full":
         quick_checks.install()
     gc.collect()
@@ -67,8 +71,12 @@ def load(number: int, header: bytes):
 def failure(number: int, error: BaseException, says: str | None = None, replace: bool = False) -> bytes:
     text = str(error)
     message = says or (f"{type(error).__name__}: {text}" if text else type(error).__name__)
-    if len(message) > LONGEST_MESSAGE:
-        message = message[:LONGEST_MESSAGE] + " …"
+    if isinstance(error, faults.InvalidInput):
+        return frames.frame(frames.FAILED, number, {"message": shorten(text), "invalid": True})
     trace = "".join(traceback.format_exception(error))
-    return frames.frame(frames.FAILED, number, {"message": message, "trace": trace, "replace": replace})
+    return frames.frame(frames.FAILED, number, {"message": shorten(message), "trace": trace, "replace": replace})
+
+
+def shorten(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else message[:LONGEST_MESSAGE] + " …"
 

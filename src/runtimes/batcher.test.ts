@@ -119,6 +119,18 @@ test('of a large batch only the parts with bad rows are run again', async () => 
   expect([runs[0], runs.length]).toEqual([32, 11]);
 });
 
+test('rows that the model says are no input of its fail their own request alone', async () => {
+  const { model } = await watched('gather.onnx');
+  const predict = (inputs: readonly Tensor[], outputs?: readonly string[]) =>
+    Array.from(inputs[0]?.data ?? [], String).includes('2')
+      ? Promise.reject(runtimeErrors.INPUT_INVALID('2 is odd'))
+      : model.predict(inputs, outputs);
+  const batcher = createBatcher({ ...model, predict }, model.signature, limits);
+  const settled = await Promise.allSettled([0, 2, 1].map((at) => batcher.predict(index(at))));
+  expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(settled[1]).toMatchObject({ reason: { code: 'INPUT_INVALID' } });
+});
+
 test('when the model could not run at all, nobody is tried again', async () => {
   const { model } = await watched('gather.onnx');
   let tries = 0;

@@ -177,7 +177,7 @@ export function createBatcher(model: LoadedModel, signature: ModelSignature, lim
       return () => hand(batch, outputs, { takenMs, inferFromMs, inferToMs, rows: total });
     } catch (error) {
       // What the model says of its rows is looked into; that it could not run at all holds for all of them.
-      if (batch.length > 1 && isAppError(error, 'MODEL_RUN_FAILED')) {
+      if (batch.length > 1 && (isAppError(error, 'MODEL_RUN_FAILED') || isAppError(error, 'INPUT_INVALID'))) {
         const middle = batch.length >> 1;
         return apart([batch.slice(0, middle), batch.slice(middle)]);
       }

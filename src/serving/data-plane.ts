@@ -15,6 +15,7 @@ import type { ServingOptions } from './serving-options.ts';
 import { createSpecClient } from './spec-client.ts';
 import { openSpool } from './spool.ts';
 import { createSpoolDelivery } from './spool-delivery.ts';
+import { tellFailures } from './tell-failures.ts';
 
 export interface DataPlane {
   readonly url: string;
@@ -66,6 +67,7 @@ export async function startDataPlane(options: ServingOptions, logger: Logger): P
   };
   const reporter = createReporter({ client, replica, build: report, everyMs: options.reportEveryMs, logger });
   table.onChange(() => reporter.nudge());
+  tellFailures(table, logger);
 
   /** Everything answered before the spec asked is in the spool or still a shadow: wait for those, ship, report. */
   async function flush(generation: number): Promise<void> {

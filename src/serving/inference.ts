@@ -149,7 +149,7 @@ export function createInferenceCore(deps: {
       } catch (error) {
         counters.failed(kindOf(error), toUs(performance.now() - call.startedMs));
         call.trace?.fail(
-          isAppError(error, 'MODEL_RUN_FAILED')
+          isAppError(error, 'MODEL_RUN_FAILED') || isAppError(error, 'INPUT_INVALID')
             ? errorOf(error, redaction)
             : isAppError(error)
               ? error.message

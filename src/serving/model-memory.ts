@@ -93,20 +93,21 @@ export function createModelMemory(options: {
     },
     budgetBytes,
     async enter(tenant) {
-      for (;;) {
+      for (let isIn = false; !isIn; ) {
+        // All in one turn: of many that come at once each sees what those before it have taken, and no more.
         tenants.add(tenant);
-        await makeRoom(tenant);
-        if (budgetBytes === undefined || used() <= budgetBytes || loading === 0) break;
-        tenants.delete(tenant);
-        await new Promise<void>((resolve) => waiting.push(resolve));
+        const made = makeRoom(tenant);
+        isIn = budgetBytes === undefined || used() <= budgetBytes || loading === 0;
+        if (isIn) loading += 1;
+        else tenants.delete(tenant);
+        if (isIn && budgetBytes !== undefined && used() > budgetBytes)
+          logger.warn(
+            { model: tenant.name, usedBytes: used(), budgetBytes },
+            'the budget of memory is passed: what else is loaded is pinned or has requests',
+          );
+        await (isIn ? made : new Promise<void>((resolve) => waiting.push(resolve)));
       }
-      loading += 1;
       waiting.shift()?.(); // there may be room for one more
-      if (budgetBytes !== undefined && used() > budgetBytes)
-        logger.warn(
-          { model: tenant.name, usedBytes: used(), budgetBytes },
-          'the budget of memory is passed: what else is loaded is pinned or has requests',
-        );
       return () => {
         loading -= 1;
         waiting.shift()?.();

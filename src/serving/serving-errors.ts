@@ -128,12 +128,12 @@ export const servingErrors = defineErrors({
   LOCAL_MODELS_MISSING: {
     kind: 'invalid',
     message: (path: string, reason: string) =>
-      `no model at ${path}: ${reason}; it takes a file (.onnx, .joblib, .pkl, .ubj, .bst), the folder of a model (MLmodel, model-settings.json, config.pbtxt, <number>/model.onnx, graph.yaml), or a folder of these`,
+      `no model at ${path}: ${reason}; it takes a file (.onnx, .joblib, .pkl, .ubj, .xgb, .bst, .lgb), the folder of a model (MLmodel, model-settings.json, config.pbtxt, <number>/model.onnx, graph.yaml, model.py, command.json), or a folder of these`,
   },
   LOCAL_FOLDER_EMPTY: {
     kind: 'invalid',
     message: (path: string) =>
-      `no model at ${path}: nothing in it is a model; it takes files (.onnx, .joblib, .pkl, .ubj, .bst) and folders of models (MLmodel, model-settings.json, config.pbtxt, <number>/model.onnx)`,
+      `no model at ${path}: nothing in it is a model; it takes files (.onnx, .joblib, .pkl, .ubj, .xgb, .bst, .lgb) and folders of models (MLmodel, model-settings.json, config.pbtxt, <number>/model.onnx, graph.yaml, model.py, command.json, or one such file)`,
     help: 'With --no-models a folder may be empty.',
   },
   MODEL_OVERRIDE_NOT_YET: {

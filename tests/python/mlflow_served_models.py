@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.models import ModelSignature, infer_signature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Object, Property
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -55,7 +56,16 @@ def main(requirements: str) -> None:
         "written",
         lambda **more: mlflow.pyfunc.log_model(python_model=Doubling(), **more),
         ModelSignature(
-            Schema([ColSpec("double", "distance"), ColSpec("double", "bonus", required=False)]), Schema([ColSpec("double")])
+            Schema(
+                [
+                    ColSpec("double", "distance"),
+                    ColSpec("double", "bonus", required=False),
+                    ColSpec("datetime", "since", required=False),
+                    ColSpec(Object([Property("hour", DataType.long)]), "more", required=False),
+                ]
+            ),
+            Schema([ColSpec("double")]),
+            ParamSchema([ParamSpec("factor", DataType.double, 1.0)]),
         ),
         table[["distance"]].iloc[[0, 5]].assign(bonus=None),
     )

@@ -66,6 +66,16 @@ test('a repository of Triton is served: each version by its number, the newest w
   expect((await infer(url, 'bc')).status).toBe(404);
 });
 
+test('a program is served by its folder, and one of a folder of these', async () => {
+  const body = { inputs: [{ name: 'index', datatype: 'INT64', shape: [2], data: [2, 0] }] };
+  for (const [folder, ...more] of [['command/gather'], ['command', '--models', 'gather']]) {
+    const { url, models } = await serve(join(fixtures, folder ?? ''), ...more);
+    expect(models).toEqual([{ name: 'gather', versions: ['1'] }]);
+    const { answer } = await ask(url, '/v2/models/gather/infer', body);
+    expect(answer).toMatchObject({ outputs: [{ name: 'value', data: [30, 10] }] });
+  }
+});
+
 test('the command of docs/serving.md works as it stands', async () => {
   const [, command = ''] = /<!-- run: serve -->\n```sh\ntidemill serve (.*)\n/.exec(guide) ?? [];
   const [path = '', ...more] = command.split(' ');
@@ -100,6 +110,25 @@ test('with --watch what changes on disk is served without a failed request', asy
   stopped = true;
   await Promise.all(load);
   expect([...statuses]).toEqual([200]);
+}, 60_000);
+
+test('a file that cannot be loaded is told in the log, at the start and with --watch, once; and that it can again', async () => {
+  const folder = await temporaryFolder();
+  const model = join(fixtures, 'breast-cancer.onnx');
+  await copyFile(model, join(folder, 'fine.onnx'));
+  await writeFile(join(folder, 'broken.onnx'), 'no model');
+  const { url, models, said } = await serve(folder, '--watch');
+  expect(models).toEqual([{ name: 'fine', versions: ['1'] }]);
+  const told = (name: string) => said().match(new RegExp(`"${name}@1-\\w+\\\\": the model cannot be loaded`, 'g'));
+  await expect.poll(() => told('broken')).toHaveLength(1);
+  await writeFile(join(folder, 'fine.onnx'), 'no model either');
+  await expect.poll(() => told('fine'), { timeout: 20_000 }).toHaveLength(1);
+  expect((await infer(url, 'fine')).status).toBe(200); // as it was
+  await copyFile(model, join(folder, 'broken.onnx'));
+  await expect
+    .poll(said, { timeout: 20_000 })
+    .toMatch(/"endpoint":"broken","msg":"all that is described is served again"/);
+  expect([told('broken'), told('fine')]).toEqual([[expect.anything()], [expect.anything()]]);
 }, 60_000);
 
 test('after kill -9 the next start of the same home and ports answers, and the folder is as it was', async () => {

@@ -31,7 +31,7 @@ interface Options {
 export function createServeCommand(world: CliEnvironment): Command {
   return new Command('serve')
     .description(
-      'Serves models over REST and gRPC, without a server to keep: a file (.onnx, .joblib, .pkl, .ubj, .bst), the folder of a model of MLflow, MLServer or Triton, a folder of these, or a version of a registry, which is fetched once. Ctrl-C stops.',
+      'Serves models over REST and gRPC, without a server to keep: a file (.onnx, .joblib, .pkl, .ubj, .xgb, .bst, .lgb), the folder of a model (of MLflow, MLServer, Triton, a graph.yaml, model.py or command.json), a folder of these, or a version of a registry, which is fetched once. Ctrl-C stops.',
     )
     .argument('<what>', 'file, folder, or model:<name>@<alias or number>')
     .option('--serving-port <port>', 'for REST; 0 = any that is free', toPort, 7879)

@@ -1,4 +1,5 @@
-import { chmod, readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, chmod, readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { quietLibraries } from '#platform/quiet-libraries';
 import type { Runtime } from '../runtime.ts';
@@ -20,10 +21,7 @@ export function createCommandRuntime(options: WorkerRuntimeOptions & { readonly 
     const isOwn = program.includes('/') && !isAbsolute(program);
     const path = isOwn ? join(folder, program) : program;
     // Files come by their digest and content alone: that one may be executed is said by its being named here.
-    if (isOwn)
-      await chmod(path, 0o755).catch((cause: unknown) => {
-        throw runtimeErrors.MODEL_LOAD_FAILED(`${commandFile} names "${program}": ${String(cause)}`);
-      });
+    if (isOwn) await makeExecutable(path, program);
     return {
       command: [path, ...args],
       cwd: folder,
@@ -37,6 +35,16 @@ export function createCommandRuntime(options: WorkerRuntimeOptions & { readonly 
       },
     };
   });
+}
+
+async function makeExecutable(path: string, program: string): Promise<void> {
+  try {
+    await access(path, constants.X_OK); // most often so on the caller's own disk, which may be read-only
+  } catch {
+    await chmod(path, 0o755).catch((cause: unknown) => {
+      throw runtimeErrors.MODEL_LOAD_FAILED(`${commandFile} names "${program}": ${String(cause)}`);
+    });
+  }
 }
 
 async function readCommand(path: string): Promise<readonly [string, ...string[]]> {

@@ -30,10 +30,10 @@ export async function readGraph(path: string): Promise<GraphDocument> {
     throw runtimeErrors.MODEL_LOAD_FAILED(`${graphFile} is no YAML: ${broken.message.split('\n')[0] ?? ''}`);
   const value: unknown = parsed.toJS();
   if (Value.Check(schema, value)) return value;
-  const [first] = Value.Errors(schema, value);
-  const place = (first?.instancePath ?? '').slice(1).replaceAll('/', '.');
+  const { describeGraphProblem } = await import('./graph-problem.ts');
+  const problem = describeGraphProblem(value);
   throw runtimeErrors.MODEL_LOAD_FAILED(
-    `${graphFile}${place === '' ? '' : ` at ${place}`}: ${first?.message ?? 'it is no graph'} (docs/graphs.md says what stands there)`,
+    `${graphFile}${problem.startsWith('at ') ? ' ' : ': '}${problem} (docs/graphs.md says what stands there)`,
   );
 }
 

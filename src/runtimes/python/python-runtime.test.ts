@@ -94,6 +94,7 @@ describe('a model that misbehaves', () => {
       message: 'the model failed: ValueError: the row is odd',
     });
     await until(async () => /ValueError.*model\.py|model\.py.*ValueError/.test(await readFile(file, 'utf8')));
+    await expect(ask(model, 'refuse')).rejects.toMatchObject({ code: 'INPUT_INVALID', message: 'the row is no row' });
     await expect(ask(model, 'exit')).rejects.toMatchObject({ code: 'MODEL_RUN_FAILED' });
     expect(await ask(model, 'fine')).toBe('fine');
   });
@@ -172,6 +173,7 @@ const withFlag = async (flag: string): Promise<string> => {
 describe('a model that does not load', () => {
   test.each([
     ['the weights do not fit', 'RuntimeError: the weights do not fit'],
+    ['import', "No module named 'no_such_package'; a requirements.txt in the model's folder names the packages"],
     ['die', 'it ended with exit code 3; it last printed: the weights cannot be read'],
     ['hang', 'it did not get ready within 1.5 s'],
   ])('%s', async (flag, reason) => {

@@ -185,11 +185,11 @@ export class WorkerProcess {
       readonly message?: string;
       readonly trace?: string;
       readonly replace?: boolean;
+      readonly invalid?: boolean;
     };
     if (failure.trace !== undefined) this.#listener.trace(failure.trace);
     if (failure.replace === true) this.#listener.spent();
-    const toError = frame.id === loadId ? runtimeErrors.MODEL_LOAD_FAILED : runtimeErrors.MODEL_RUN_FAILED;
-    asked.reject(toError(failure.message ?? 'it gave no reason'));
+    asked.reject(toError(frame.id, failure.invalid === true)(failure.message ?? 'it gave no reason'));
   }
 
   #tellIdle(): void {
@@ -217,6 +217,11 @@ export class WorkerProcess {
           this.#listener.line(line);
         });
   }
+}
+
+function toError(id: number, isInvalid: boolean): (reason: string) => Error {
+  if (id === loadId) return runtimeErrors.MODEL_LOAD_FAILED;
+  return isInvalid ? runtimeErrors.INPUT_INVALID : runtimeErrors.MODEL_RUN_FAILED;
 }
 
 /**

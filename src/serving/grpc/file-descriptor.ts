@@ -41,6 +41,7 @@ const oneofType = message('google.protobuf.OneofDescriptorProto', { name: one(1,
 const innermost = message('google.protobuf.DescriptorProto', {
   name: one(1, 'string'),
   field: many(2, field),
+  enum_type: many(4, enumType),
   options: one(7, options),
   oneof_decl: many(8, oneofType),
 });
@@ -48,6 +49,7 @@ const inner = message('google.protobuf.DescriptorProto', {
   name: one(1, 'string'),
   field: many(2, field),
   nested_type: many(3, innermost),
+  enum_type: many(4, enumType),
   options: one(7, options),
   oneof_decl: many(8, oneofType),
 });
@@ -55,6 +57,7 @@ const outer = message('google.protobuf.DescriptorProto', {
   name: one(1, 'string'),
   field: many(2, field),
   nested_type: many(3, inner),
+  enum_type: many(4, enumType),
   options: one(7, options),
   oneof_decl: many(8, oneofType),
 });
@@ -97,15 +100,15 @@ export function describeFile(description: ServiceDescription): DescribedFile {
     collect(request, messages, enums);
     collect(response, messages, enums);
   }
-  const prefix = `${description.package}.`;
-  const local = (name: string): string => name.slice(prefix.length);
-  const describe = (described: Message): Descriptor =>
-    describeMessage(
+  const describeEnums = (place: string) =>
+    [...enums.values()].filter(({ name }) => placeOf(name) === place).map(describeEnum);
+  const describe = (described: Message): Descriptor => ({
+    ...describeMessage(
       described,
-      [...messages.values()]
-        .filter(({ name }) => name.slice(0, name.lastIndexOf('.')) === described.name)
-        .map(describe),
-    );
+      [...messages.values()].filter(({ name }) => placeOf(name) === described.name).map(describe),
+    ),
+    enum_type: describeEnums(described.name),
+  });
   const methods = calls.map(([name, { request, response, streams }]) => ({
     name,
     input_type: `.${request.name}`,
@@ -119,11 +122,8 @@ export function describeFile(description: ServiceDescription): DescribedFile {
     bytes: encodeMessage(fileDescriptor, {
       name: description.file,
       package: description.package,
-      message_type: [...messages.values()].filter(({ name }) => !local(name).includes('.')).map(describe),
-      enum_type: [...enums.values()].map(({ name, values }) => ({
-        name: local(name),
-        value: Object.entries(values).map(([key, number]) => ({ name: key, number })),
-      })),
+      message_type: [...messages.values()].filter(({ name }) => placeOf(name) === description.package).map(describe),
+      enum_type: describeEnums(description.package),
       service: [{ name: description.name, method: methods }],
       syntax: 'proto3',
     }),
@@ -140,10 +140,18 @@ function collect(found: Message, messages: Map<string, Message>, enums: Map<stri
   }
 }
 
+/** What a full name lies in: a package, or a message. */
+const placeOf = (name: string): string => name.slice(0, name.lastIndexOf('.'));
+const ownName = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
+
+function describeEnum({ name, values }: EnumType): Loose<MessageValue<typeof enumType>> {
+  return { name: ownName(name), value: Object.entries(values).map(([key, number]) => ({ name: key, number })) };
+}
+
 function describeMessage({ name, fields }: Message, nested: readonly Descriptor[]): Descriptor {
   const oneofs = [...new Set(fields.flatMap(({ oneof }) => oneof ?? []))];
   return {
-    name: name.slice(name.lastIndexOf('.') + 1),
+    name: ownName(name),
     field: fields.map((described) => describeField(described, name, oneofs)),
     nested_type: [...nested, ...fields.filter(({ label }) => label === 'map').map(describeEntry)],
     oneof_decl: oneofs.map((oneof) => ({ name: oneof })),

@@ -2,6 +2,7 @@ import type { CallableEndpoints } from '../callable-endpoints.ts';
 import { type ModelControl, namesOverride } from '../model-control.ts';
 import { describeConfig, describeModel, listIndex, modelStatistics } from '../model-info.ts';
 import { revisionOf } from '../model-versions.ts';
+import { extensions, logSettings, traceSettingsOf } from '../server-settings.ts';
 import { servingErrors } from '../serving-errors.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { addressOf, type GrpcCaller, modelNameOf } from './grpc-caller.ts';
@@ -24,15 +25,6 @@ export interface InferenceCallsDeps {
   readonly unreadiness: () => string | undefined;
   readonly tracing: Tracing | undefined;
 }
-
-/** Extensions of the protocol that are here, by the names that Triton gave them. */
-export const extensions = [
-  'binary_tensor_data',
-  'classification',
-  'model_configuration',
-  'model_repository',
-  'statistics',
-] as const;
 
 const versionOf = (version: string): string | undefined => (version === '' ? undefined : version);
 
@@ -120,21 +112,22 @@ export function createInferenceCalls({
     TraceSetting({ settings, model_name: name }, caller) {
       if (name !== '') modelOf(name, caller);
       readOnly(settings, 'trace');
-      return { settings: { trace_level: { value: [tracing === undefined ? 'OFF' : 'TIMESTAMPS'] } } };
+      return { settings: mapValues(traceSettingsOf(tracing !== undefined), (value) => ({ value: [value].flat() })) };
     },
     LogSettings({ settings }) {
       readOnly(settings, 'log');
-      return {
-        settings: {
-          log_info: { bool_param: true },
-          log_warning: { bool_param: true },
-          log_error: { bool_param: true },
-          log_verbose_level: { uint32_param: 0 },
-          log_format: { string_param: 'json' },
-        },
-      };
+      return { settings: mapValues(logSettings, toLogSetting) };
     },
   };
+}
+
+function mapValues<T, R>(record: Readonly<Record<string, T>>, map: (value: T) => R): Readonly<Record<string, R>> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}
+
+function toLogSetting(value: boolean | number | string) {
+  if (typeof value === 'boolean') return { bool_param: value };
+  return typeof value === 'number' ? { uint32_param: value } : { string_param: value };
 }
 
 function readOnly(settings: Readonly<Record<string, unknown>>, what: string): void {

@@ -12,6 +12,7 @@ import {
 } from '#contracts/tensor';
 import { readElement } from '#contracts/tensor-bytes';
 import { describeFile, fileDescriptor } from './file-descriptor.ts';
+import { healthDescription } from './health-service.ts';
 import { decodeInferRequest } from './infer-request-codec.ts';
 import { encodeInferResponse } from './infer-response-codec.ts';
 import { inferenceService } from './inference-messages.ts';
@@ -65,6 +66,15 @@ function flatten(bytes: Buffer) {
   }));
   return { messages, enums: file.enum_type, services };
 }
+
+test('an enumeration of a message is described inside it, as clients of reflection take it alone', () => {
+  const file = decodeMessage(fileDescriptor, describeFile(healthDescription).bytes);
+  expect(file.enum_type).toEqual([]);
+  expect(file.message_type.map(({ name, enum_type: enums }) => [name, enums.map((one) => one.name)])).toEqual([
+    ['HealthCheckRequest', []],
+    ['HealthCheckResponse', ['ServingStatus']],
+  ]);
+});
 
 test('the .proto file and the description that the program reads and writes by say the same', () => {
   const service = Object.values(definition).find((entry) => 'fileDescriptorProtos' in entry);

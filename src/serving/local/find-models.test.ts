@@ -81,6 +81,26 @@ test('a Triton repository: versions by its policy, the signature with a dimensio
   expect((await versions('instance_group { count: 0 }'))?.problem).toMatch(/takes counts from 1 on, 64 together/);
 });
 
+test('a folder is a model by the names of its files, as a version of a registry is; the folder of models is not', async () => {
+  await write('program/command.json', '{}');
+  await write('source/model.py', '');
+  await write('source/help.py', '');
+  await write('booster/late.lgb', '');
+  await write('booster/requirements.txt', 'lightgbm');
+  await write('two/a.pkl', '');
+  await write('two/b.pkl', '');
+  await model('onnx/any.onnx');
+  const versions = (await find()).map(({ name, versions: [version] }) => [name, version]);
+  expect(versions).toEqual([
+    ['booster', { version: '1', runtime: 'python', path: join(folder, 'booster'), main: 'late.lgb' }],
+    ['onnx', { version: '1', runtime: 'onnx', path: join(folder, 'onnx/any.onnx') }],
+    ['program', { version: '1', runtime: 'command', path: join(folder, 'program'), main: 'command.json' }],
+    ['source', { version: '1', runtime: 'python', path: join(folder, 'source'), main: 'model.py' }],
+  ]);
+  expect((await find('source')).map(({ name }) => name)).toEqual(['source']);
+  expect((await find('onnx')).map(({ name }) => name)).toEqual(['any']);
+});
+
 test('folders of MLflow and MLServer', async () => {
   await write('flow/MLmodel', 'flavors:\n  onnx:\n    data: model.onnx\n  python_function: {}\n');
   await model('flow/model.onnx');

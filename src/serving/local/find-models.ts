@@ -7,10 +7,11 @@ import { isFile } from './local-files.ts';
 import type { LocalModel } from './local-model.ts';
 import { isMlflowModel, readMlflowModel } from './mlflow-model.ts';
 import { isMlserverModel, readMlserverModel } from './mlserver-model.ts';
+import { readPlainModel } from './plain-model.ts';
 import { isTritonModel, readTritonModel } from './triton-model.ts';
 
 /** Files that Python loads, by their ending. */
-const pythonFiles: ReadonlySet<string> = new Set(['.joblib', '.pkl', '.pickle', '.ubj', '.bst']);
+const pythonFiles: ReadonlySet<string> = new Set(['.joblib', '.pkl', '.pickle', '.ubj', '.xgb', '.bst', '.lgb']);
 
 /**
  * The models at a path: a file, the folder of a model, or a folder of these. LOCAL_MODELS_MISSING when there is nothing, or
@@ -20,20 +21,21 @@ export async function findLocalModels(path: string): Promise<readonly LocalModel
   const absolute = resolve(path);
   const found = await stat(absolute).catch(() => undefined);
   if (found === undefined) throw servingErrors.LOCAL_MODELS_MISSING(absolute, 'there is nothing');
-  const one = await readModel(absolute);
+  const one = await readModel(absolute, false);
   if (one !== undefined) return [checked(one)];
   if (!found.isDirectory()) throw servingErrors.LOCAL_MODELS_MISSING(absolute, `"${extname(absolute)}" is no model`);
   const models: LocalModel[] = [];
   for (const entry of (await readdir(absolute)).toSorted()) {
     if (entry.startsWith('.')) continue;
-    const model = await readModel(join(absolute, entry));
+    const model = await readModel(join(absolute, entry), true);
     if (model !== undefined) models.push(checked(model));
   }
   if (models.length === 0) throw servingErrors.LOCAL_FOLDER_EMPTY(absolute);
   return withoutTwins(models);
 }
 
-async function readModel(path: string): Promise<LocalModel | undefined> {
+/** @param isInside whether it lies in the folder of models; the folder itself, with one file of a model, is such a folder. */
+async function readModel(path: string, isInside: boolean): Promise<LocalModel | undefined> {
   const found = await stat(path).catch(() => undefined); // it may leave while we look
   if (found === undefined) return undefined;
   if (found.isDirectory()) {
@@ -41,7 +43,7 @@ async function readModel(path: string): Promise<LocalModel | undefined> {
     if (await isMlserverModel(path)) return readMlserverModel(path);
     if (await isMlflowModel(path)) return readMlflowModel(path);
     if (await isTritonModel(path)) return readTritonModel(path);
-    return undefined;
+    return readPlainModel(path, isInside);
   }
   const ending = extname(path);
   const runtime = ending === '.onnx' ? 'onnx' : pythonFiles.has(ending) ? 'python' : undefined;

@@ -3,9 +3,11 @@ import type { ModelSignature } from '#contracts/tensor';
 /** One version of a model as it lies on this machine. */
 export interface LocalVersion {
   readonly version: string;
-  readonly runtime: 'onnx' | 'python' | 'graph';
+  readonly runtime: 'onnx' | 'python' | 'command' | 'graph';
   /** Absolute path of the file that is loaded, or of the model's folder. */
   readonly path: string;
+  /** The file of that folder that is loaded; default: `MLmodel`. */
+  readonly main?: string;
   /** Absolute paths of other files that it is made of, wherever they lie. */
   readonly parts?: readonly string[];
   /** What was declared for it; checked against what it is. */

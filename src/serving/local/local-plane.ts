@@ -8,6 +8,7 @@ import { createFixedModels } from '../model-control.ts';
 import { openServingEngine } from '../serving-engine.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { defaultSpoolLimits, openSpool } from '../spool.ts';
+import { tellFailures } from '../tell-failures.ts';
 import { createLocalModels } from './local-models.ts';
 import type { ModelSource } from './model-source.ts';
 
@@ -75,6 +76,7 @@ export async function startLocalPlane(options: LocalPlaneOptions): Promise<Local
   try {
     const [listeners] = await Promise.all([listening, started]);
     refuseWhenNothingAnswers(table);
+    tellFailures(table, logger);
     return {
       url: listeners.url,
       grpcAddress: listeners.grpcAddress,

@@ -33,8 +33,8 @@ export async function describeModel(model: LocalModel): Promise<DescribedModel> 
 
 async function describe(name: string, version: LocalVersion, instances: number | undefined) {
   const isFolder = (await stat(version.path)).isDirectory();
-  const path = isFolder ? join(version.path, 'MLmodel') : version.path;
-  const { signature, maxBatchRows, maxBatchDelayMs, parts = [] } = version;
+  const { main = 'MLmodel', signature, maxBatchRows, maxBatchDelayMs, parts = [] } = version;
+  const path = isFolder ? join(version.path, main) : version.path;
   const own = await (isFolder ? printFolder(version.path) : printFile(path));
   const files = [...own, ...(await Promise.all(parts.map((part) => printOne(dirname(part), basename(part)))))];
   const inputExample = await exampleBeside(path);

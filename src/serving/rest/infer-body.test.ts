@@ -119,6 +119,19 @@ test('a damaged body is refused in words or read, and never fails otherwise', ()
   );
 });
 
+test.each([
+  ['UINT8', '[1,300]', 'input "x": 300 is no value of UINT8'],
+  ['FP32', '[1,1e39]', 'input "x": 1e+39 is no value of FP32'],
+  ['FP64', '[1,"2"]', 'input "x": the body is not valid: expected a number at byte'],
+  ['BOOL', '[true,1]', 'input "x": the body is not valid: expected true or false at byte'],
+])('what is no %s is told with the name of its input', (datatype, data, message) => {
+  for (const body of [
+    `{"inputs":[{"name":"x","shape":[2],"datatype":"${datatype}","data":${data}}]}`,
+    `{"inputs":[{"data":${data},"shape":[2],"datatype":"${datatype}","name":"x"}]}`,
+  ])
+    expect(() => parse(body)).toThrow(message);
+});
+
 test('bytes that are no UTF-8 are refused', () => {
   const body = Buffer.from('{"inputs":[{"name":"t","shape":[1],"datatype":"BYTES","data":["a?"]}]}');
   body.writeUInt8(0xff, body.indexOf('?'));

@@ -1,19 +1,12 @@
 import type { Endpoint } from '../endpoint.ts';
+import { extensions, logSettings, traceSettingsOf } from '../server-settings.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { sendBody, sendJson } from './answers.ts';
 import type { RestCall, RestRoute } from './rest-route.ts';
 import type { RestServices } from './rest-services.ts';
 
-/** As `extensions` of the protocol name them. */
-export const extensions = [
-  'binary_tensor_data',
-  'classification',
-  'generate',
-  'model_configuration',
-  'model_repository',
-  'parameters',
-  'statistics',
-] as const;
+/** `generate` is of REST alone. */
+export const ownExtensions = [...extensions, 'generate'].toSorted();
 
 /** Where an endpoint answers; the project `default` needs no prefix. */
 export const placeOf = ({ project, name }: Pick<Endpoint, 'project' | 'name'>): string =>
@@ -67,7 +60,8 @@ export function createServerRoutes(services: RestServices): readonly RestRoute[]
     {
       method: 'GET',
       path: '/v2',
-      handle: ({ response }) => sendJson(response, 200, { name: 'tidemill', version: programVersion, extensions }),
+      handle: ({ response }) =>
+        sendJson(response, 200, { name: 'tidemill', version: programVersion, extensions: ownExtensions }),
     },
     { method: 'GET', path: '/v2/health/live', handle: live },
     { method: 'GET', path: '/v2/health/ready', handle: ready },
@@ -79,25 +73,6 @@ export function createServerRoutes(services: RestServices): readonly RestRoute[]
     }),
   ];
 }
-
-const logSettings = {
-  log_file: '',
-  log_info: true,
-  log_warning: true,
-  log_error: true,
-  log_verbose_level: 0,
-  log_format: 'default',
-};
-
-/** What Triton has for its own format, of which the level is what holds here. */
-const traceSettingsOf = (traced: boolean) => ({
-  trace_level: [traced ? 'TIMESTAMPS' : 'OFF'],
-  trace_rate: '1000',
-  trace_count: '-1',
-  log_frequency: '0',
-  trace_file: '',
-  trace_mode: 'opentelemetry',
-});
 
 /** Settings that are read here and set at the start. */
 function settingsAt(path: string, what: string, read: (call: RestCall) => unknown): readonly RestRoute[] {

@@ -7,6 +7,7 @@ import {
   type TensorData,
   viewOf,
 } from '#contracts/tensor';
+import { isAppError } from '#platform/errors';
 import type { ParsedTensor } from '../infer-request.ts';
 import { servingErrors } from '../serving-errors.ts';
 import type { JsonCursor } from './json-cursor.ts';
@@ -125,23 +126,33 @@ function toShape(value: unknown, name: string | undefined, bodyBytes: number): r
   return value;
 }
 
+/** Whatever is wrong with the values, the input is named. */
 function readData(
   cursor: JsonCursor,
   name: string | undefined,
   datatype: Datatype,
   shape: readonly number[],
 ): ParsedData {
+  const label = name === undefined ? 'an input' : `input "${name}"`;
+  try {
+    return readValues(cursor, label, datatype, shape);
+  } catch (error) {
+    if (!isAppError(error, 'REQUEST_MALFORMED') || error.message.startsWith(label)) throw error;
+    throw servingErrors.REQUEST_MALFORMED(`${label}: ${error.message}`);
+  }
+}
+
+function readValues(cursor: JsonCursor, label: string, datatype: Datatype, shape: readonly number[]): ParsedData {
   const count = elementCount(shape) ?? 0;
   // Each value and what parts it from the next is two bytes: no great memory is taken for what cannot be there.
   if (count > carelessCount && count > cursor.remaining / 2)
     throw servingErrors.REQUEST_MALFORMED(
-      `input "${name ?? '?'}" has shape [${shape.join(', ')}], which holds more values than the body`,
+      `${label} has shape [${shape.join(', ')}], which holds more values than the body`,
     );
   const texts: string[] | undefined = datatype === 'BYTES' ? [] : undefined;
   const data = datatype === 'BYTES' ? (texts ?? []) : roomFor(datatype, count);
   const floats = datatype === 'FP32' || datatype === 'FP64' ? (data as Float64Array) : undefined;
   const read = elementReader(cursor, datatype, data, texts);
-  const label = name === undefined ? 'an input' : `input "${name}"`;
   const wrongLength = (found: string): Error =>
     servingErrors.REQUEST_MALFORMED(`${label} has ${found}, its shape [${shape.join(', ')}] holds ${count} values`);
   let index = 0;

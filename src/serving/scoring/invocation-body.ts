@@ -18,7 +18,8 @@ export function readInvocation(body: Buffer, signature: ModelSignature): readonl
   const table = new TableReader(planRows(signature), body.length);
   const cursor = new JsonCursor(body);
   let seen: Form | undefined;
-  if (!cursor.take(0x7b)) throw servingErrors.REQUEST_MALFORMED(`${oneForm}; it is ${cursor.describe()}`);
+  if (!cursor.take(0x7b))
+    throw servingErrors.REQUEST_MALFORMED(`${oneForm}; it is ${body.length === 0 ? 'empty' : cursor.describe()}`);
   if (!cursor.take(0x7d)) {
     do {
       const field = cursor.string();

@@ -266,16 +266,29 @@ export class TableReader {
   /** What the whole table lacks must be what it may lack. */
   private assertOptional(given: readonly string[]): void {
     const needed = this.absent.filter((target) => this.valuesOf(target).planned.declared.optional !== true);
-    if (needed[0] !== undefined) throw missingColumn(needed[0], needed.length, given);
+    if (needed[0] !== undefined) throw this.missingColumn(needed[0], needed.length, given);
+  }
+
+  private missingColumn(first: Target, count: number, given: readonly string[], row?: number): Error {
+    const unknown = given.filter((name) => !this.plan.byName.has(name)); // what the model takes is no slip for another
+    const near = nearestName(first.name, unknown);
+    const where = row === undefined || row === 1 ? '' : ` in row ${row}`;
+    const others = count > 1 ? `, and ${count - 1} more` : '';
+    return servingErrors.REQUEST_MALFORMED(
+      `column "${first.name}" is missing${where}${others}${near === undefined ? '' : `; "${near}" is there, did you mean that?`}`,
+    );
   }
 
   /** Null where a row lacks a value and may. */
   private fillRow(missing: readonly Target[], given: () => readonly string[]): void {
+    const isNeeded = (target: Target): boolean => {
+      const { declared } = this.valuesOf(target).planned;
+      return declared.optional !== true && declared.nullable !== true;
+    };
     for (const target of missing) {
       const values = this.valuesOf(target);
-      const { declared, width } = values.planned;
-      if (declared.optional !== true && declared.nullable !== true)
-        throw missingColumn(target, missing.length, given(), this.rows + 1);
+      const { width } = values.planned;
+      if (isNeeded(target)) throw this.missingColumn(target, missing.filter(isNeeded).length, given(), this.rows + 1);
       const count = target.offset < 0 ? width : 1;
       this.spare -= count;
       if (width < 0 || this.spare < 0)
@@ -310,13 +323,4 @@ const namesOf = (keys: RecordKeys): readonly string[] => keys.map(({ name }) => 
 function isSame(body: Buffer, at: number, start: number, length: number): boolean {
   for (let index = 0; index < length; index += 1) if (body[at + index] !== body[start + index]) return false;
   return true;
-}
-
-function missingColumn(first: Target, count: number, given: readonly string[], row?: number): Error {
-  const near = nearestName(first.name, given);
-  const where = row === undefined || row === 1 ? '' : ` in row ${row}`;
-  const others = count > 1 ? `, and ${count - 1} more` : '';
-  return servingErrors.REQUEST_MALFORMED(
-    `column "${first.name}" is missing${where}${others}${near === undefined ? '' : `; "${near}" is there, did you mean that?`}`,
-  );
 }

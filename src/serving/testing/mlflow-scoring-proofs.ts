@@ -194,7 +194,7 @@ export function mlflowScoringProofs(plane: ScoringPlane): Readonly<Record<string
         expect([status, text]).toEqual([400, expect.not.stringContaining('secret')]);
       }
     },
-    'an empty body: 400': () => refused('', 'it is the end'),
+    'an empty body: 400': () => refused('', 'it is empty'),
     'another content type, or charset: 415': async () => {
       for (const type of ['text/plain', 'application/json; charset=latin-1', 'application/json; version=2'])
         await refusedBy(plane.invoke('gather', '{}', { 'content-type': type }), 415, '');

@@ -83,7 +83,7 @@ test(
     const inGrpc = traceId.replace('4b', '5c');
     const metadata = { traceparent: traceparent.replace(traceId, inGrpc), tracestate: 'c=3' };
     const { code } = await client.call('ModelInfer', { model_name: 'nothing' }, { metadata });
-    expect((await client.call('TraceSetting', {})).value).toEqual({
+    expect((await client.call('TraceSetting', {})).value).toMatchObject({
       settings: { trace_level: { value: ['TIMESTAMPS'] } },
     });
     client.close();

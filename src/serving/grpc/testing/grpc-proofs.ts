@@ -106,7 +106,11 @@ export function grpcProofs(running: () => GrpcTestPlane): Readonly<Record<string
       expect((await client.call('ModelReady', { name: 'gather' })).value).toEqual({ ready: false });
     },
     'rpc TraceSetting': async () => {
-      await gives('TraceSetting', {}, { settings: { trace_level: { value: ['OFF'] } } });
+      await gives(
+        'TraceSetting',
+        {},
+        { settings: { trace_level: { value: ['OFF'] }, trace_mode: { value: ['opentelemetry'] } } },
+      );
       await ends('TraceSetting', { settings: { trace_level: { value: ['x'] } } }, UNIMPLEMENTED, 'only read');
     },
     'rpc LogSettings': async () => {
