@@ -74,8 +74,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
 }
 
 /** `purge-after` as a command line hands it over: `purgeAfter`, whatever the setting's own name is. */
-const optionName = (flag: string): string =>
-  flag.replaceAll(/-(\w)/g, (_dash, letter: string) => letter.toUpperCase());
+const optionName = (flag: string): string => flag.replaceAll(/-(\w)/g, (_dash, letter: string) => letter.toUpperCase());
 
 function read(
   key: Key,

@@ -201,7 +201,12 @@ describeDatabases('registry', (open) => {
       await registry().api.createVersion(unit, made);
       await registry().api.createVersion(unit, { ...made, tags: [{ key: 'k', value: 'v' }] });
       await registry().api.createModel(unit, { project, model: 'of no run' });
-      await registry().api.createVersion(unit, { project, model: 'of no run', source: 's3://x', storageLocation: 's3://x' });
+      await registry().api.createVersion(unit, {
+        project,
+        model: 'of no run',
+        source: 's3://x',
+        storageLocation: 's3://x',
+      });
     });
     const models = (filter: string) => registry().api.searchModels(database.read, { project, filter, limit: 9 });
     expect((await models("tags.team = 'ops'")).items.map(({ name }) => name)).toEqual(['found']);

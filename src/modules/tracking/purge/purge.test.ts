@@ -398,7 +398,10 @@ describeDatabases('purging', (open) => {
     await loop.runDue();
     expect(await bring(alone, inside)).toEqual({ made: 2, known: 0 });
     // neither is wholly here yet: an import that breaks off now begins them again
-    expect(await checkImported(database.read, project, [alone, inside], false)).toEqual([{ id: alone }, { id: inside }]);
+    expect(await checkImported(database.read, project, [alone, inside], false)).toEqual([
+      { id: alone },
+      { id: inside },
+    ]);
     await loop.runDue();
     expect(await api.runInfo(database.read, project, inside)).toMatchObject({ experimentId: '0' });
   });
