@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ensureProject } from '../src/cli/workspace/send.ts';
-import { exportFiles, exportModels, exportRuns } from '../src/contracts/transfer.ts';
+import { exportFiles, exportHistories, exportModels, exportRuns } from '../src/contracts/transfer.ts';
 import { runTidemill } from './support/command-line.ts';
 import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
 import { importInto } from './support/mlflow-stores.ts';
@@ -76,6 +76,28 @@ test('an odd address or name ends no transfer: it is told with what has it, and 
   expect(exported.stdout).toContain(`Not written: files of run ${oddId}, which stay at ${oddAddress}.`);
   expect(exported.stdout).toContain('Not written: version 1 of model "first"');
   expect(exported.stdout).toContain('2 runs');
+}, 60_000);
+
+test('a point whose step or time no number of JSON holds ends no import: it is told, and the rest is there', async () => {
+  const { client, url } = await startControlPlane();
+  await ensureProject(client, 'moved');
+  const root = await anOddStore();
+  await write(join(root, '3', plainId, 'metrics', 'loss'), '1 0.5 0\n2 0.25 9223372036854775807\n3 0.125 2\n');
+  await write(join(root, '3', plainId, 'metrics', 'late'), '1795860736131000000 1 0\n');
+  const modelId = `m-${'c'.repeat(32)}`;
+  const model = join(root, '3', 'models', modelId);
+  await write(join(model, 'meta.yaml'), `model_id: ${modelId}\nname: one\nexperiment_id: "3"\nstatus: 1\n`);
+  await write(join(model, 'metrics', 'auc'), `1 0.5 0 ${plainId}\n2 0.25 1795860736131000000 ${plainId}\n`);
+
+  const came = await importInto(url, 'moved', ['mlflow', root]);
+  expect(came).toMatchObject({ differences: [] });
+  expect(came.left.filter((told) => told.includes('2^53'))).toEqual([
+    `1 points of the metric "late" of run ${plainId}, whose step or time is beyond 2^53`,
+    `1 points of the metric "loss" of run ${plainId}, whose step or time is beyond 2^53`,
+    `1 points of the metric "auc" of logged model ${modelId}, whose step or time is beyond 2^53`,
+  ]);
+  const { items } = await client.inProject('moved').call(exportHistories, { query: { runId: plainId } });
+  expect(items).toEqual([{ runId: plainId, key: 'loss', atMs: [1, 3], steps: [0, 2], values: [0.5, 0.125] }]);
 }, 60_000);
 
 test('a model that the project does not take is told, and the others come', async () => {

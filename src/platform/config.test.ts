@@ -1,10 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Option } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { loadConfig, redactConfig, settings } from './config.ts';
 
 const facts = { cpus: 2, memoryMb: 8_000 };
+/** The name under which a command line hands over an option. */
+const optionName = (flag: string) => new Option(`--${flag} <value>`).attributeName();
+
 const load = (flags: Record<string, string> = {}, environment: Record<string, string> = {}) =>
   loadConfig({ flags, environment, cwd: '/srv', facts });
 
@@ -34,6 +38,23 @@ describe('configuration', () => {
     ]);
     expect(load({ databaseUrl: 'postgres://u:secret@db/x' }).databaseUrl).toBe('postgres://u:secret@db/x');
     expect(load({ databaseUrl: 'other.db' }).databaseUrl).toBe('/srv/other.db');
+  });
+
+  test('hears each flag under the name that a command line gives it', () => {
+    const isHeard = (flag: string): boolean => {
+      try {
+        const given = load({ [optionName(flag)]: 'x' });
+        return JSON.stringify(given) !== JSON.stringify(load());
+      } catch (error) {
+        return String(error).includes(`--${flag}:`);
+      }
+    };
+    expect(
+      Object.values(settings)
+        .map(({ flag }) => flag)
+        .filter((flag) => !isHeard(flag)),
+    ).toEqual([]);
+    expect(load({ [optionName('purge-after')]: '30d' })).toMatchObject({ purgeAfterMs: 30 * 86_400_000 });
   });
 
   test('has no setting that nothing reads', () => {

@@ -35,7 +35,7 @@ export const configErrors = defineErrors({
 });
 
 export interface ConfigSources {
-  /** Command-line options by setting (`servingPort`) or by their own name (`serving-port`). */
+  /** Command-line options by their own name, with dashes (`serving-port`) or without (`servingPort`). */
   readonly flags?: Readonly<Record<string, string | undefined>>;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Relative paths start here; default the working folder. */
@@ -73,6 +73,9 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   };
 }
 
+/** `purge-after` as a command line hands it over: `purgeAfter`, whatever the setting's own name is. */
+const optionName = (flag: string): string => flag.replaceAll(/-(\w)/g, (_dash, letter: string) => letter.toUpperCase());
+
 function read(
   key: Key,
   flags: Readonly<Record<string, string | undefined>>,
@@ -81,7 +84,7 @@ function read(
   problems: ConfigProblem[],
 ): unknown {
   const setting: Setting<unknown> = settings[key];
-  const flag = flags[key] ?? flags[setting.flag];
+  const flag = flags[optionName(setting.flag)] ?? flags[setting.flag];
   const text = flag ?? environment[setting.environment];
   if (text === undefined) return typeof setting.default === 'function' ? setting.default(facts) : setting.default;
   const source = flag === undefined ? setting.environment : `--${setting.flag}`;

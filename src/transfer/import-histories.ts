@@ -1,4 +1,5 @@
 import { type HistoryRecord, importHistories } from '#contracts/transfer';
+import { exactPoints, tellLeftPoints } from './exact-points.ts';
 import type { ImportState } from './import-state.ts';
 import type { SourceRun } from './source.ts';
 
@@ -7,10 +8,11 @@ const historiesAtOnce = 5000;
 
 /** Sends the points of runs, in requests of some ten thousand: the next is read while one is under way. Returns how many each has. */
 export async function sendHistories(
-  { source, api, progress, step }: ImportState,
+  { source, api, progress, leave, step }: ImportState,
   runs: readonly SourceRun[],
 ): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
+  const left = new Map<string, number>();
   let batch: HistoryRecord[] = [];
   let size = 0;
   let underWay: Promise<unknown> = Promise.resolve();
@@ -22,7 +24,9 @@ export async function sendHistories(
     underWay.catch(() => undefined); // awaited before the next, and at the end
     [batch, size] = [[], 0];
   };
-  for await (const history of source.histories(runs)) {
+  for await (const read of source.histories(runs)) {
+    const history = exactPoints(read, left);
+    if (history.values.length === 0) continue;
     batch.push(history);
     size += history.values.length;
     progress.points += history.values.length;
@@ -31,5 +35,6 @@ export async function sendHistories(
   }
   if (batch.length > 0) await send();
   await underWay;
+  tellLeftPoints(left, leave);
   return counts;
 }

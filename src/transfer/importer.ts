@@ -1,6 +1,7 @@
 import { importExperiments, importLoggedModels, importRuns } from '#contracts/transfer';
 import { batchesOf } from './batches.ts';
 import { chosenExperiments } from './chosen-experiments.ts';
+import { withExactPoints } from './exact-points.ts';
 import { sendHistories } from './import-histories.ts';
 import { arrive, printOfModel, printOfRun, setOut } from './import-owned.ts';
 import { importRegistry } from './import-registry.ts';
@@ -101,12 +102,13 @@ async function importModelsPage(
   experiment: SourceExperiment,
   idHere: () => Promise<string>,
 ): Promise<void> {
-  const { api, progress, noteNul } = state;
+  const { api, progress, noteNul, leave } = state;
+  const models = page.map((model) => ({ ...model, record: withExactPoints(model.record, leave) }));
   const to = { noun: 'logged model', idHere, pathOf: pathOfModel, printOf: printOfModel } as const;
-  const { travelling } = await setOut<SourceModel['record'], SourceModel>(state, page, experiment, to);
+  const { travelling } = await setOut<SourceModel['record'], SourceModel>(state, models, experiment, to);
   const records = travelling.map(({ record }) => record);
-  for (const models of batchesOf(records, recordsAtOnce, noteNul('logged model')))
-    await api.call(importLoggedModels, { body: { models } });
+  for (const batch of batchesOf(records, recordsAtOnce, noteNul('logged model')))
+    await api.call(importLoggedModels, { body: { models: batch } });
   progress.loggedModels += page.length;
   await arrive(state, travelling, experiment, new Map());
 }

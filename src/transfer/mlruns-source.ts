@@ -54,7 +54,7 @@ async function* linesOf(file: string): AsyncGenerator<Line> {
     if (line.trim() === '') continue;
     const [at, value, step = '0', ...more] = line.trim().split(' ');
     const read = { atMs: Number(at), value: parseValue(value ?? ''), step: Number(step), more };
-    if (value === undefined || !Number.isSafeInteger(read.atMs) || !Number.isSafeInteger(read.step))
+    if (value === undefined || !Number.isInteger(read.atMs) || !Number.isInteger(read.step))
       throw new TransferError(
         'SOURCE_UNREADABLE',
         'invalid',

@@ -200,6 +200,13 @@ describeDatabases('registry', (open) => {
       const made = { project, model: 'found', source: 's3://x', storageLocation: 's3://x', trackingRunId: 'abc' };
       await registry().api.createVersion(unit, made);
       await registry().api.createVersion(unit, { ...made, tags: [{ key: 'k', value: 'v' }] });
+      await registry().api.createModel(unit, { project, model: 'of no run' });
+      await registry().api.createVersion(unit, {
+        project,
+        model: 'of no run',
+        source: 's3://x',
+        storageLocation: 's3://x',
+      });
     });
     const models = (filter: string) => registry().api.searchModels(database.read, { project, filter, limit: 9 });
     expect((await models("tags.team = 'ops'")).items.map(({ name }) => name)).toEqual(['found']);
@@ -211,6 +218,16 @@ describeDatabases('registry', (open) => {
     expect(await versions("name = 'found'")).toEqual([2, 1]);
     expect(await versions("run_id IN ('abc') AND version_number < 2")).toEqual([1]);
     expect(await versions("tags.k = 'v'")).toEqual([2]);
+    expect(await versions("name IN ('found', 'x') AND version_number = '2'")).toEqual([2]);
+    await expect(versions("version_number > 'x'")).rejects.toMatchObject({ kind: 'invalid' });
+    expect((await models("name IN ('found', 'x')")).items.map(({ name }) => name)).toEqual(['found']);
+    expect((await models("name NOT IN ('found')")).items.map(({ name }) => name)).not.toContain('found');
+    const ofNoRun = async (condition: string) =>
+      (await versions(`name = 'of no run' AND run_id ${condition}`)).length === 1;
+    for (const condition of ["= ''", "!= 'abc'", "NOT IN ('abc')", "IN ('')", "LIKE '%'"])
+      expect([condition, await ofNoRun(condition)]).toEqual([condition, true]);
+    for (const condition of ["= 'abc'", "!= ''", "NOT IN ('')", "IN ('abc')", "LIKE 'a%'"])
+      expect([condition, await ofNoRun(condition)]).toEqual([condition, false]);
     const exceptTag = { key: 'team', value: 'ops' };
     const rest = await registry().api.searchModels(database.read, { project, limit: 99, exceptTag });
     expect(rest.items.map(({ name }) => name)).not.toContain('found');

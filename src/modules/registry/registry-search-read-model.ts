@@ -34,7 +34,7 @@ export interface FoundInRegistry<Item> {
 const modelSchema: SearchSchema = {
   key: 'registry_models.model_key',
   attributes: {
-    name: { column: 'registry_models.name', type: 'text' },
+    name: { column: 'registry_models.name', type: 'text', lists: true },
     creation_timestamp: { column: 'registry_models.created_ms', type: 'number' },
     last_updated_timestamp: { column: 'registry_models.updated_ms', type: 'number' },
     timestamp: { column: 'registry_models.updated_ms', type: 'number' },
@@ -45,10 +45,10 @@ const modelSchema: SearchSchema = {
 const versionSchema: SearchSchema = {
   key: 'registry_versions.model_key registry_versions.version',
   attributes: {
-    name: { column: 'registry_models.name', type: 'text' },
-    run_id: { column: 'registry_versions.tracking_run_id', type: 'text', lists: true },
+    name: { column: 'registry_models.name', type: 'text', lists: true },
+    run_id: { column: 'registry_versions.tracking_run_id', type: 'text', lists: true, absentIsEmpty: true },
     source_path: { column: 'registry_versions.source', type: 'text' },
-    version_number: { column: 'registry_versions.version', type: 'number' },
+    version_number: { column: 'registry_versions.version', type: 'number', quoted: true },
     creation_timestamp: { column: 'registry_versions.created_ms', type: 'number' },
     last_updated_timestamp: { column: 'registry_versions.updated_ms', type: 'number' },
   },

@@ -73,6 +73,15 @@ export async function putMarks(unit: Unit, rows: readonly ImportMarkRow[]): Prom
   );
 }
 
+export async function deleteMark(unit: Unit, project: string, id: string): Promise<void> {
+  await unit
+    .query<TrackingTables>()
+    .deleteFrom('tracking_import_marks')
+    .where('tracking_import_marks.project', '=', project)
+    .where('tracking_import_marks.id', '=', id)
+    .execute();
+}
+
 export async function listMarks(
   reader: Reader,
   project: string,

@@ -26,7 +26,7 @@ export async function insertDataset(unit: Unit, row: DatasetRow): Promise<void> 
   await unit.query<TrackingTables>().insertInto('tracking_datasets').values(row).execute();
 }
 
-/** Ties a data set to a run, once; tags of a second call are added. */
+/** Ties a data set to a run, once: the tags of the first time stay, as with MLflow, so that an evaluation does not rename what trained. */
 export async function putInput(
   unit: Unit,
   runId: string,
@@ -35,15 +35,16 @@ export async function putInput(
   tags: readonly Tag[],
 ): Promise<void> {
   const query = unit.query<TrackingTables>();
-  await query
+  const tied = await query
     .insertInto('tracking_inputs')
     .values({ run_id: runId, dataset_key: datasetKey, ordinal })
     .onConflict((conflict) => conflict.columns(['run_id', 'dataset_key']).doNothing())
-    .execute();
+    .returning('tracking_inputs.run_id')
+    .executeTakeFirst();
+  if (tied === undefined) return;
   const { columns, from } = jsonRows(unit, ['text', 'text'], [...new Map(tags.map(({ key, value }) => [key, value]))]);
   await sql`insert into tracking_input_tags (run_id, dataset_key, tag_key, tag_value)
-    select ${runId}, ${datasetKey}, ${columns} from ${from} where true
-    on conflict (run_id, dataset_key, tag_key) do update set tag_value = excluded.tag_value`.execute(query);
+    select ${runId}, ${datasetKey}, ${columns} from ${from}`.execute(query);
 }
 
 export async function listInputs(

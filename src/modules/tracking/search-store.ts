@@ -19,6 +19,10 @@ export interface SearchSchema {
         /** `id`: a number that clients write as a text as well. */
         readonly type: 'text' | 'number' | 'id';
         readonly lists?: true;
+        /** A number that may stand in quotes, as a whole one. */
+        readonly quoted?: true;
+        /** What has none is compared as the empty text. */
+        readonly absentIsEmpty?: true;
         /** From what people write to what is stored. */
         readonly toStored?: (text: string) => string;
       }
@@ -133,15 +137,31 @@ export function attributeOf(schema: SearchSchema, key: string) {
 }
 
 function compareAttribute(reader: Reader, schema: SearchSchema, comparison: Comparison): RawBuilder<unknown> {
-  const { column, type, lists, toStored } = attributeOf(schema, comparison.key);
+  const { column, type, lists, quoted, absentIsEmpty, toStored } = attributeOf(schema, comparison.key);
   const { operator } = comparison;
   if ((operator === 'IN' || operator === 'NOT IN') && !lists)
     throw invalid(`'${operator}' is not supported for the attribute '${comparison.key}'`);
   if (operator === 'IS NULL' || operator === 'IS NOT NULL')
     throw invalid(`'${operator}' is for params and tags only, not for the attribute '${comparison.key}'`);
-  if (type === 'number') return compareNumber(reader, column, comparison);
+  if (type === 'number') return compareNumber(reader, column, quoted ? unquoteWhole(comparison) : comparison);
   if (type === 'id') return compareId(reader, column, comparison);
-  return compareListedText(reader, column, toStored === undefined ? comparison : mapValue(comparison, toStored));
+  const compared = compareListedText(
+    reader,
+    column,
+    toStored === undefined ? comparison : mapValue(comparison, toStored),
+  );
+  return absentIsEmpty && matchesEmpty(comparison) ? sql`(${compared} or ${sql.ref(column)} is null)` : compared;
+}
+
+const unquoteWhole = (comparison: Comparison): Comparison =>
+  typeof comparison.value === 'string' && /^\d{1,15}$/.test(comparison.value)
+    ? { ...comparison, value: Number(comparison.value) }
+    : comparison;
+
+function matchesEmpty({ operator, value }: Comparison): boolean {
+  if (typeof value === 'object') return value.includes('') === (operator === 'IN');
+  if (operator === '=' || operator === '!=') return (value === '') === (operator === '=');
+  return typeof value === 'string' && /^%*$/.test(value);
 }
 
 function mapValue(comparison: Comparison, change: (text: string) => string): Comparison {

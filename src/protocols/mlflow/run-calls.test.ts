@@ -198,6 +198,22 @@ describeDatabases("MLflow's runs", (open) => {
     });
   });
 
+  test('a data set that a run has already keeps the tags of the first time', async () => {
+    const run_id = await createRun();
+    const dataset = { name: 'd', digest: 'abc', source_type: 'local', source: '{"uri":"x"}' };
+    const first = { dataset, tags: [{ key: 'mlflow.data.context', value: 'train' }] };
+    const second = {
+      dataset,
+      tags: [
+        { key: 'mlflow.data.context', value: 'eval' },
+        { key: 'more', value: '1' },
+      ],
+    };
+    await post('runs/log-inputs', { run_id, datasets: [first, second] });
+    await post('runs/log-inputs', { run_id, datasets: [second] });
+    expect((await get('runs/get', { run_id })).body).toMatchObject({ run: { inputs: { dataset_inputs: [first] } } });
+  });
+
   test('old clients note the models that they log in a tag', async () => {
     const run_id = await createRun();
     const model = (artifact_path: string, length: number) =>

@@ -303,7 +303,13 @@ describeDatabases('searching by any filter, in any order, page by page', (open) 
           ...keyed('tag', model.tags),
         ]),
       })),
-      { ...common, texts: ['name'], ordered: ['name', ...numbers], defaults: [term('name', false)] },
+      {
+        ...common,
+        texts: ['name'],
+        lists: ['name'],
+        ordered: ['name', ...numbers],
+        defaults: [term('name', false)],
+      },
       async (filter, orders, limit) =>
         (
           await findAll(
@@ -318,7 +324,7 @@ describeDatabases('searching by any filter, in any order, page by page', (open) 
         id: `${version.model} ${version.version}`,
         values: of([
           ['name', version.model],
-          ['run_id', version.trackingRunId],
+          ['run_id', version.trackingRunId ?? ''],
           ['source_path', version.source],
           ['version_number', version.version],
           ['creation_timestamp', version.createdMs],
@@ -330,7 +336,7 @@ describeDatabases('searching by any filter, in any order, page by page', (open) 
         ...common,
         numbers: [...numbers, 'version_number'],
         texts: ['name', 'run_id', 'source_path'],
-        lists: ['run_id'],
+        lists: ['name', 'run_id'],
         ordered: ['name', 'version_number', ...numbers],
         defaults: [term('last_updated_timestamp', true), term('name', false), term('version_number', true)],
       },

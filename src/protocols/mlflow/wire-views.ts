@@ -79,7 +79,7 @@ export const toWireVersion = (version: ModelVersion, withAliases = true) => ({
   current_stage: version.stage,
   description: version.description,
   source: version.source || registryFilesUri(version),
-  ...(version.trackingRunId !== undefined && { run_id: version.trackingRunId }),
+  run_id: version.trackingRunId ?? '',
   ...(version.runLink !== '' && { run_link: version.runLink }),
   ...(version.loggedModelId !== undefined && { model_id: version.loggedModelId }),
   status: 'READY',

@@ -1,4 +1,5 @@
 import type { Unit } from '#platform/database';
+import { deleteMark } from '../import-store.ts';
 import type { TrackingDeps } from '../tracking-deps.ts';
 import {
   deleteDatasets,
@@ -91,6 +92,7 @@ export function createPurgeSteps({ artifacts }: Pick<TrackingDeps, 'artifacts'>)
     if (files !== undefined) return files;
     if ((await deleteFolders(unit, { project, owner: item.ref, id: item.id }, filesAtOnce)) > 0) return nothing;
     if (item.kind === 'logged-model') await deleteModel(unit, item.id);
+    await deleteMark(unit, project, item.id); // what comes in again is not wholly here until the importer says so
     await deleteItem(unit, purgeId, item);
     return nothing;
   }

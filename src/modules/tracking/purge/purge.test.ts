@@ -6,6 +6,7 @@ import { createLocalBlobStore } from '#platform/blobs';
 import type { Unit } from '#platform/database';
 import { createLogger } from '#platform/log';
 import { describeDatabases, newSqlitePath, type TestDatabase } from '#platform/testing/database';
+import { checkImported } from '../checked-imports.ts';
 import { createImportService } from '../import-service.ts';
 import { createTrackingModule, type TrackingApi } from '../index.ts';
 import type { TrackingDeps } from '../tracking-deps.ts';
@@ -383,12 +384,24 @@ describeDatabases('purging', (open) => {
     };
     const experimentId = await newExperiment('goes');
     const [alone, inside] = [await fullRun('0', 30), await fullRun(experimentId, 31)];
+    await write((unit) =>
+      imports.markImported(
+        unit,
+        project,
+        [alone, inside].map((id) => ({ id, print: 'p', points: 1, files: 0, fileBytes: 0, filesDigest: '' })),
+      ),
+    );
     await purge({ kind: 'tracking-run', id: alone }, true);
     await purge({ kind: 'experiment', id: experimentId }, true);
     for (const id of [alone, inside]) await expect(bring(id)).rejects.toMatchObject({ code: 'IMPORT_BEING_PURGED' });
     await expect(bring('twice', 'twice')).rejects.toMatchObject({ code: 'TRACKING_VALUE_INVALID' });
     await loop.runDue();
     expect(await bring(alone, inside)).toEqual({ made: 2, known: 0 });
+    // neither is wholly here yet: an import that breaks off now begins them again
+    expect(await checkImported(database.read, project, [alone, inside], false)).toEqual([
+      { id: alone },
+      { id: inside },
+    ]);
     await loop.runDue();
     expect(await api.runInfo(database.read, project, inside)).toMatchObject({ experimentId: '0' });
   });

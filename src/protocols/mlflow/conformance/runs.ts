@@ -22,7 +22,7 @@ export const runs: Area = {
     {
       call: `POST ${at}/log-metric`,
       state: 'differs',
-      note: 'Numbers that are none, times with a fraction and logged models that are not there are refused, each by its name.',
+      note: 'Numbers that are none, times with a fraction and logged models that are not there are refused, each by its name, and so are steps and times beyond ±(2^53 − 1), which JSON does not hold exactly.',
       older: '2.9 and 2.22 send no `model_id`, `dataset_name`, `dataset_digest`.',
     },
     {
