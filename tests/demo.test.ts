@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -24,16 +24,13 @@ const tidemill = join(import.meta.dirname, '..', 'bin', 'tidemill');
 /** Of a run that may first build its Python environment, on two busy cores. */
 const longestMs = 20 * 60_000;
 
-/** Python environments, which take minutes to make, of every demo here. */
-let environments = '';
-beforeAll(async () => {
-  environments = await mkdtemp(join(tmpdir(), 'tidemill-demo-python-'));
-});
-afterAll(() => rm(environments, { recursive: true, force: true }));
+/** Where every test that runs a user's Python has its environments: they take minutes to make. */
+const environments = join(import.meta.dirname, '..', 'node_modules/.cache/tidemill-python');
 
 /** A home that has the environments, and nothing else. */
 async function newHome(): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'tidemill-demo-'));
+  await mkdir(environments, { recursive: true });
   await symlink(environments, join(home, 'python'));
   return home;
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { scrubEnvironment } from '../../src/platform/processes.ts';
 import { createPythonEnvironments, type PythonEnvironment } from '../../src/platform/python-environments.ts';
@@ -23,12 +23,16 @@ const environments = createPythonEnvironments({
 export const ensurePython = (requirementsPath: string): Promise<PythonEnvironment> =>
   environments.ensureEnvironment({ requirementsPath });
 
-/** Variables under which MLflow's client speaks to a server and gives up at the first failure. */
-export const mlflowVariables = (trackingUri: string): NodeJS.ProcessEnv => ({
+/**
+ * Variables under which MLflow's client speaks to a server and gives up at the first failure. What is compiled lies where
+ * processes of models look for it too: a first import of MLflow compiles for four seconds.
+ */
+export const mlflowVariables = (pythonPath: string, trackingUri: string): NodeJS.ProcessEnv => ({
   ...scrubEnvironment(process.env),
   MLFLOW_TRACKING_URI: trackingUri,
   MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
   GIT_PYTHON_REFRESH: 'quiet',
+  PYTHONPYCACHEPREFIX: join(dirname(dirname(pythonPath)), 'pycache'),
 });
 
 /** What a script of tests/python prints last, as JSON. */
@@ -44,7 +48,7 @@ export async function runMlflowScript<Result = unknown>(
   },
 ): Promise<Result> {
   const { stdout } = await run(pythonPath, [join('tests', 'python', script), ...(options.arguments ?? [])], {
-    env: { ...mlflowVariables(options.trackingUri), ...options.variables },
+    env: { ...mlflowVariables(pythonPath, options.trackingUri), ...options.variables },
     timeout: options.timeoutMs,
     ...(options.maxBytes !== undefined && { maxBuffer: options.maxBytes }),
   });

@@ -39,7 +39,7 @@ async function buildOnce(runFolder: string): Promise<void> {
 /** As `npm run build` does. */
 async function compile(): Promise<void> {
   const tsc = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin/tsc');
-  // A type error fails `npm run types`; what could be compiled is written all the same, and is what is tested here.
+  // An error of syntax fails `npm run types`; what could be compiled is written all the same, and is what is tested here.
   await promisify(execFile)(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root }).catch(
     (error: unknown) => {
       if (!existsSync(join(root, 'dist/platform/database.js'))) throw error;
