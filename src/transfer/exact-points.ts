@@ -30,13 +30,14 @@ export function tellLeftPoints(left: ReadonlyMap<string, number>, leave: ImportS
   }
 }
 
+const notAfterLast = (ms: number): number => Math.min(ms, Number.MAX_SAFE_INTEGER);
+
 /** A run with the times that it can have. */
 export function withExactTimes(record: RunRecord, leave: ImportState['leave']): RunRecord {
   const { startMs, endMs } = record;
   if (startMs <= Number.MAX_SAFE_INTEGER && (endMs ?? 0) <= Number.MAX_SAFE_INTEGER) return record;
   leave(`the start or end of run ${record.id}, whose time is beyond 2^53`);
-  const last = (ms: number): number => Math.min(ms, Number.MAX_SAFE_INTEGER);
-  return { ...record, startMs: last(startMs), ...(endMs !== undefined && { endMs: last(endMs) }) };
+  return { ...record, startMs: notAfterLast(startMs), ...(endMs !== undefined && { endMs: notAfterLast(endMs) }) };
 }
 
 /** A logged model with the points that can come. */
