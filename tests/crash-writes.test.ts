@@ -182,9 +182,15 @@ function inDatabase<T>(pair: RunningPair, question: (database: Sqlite.Database) 
   }
 }
 
+/** How many promotions have ended; one that a newer version overtakes is rejected. */
 const endsOf = (pair: RunningPair): number =>
   inDatabase(pair, (database) =>
-    Number(database.prepare("select count(*) from events where type = 'promotion.completed'").pluck().get()),
+    Number(
+      database
+        .prepare("select count(*) from events where type in ('promotion.completed', 'promotion.rejected')")
+        .pluck()
+        .get(),
+    ),
   );
 
 /** Where the tables and the log of events tell different stories; read at one moment, of a server that may be dead. */
