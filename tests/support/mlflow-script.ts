@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { scrubEnvironment } from '../../src/platform/processes.ts';
 import { createPythonEnvironments, type PythonEnvironment } from '../../src/platform/python-environments.ts';
@@ -31,6 +31,9 @@ export const mlflowVariables = (trackingUri: string): NodeJS.ProcessEnv => ({
   GIT_PYTHON_REFRESH: 'quiet',
 });
 
+/** Where processes of models look for what is compiled: a first import of MLflow compiles for four seconds. */
+const compiledOf = (pythonPath: string): string => join(dirname(dirname(pythonPath)), 'pycache');
+
 /** What a script of tests/python prints last, as JSON. */
 export async function runMlflowScript<Result = unknown>(
   pythonPath: string,
@@ -44,7 +47,11 @@ export async function runMlflowScript<Result = unknown>(
   },
 ): Promise<Result> {
   const { stdout } = await run(pythonPath, [join('tests', 'python', script), ...(options.arguments ?? [])], {
-    env: { ...mlflowVariables(options.trackingUri), ...options.variables },
+    env: {
+      ...mlflowVariables(options.trackingUri),
+      PYTHONPYCACHEPREFIX: compiledOf(pythonPath),
+      ...options.variables,
+    },
     timeout: options.timeoutMs,
     ...(options.maxBytes !== undefined && { maxBuffer: options.maxBytes }),
   });
