@@ -99,7 +99,7 @@ export function createRestPlane(): RestPlane {
           anEndpoint([slow], { name: 'patient' }),
           single('rated', 'gather.onnx', { limits: { rate: { perSecond: 0.001 } } }),
           anEndpoint([slow], { name: 'crowded', limits: { maxQueued: 1 } }),
-          anEndpoint([slow], { name: 'hasty', limits: { timeoutMs: 1 } }),
+          anEndpoint([slow], { name: 'hasty', limits: { timeoutMs: 20 } }),
           anEndpoint([], { name: 'waiting', traffic: [] }),
           anEndpoint([held], { name: 'held' }),
           anEndpoint([control.revision('broken', fixture('make-fixtures.py'))], { name: 'broken' }),
