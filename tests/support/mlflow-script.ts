@@ -23,16 +23,17 @@ const environments = createPythonEnvironments({
 export const ensurePython = (requirementsPath: string): Promise<PythonEnvironment> =>
   environments.ensureEnvironment({ requirementsPath });
 
-/** Variables under which MLflow's client speaks to a server and gives up at the first failure. */
-export const mlflowVariables = (trackingUri: string): NodeJS.ProcessEnv => ({
+/**
+ * Variables under which MLflow's client speaks to a server and gives up at the first failure. What is compiled lies where
+ * processes of models look for it too: a first import of MLflow compiles for four seconds.
+ */
+export const mlflowVariables = (pythonPath: string, trackingUri: string): NodeJS.ProcessEnv => ({
   ...scrubEnvironment(process.env),
   MLFLOW_TRACKING_URI: trackingUri,
   MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0',
   GIT_PYTHON_REFRESH: 'quiet',
+  PYTHONPYCACHEPREFIX: join(dirname(dirname(pythonPath)), 'pycache'),
 });
-
-/** Where processes of models look for what is compiled: a first import of MLflow compiles for four seconds. */
-const compiledOf = (pythonPath: string): string => join(dirname(dirname(pythonPath)), 'pycache');
 
 /** What a script of tests/python prints last, as JSON. */
 export async function runMlflowScript<Result = unknown>(
@@ -47,11 +48,7 @@ export async function runMlflowScript<Result = unknown>(
   },
 ): Promise<Result> {
   const { stdout } = await run(pythonPath, [join('tests', 'python', script), ...(options.arguments ?? [])], {
-    env: {
-      ...mlflowVariables(options.trackingUri),
-      PYTHONPYCACHEPREFIX: compiledOf(pythonPath),
-      ...options.variables,
-    },
+    env: { ...mlflowVariables(pythonPath, options.trackingUri), ...options.variables },
     timeout: options.timeoutMs,
     ...(options.maxBytes !== undefined && { maxBuffer: options.maxBytes }),
   });

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { mlflowVariables } from './mlflow-script.ts';
 
-/** It imports for some twenty seconds on two cores, and migrates its database. */
+/** It imports for seconds, and migrates its database. */
 const startMs = 240_000;
 
 export interface MlflowServer {
@@ -41,7 +41,11 @@ export async function startMlflowServer(pythonPath: string, store: string, folde
       cwd: folder,
       detached: true, // a group of its own: it starts workers
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...mlflowVariables(''), PATH: `${dirname(pythonPath)}:${process.env['PATH'] ?? ''}` },
+      env: {
+        ...mlflowVariables(pythonPath, ''),
+        PATH: `${dirname(pythonPath)}:${process.env['PATH'] ?? ''}`,
+        MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false', // eight processes that import for two seconds each, and do nothing here
+      },
     },
   );
   const log = createWriteStream(join(folder, 'mlflow.log'));

@@ -18,7 +18,7 @@ async function runScript(
 ): Promise<void> {
   await run(pythonPath, [resolve('tests/python', script), ...args], {
     cwd,
-    env: { ...mlflowVariables(trackingUri), MLFLOW_ALLOW_FILE_STORE: 'true' },
+    env: { ...mlflowVariables(pythonPath, trackingUri), MLFLOW_ALLOW_FILE_STORE: 'true' },
     maxBuffer: 64 * 1024 * 1024,
   });
 }
