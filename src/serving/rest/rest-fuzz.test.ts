@@ -98,8 +98,9 @@ test('bytes of any kind, with any header of theirs, are answered or refused in w
   expect((await rest.infer('bc', many)).status).toBe(200);
 }, 60_000);
 
+const ask = (path: string) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`;
+
 test('who asks on and on ahead of its answers goes, and a few are answered in their order', async () => {
-  const ask = (path: string) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`;
   const { hostname, port } = new URL(rest.base);
   const converse = async (requests: readonly string[]) => {
     const socket = connect(Number(port), hostname, () => void socket.write(requests.join('')));
