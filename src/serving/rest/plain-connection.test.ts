@@ -223,21 +223,15 @@ test('what is asked ahead of an answer counts until its turn comes, however long
 });
 
 test('who asks far ahead is read no further than its answers come', async () => {
-  let answer = (): void => undefined;
-  const { port, memory } = await aServer({
-    handle(_url, _body, response) {
-      answer = () => {
-        response.writeHead(200, { 'content-length': 1 });
-        response.end('x', 'latin1');
-      };
-    },
-  });
+  const asked: RestResponse[] = [];
+  const { port, memory } = await aServer({ handle: (_url, _body, response) => void asked.push(response) });
   const client = aClient(port);
   const count = 20_000;
   client.send(post('a').repeat(count));
   await expect.poll(() => memory.usedBytes).toBeGreaterThan(8 * 1024);
   for (let turn = 0; turn < 200; turn += 1) {
-    answer();
+    asked.at(-1)?.writeHead(200, { 'content-length': 1 });
+    asked.at(-1)?.end('x', 'latin1');
     await new Promise((resolve) => void setTimeout(resolve, 1));
     expect(memory.usedBytes).toBeLessThan(160 * 1024); // two parts of what comes at once, of a million bytes
   }
