@@ -47,6 +47,8 @@ export interface LiveRevision {
   /** A graph, which puts rows together model by model. */
   readonly isGraph: boolean;
   readonly record: RevisionRecord;
+  /** As the newest spec has them; as it was loaded with where that one does not name it any more. */
+  readonly limits: BatchLimits;
   /** Runs rows that have passed `checkInputs`, with others' where that can be. A model that is away is waited for. */
   predict(inputs: readonly Tensor[], terms?: RunTerms): Promise<BatchAnswer>;
   /** Requests accepted and not yet answered. */
@@ -75,7 +77,7 @@ export function createRevisionRecord(revision: Pick<SpecRevision, 'id' | 'modelR
   };
 }
 
-export const defaultMaxBatchRows = 256;
+const defaultMaxBatchRows = 256;
 const defaultMaxQueued = 1_024;
 const defaultTimeoutMs = 10_000;
 /** A session of onnxruntime holds about the file again, and this much beside it. */
@@ -159,6 +161,7 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
       takesKeys: model.takesKeys === true,
       isGraph: model.schedules === true,
       record,
+      limits,
       predict: (inputs, terms) => (resident.isLoaded ? own.predict(inputs, terms) : predictOnceLoaded(inputs, terms)),
       get pending() {
         return waiting + own.pending;
