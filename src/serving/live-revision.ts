@@ -62,6 +62,8 @@ export interface LiveRevision {
 
 const versionOf = ({ id, modelRef }: Pick<SpecRevision, 'id' | 'modelRef'>): string => modelRef.split('@')[1] ?? id;
 
+const nameOf = ({ modelRef }: SpecRevision): string => modelRef.replace(/^model:/, '');
+
 export function createRevisionRecord(revision: Pick<SpecRevision, 'id' | 'modelRef'>): RevisionRecord {
   return {
     id: revision.id,
@@ -122,7 +124,7 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
   }
 
   const resident = await openResidentModel({
-    name: `model ${spec.modelRef.replace(/^model:/, '')} of "${endpoint().name}"`,
+    name: `model ${nameOf(spec)} of "${endpoint().name}"`,
     estimatedBytes:
       (endpoint().workers?.count ?? 1) * (sessionBytes + spec.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)),
     memory,
@@ -134,6 +136,12 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
   try {
     const { model } = resident;
     const signature = joinSignature(spec.signature, model.signature);
+    const dropped = model.droppedOutputs ?? [];
+    if (dropped.length > 0)
+      logger.warn(
+        { revision: spec.id },
+        `model ${nameOf(spec)}: ${dropped.map((name) => `"${name}"`).join(', ')} of its outputs is no tensor and is not answered; export with zipmap=False`,
+      );
     await warmUp(model, signature, spec, folderOf(mainPath, spec), logger);
     const own =
       model.schedules === true ? createPassThrough(model, signature) : createBatcher(model, signature, limits);

@@ -71,3 +71,13 @@ test('that the files of the version that answers went bad is said in the index a
     .poll(said, soon)
     .toContainEqual(expect.stringMatching(/"model \\"bc\\": version 1 answers now from its new files"/));
 });
+
+test('an output that is no tensor, as skl2onnx makes of probabilities, is told with what to do', async () => {
+  const { put, said } = await aWatched('');
+  await put(2, join(fixtures, 'zipmap.onnx'));
+  await expect
+    .poll(said, soon)
+    .toContainEqual(
+      expect.stringMatching(/"level":"warn".*model bc@2: \\"probability\\" of its outputs is no tensor.*zipmap=False/),
+    );
+});
