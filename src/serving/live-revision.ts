@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import type { SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
 import type { ModelSignature, Tensor } from '#contracts/tensor';
+import { AppError, isAppError } from '#platform/errors';
 import type { Logger } from '#platform/log';
 import { type BatchAnswer, type Batcher, type BatchLimits, createBatcher, type RunTerms } from '#runtimes/batcher';
 import { joinSignature } from '#runtimes/check-inputs';
@@ -135,7 +136,7 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
   });
   try {
     const { model } = resident;
-    const signature = joinSignature(spec.signature, model.signature);
+    const signature = fitSignature(spec, model, () => files.explainMisfit?.(mainPath));
     const dropped = model.droppedOutputs ?? [];
     if (dropped.length > 0)
       logger.warn(
@@ -190,6 +191,18 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
   } catch (error) {
     await resident.close();
     throw error;
+  }
+}
+
+/** @param explain where what does not fit is declared */
+function fitSignature(spec: SpecRevision, model: LoadedModel, explain: () => string | undefined): ModelSignature {
+  try {
+    return joinSignature(spec.signature, model.signature);
+  } catch (error) {
+    const where = isAppError(error, 'MODEL_SIGNATURE_MISMATCH') ? explain() : undefined;
+    throw where !== undefined && error instanceof AppError
+      ? new AppError(error.code, error.kind, `${error.message}; ${where}`)
+      : error;
   }
 }
 

@@ -81,3 +81,22 @@ test('an output that is no tensor, as skl2onnx makes of probabilities, is told w
       expect.stringMatching(/"level":"warn".*model bc@2: \\"probability\\" of its outputs is no tensor.*zipmap=False/),
     );
 });
+
+test('a config.pbtxt that does not fit the model is named, with what to write; and that is right', async () => {
+  const { folder, index } = await aWatched('');
+  const file = join(folder, 'bc/config.pbtxt');
+  const declare = (dims: string) =>
+    writeFile(
+      file,
+      `max_batch_size: 8
+       input { name: "x" data_type: TYPE_FP32 dims: [ 30 ] }
+       output { name: "label" data_type: TYPE_INT64 ${dims} }`,
+    );
+  const reason = async () => ((await index()) as { readonly reason: string }[])[0]?.reason ?? '';
+  await declare('dims: [ 1 ]');
+  await expect.poll(reason, soon).toContain('"label" is [-1] in the model and [-1, 1] in the signature');
+  const told = await reason();
+  expect(told).toContain(`it is declared in ${file}`);
+  await declare(/dims: \[ 1 \] reshape.*/.exec(told)?.[0] ?? '');
+  await expect.poll(index, soon).toEqual([{ name: 'bc', version: '1', state: 'READY', reason: '' }]);
+});
