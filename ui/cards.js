@@ -1,6 +1,6 @@
 import { metricChart } from './chart.js';
 import { badge, element, instant } from './dom.js';
-import { ago, clock, count, day, duration, figure, metricName, percent, plural, shortDay } from './format.js';
+import { ago, clock, count, day, duration, figure, lastSaid, metricName, percent, plural, shortDay } from './format.js';
 import { modelsOfLoop } from './standing.js';
 import { command, none, state, tones } from './words.js';
 
@@ -201,7 +201,7 @@ export function drawPipelines({ project, pipelines }) {
                 : step.state,
             ),
             step.why && element('span', { class: 'why muted' }, step.why),
-            step.error && element('span', { class: 'error' }, lastLine(step.error.message)),
+            step.error && element('span', { class: 'error' }, lastSaid(step.error.message)),
             step.error && command(`./bin/tidemill logs ${lastRun.id}/${step.name}${of}`),
           ),
         ),
@@ -209,9 +209,6 @@ export function drawPipelines({ project, pipelines }) {
     ];
   });
 }
-
-/** Of what a program said when it failed, the line that says why; the command beside it shows the rest. */
-const lastLine = (text) => text.trimEnd().split('\n').at(-1).trim();
 
 const took = (from, to) => duration(new Date(to).getTime() - new Date(from).getTime());
 

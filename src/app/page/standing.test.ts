@@ -2,14 +2,16 @@ import { expect, test } from 'vitest';
 import type { Overview } from '#contracts/overview';
 import { packagePath } from '#platform/package-path';
 
+const { lastSaid } = (await import(packagePath('ui', 'format.js'))) as { readonly lastSaid: (text: string) => string };
+
 interface Standing {
   readonly isLive: boolean;
   readonly word?: string;
   readonly tone?: string;
 }
 const { modelsOfLoop, standingOf } = (await import(packagePath('ui', 'standing.js'))) as {
-  modelsOfLoop(overview: Overview): Overview['models'];
-  standingOf(overview: Overview): Standing;
+  readonly modelsOfLoop: (overview: Overview) => Overview['models'];
+  readonly standingOf: (overview: Overview) => Standing;
 };
 
 const at = '2026-03-01T00:00:00Z';
@@ -55,25 +57,34 @@ test('the goal is met or missed only where the figure leaves no doubt', () => {
   expect(standingOf(empty).word).toBeUndefined();
 });
 
+const monitor = (state: string, metric = 'auc'): Overview['monitors'][number] => ({
+  name: 'late',
+  deployment: 'late',
+  metric,
+  window: {
+    start: at,
+    end: at,
+    state: 'alert', // of drift
+    predictions: 120,
+    labelled: 120,
+    drifted: [],
+    verdicts: [{ metric, state, reason: '' }],
+  },
+  history: [{ end: at, state: 'alert', value: 0.6, n: 120, lower: 0.55, upper: 0.65 }],
+});
+
 test('what a monitor says of the window goes before its figure, and of another metric nothing is taken', () => {
-  const monitor = (state: string, metric = 'auc'): Overview['monitors'][number] => ({
-    name: 'late',
-    deployment: 'late',
-    metric,
-    window: {
-      start: at,
-      end: at,
-      state: 'alert', // of drift
-      predictions: 120,
-      labelled: 120,
-      drifted: [],
-      verdicts: [{ metric, state, reason: '' }],
-    },
-    history: [{ end: at, state: 'alert', value: 0.6, n: 120, lower: 0.55, upper: 0.65 }],
-  });
   const standing = (...of: Parameters<typeof monitor>) => standingOf({ ...empty, monitors: [monitor(...of)] });
   expect(standing('not-enough-data')).toMatchObject({ isLive: true, word: 'not enough data' });
   expect(standing('not-enough-data').tone).toBeUndefined();
   expect(standing('alert')).toMatchObject({ isLive: true, word: 'missed', tone: 'bad' });
   expect(standing('alert', 'f1')).toMatchObject({ isLive: false });
+});
+
+test('of a step that failed the line that says why is told, not the stack before it', () => {
+  const trace = 'Traceback (most recent call last): |   File "fit.py", line 1 |     ^^^^^ | ValueError: a | b is odd';
+  expect(lastSaid(`the step's command ended with exit code 1; its last lines: ${trace}`)).toBe(
+    'ValueError: a | b is odd',
+  );
+  expect(lastSaid('the step was cancelled')).toBe('the step was cancelled');
 });
