@@ -92,11 +92,9 @@ test('the more connections there are, the fewer calls each may have at once', as
 
 test('packed messages wait for their turn as they are, and count as running though their calls are reset', async () => {
   const { memory, client } = await aServer({ '/echo': echo });
-  const holding = [1, 2].map(() => {
-    let end = (): void => undefined;
-    void memory.unpacking.take({}, () => new Promise<void>((resolve) => void (end = resolve)));
-    return () => end();
-  });
+  const holding: (() => void)[] = [];
+  for (let turn = 0; turn < 2; turn += 1)
+    void memory.unpacking.take({}, () => new Promise<void>((resolve) => void holding.push(resolve)));
   const session = client();
   const packed = gzipSync(Buffer.alloc(390_000));
   const ask = () => {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -13,19 +13,18 @@ const collectGarbage = runInNewContext('gc') as () => void;
 async function aServer(maxBytes: number, budgetBytes = 100_000_000) {
   const memory = createRequestMemory(budgetBytes);
   const read: (string | number)[] = [];
-  const server = createServer((request: IncomingMessage, response) => {
-    void readBody(request, maxBytes, memory).then(
-      (body) => {
-        read.push(body.length);
-        memory.give(body.length);
-        response.end(body);
-      },
-      (error: Error) => {
-        read.push(error.message);
-        response.writeHead(400, { connection: 'close' }).end();
-      },
-    );
-  });
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    try {
+      const body = await readBody(request, maxBytes, memory);
+      read.push(body.length);
+      memory.give(body.length);
+      response.end(body);
+    } catch (error) {
+      read.push((error as Error).message);
+      response.writeHead(400, { connection: 'close' }).end();
+    }
+  };
+  const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const socket = connect(port, '127.0.0.1').resume();
