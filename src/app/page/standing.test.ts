@@ -73,8 +73,9 @@ const monitor = (state: string, metric = 'auc'): Overview['monitors'][number] =>
   history: [{ end: at, state: 'alert', value: 0.6, n: 120, lower: 0.55, upper: 0.65 }],
 });
 
+const standing = (...of: Parameters<typeof monitor>) => standingOf({ ...empty, monitors: [monitor(...of)] });
+
 test('what a monitor says of the window goes before its figure, and of another metric nothing is taken', () => {
-  const standing = (...of: Parameters<typeof monitor>) => standingOf({ ...empty, monitors: [monitor(...of)] });
   expect(standing('not-enough-data')).toMatchObject({ isLive: true, word: 'not enough data' });
   expect(standing('not-enough-data').tone).toBeUndefined();
   expect(standing('alert')).toMatchObject({ isLive: true, word: 'missed', tone: 'bad' });
