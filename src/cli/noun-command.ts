@@ -10,7 +10,7 @@ import { addExamples } from './help-examples.ts';
 import { withNearest } from './nearest-object.ts';
 import { type Column, formatRecord } from './output.ts';
 import { projectNote } from './project-note.ts';
-import { addSchemaOptions, parseField, readCount, schemaValues } from './schema-options.ts';
+import { addSchemaArgument, addSchemaOptions, readCount, schemaValues } from './schema-options.ts';
 
 interface Page {
   readonly items: readonly unknown[];
@@ -148,7 +148,8 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
   const body = item.operation.body as TObject | undefined; // of our own operations: always an object
   const names = [...parametersOf(item.operation), ...positional];
   command.description(item.operation.summary);
-  for (const name of names) command.argument(`<${name}>`);
+  for (const name of names)
+    addSchemaArgument(command, name, item.operation.params, positional.includes(name) ? body : undefined);
   addSchemaOptions(command, item.operation.query, table === undefined ? ['cursor'] : paging);
   addSchemaOptions(command, body, positional);
   if (table !== undefined)
@@ -161,8 +162,8 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
     const options = self.opts<Record<string, unknown> & { limit?: number; all?: boolean }>();
     const { output } = createContext(self, world);
     const client = await connectFor(self, noun, world);
-    const values = Object.fromEntries(names.map((name, at) => [name, String(given[at])]));
-    if (first !== undefined && noun.kind !== undefined) values[first] = withoutKind(values[first] ?? '', noun.kind);
+    const values = Object.fromEntries(names.map((name, at) => [name, given[at]]));
+    if (first !== undefined && noun.kind !== undefined) values[first] = withoutKind(String(values[first]), noun.kind);
     const { operation, params } = asked(item, noun, values);
     const query = { ...(options.all === true && table?.whole), ...schemaValues(operation.query, options) };
     if (table !== undefined) {
@@ -178,10 +179,7 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
       output.list(items, more, { ...table, empty: none + note });
       return;
     }
-    const sent = {
-      ...schemaValues(body, options),
-      ...Object.fromEntries(positional.map((name) => [name, parseField(body, name, values[name] ?? '')])),
-    };
+    const sent = { ...schemaValues(body, options), ...pick(values, positional) };
     const answer = await withNearest(
       client,
       callUntyped(client, operation, { params, query, ...(body !== undefined && { body: sent }) }),
@@ -201,9 +199,9 @@ const withoutKind = (text: string, kind: ReferenceKind): string =>
   text.startsWith(`${kind}:`) ? text.slice(kind.length + 1) : text;
 
 /** The operation and its parameters: of `show flights@12` the one that shows a version. */
-function asked(item: OperationCommand, { show, showAt }: Named, values: Readonly<Record<string, string>>) {
+function asked(item: OperationCommand, { show, showAt }: Named, values: Readonly<Record<string, unknown>>) {
   const names = parametersOf(item.operation);
-  const [, name, at] = /^(.+)@([^@]+)$/.exec(values[names[0] ?? ''] ?? '') ?? [];
+  const [, name, at] = /^(.+)@([^@]+)$/.exec(String(values[names[0] ?? ''])) ?? [];
   if (item !== show || showAt === undefined || name === undefined)
     return { operation: item.operation, params: pick(values, names) };
   const [ofName = '', ofVersion = ''] = parametersOf(showAt);

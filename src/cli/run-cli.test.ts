@@ -2,7 +2,6 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -12,37 +11,7 @@ import { CliError, createContext } from './context.ts';
 import { createNounCommand, nounOf } from './noun-command.ts';
 import { formatRecord, formatTable } from './output.ts';
 import { createProgram } from './program.ts';
-import { runCli } from './run-cli.ts';
-
-function collect() {
-  let text = '';
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      text += chunk.toString();
-      done();
-    },
-  });
-  return { stream, text: () => text };
-}
-
-async function run(
-  line: string,
-  options: { entries?: readonly CommandEntry[]; environment?: Record<string, string>; cwd?: string } = {},
-) {
-  const [stdout, stderr] = [collect(), collect()];
-  const code = await runCli(
-    line === '' ? [] : line.split(' '),
-    {
-      stdout: stdout.stream,
-      stderr: stderr.stream,
-      environment: { PATH: process.env['PATH'], ...options.environment },
-      cwd: options.cwd ?? tmpdir(),
-      signal: new AbortController().signal,
-    },
-    { version: '1.2.3', ...(options.entries !== undefined && { entries: options.entries }) },
-  );
-  return { code, out: stdout.text(), err: stderr.text() };
-}
+import { collectText, runLine as run } from './testing/run-line.ts';
 
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemill-cli-'));
@@ -284,8 +253,8 @@ describe('a noun', () => {
 
 describe('the help', () => {
   const world = {
-    stdout: collect().stream,
-    stderr: collect().stream,
+    stdout: collectText().stream,
+    stderr: collectText().stream,
     environment: {},
     cwd: tmpdir(),
     signal: new AbortController().signal,

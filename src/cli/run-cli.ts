@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { kindTable } from '#contracts/error-kinds';
 import { nearestName } from '#contracts/nearest-name';
 import { isTidemillError, type TidemillError } from '../sdk/errors.ts';
@@ -82,10 +82,15 @@ function namedCommand(argv: readonly string[]): string | undefined {
 }
 
 function report(error: unknown, program: Command, argv: readonly string[], world: CliEnvironment): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : kindTable.invalid.exit; // it has spoken already
+  const unsaid = !(error instanceof CommanderError) || error instanceof InvalidArgumentError;
+  if (!unsaid) return error.exitCode === 0 ? 0 : kindTable.invalid.exit; // commander has said it
   if (world.signal.aborted) return 130;
   const json = argv.includes('--json');
   const { output } = createContext(json ? program.setOptionValue('json', true) : program, world);
+  if (error instanceof InvalidArgumentError) {
+    output.fail({ code: 'USAGE', message: error.message });
+    return kindTable.invalid.exit;
+  }
   if (error instanceof CliError) {
     output.fail({ code: error.code, message: error.message });
     return error.exit;

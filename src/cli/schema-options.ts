@@ -29,10 +29,11 @@ export function schemaValues(
   );
 }
 
-/** Reads a text as a field's value: for fields that a command takes as arguments. */
-export function parseField(schema: TObject | undefined, name: string, text: string): unknown {
-  const field = fieldsOf(schema).find(([known]) => known === name)?.[1] ?? {};
-  return isNumber(field) ? readNumber(field)(text) : text;
+/** Adds an argument for a field of the first schema that has it; commander says what is wrong with one as it does of options. */
+export function addSchemaArgument(command: Command, name: string, ...schemas: readonly (TObject | undefined)[]): void {
+  const field = schemas.flatMap(fieldsOf).find(([known]) => known === name)?.[1] ?? {};
+  if (isNumber(field)) command.argument(`<${name}>`, field.description ?? '', readNumber(field));
+  else command.argument(`<${name}>`, field.description);
 }
 
 const fieldsOf = (schema: TObject | undefined): readonly (readonly [string, FieldSchema])[] =>
