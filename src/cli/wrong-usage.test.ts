@@ -1,5 +1,8 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { runLine } from './testing/run-line.ts';
 
 test('an argument that is no value of its field is refused in words, and as JSON when JSON is asked for', async () => {
@@ -31,4 +34,24 @@ test('what a command refuses itself is said too', async () => {
   expect(JSON.parse((await runLine('fail --json', { entries })).err)).toEqual({
     error: { code: 'USAGE', message: 'It must be blue.' },
   });
+});
+
+test('an export goes to a folder or a server: another address is refused before anything is written', async () => {
+  const cwd = await mkdtemp(join(tmpdir(), 'tidemill-export-'));
+  onTestFinished(() => rm(cwd, { recursive: true }));
+  for (const [to, way] of [
+    ['sqlite:///back.db', 'mlflow migrate-filestore'],
+    ['postgresql://user:secret@db/mlflow', 'mlflow server --backend-store-uri'],
+    ['ftp://there/mlruns', '--to takes a folder'],
+    ['s3://bucket/mlruns', '--to takes a folder'],
+  ] as const) {
+    const { code, out, err } = await runLine(`export mlflow --to ${to} --url http://127.0.0.1:1`, { cwd });
+    expect([to, code, out]).toEqual([to, 2, '']);
+    expect(err).toContain(way);
+    expect(err).not.toContain('secret');
+  }
+  // what is taken gets as far as the server
+  for (const to of ['./mlruns', 'file:///tmp/mlruns', 'http://127.0.0.1:1'])
+    expect(await runLine(`export mlflow --to ${to} --url http://127.0.0.1:1`, { cwd })).toMatchObject({ code: 6 });
+  expect(await readdir(cwd)).toEqual([]);
 });
