@@ -37,7 +37,8 @@ describe('the documents', () => {
     onTestFinished(() => rmSync(cwd, { recursive: true }));
     const environment = { PATH: process.env['PATH'], SERVING: 'http://127.0.0.1:1' };
     const { status, stderr } = spawnSync('bash', ['-c', script], { cwd, env: environment, timeout: 20_000 });
-    expect([status, String(stderr)]).toEqual([1, expect.stringContaining('the request was refused')]);
+    expect(status, 'ended by itself').toBeGreaterThan(0);
+    expect(String(stderr)).toContain('prediction: the request was refused');
   }, 30_000);
 
   test('name the options that up takes', async () => {
