@@ -7,7 +7,7 @@ import { type Client, isTidemillError } from '../sdk/index.ts';
 import { setArgumentNames } from './completion.ts';
 import { type CliEnvironment, createContext } from './context.ts';
 import { addExamples } from './help-examples.ts';
-import { withNearest } from './nearest-object.ts';
+import { type Explain, withNearest } from './nearest-object.ts';
 import { type Column, formatRecord } from './output.ts';
 import { projectNote } from './project-note.ts';
 import { addSchemaArgument, addSchemaOptions, readCount, schemaValues } from './schema-options.ts';
@@ -38,6 +38,7 @@ export interface NounOperations {
   readonly serverWide?: boolean;
   readonly list?: ListCommand;
   readonly show?: OperationCommand;
+  readonly explain?: Explain;
   /** What `show <name>@<version>` calls, with both as its parameters. */
   readonly showAt?: OperationShape;
   /** Of the references to it; default: the noun's own word. */
@@ -96,6 +97,7 @@ export function nounOf<const L extends OperationShape>(definition: {
   readonly kind?: ReferenceKind;
   readonly further?: readonly OperationCommand[];
   readonly serverWide?: boolean;
+  readonly explain?: Explain;
 }): NounOperations {
   const { sample, list, show, columns, empty, examples = [], whole, named, ...more } = definition;
   return {
@@ -166,25 +168,19 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
     if (first !== undefined && noun.kind !== undefined) values[first] = withoutKind(String(values[first]), noun.kind);
     const { operation, params } = asked(item, noun, values);
     const query = { ...(options.all === true && table?.whole), ...schemaValues(operation.query, options) };
+    const nearest = <T>(found: Promise<T>): Promise<T> =>
+      withNearest(client, found, () => namesOf(client, noun, item.among), Object.values(params)[0], noun.explain);
     if (table !== undefined) {
       const limit = options.all === true ? Number.POSITIVE_INFINITY : (options.limit ?? 50);
-      const { items, more } = await withNearest(
-        client,
-        listItems(client, { operation, params, query }, limit),
-        () => namesOf(client, noun, item.among),
-        Object.values(params)[0],
-      );
+      const { items, more } = await nearest(listItems(client, { operation, params, query }, limit));
       const note = items.length === 0 && !output.json ? await projectNote(client) : '';
       const none = typeof table.empty === 'string' ? table.empty : table.empty(query);
       output.list(items, more, { ...table, empty: none + note });
       return;
     }
     const sent = { ...schemaValues(body, options), ...pick(values, positional) };
-    const answer = await withNearest(
-      client,
+    const answer = await nearest(
       callUntyped(client, operation, { params, query, ...(body !== undefined && { body: sent }) }),
-      () => namesOf(client, noun, item.among),
-      Object.values(params)[0],
     );
     output.result(
       answer,

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { runLine } from '../src/cli/testing/run-line.ts';
+import { startControlPlane } from './support/control-plane.ts';
+
+/** The command line against a control plane of its own. */
+async function startWithWords(options: Parameters<typeof startControlPlane>[0] = {}) {
+  const { url, client } = await startControlPlane(options);
+  const tidemill = (line: string) => runLine(line, { environment: { TIDEMILL_URL: url } });
+  return { url, client, tidemill };
+}
+
+test('an experiment that is not found by its id is told what became of it, and never another number', async () => {
+  const { url, tidemill } = await startWithWords();
+  for (const name of ['fraud', 'late']) {
+    const body = JSON.stringify({ name });
+    const made = await fetch(`${url}/api/2.0/mlflow/experiments/create`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    });
+    expect(made.status).toBe(200);
+  }
+  expect(await tidemill('experiment delete 2')).toMatchObject({ code: 0, out: 'Done.\n' });
+  expect(await tidemill('experiment delete 2')).toMatchObject({
+    code: 3,
+    err: 'error experiment 2 ("late") is deleted: "tidemill experiment restore 2" brings it back\n',
+  });
+  expect(await tidemill('experiment delete 7')).toMatchObject({ code: 3, err: expect.not.stringContaining('mean') });
+  expect(await tidemill('experiment delete fraud')).toMatchObject({
+    code: 3,
+    err: 'error there is no experiment with the id "fraud"; the one of that name has the id 1\n',
+  });
+  expect(await tidemill('experiment restore late')).toMatchObject({
+    code: 3,
+    err: expect.stringContaining('has the id 2 and is deleted: "tidemill experiment restore 2"'),
+  });
+  expect(await tidemill('experiment restore 1')).toMatchObject({
+    code: 3,
+    err: 'error experiment 1 ("fraud") is not deleted\n',
+  });
+});
