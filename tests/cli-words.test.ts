@@ -39,3 +39,16 @@ test('an experiment that is not found by its id is told what became of it, and n
     err: 'error experiment 1 ("fraud") is not deleted\n',
   });
 });
+
+test('a token ends in so many days, and the types of a webhook may stand in one word', async () => {
+  const { tidemill } = await startWithWords();
+  const made = JSON.parse((await tidemill('token create ci --role viewer --expires-at 30d --json')).out) as {
+    readonly info: { readonly expiresAt: string };
+  };
+  expect((Date.parse(made.info.expiresAt) - Date.now()) / 86_400_000).toBeCloseTo(30, 1);
+  const webhook = 'webhook create https://192.0.2.1/hook --json --types';
+  const both = await tidemill(`${webhook} alert.opened,alert.resolved`);
+  const apart = await tidemill(`${webhook} alert.opened alert.resolved`);
+  expect(both.err.replaceAll(/"requestId.*/g, '')).toBe(apart.err.replaceAll(/"requestId.*/g, ''));
+  expect(both.err).toContain('WEBHOOK_ADDRESS_REFUSED');
+});

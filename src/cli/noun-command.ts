@@ -150,8 +150,8 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
   const body = item.operation.body as TObject | undefined; // of our own operations: always an object
   const names = [...parametersOf(item.operation), ...positional];
   command.description(item.operation.summary);
-  for (const name of names)
-    addSchemaArgument(command, name, item.operation.params, positional.includes(name) ? body : undefined);
+  for (const name of parametersOf(item.operation)) command.argument(`<${name}>`);
+  for (const name of positional) addSchemaArgument(command, name, body);
   addSchemaOptions(command, item.operation.query, table === undefined ? ['cursor'] : paging);
   addSchemaOptions(command, body, positional);
   if (table !== undefined)
