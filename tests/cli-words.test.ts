@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { up } from '../src/app/up.ts';
 import { runLine } from '../src/cli/testing/run-line.ts';
-import { startControlPlane } from './support/control-plane.ts';
+import { startControlPlane, temporaryFolder } from './support/control-plane.ts';
 
 /** The command line against a control plane of its own. */
 async function startWithWords(options: Parameters<typeof startControlPlane>[0] = {}) {
@@ -52,3 +54,37 @@ test('a token ends in so many days, and the types of a webhook may stand in one 
   expect(both.err.replaceAll(/"requestId.*/g, '')).toBe(apart.err.replaceAll(/"requestId.*/g, ''));
   expect(both.err).toContain('WEBHOOK_ADDRESS_REFUSED');
 });
+
+test('a token is listed with its project and its end, and whoever makes one hears that it is shown once', async () => {
+  const { tidemill } = await startWithWords();
+  const made = await tidemill('token create ci --role viewer --expires-at 2099-01-31T12:00:00Z');
+  expect(made).toMatchObject({ code: 0, out: expect.stringMatching(/^token: tmu_[^]*The token is shown this once/) });
+  await tidemill('token create ops --role viewer --all-projects');
+  const [titles, ...rows] = (await tidemill('token list')).out.trim().split('\n');
+  expect(titles).toMatch(/\tROLE\tPROJECT\tCREATED\tENDS\tREVOKED$/);
+  expect(rows[0]).toMatch(/\tops\t.*\tviewer\tall\t.*\tnever\t-$/);
+  expect(rows[1]).toMatch(/\tci\t.*\tviewer\tdefault\t.*\t2099-01-31T12:00:00.000Z\t-$/);
+});
+
+test('a server that asks who one is says where MLflow keeps a token, and up says once where the first one lies', async () => {
+  const { url } = await startControlPlane({ auth: 'on' });
+  const refused = await fetch(`${url}/api/2.0/mlflow/experiments/get?experiment_id=0`);
+  expect([refused.status, await refused.text()]).toEqual([401, expect.stringContaining('MLFLOW_TRACKING_TOKEN')]);
+  const home = join(await temporaryFolder(), 'home');
+  const said: string[] = [];
+  for (const _start of [1, 2]) {
+    const stop = new AbortController();
+    await up({
+      flags: { home, port: '0', servingPort: '0', grpcPort: 'off', auth: 'on' },
+      environment: { PATH: process.env['PATH'] },
+      cwd: home,
+      warn: () => undefined,
+      note: (line) => said.push(line),
+      beganMs: Date.now(),
+      signal: stop.signal,
+      ready: () => stop.abort(),
+      stopping: () => undefined,
+    });
+  }
+  expect(said).toEqual([expect.stringContaining(`The first admin's lies in ${join(home, 'admin-token')}`)]);
+}, 120_000);
