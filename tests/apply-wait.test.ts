@@ -67,6 +67,35 @@ test('apply --wait follows the run that its data triggered and the rollout of wh
   expect(await apply()).toMatchObject({ status: 0, stdout: 'Nothing to change.\n', stderr: '' });
 }, 120_000);
 
+test('run --wait ends when what it trained answers, and says of a canary what it waits for', async () => {
+  const pair = await startPair();
+  const project = await createTestProject(
+    pair.client(),
+    loop('').replace('  - { on: dataset:flights, run: pipeline:train }\n', ''),
+  );
+  await project.write('model.onnx', await modelBytes());
+  await project.write('data/1.csv', flightRows);
+  const tidemill = (...line: readonly string[]) => runTidemill([...line, '--url', pair.url()], { cwd: project.folder });
+  expect(await tidemill('apply', '--wait')).toMatchObject({ status: 0 });
+
+  const first = await tidemill('run', 'train', '--wait');
+  expect(first).toMatchObject({ status: 0, stdout: expect.stringMatching(/succeeded; model late@1/) });
+  expect(first.stderr.match(/fit +succeeded|step fit succeeded/g)).toHaveLength(1);
+  expect(first.stderr).toContain('  rollout of version 1 is complete\n');
+  const served = await fetch(`${pair.servingUrl()}/projects/flights/v2/models/late`);
+  expect(served.status).toBe(200);
+
+  const second = await tidemill('run', 'train', '--wait', '--json', '--param', 'mark="00000001"');
+  expect(second).toMatchObject({ status: 0, stderr: '' });
+  expect(JSON.parse(second.stdout)).toMatchObject({
+    state: 'succeeded',
+    result: { model: 'late', version: 2 },
+    rollouts: [{ version: 2, state: 'stepping' }],
+    waiting: [{ reason: 'rollout of version 2 of late waits for traffic: 0 of 50 answers' }],
+    failures: [],
+  });
+}, 120_000);
+
 test('apply --wait ends with 1 when a run that follows fails, and waits for nothing that others began', async () => {
   const { client: root, url } = await startControlPlane();
   const project = await createTestProject(

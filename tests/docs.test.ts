@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { commands } from '../src/cli/command-list.ts';
 import { printJsonSchema } from '../src/modules/workspace/document-schema.ts';
 import { printDocs } from '../tools/print-docs.mjs';
@@ -28,6 +30,16 @@ describe('the documents', () => {
     expect(missing).toEqual([]);
     expect(keysIn(printJsonSchema())).toEqual(expect.arrayContaining(['known_after', 'created', 'sql', 'sample_rate']));
   });
+
+  test('ask for a prediction by a script that ends when nobody answers', async () => {
+    const [, script = ''] = /```sh\n(.*?)```/s.exec(read('docs/predictions.md')) ?? [];
+    const cwd = mkdtempSync(join(tmpdir(), 'tidemill-docs-'));
+    onTestFinished(() => rmSync(cwd, { recursive: true }));
+    const environment = { PATH: process.env['PATH'], SERVING: 'http://127.0.0.1:1' };
+    const { status, stderr } = spawnSync('bash', ['-c', script], { cwd, env: environment, timeout: 20_000 });
+    expect(status, 'ended by itself').toBeGreaterThan(0);
+    expect(String(stderr)).toContain('prediction: the request was refused');
+  }, 30_000);
 
   test('name the options that up takes', async () => {
     const world = { stdout: process.stdout, stderr: process.stderr, environment: {}, cwd: root };

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RunningServer, runningServerFile } from '#contracts/running-server';
@@ -18,6 +18,8 @@ export interface UpOptions {
   readonly cwd: string;
   /** Hears what looks like a mistake but stops nothing. */
   warn(line: string): void;
+  /** Hears what a person has to know once. */
+  note(line: string): void;
   /** When the process began, to say how long the start took. */
   readonly beganMs: number;
   /** Aborts when it is to stop. */
@@ -32,6 +34,9 @@ const context = { actor: 'system:up' };
 
 type Mask = (line: string) => string;
 const maskNothing: Mask = (line) => line;
+
+const firstToken = (path: string): string =>
+  `Callers are asked for a token. The first admin's lies in ${path}: commands find it on this machine, others take it as TIDEMILL_TOKEN, MLflow's client as MLFLOW_TRACKING_TOKEN; "tidemill token create" makes more.`;
 
 /** Runs both planes until the signal; stops them in order: the data plane hands its records over, then the rest ends. */
 export async function up(options: UpOptions): Promise<void> {
@@ -54,6 +59,8 @@ async function run(options: UpOptions, config: Config): Promise<void> {
     level: config.logLevel,
     destination: { file: join(config.home, 'logs', 'control.log') },
   });
+  const adminToken = join(config.home, 'admin-token');
+  const hasAdminToken = existsSync(adminToken);
   const platform = await openPlatform({ config, version, logger });
   const control = await createControlPlane(platform);
   const { identity, secrets, alerts } = control.modules;
@@ -116,6 +123,7 @@ async function run(options: UpOptions, config: Config): Promise<void> {
     };
     writeFileSync(runningFile, JSON.stringify(running));
     ready = true;
+    if (config.auth === 'on' && !hasAdminToken) options.note(firstToken(adminToken));
     options.ready({ ...running, tookMs: Date.now() - options.beganMs });
     if (!signal.aborted)
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));

@@ -3,8 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Command } from 'commander';
+import { namePattern } from '#contracts/references';
 import { type RunningServer, runningServerFile } from '#contracts/running-server';
 import type { Client } from '../sdk/index.ts';
+import { patternWords } from './field-words.ts';
 import { createOutput, type Output } from './output.ts';
 
 /** The world that a command runs in: the process's own in main, a test's in tests. */
@@ -99,6 +101,12 @@ export function createContext(command: Command, world: CliEnvironment): CliConte
         );
       const token = await tokenFor(named === undefined ? serverHome : undefined);
       const inProject = await findProject();
+      if (inProject !== undefined && !new RegExp(namePattern).test(inProject))
+        throw new CliError(
+          'PROJECT_NAME_INVALID',
+          2,
+          `--project is "${inProject}"; it must be ${patternWords(namePattern)}`,
+        );
       const { createClient } = await import('../sdk/index.ts');
       return createClient({
         url,

@@ -7,10 +7,10 @@ import { type Client, isTidemillError } from '../sdk/index.ts';
 import { setArgumentNames } from './completion.ts';
 import { type CliEnvironment, createContext } from './context.ts';
 import { addExamples } from './help-examples.ts';
-import { withNearest } from './nearest-object.ts';
+import { type Explain, withNearest } from './nearest-object.ts';
 import { type Column, formatRecord } from './output.ts';
 import { projectNote } from './project-note.ts';
-import { addSchemaOptions, parseField, readCount, schemaValues } from './schema-options.ts';
+import { addSchemaArgument, addSchemaOptions, readCount, schemaValues } from './schema-options.ts';
 
 interface Page {
   readonly items: readonly unknown[];
@@ -38,6 +38,7 @@ export interface NounOperations {
   readonly serverWide?: boolean;
   readonly list?: ListCommand;
   readonly show?: OperationCommand;
+  readonly explain?: Explain;
   /** What `show <name>@<version>` calls, with both as its parameters. */
   readonly showAt?: OperationShape;
   /** Of the references to it; default: the noun's own word. */
@@ -96,6 +97,7 @@ export function nounOf<const L extends OperationShape>(definition: {
   readonly kind?: ReferenceKind;
   readonly further?: readonly OperationCommand[];
   readonly serverWide?: boolean;
+  readonly explain?: Explain;
 }): NounOperations {
   const { sample, list, show, columns, empty, examples = [], whole, named, ...more } = definition;
   return {
@@ -148,7 +150,8 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
   const body = item.operation.body as TObject | undefined; // of our own operations: always an object
   const names = [...parametersOf(item.operation), ...positional];
   command.description(item.operation.summary);
-  for (const name of names) command.argument(`<${name}>`);
+  for (const name of parametersOf(item.operation)) command.argument(`<${name}>`);
+  for (const name of positional) addSchemaArgument(command, name, body);
   addSchemaOptions(command, item.operation.query, table === undefined ? ['cursor'] : paging);
   addSchemaOptions(command, body, positional);
   if (table !== undefined)
@@ -161,32 +164,23 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
     const options = self.opts<Record<string, unknown> & { limit?: number; all?: boolean }>();
     const { output } = createContext(self, world);
     const client = await connectFor(self, noun, world);
-    const values = Object.fromEntries(names.map((name, at) => [name, String(given[at])]));
-    if (first !== undefined && noun.kind !== undefined) values[first] = withoutKind(values[first] ?? '', noun.kind);
+    const values = Object.fromEntries(names.map((name, at) => [name, given[at]]));
+    if (first !== undefined && noun.kind !== undefined) values[first] = withoutKind(String(values[first]), noun.kind);
     const { operation, params } = asked(item, noun, values);
     const query = { ...(options.all === true && table?.whole), ...schemaValues(operation.query, options) };
+    const nearest = <T>(found: Promise<T>): Promise<T> =>
+      withNearest(client, found, () => namesOf(client, noun, item.among), Object.values(params)[0], noun.explain);
     if (table !== undefined) {
       const limit = options.all === true ? Number.POSITIVE_INFINITY : (options.limit ?? 50);
-      const { items, more } = await withNearest(
-        client,
-        listItems(client, { operation, params, query }, limit),
-        () => namesOf(client, noun, item.among),
-        Object.values(params)[0],
-      );
+      const { items, more } = await nearest(listItems(client, { operation, params, query }, limit));
       const note = items.length === 0 && !output.json ? await projectNote(client) : '';
       const none = typeof table.empty === 'string' ? table.empty : table.empty(query);
       output.list(items, more, { ...table, empty: none + note });
       return;
     }
-    const sent = {
-      ...schemaValues(body, options),
-      ...Object.fromEntries(positional.map((name) => [name, parseField(body, name, values[name] ?? '')])),
-    };
-    const answer = await withNearest(
-      client,
+    const sent = { ...schemaValues(body, options), ...pick(values, positional) };
+    const answer = await nearest(
       callUntyped(client, operation, { params, query, ...(body !== undefined && { body: sent }) }),
-      () => namesOf(client, noun, item.among),
-      Object.values(params)[0],
     );
     output.result(
       answer,
@@ -201,9 +195,9 @@ const withoutKind = (text: string, kind: ReferenceKind): string =>
   text.startsWith(`${kind}:`) ? text.slice(kind.length + 1) : text;
 
 /** The operation and its parameters: of `show flights@12` the one that shows a version. */
-function asked(item: OperationCommand, { show, showAt }: Named, values: Readonly<Record<string, string>>) {
+function asked(item: OperationCommand, { show, showAt }: Named, values: Readonly<Record<string, unknown>>) {
   const names = parametersOf(item.operation);
-  const [, name, at] = /^(.+)@([^@]+)$/.exec(values[names[0] ?? ''] ?? '') ?? [];
+  const [, name, at] = /^(.+)@([^@]+)$/.exec(String(values[names[0] ?? ''])) ?? [];
   if (item !== show || showAt === undefined || name === undefined)
     return { operation: item.operation, params: pick(values, names) };
   const [ofName = '', ofVersion = ''] = parametersOf(showAt);

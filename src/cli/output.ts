@@ -25,9 +25,15 @@ export interface Output {
   fail(problem: { readonly code: string; readonly message: string; readonly details?: unknown }): void;
 }
 
+type Cell = string | number | boolean | null | undefined;
+
 export interface Column<Row> {
   readonly title: string;
-  readonly value: (row: Row) => string | number | boolean | null | undefined;
+  readonly value: (row: Row) => Cell;
+  /** In a table on a terminal, in place of the value. */
+  readonly short?: (row: Row) => Cell;
+  /** What gives way on a narrow terminal before the others do. */
+  readonly aside?: true;
 }
 
 export interface OutputOptions {
@@ -56,11 +62,12 @@ export function createOutput({ json, quiet, stdout, stderr, environment }: Outpu
       if (json) write(stdout, JSON.stringify({ items, more }, undefined, 2));
       else if (items.length === 0) say(empty);
       else if (quiet) write(stdout, formatFields(items, columns.slice(0, 1), false));
-      else
-        write(
-          stdout,
-          isTerminal(stdout) ? formatTable(items, columns, '', stdout.columns) : formatFields(items, columns),
-        );
+      else if (isTerminal(stdout)) {
+        const shown = fittingColumns(items, columns, stdout.columns);
+        write(stdout, formatTable(items, shown, '', stdout.columns));
+        const hidden = columns.filter((column) => !shown.includes(column)).map(({ title }) => title.toUpperCase());
+        if (hidden.length > 0) say(`not shown, for want of room: ${hidden.join(', ')}; --json has all`);
+      } else write(stdout, formatFields(items, columns));
       if (more) say('there are more: --all lists them all');
     },
     line: (value, human) => write(stdout, json ? JSON.stringify(value) : human()),
@@ -94,8 +101,9 @@ const leastWidth = 8;
 const gap = 2;
 
 /**
- * Columns as wide as their widest value, the widest cut until the table fits into `width`; numbers stand right. `empty`
- * is said instead of a table without rows.
+ * Columns as wide as their widest value, cut until the table fits into `width`: first what stands aside, then the widest;
+ * never what other commands are told, the first column and ids. Numbers stand right. `empty` is said instead of a table
+ * without rows.
  */
 export function formatTable<Row>(
   rows: readonly Row[],
@@ -104,10 +112,10 @@ export function formatTable<Row>(
   width = Number.POSITIVE_INFINITY,
 ): string {
   if (rows.length === 0) return empty;
-  const cells = rows.map((row) => columns.map((column) => column.value(row)));
+  const cells = rows.map((row) => columns.map((column) => shortCell((column.short ?? column.value)(row))));
   const texts = cells.map((line) => line.map(cellText));
-  const wanted = columns.map(({ title }, at) => Math.max(title.length, ...texts.map((line) => line[at]?.length ?? 0)));
-  const widths = fitted(wanted, width - gap * (columns.length - 1));
+  const wanted = widthsOf(columns, texts);
+  const widths = fitted(wanted, width - gap * (columns.length - 1), columns);
   const right = columns.map((_, at) => cells.every((line) => line[at] === undefined || typeof line[at] === 'number'));
   const format = (line: readonly string[]) =>
     line
@@ -121,20 +129,60 @@ export function formatTable<Row>(
   return [columns.map(({ title }) => title.toUpperCase()), ...texts].map(format).join('\n');
 }
 
-/** Takes from the widest column first. */
-function fitted(wanted: readonly number[], room: number): readonly number[] {
+type AnyColumn = Pick<Column<never>, 'title' | 'aside'>;
+
+const widthsOf = (columns: readonly AnyColumn[], texts: readonly (readonly string[])[]): readonly number[] =>
+  columns.map(({ title }, at) => Math.max(title.length, ...texts.map((line) => line[at]?.length ?? 0)));
+
+/** What other commands are told. */
+const isKept = ({ title }: AnyColumn, at: number): boolean => at === 0 || title === 'id';
+
+/** The columns that have room, each as narrow as it may be: empty ones go first, then what stands aside, then from the right. */
+function fittingColumns<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  width: number,
+): readonly Column<Row>[] {
+  const texts = rows.map((row) => columns.map(({ short, value }) => cellText(shortCell((short ?? value)(row)))));
+  const kept = columns.map(isKept);
+  const least = widthsOf(columns, texts).map((wide, at) => (kept[at] === true ? wide : Math.min(wide, leastWidth)));
+  const isEmpty = columns.map((_, at) => texts.every((line) => line[at] === '-'));
+  const rank = (at: number): number => (isEmpty[at] === true ? 0 : columns[at]?.aside === true ? 1 : 2);
+  const shown = new Set(columns.keys());
+  const leaving = [...columns.keys()]
+    .filter((at) => kept[at] !== true)
+    .toSorted((one, other) => rank(one) - rank(other) || other - one);
+  const needed = (): number => [...shown].reduce((sum, at) => sum + (least[at] ?? 0) + gap, -gap);
+  for (const at of leaving) if (needed() > width) shown.delete(at);
+  return columns.filter((_, at) => shown.has(at));
+}
+
+/** Takes from the widest column first, of those that stand aside before others. */
+function fitted(wanted: readonly number[], room: number, columns: readonly AnyColumn[]): readonly number[] {
   const widths = [...wanted];
   let over = widths.reduce((sum, width) => sum + width, 0) - room;
-  while (over > 0) {
-    const widest = Math.max(...widths);
-    if (widest <= leastWidth) break;
-    widths[widths.indexOf(widest)] = widest - 1;
-    over -= 1;
-  }
+  const stages = [columns.map(({ aside }) => aside === true), columns.map((column, at) => !isKept(column, at))];
+  for (const gives of stages)
+    while (over > 0) {
+      const widest = Math.max(...widths.filter((_, at) => gives[at]));
+      if (widest <= leastWidth) break;
+      widths[widths.findIndex((width, at) => width === widest && gives[at] === true)] = widest - 1;
+      over -= 1;
+    }
   return widths;
 }
 
-function cellText(value: string | number | boolean | null | undefined): string {
+/** For reading: points in time to the second, numbers to five digits. */
+function shortCell(value: Cell): Cell {
+  if (typeof value === 'number') return roundedNumber(value);
+  return typeof value === 'string' ? value.replace(/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$/, '$1Z') : value;
+}
+
+/** As many digits as a person compares by. */
+export const roundedNumber = (value: number): number =>
+  Math.abs(value) >= 1e5 ? Math.round(value) : Number(value.toPrecision(5));
+
+function cellText(value: Cell): string {
   if (value === undefined || value === null || value === '') return '-';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   return String(value).replaceAll(/\s+/g, ' ');

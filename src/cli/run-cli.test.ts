@@ -2,7 +2,6 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { Command } from 'commander';
 import { Type } from 'typebox';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -10,39 +9,8 @@ import { defineOperation } from '#contracts/operation';
 import { type CommandEntry, commands } from './command-list.ts';
 import { CliError, createContext } from './context.ts';
 import { createNounCommand, nounOf } from './noun-command.ts';
-import { formatRecord, formatTable } from './output.ts';
 import { createProgram } from './program.ts';
-import { runCli } from './run-cli.ts';
-
-function collect() {
-  let text = '';
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      text += chunk.toString();
-      done();
-    },
-  });
-  return { stream, text: () => text };
-}
-
-async function run(
-  line: string,
-  options: { entries?: readonly CommandEntry[]; environment?: Record<string, string>; cwd?: string } = {},
-) {
-  const [stdout, stderr] = [collect(), collect()];
-  const code = await runCli(
-    line === '' ? [] : line.split(' '),
-    {
-      stdout: stdout.stream,
-      stderr: stderr.stream,
-      environment: { PATH: process.env['PATH'], ...options.environment },
-      cwd: options.cwd ?? tmpdir(),
-      signal: new AbortController().signal,
-    },
-    { version: '1.2.3', ...(options.entries !== undefined && { entries: options.entries }) },
-  );
-  return { code, out: stdout.text(), err: stderr.text() };
-}
+import { collectText, runLine as run } from './testing/run-line.ts';
 
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemill-cli-'));
@@ -284,8 +252,8 @@ describe('a noun', () => {
 
 describe('the help', () => {
   const world = {
-    stdout: collect().stream,
-    stderr: collect().stream,
+    stdout: collectText().stream,
+    stderr: collectText().stream,
     environment: {},
     cwd: tmpdir(),
     signal: new AbortController().signal,
@@ -394,46 +362,5 @@ describe('doctor', () => {
     const { code, out } = await run('doctor --port x', { cwd: await temporaryFolder() });
     expect(code).toBe(1);
     expect(out).toContain('--port: "x" is not valid');
-  });
-});
-
-describe('output', () => {
-  test('cuts the widest columns until the table fits the terminal', () => {
-    const rows = [{ name: 'a', title: 'a title that goes on and on' }];
-    const columns = [
-      { title: 'name', value: (row: { name: string }) => row.name },
-      { title: 'title', value: (row: { title: string }) => row.title },
-    ];
-    expect(formatTable(rows, columns, 'none', 24)).toBe('NAME  TITLE\na     a title that goes…');
-  });
-
-  test('aligns columns, numbers to the right, absent values as a dash', () => {
-    const rows = [
-      { name: 'a', size: 10, ok: true },
-      { name: 'long name', size: undefined, ok: false },
-    ];
-    const text = formatTable(
-      rows,
-      [
-        { title: 'name', value: (row) => row.name },
-        { title: 'size', value: (row) => row.size },
-        { title: 'ok', value: (row) => row.ok },
-      ],
-      'none',
-    );
-    expect(text).toBe('NAME       SIZE  OK\na            10  yes\nlong name     -  no');
-  });
-
-  test('writes a record as lines, nested things indented', () => {
-    const record = {
-      name: 'a',
-      current: { version: 3, tags: ['x', 'y'] },
-      parts: [{ rows: 1, id: 'p' }],
-      gone: null,
-      empty: [],
-    };
-    expect(formatRecord(record)).toBe(
-      'name: a\ncurrent:\n  version: 3\n  tags:\n    - x\n    - y\nparts:\n  - rows: 1\n    id: p\nempty: none',
-    );
   });
 });

@@ -1,10 +1,11 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { kindTable } from '#contracts/error-kinds';
 import { nearestName } from '#contracts/nearest-name';
 import { isTidemillError, type TidemillError } from '../sdk/errors.ts';
 import { type CommandEntry, commands } from './command-list.ts';
 import { type CliEnvironment, CliError, createContext } from './context.ts';
 import { exitCodeOf } from './exit-code.ts';
+import { inCommandWords } from './field-words.ts';
 import { addExamples } from './help-examples.ts';
 import { createProgram } from './program.ts';
 
@@ -21,7 +22,8 @@ export async function runCli(
 ): Promise<number> {
   const entries = options.entries ?? commands;
   const program = createProgram(options.version);
-  const named = namedCommand(argv);
+  const words = wordsOf(argv);
+  const named = words[0] === 'help' ? words[1] : words[0];
   for (const entry of entries) {
     const isNamed = entry.name === named;
     const command = isNamed
@@ -32,7 +34,10 @@ export async function runCli(
   prepare(program, world, argv.includes('--json'));
   try {
     refuseUnknown(program, named);
-    await program.parseAsync([...argv], { from: 'user' });
+    // commander's own knows one word: `help webhook create` is `webhook create --help`
+    await program.parseAsync(words[0] === 'help' && words.length > 2 ? [...words.slice(1), '--help'] : [...argv], {
+      from: 'user',
+    });
     return exitCodeOf(program);
   } catch (error) {
     return report(error, program, argv, world);
@@ -70,22 +75,27 @@ function usageProblem(text: string): string {
   return `${JSON.stringify({ error: { code: 'USAGE', message } }, undefined, 2)}\n`;
 }
 
-/** The first word that is neither an option nor an option's value; `help x` asks for x. */
-function namedCommand(argv: readonly string[]): string | undefined {
+/** What is neither an option nor an option's value, as far as that is known before the command is. */
+function wordsOf(argv: readonly string[]): readonly string[] {
   const words: string[] = [];
   for (let at = 0; at < argv.length; at += 1) {
     const word = argv[at] ?? '';
     if (valueOptions.includes(word)) at += 1;
     else if (!word.startsWith('-')) words.push(word);
   }
-  return words[0] === 'help' ? words[1] : words[0];
+  return words;
 }
 
 function report(error: unknown, program: Command, argv: readonly string[], world: CliEnvironment): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : kindTable.invalid.exit; // it has spoken already
+  const unsaid = !(error instanceof CommanderError) || error instanceof InvalidArgumentError;
+  if (!unsaid) return error.exitCode === 0 ? 0 : kindTable.invalid.exit; // commander has said it
   if (world.signal.aborted) return 130;
   const json = argv.includes('--json');
   const { output } = createContext(json ? program.setOptionValue('json', true) : program, world);
+  if (error instanceof InvalidArgumentError) {
+    output.fail({ code: 'USAGE', message: error.message });
+    return kindTable.invalid.exit;
+  }
   if (error instanceof CliError) {
     output.fail({ code: error.code, message: error.message });
     return error.exit;
@@ -94,11 +104,11 @@ function report(error: unknown, program: Command, argv: readonly string[], world
     const { code, message, kind, details } = error;
     output.fail({
       code,
-      message: `${message}${wayOut(error)}`,
+      message: code === 'REQUEST_INVALID' ? inCommandWords(message) : `${message}${wayOut(error)}`,
       ...(details !== undefined && { details }),
     });
-    // a wrong argument found by the server is no wrong usage of the command line
-    return kind === 'invalid' ? 1 : kindTable[kind].exit;
+    // what the server's schema refuses is wrong usage, as if an option's own check had; what it finds beyond that is not
+    return kind === 'invalid' && code !== 'REQUEST_INVALID' ? 1 : kindTable[kind].exit;
   }
   if (isCoded(error)) {
     output.fail({ code: error.code, message: error.message });

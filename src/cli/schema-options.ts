@@ -1,5 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { TObject } from 'typebox';
+import { durationPattern, parseDuration } from '#contracts/duration';
+import { flagOf, instantWords, patternWords } from './field-words.ts';
 
 /** What a field's schema says, as far as a command line can ask for it. */
 interface FieldSchema {
@@ -10,6 +12,8 @@ interface FieldSchema {
   readonly description?: string;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly pattern?: string;
+  readonly format?: string;
 }
 
 /** Adds an option for each field: `allProjects` becomes `--all-projects`. What the schema requires, the command requires. */
@@ -29,28 +33,29 @@ export function schemaValues(
   );
 }
 
-/** Reads a text as a field's value: for fields that a command takes as arguments. */
-export function parseField(schema: TObject | undefined, name: string, text: string): unknown {
+/** Adds an argument for a field; commander says what is wrong with one as it does of options. */
+export function addSchemaArgument(command: Command, name: string, schema: TObject | undefined): void {
   const field = fieldsOf(schema).find(([known]) => known === name)?.[1] ?? {};
-  return isNumber(field) ? readNumber(field)(text) : text;
+  command.argument(`<${name}>`, field.description ?? '', isNumber(field) ? readNumber(field) : readText(name, field));
 }
 
 const fieldsOf = (schema: TObject | undefined): readonly (readonly [string, FieldSchema])[] =>
   Object.entries(schema?.properties ?? {});
 
 function optionsOf(name: string, field: FieldSchema, required: boolean): readonly Option[] {
-  const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const flag = flagOf(name);
   const about = field.description ?? '';
   if (field.type === 'boolean')
     return [
       new Option(flag, about),
       new Option(flag.replace('--', '--no-'), `the opposite of ${flag}`).default(undefined),
     ];
-  const option = plainOption(flag, field, about);
+  const option = plainOption(flag, name, field);
   return [required ? option.makeOptionMandatory() : option];
 }
 
-function plainOption(flag: string, field: FieldSchema, about: string): Option {
+function plainOption(flag: string, name: string, field: FieldSchema): Option {
+  const about = field.description ?? '';
   if (field.enum !== undefined) return new Option(`${flag} <value>`, about).choices(field.enum.map(String));
   const nullable = field.anyOf?.find((member) => member.type !== 'null');
   if (nullable !== undefined)
@@ -58,9 +63,26 @@ function plainOption(flag: string, field: FieldSchema, about: string): Option {
       (text: string) => (text === 'none' ? null : readChoice(nullable, text)),
     );
   if (isNumber(field)) return new Option(`${flag} <number>`, about).argParser(readNumber(field));
+  if (field.items?.enum !== undefined) return choicesOption(`${flag} <values...>`, about, field.items.enum.map(String));
   if (field.type === 'array') return new Option(`${flag} <values...>`, about);
   if (field.type === 'object') return new Option(`${flag} <json>`, about).argParser(readJson);
-  return new Option(`${flag} <text>`, about);
+  if (isAhead(name, field))
+    return new Option(`${flag} <when>`, `${about}; a point in time, or how long from now: 30d`).argParser(
+      readText(name, field),
+    );
+  return new Option(`${flag} <text>`, about).argParser(readText(name, field));
+}
+
+/** Several of a few, one after the other or with a comma between. */
+function choicesOption(flags: string, about: string, choices: readonly string[]): Option {
+  const option = new Option(flags, about).choices(choices);
+  return option.argParser((text: string, before: readonly string[] | undefined) => {
+    const given = text.split(',').filter((one) => one !== '');
+    const wrong = given.find((one) => !choices.includes(one));
+    if (wrong !== undefined || given.length === 0)
+      throw new InvalidArgumentError(`"${wrong ?? text}" is none of ${choices.join(', ')}.`);
+    return [...(before ?? []), ...given];
+  });
 }
 
 const isNumber = ({ type }: FieldSchema): boolean => type === 'integer' || type === 'number';
@@ -71,6 +93,27 @@ function readChoice(field: FieldSchema, text: string): string {
     throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}, none.`);
   return text;
 }
+
+/** A point in time that lies ahead may be said by how far. */
+const isAhead = (name: string, { format }: FieldSchema): boolean => format === 'date-time' && name === 'expiresAt';
+
+function readText(name: string, field: FieldSchema): (text: string) => string {
+  const { pattern, format } = field;
+  return (text) => {
+    if (pattern !== undefined && !new RegExp(pattern).test(text))
+      throw new InvalidArgumentError(`It must be ${patternWords(pattern)}.`);
+    if (format !== 'date-time') return text;
+    const ahead = isAhead(name, field);
+    const aheadMs = ahead ? parseDuration(text) : undefined;
+    if (aheadMs !== undefined) return new Date(Date.now() + aheadMs).toISOString();
+    if (!/^\d{4}-\d\d-\d\dT/.test(text) || Number.isNaN(Date.parse(text)))
+      throw new InvalidArgumentError(`It must be ${instantWords}${ahead ? ', or how long from now: 30d' : ''}.`);
+    return text;
+  };
+}
+
+/** For `--older-than` and its like. */
+export const readDuration = readText('', { pattern: durationPattern });
 
 function readNumber({ type, minimum, maximum }: FieldSchema): (text: string) => number {
   return (text) => {

@@ -9,6 +9,9 @@ import { ownerOfUri } from './source.ts';
 export async function exportRegistered(target: ServerTarget, model: ModelRecord): Promise<void> {
   const { rest, left, progress, step } = target;
   const { name, tags, description } = model;
+  const [going, staying] = partition(model.versions, (version) => sourceThere(target, version) !== '');
+  if (staying.length > 0) left.push(whyStaying(name, staying));
+  if (going.length === 0 && staying.length > 0) return; // a model without a version would be there
   try {
     await rest.post('/registered-models/create', { name, tags, description });
   } catch (error) {
@@ -16,7 +19,7 @@ export async function exportRegistered(target: ServerTarget, model: ModelRecord)
   }
   const known = await knownVersions(target, name);
   const numbers = new Map<number, string>();
-  for (const version of model.versions.toSorted((a, b) => a.version - b.version)) {
+  for (const version of going.toSorted((a, b) => a.version - b.version)) {
     const there = known.get(String(version.version)) ?? (await makeVersion(target, name, version));
     if (there === undefined) continue;
     const number = text(there['version']);
@@ -54,18 +57,32 @@ async function knownVersions({ rest }: ServerTarget, name: string): Promise<Read
   return known;
 }
 
+function partition<T>(items: readonly T[], test: (item: T) => boolean): readonly [readonly T[], readonly T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
+}
+
+function whyStaying(name: string, versions: readonly VersionRecord[]): string {
+  const numbers = versions.map(({ version }) => version).toSorted((a, b) => a - b);
+  const which = `${numbers.length === 1 ? 'version' : 'versions'} ${numbers.join(', ')} of model "${name}"`;
+  return `${which}: registered by a pipeline, without an address that a server of MLflow takes (an export to a folder has the registry whole)`;
+}
+
+/** Where a version's files are for the server; empty for what a pipeline has registered. */
+function sourceThere({ places }: ServerTarget, { source, storageLocation }: VersionRecord): string {
+  const owner = ownerOfUri(storageLocation);
+  const place = owner && places.get(owner.id);
+  return owner === undefined || place === undefined ? source : toIndirect(place.id, owner.path);
+}
+
 /** A source that the server does not take (a path of another machine) is told, and the rest goes on. */
-async function makeVersion(
-  { rest, left, places }: ServerTarget,
-  name: string,
-  version: VersionRecord,
-): Promise<Json | undefined> {
+async function makeVersion(target: ServerTarget, name: string, version: VersionRecord): Promise<Json | undefined> {
+  const { rest, left, places } = target;
   const owner = ownerOfUri(version.storageLocation);
   const place = owner && places.get(owner.id);
   const runId = version.trackingRunId === undefined ? undefined : places.get(version.trackingRunId)?.id;
   const body = {
     name,
-    source: owner === undefined || place === undefined ? version.source : toIndirect(place.id, owner.path),
+    source: sourceThere(target, version),
     ...(place?.id.startsWith('m-') === true && { model_id: place.id }),
     ...(runId !== undefined && { run_id: runId }),
     description: version.description,

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { ExportReport } from '../../transfer/export-report.ts';
-import { type CliEnvironment, createContext } from '../context.ts';
+import { type CliEnvironment, CliError, createContext } from '../context.ts';
 import { addExamples } from '../help-examples.ts';
 import { withProgress } from '../transfer-progress.ts';
 import { bytesText, plural } from '../words.ts';
@@ -23,6 +23,7 @@ export function createExportCommand(world: CliEnvironment): Command {
     .action(async (flags: ExportFlags, self: Command) => {
       const context = createContext(self, world);
       const { cwd, environment, output, signal } = context;
+      refuseStrangeTarget(flags.to);
       const [{ exportToFolder }, { exportToServer }, { createTidemillSource }, client] = await Promise.all([
         import('../../transfer/export-folder.ts'),
         import('../../transfer/export-server.ts'),
@@ -41,6 +42,19 @@ export function createExportCommand(world: CliEnvironment): Command {
     });
   addExamples(mlflow, ['export mlflow --to ./mlruns', 'export mlflow --to http://mlflow.example.com:5000']);
   return command;
+}
+
+/** An address of another kind would be taken for the name of a folder. */
+function refuseStrangeTarget(to: string): void {
+  const [, scheme] = /^([a-z][a-z\d+.-]*):\/\//i.exec(to) ?? /^(sqlite):/i.exec(to) ?? [];
+  if (scheme === undefined || /^(?:https?|file)$/i.test(scheme)) return;
+  throw new CliError(
+    'TARGET_UNSUPPORTED',
+    2,
+    /^(?:sqlite|postgres|mysql|mssql)/i.test(scheme)
+      ? `a database (${scheme}:) is not written directly: export to a folder and run "mlflow migrate-filestore --source <folder> --target <database>", or start "mlflow server --backend-store-uri <database>" and export to its http address`
+      : `${scheme}: is nothing that an export is written to: --to takes a folder, such as ./mlruns, or the http(s) address of a tracking server`,
+  );
 }
 
 /** What is there now, and what of it was written this time: an export passes by what is wholly there. */

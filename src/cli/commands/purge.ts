@@ -15,6 +15,7 @@ import {
 import type { Client } from '../../sdk/index.ts';
 import { type CliContext, type CliEnvironment, CliError, createContext } from '../context.ts';
 import { addExamples } from '../help-examples.ts';
+import { readDuration } from '../schema-options.ts';
 import { bytesText, plural } from '../words.ts';
 
 interface PurgeOptions {
@@ -83,7 +84,7 @@ export const addPurgeAction =
 /** `tidemill purge`: whatever was deleted in the project. */
 export function createPurgeCommand(world: CliEnvironment): Command {
   return addOptions(new Command('purge').description(startPurge.summary))
-    .option('--older-than <duration>', 'only what was deleted at least so long ago: 30d, 12h')
+    .option('--older-than <duration>', 'only what was deleted at least so long ago: 30d, 12h', readDuration)
     .action(async (options: PurgeOptions, self: Command) => {
       const asked = options.olderThan === undefined ? {} : { olderThan: options.olderThan };
       await runPurge(createContext(self, world), options, {

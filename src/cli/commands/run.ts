@@ -4,6 +4,8 @@ import type { Client } from '../../sdk/index.ts';
 import { setArgumentNames } from '../completion.ts';
 import { type CliEnvironment, CliError, createContext } from '../context.ts';
 import { setExitCode } from '../exit-code.ts';
+import type { Output } from '../output.ts';
+import { type Consequences, followConsequences, readPosition } from '../workspace/consequences.ts';
 import { openProjectFolder } from '../workspace/project-folder.ts';
 import { createProjectSender, ensureProject } from '../workspace/send.ts';
 
@@ -18,7 +20,7 @@ export function createRunCommand(world: CliEnvironment): Command {
     .option('-p, --param <name=value>', 'a parameter, as often as needed; the value is JSON or a text', collect, [])
     .option('-f, --file <path>', 'the document (default: tidemill.yaml here or above)')
     .option('--no-cache', 'run every step, whatever has not changed')
-    .option('--wait', 'wait for its end; exit with 1 when it fails')
+    .option('--wait', 'wait for its end and for the rollout that follows; exit with 1 when one fails')
     .action(
       async (
         pipeline: string,
@@ -26,29 +28,37 @@ export function createRunCommand(world: CliEnvironment): Command {
         self: Command,
       ) => {
         const context = createContext(self, world);
+        const { output, signal } = context;
         const folder = await openProjectFolder(world.cwd, options.file, context.project);
         const client = await ensureProject(await context.connect(), folder.project);
         const snapshot = await (await createProjectSender(client, folder)).snapshot();
-        const started = await client.call(startRun, {
-          params: { name: pipeline },
-          body: { params: parseParams(options.param), snapshot, cache: options.cache },
+        const after = options.wait === true ? await readPosition(client, signal) : undefined;
+        const requestId = crypto.randomUUID();
+        const started = await client.call(
+          startRun,
+          {
+            params: { name: pipeline },
+            body: { params: parseParams(options.param), snapshot, cache: options.cache },
+          },
+          { signal, requestId },
+        );
+        output.say(`run ${started.id}`);
+        if (after === undefined) {
+          output.result(started, () => summary(started));
+          output.say(`follow it: tidemill logs ${started.id} -f`);
+          return;
+        }
+        const run = await followRun(client, started.id, (line) => output.say(line), signal).catch((error: unknown) => {
+          if (signal.aborted)
+            output.say(
+              `the run goes on: tidemill pipeline-run show ${started.id}; end it with tidemill pipeline-run cancel ${started.id}`,
+            );
+          throw error;
         });
-        context.output.say(`run ${started.id}`);
-        const run =
-          options.wait === true
-            ? await followRun(client, started.id, (line) => context.output.say(line), context.signal).catch(
-                (error: unknown) => {
-                  if (context.signal.aborted)
-                    context.output.say(
-                      `the run goes on: tidemill pipeline-run show ${started.id}; end it with tidemill pipeline-run cancel ${started.id}`,
-                    );
-                  throw error;
-                },
-              )
-            : started;
-        context.output.result(run, () => summary(run));
-        if (options.wait !== true) context.output.say(`follow it: tidemill logs ${started.id} -f`);
-        if (run.state === 'failed' || run.state === 'cancelled') setExitCode(self, 1);
+        const followed =
+          run.state === 'succeeded' ? await follow(client, run, { output, signal, after, requestId }) : undefined;
+        output.result({ ...run, ...followed }, () => summary(run));
+        if (run.state !== 'succeeded' || (followed?.failures.length ?? 0) > 0) setExitCode(self, 1);
       },
     );
   setArgumentNames(command, async (self) => {
@@ -56,6 +66,33 @@ export function createRunCommand(world: CliEnvironment): Command {
     return items.map(({ name }) => name);
   });
   return command;
+}
+
+/** What its model leads to: traffic comes with the rollout, moments after the run has ended. */
+async function follow(
+  client: Client,
+  { id }: RunView,
+  options: {
+    readonly output: Output;
+    readonly signal: AbortSignal;
+    readonly after: string;
+    readonly requestId: string;
+  },
+): Promise<Omit<Consequences, 'runs'>> {
+  const { output, signal, after, requestId } = options;
+  const { runs: _itself, ...followed } = await followConsequences(client, {
+    requestIds: [requestId],
+    after,
+    signal,
+    say: (line) => output.say(line),
+    toldRun: id,
+  }).catch((error: unknown) => {
+    if (signal.aborted) output.say('the run has ended, and what follows goes on: tidemill events tail shows it');
+    throw error;
+  });
+  for (const { reason } of followed.waiting) output.say(reason);
+  for (const failure of followed.failures) output.say(output.colors.red(failure));
+  return followed;
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {

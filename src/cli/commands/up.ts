@@ -24,6 +24,7 @@ export function createUpCommand(world: CliEnvironment, settings: readonly UpOpti
       environment: world.environment,
       cwd: world.cwd,
       warn: (line) => context.output.say(line),
+      note: (line) => context.output.say(line),
       beganMs,
       signal: world.signal,
       ready: (server) =>

@@ -1,6 +1,7 @@
 import { loggedModelDeletion } from '#contracts/purge';
 import { getLoggedModel, listLoggedModels } from '#contracts/tracking';
 import { nounOf } from '../noun-command.ts';
+import { shortMetrics } from './tracking-run.ts';
 
 export const loggedModel = nounOf({
   sample: 'm-3f2b9c0d4e5f60718293a4b5c6d7e8f9',
@@ -19,6 +20,8 @@ export const loggedModel = nounOf({
     {
       title: 'metrics',
       value: (row) => row.metrics.map(({ key, value }) => `${key}=${value}`).join(', '),
+      short: (row) => shortMetrics(row.metrics),
+      aside: true,
     },
     { title: 'created', value: (row) => row.createdAt },
     { title: 'deleted', value: (row) => row.deletedAt },

@@ -99,7 +99,7 @@ const listed = nounOf({
     { title: 'started', value: (row) => row.startedAt },
     { title: 'ms', value: (row) => row.durationMs },
     { title: 'tokens', value: (row) => row.tokens },
-    { title: 'request', value: (row) => row.request?.slice(0, 60) },
+    { title: 'request', value: (row) => row.request?.slice(0, 60), aside: true },
   ],
 });
 

@@ -1,21 +1,28 @@
 import { trackingRunDeletion } from '#contracts/purge';
 import { countTrackingRuns, getTrackingRun, searchTrackingRuns, type TrackingRunView } from '#contracts/tracking';
 import { nounOf } from '../noun-command.ts';
+import { type Column, roundedNumber } from '../output.ts';
 
-export const runColumns = [
-  { title: 'id', value: (row: TrackingRunView) => row.id },
-  { title: 'name', value: (row: TrackingRunView) => row.name },
-  { title: 'status', value: (row: TrackingRunView) => row.status },
+export const shortMetrics = (metrics: TrackingRunView['metrics']): string =>
+  metrics.map(({ key, value }) => `${key}=${typeof value === 'number' ? roundedNumber(value) : value}`).join(', ');
+
+export const runColumns: readonly Column<TrackingRunView>[] = [
+  { title: 'id', value: (row) => row.id },
+  { title: 'name', value: (row) => row.name },
+  { title: 'status', value: (row) => row.status },
   {
     title: 'metrics',
-    value: (row: TrackingRunView) => row.metrics.map(({ key, value }) => `${key}=${value}`).join(', '),
+    value: (row) => row.metrics.map(({ key, value }) => `${key}=${value}`).join(', '),
+    short: (row) => shortMetrics(row.metrics),
+    aside: true,
   },
   {
     title: 'params',
-    value: (row: TrackingRunView) => row.params.map(({ key, value }) => `${key}=${value}`).join(', '),
+    value: (row) => row.params.map(({ key, value }) => `${key}=${value}`).join(', '),
+    aside: true,
   },
-  { title: 'started', value: (row: TrackingRunView) => row.startedAt },
-  { title: 'deleted', value: (row: TrackingRunView) => row.deletedAt },
+  { title: 'started', value: (row) => row.startedAt },
+  { title: 'deleted', value: (row) => row.deletedAt },
 ];
 
 export const trackingRun = nounOf({

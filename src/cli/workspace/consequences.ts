@@ -45,9 +45,11 @@ export async function followConsequences(
     readonly after: string;
     readonly signal: AbortSignal;
     readonly say: (line: string) => void;
+    /** Of a run that has been told already. */
+    readonly toldRun?: string;
   },
 ): Promise<Consequences> {
-  const { signal, say } = options;
+  const { signal, say, toldRun } = options;
   const trace = createTrace(options.requestIds);
   const runs = new Map<string, RunView>();
   const rollouts = new Map<string, RolloutView>();
@@ -79,13 +81,18 @@ export async function followConsequences(
     const events = await readEventsAfter(client, position, { signal });
     position = events.at(-1)?.position ?? position;
     const fresh = trace.take(events);
-    for (const event of orderByMeaning(fresh.filter(({ type }) => toldTypes.includes(type))))
+    for (const event of orderByMeaning(
+      fresh.filter(({ type, data }) => toldTypes.includes(type) && !isOfRun(data, toldRun)),
+    ))
       say(`  ${inWords(event)}`);
     if (fresh.length > 0) continue;
     if (!goesOn) return summarize(trace, [...runs.values()], [...rollouts.values()]);
     await holdUntilChange(client, [...runs.values()].find(isBusy), [...rollouts.values()].find(isUnderWay), signal);
   }
 }
+
+const isOfRun = (data: unknown, runId: string | undefined): boolean =>
+  runId !== undefined && (data as Readonly<Record<string, unknown>>)['runId'] === runId;
 
 /** What is known to follow: ids by which later events, jobs, runs and rollouts name it as their cause. */
 interface Trace {

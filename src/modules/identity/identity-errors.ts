@@ -3,8 +3,9 @@ import { defineErrors } from '#platform/errors';
 export const identityErrors = defineErrors({
   TOKEN_MISSING: {
     kind: 'unauthenticated',
-    message: () => 'this server asks who you are: send a token as "Authorization: Bearer <token>"',
-    help: 'The first admin token is in the file admin-token of the home folder; `tidemill tokens create` makes others.',
+    message: () =>
+      'this server asks who you are: send a token as "Authorization: Bearer <token>" (MLflow\'s client has it from MLFLOW_TRACKING_TOKEN, tidemill from TIDEMILL_TOKEN)',
+    help: 'The first admin token is in the file admin-token of the home folder; `tidemill token create` makes others.',
   },
   TOKEN_INVALID: {
     kind: 'unauthenticated',
