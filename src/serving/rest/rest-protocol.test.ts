@@ -300,7 +300,7 @@ test('unknown models, versions and paths are 404, a wrong method 405', async () 
   ])
     expect([path, await get(path)]).toEqual([path, { status: 404, json: { error: expect.any(String) } }]);
   expect((await infer('nope', index([1]))).status).toBe(404);
-  expect((await infer('gather/versions/9', index([1]))).json.error).toContain('there is gather');
+  expect((await infer('gather/versions/9', index([1]))).json.error).toContain('it has gather');
   expect((await infer('waiting', index([1]))).status).toBe(404);
   for (const [path, method] of [
     ['/v2/models/m/infer', 'GET'],
