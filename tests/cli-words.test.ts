@@ -72,7 +72,7 @@ test('a server that asks who one is says where MLflow keeps a token, and up says
   expect([refused.status, await refused.text()]).toEqual([401, expect.stringContaining('MLFLOW_TRACKING_TOKEN')]);
   const home = join(await temporaryFolder(), 'home');
   const said: string[] = [];
-  for (const _start of [1, 2]) {
+  for (let start = 0; start < 2; start += 1) {
     const stop = new AbortController();
     await up({
       flags: { home, port: '0', servingPort: '0', grpcPort: 'off', auth: 'on' },
