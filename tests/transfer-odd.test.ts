@@ -84,6 +84,10 @@ test('a point whose step or time no number of JSON holds ends no import: it is t
   const root = await anOddStore();
   await write(join(root, '3', plainId, 'metrics', 'loss'), '1 0.5 0\n2 0.25 9223372036854775807\n3 0.125 2\n');
   await write(join(root, '3', plainId, 'metrics', 'late'), '1795860736131000000 1 0\n');
+  await write(
+    join(root, '3', oddId, 'meta.yaml'),
+    `run_id: ${oddId}\nrun_name: one\nstart_time: 1795860736131000000\n`,
+  );
   const modelId = `m-${'c'.repeat(32)}`;
   const model = join(root, '3', 'models', modelId);
   await write(join(model, 'meta.yaml'), `model_id: ${modelId}\nname: one\nexperiment_id: "3"\nstatus: 1\n`);
@@ -92,6 +96,7 @@ test('a point whose step or time no number of JSON holds ends no import: it is t
   const came = await importInto(url, 'moved', ['mlflow', root]);
   expect(came).toMatchObject({ differences: [] });
   expect(came.left.filter((told) => told.includes('2^53'))).toEqual([
+    `the start or end of run ${oddId}, whose time is beyond 2^53`,
     `1 points of the metric "late" of run ${plainId}, whose step or time is beyond 2^53`,
     `1 points of the metric "loss" of run ${plainId}, whose step or time is beyond 2^53`,
     `1 points of the metric "auc" of logged model ${modelId}, whose step or time is beyond 2^53`,

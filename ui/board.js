@@ -11,6 +11,7 @@ import {
 import { element } from './dom.js';
 import { figure, metricName, plural } from './format.js';
 import { project as projects } from './live.js';
+import { modelsOfLoop, standingOf } from './standing.js';
 import { command, tones } from './words.js';
 
 /** The whole board of one project. */
@@ -65,12 +66,10 @@ function card(title, kind, content, id) {
   );
 }
 
-function drawGoal({ project, goal, monitors, models }) {
+function drawGoal(overview) {
+  const { project, goal } = overview;
   const metric = goal?.metric?.name;
-  const newest = monitors.flatMap(({ history }) => history.filter(({ value }) => value !== undefined)).at(-1);
-  const tested = models.map(({ champion }) => champion?.metrics?.[metric]).find((one) => one !== undefined);
-  const now = newest ?? tested;
-  const met = now === undefined ? undefined : meets(now.value, goal?.metric?.target);
+  const { now, isLive, word, tone = '' } = standingOf(overview);
   return element(
     'section',
     { class: 'goal', 'aria-labelledby': 'goal-title' },
@@ -85,39 +84,27 @@ function drawGoal({ project, goal, monitors, models }) {
       element(
         'div',
         { class: 'goal-figure' },
-        element('p', { class: 'eyebrow' }, `${metricName(metric)} ${newest === undefined ? 'on test rows' : 'now'}`),
-        element(
-          'p',
-          { class: `figure ${met === undefined ? '' : met ? 'good' : 'bad'}` },
-          now === undefined ? '–' : figure(now.value),
-        ),
+        element('p', { class: 'eyebrow' }, `${metricName(metric)} ${isLive ? 'now' : 'on test rows'}`),
+        element('p', { class: `figure ${tone}` }, now === undefined ? '–' : figure(now.value)),
         element(
           'p',
           { class: 'muted' },
           now?.lower === undefined ? '' : `${figure(now.lower)} – ${figure(now.upper)} · `,
           goal.metric.target === undefined ? 'no target' : `target ${goal.metric.target}`,
-          met === undefined ? '' : met ? ' · met' : ' · missed',
+          word === undefined ? '' : ` · ${word}`,
         ),
       ),
   );
 }
 
-function meets(value, target) {
-  const parts = /^(>=|<=|>|<|==)\s*(-?[\d.]+)$/.exec(target ?? '');
-  if (parts === null) return undefined;
-  const bound = Number(parts[2]);
-  return { '>=': value >= bound, '<=': value <= bound, '>': value > bound, '<': value < bound, '==': value === bound }[
-    parts[1]
-  ];
-}
-
 /** Each station of the loop in one word, in order; the arrow back is the trigger. */
-function drawLoop({ datasets, pipelines, models, deployments, monitors, alerts, triggers }) {
+function drawLoop(overview) {
+  const { datasets, pipelines, deployments, monitors, alerts, triggers } = overview;
   const run = pipelines
     .map(({ lastRun }) => lastRun)
     .filter(Boolean)
     .toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0];
-  const champion = models.find((model) => model.champion !== undefined);
+  const champion = modelsOfLoop(overview).find((model) => model.champion !== undefined);
   const deployment = deployments[0];
   const open = alerts.filter((alert) => alert.state === 'open');
   const fired = triggers.map(({ last }) => last).find(Boolean);
@@ -134,7 +121,7 @@ function drawLoop({ datasets, pipelines, models, deployments, monitors, alerts, 
     ['Pipeline', run === undefined ? ['not run', 'quiet'] : [run.state, tones[run.state] ?? 'quiet'], 'pipelines'],
     [
       'Model',
-      champion === undefined ? ['no champion', 'quiet'] : [`version ${champion.champion.version}`, 'good'],
+      champion === undefined ? ['no champion', 'quiet'] : [`${champion.name}@${champion.champion.version}`, 'good'],
       'models',
     ],
     [

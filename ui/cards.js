@@ -1,6 +1,7 @@
 import { metricChart } from './chart.js';
 import { badge, element, instant } from './dom.js';
-import { ago, clock, count, day, duration, figure, metricName, percent, plural, shortDay } from './format.js';
+import { ago, clock, count, day, duration, figure, lastSaid, metricName, percent, plural, shortDay } from './format.js';
+import { modelsOfLoop } from './standing.js';
 import { command, none, state, tones } from './words.js';
 
 export function drawMonitors({ monitors }) {
@@ -102,8 +103,8 @@ function trafficBar({ name, traffic }) {
   ];
 }
 
-export function drawModels({ models }) {
-  const shown = models.filter(({ latestVersion }) => latestVersion !== undefined);
+export function drawModels(overview) {
+  const shown = modelsOfLoop(overview).filter(({ latestVersion }) => latestVersion !== undefined);
   if (shown.length === 0) return none('No model is registered: a pipeline proposes one.');
   return shown.flatMap(({ name, champion, latestVersion }) => {
     if (champion === undefined)
@@ -156,13 +157,14 @@ export function drawModels({ models }) {
 
 const th = (text, kind) => element('th', { scope: 'col', class: kind }, text);
 
-export function drawPipelines({ pipelines }) {
+export function drawPipelines({ project, pipelines }) {
+  const of = project === 'default' ? '' : ` --project ${project}`;
   if (pipelines.length === 0) return none('No pipeline is declared.');
   return pipelines.flatMap(({ name, lastRun }) => {
     if (lastRun === undefined)
       return [
         element('p', { class: 'line' }, element('strong', {}, name), badge('not run yet')),
-        command(`./bin/tidemill run ${name} --wait`),
+        command(`./bin/tidemill run ${name}${of} --wait`),
       ];
     return [
       element(
@@ -199,7 +201,8 @@ export function drawPipelines({ pipelines }) {
                 : step.state,
             ),
             step.why && element('span', { class: 'why muted' }, step.why),
-            step.error && element('span', { class: 'error' }, step.error.message),
+            step.error && element('span', { class: 'error' }, lastSaid(step.error.message)),
+            step.error && command(`./bin/tidemill logs ${lastRun.id}/${step.name}${of}`),
           ),
         ),
       ),

@@ -40,3 +40,9 @@ export function ago(text, nowMs = Date.now()) {
   if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h ago`;
   return day(text);
 }
+
+/** Of the last lines of a program that failed (`a | b | …`), those from the one on that says why: Python's stack is indented. */
+export function lastSaid(text) {
+  const [, said] = /; its last lines: (.*)$/s.exec(text) ?? [];
+  return said === undefined ? text : said.replace(/^.* \|\s{2,}.*? \| /s, '');
+}

@@ -11,7 +11,7 @@ const updated = document.querySelector('#updated');
 /** Events come in bursts; the board is read again at most so often. */
 const refreshEveryMs = 2_000;
 
-const stateWords = { live: 'live', away: 'server away, trying again', connecting: 'connecting' };
+const stateWords = { live: 'live', away: 'server away, trying again', connecting: 'connecting', refused: '' };
 let shown = /^\/projects\/([^/]+)/.exec(location.pathname)?.[1];
 shown = shown === undefined ? undefined : decodeURIComponent(shown);
 let stop = new AbortController();
@@ -89,7 +89,7 @@ function begin() {
   stop = new AbortController();
   start().catch((error) => {
     if (error instanceof Refused && error.status === 401) return askForToken();
-    setState('away');
+    setState(error instanceof Refused ? 'refused' : 'away');
     board.replaceChildren(
       element(
         'p',

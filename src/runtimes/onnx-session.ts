@@ -24,6 +24,8 @@ const onnxTypeOf = Object.fromEntries(
 
 export interface OnnxSession {
   readonly signature: ModelSignature;
+  /** Outputs that have no tensor form, which nobody is answered: maps and sequences (skl2onnx with zipmap). */
+  readonly droppedOutputs: readonly string[];
   /** The names of its inputs and of its outputs, in order. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -50,17 +52,20 @@ export async function openOnnxSession(path: string): Promise<OnnxSession> {
   }
   const signature: ModelSignature = {
     inputs: session.inputMetadata.map(toInput),
-    // Maps and sequences (skl2onnx with zipmap) have no tensor form: only tensors are asked for.
     outputs: session.outputMetadata.flatMap((output) => toSignature(output) ?? []),
   };
   if (signature.outputs.length === 0) {
     await session.release();
     throw runtimeErrors.MODEL_LOAD_FAILED('it has no tensor among its outputs (export with zipmap=False)');
   }
+  const droppedOutputs = session.outputMetadata
+    .map(({ name }) => name)
+    .filter((name) => !signature.outputs.some((output) => output.name === name));
   const allOutputs = signature.outputs.map(({ name }) => name);
 
   return {
     signature,
+    droppedOutputs,
     inputs: signature.inputs.map(({ name }) => name),
     outputs: allOutputs,
     async run(inputs, outputs = allOutputs) {

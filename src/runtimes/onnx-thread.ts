@@ -14,7 +14,7 @@ async function handle(request: ThreadRequest): Promise<ThreadReply> {
     case 'load': {
       const session = await openOnnxSession(request.path);
       sessions.set(request.model, session);
-      return { signature: session.signature };
+      return { signature: session.signature, droppedOutputs: session.droppedOutputs };
     }
     case 'run': {
       const session = sessions.get(request.model);

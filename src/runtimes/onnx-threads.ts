@@ -48,6 +48,7 @@ function joinInstances(first: LoadedModel, models: readonly LoadedModel[]): Load
 
   return {
     signature: first.signature,
+    ...(first.droppedOutputs !== undefined && { droppedOutputs: first.droppedOutputs }),
     parallelism: models.length,
     predict: (inputs, outputs) => onFreest((model) => model.predict(inputs, outputs)),
     predictTogether: (requests, outputs) =>

@@ -20,6 +20,7 @@ export function createOnnxRuntime(): Runtime {
       let loaded = true;
       const model: LoadedModel = {
         signature: session.signature,
+        droppedOutputs: session.droppedOutputs,
         async predict(inputs, outputs) {
           if (!loaded) throw runtimeErrors.MODEL_UNLOADED();
           return session.run(inputs, outputs);
@@ -54,6 +55,7 @@ export type ThreadRequest = { readonly model: number } & (
 );
 export interface ThreadReply {
   readonly signature?: ModelSignature;
+  readonly droppedOutputs?: readonly string[];
   readonly tensors?: PackedTensors;
   readonly error?: { readonly code: string; readonly message: string };
 }
@@ -82,13 +84,17 @@ export function createOnnxThreadRuntime(): Runtime {
   let thread: Thread | undefined;
   let lastModel = 0;
   let isClosed = false;
-  const sessions = createSharedFiles<{ readonly model: number; readonly signature: ModelSignature }>({
+  const sessions = createSharedFiles<{
+    readonly model: number;
+    readonly signature: ModelSignature;
+    readonly droppedOutputs: readonly string[];
+  }>({
     async open(path) {
       lastModel += 1;
       const model = lastModel;
-      const { signature } = await acquire().ask({ kind: 'load', model, path });
+      const { signature, droppedOutputs = [] } = await acquire().ask({ kind: 'load', model, path });
       if (signature === undefined) throw runtimeErrors.MODEL_LOAD_FAILED('the thread gave no signature');
-      return { model, signature };
+      return { model, signature, droppedOutputs };
     },
     async close({ model }) {
       if (!isClosed) await thread?.ask({ kind: 'unload', model });
@@ -112,7 +118,7 @@ export function createOnnxThreadRuntime(): Runtime {
     kind: 'onnx',
     async load({ mainPath }) {
       const session = await sessions.open(mainPath);
-      const { model, signature } = session.value;
+      const { model, signature, droppedOutputs } = session.value;
       const ownInputs = signature.inputs.map(({ name }) => name);
       const ownOutputs = signature.outputs.map(({ name }) => name);
       let isLoaded = true;
@@ -132,6 +138,7 @@ export function createOnnxThreadRuntime(): Runtime {
 
       return {
         signature,
+        droppedOutputs,
         predict: (inputs, outputs) => run([inputs], outputs),
         predictTogether: (requests, outputs) => run(requests, outputs),
         async unload() {

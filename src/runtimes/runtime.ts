@@ -39,6 +39,8 @@ export interface Runtime {
 export interface LoadedModel {
   /** What the model itself declares. */
   readonly signature: ModelSignature;
+  /** Outputs that the model has and nobody is answered, since they are no tensors; default none. */
+  readonly droppedOutputs?: readonly string[];
   /** Runs that it takes at the same time; default 1. */
   readonly parallelism?: number;
   /** Whether `parameters` of `predict` mean anything to it; default false. */

@@ -28,6 +28,7 @@ function aRuntime() {
       takesKeys: false,
       isGraph: false,
       record,
+      limits: { maxRows: 1, maxQueued: 1, timeoutMs: 1 },
       predict: () => Promise.reject(new Error('nobody asks')),
       pending: 0,
       isLoaded: true,

@@ -24,6 +24,8 @@ export interface FileStore {
   materialise(files: readonly SpecFile[], named?: boolean): Promise<string>;
   /** After a model could not be loaded: removes what is damaged, so that it is fetched again. FILE_DIGEST_MISMATCH. */
   assertWhole(files: readonly SpecFile[]): Promise<void>;
+  /** Where the signature of a model that does not fit it is declared, and what to write there; undefined = nothing to say. */
+  explainMisfit?(mainPath: string): string | undefined;
   /** Removes what none of these revisions needs. */
   collect(revisions: readonly StoredFiles[]): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import type { SpecEndpoint, SpecRevision } from '#contracts/deployment-spec';
 import type { ModelSignature, Tensor } from '#contracts/tensor';
+import { AppError, isAppError } from '#platform/errors';
 import type { Logger } from '#platform/log';
 import { type BatchAnswer, type Batcher, type BatchLimits, createBatcher, type RunTerms } from '#runtimes/batcher';
 import { joinSignature } from '#runtimes/check-inputs';
@@ -47,6 +48,8 @@ export interface LiveRevision {
   /** A graph, which puts rows together model by model. */
   readonly isGraph: boolean;
   readonly record: RevisionRecord;
+  /** As the newest spec has them; as it was loaded with where that one does not name it any more. */
+  readonly limits: BatchLimits;
   /** Runs rows that have passed `checkInputs`, with others' where that can be. A model that is away is waited for. */
   predict(inputs: readonly Tensor[], terms?: RunTerms): Promise<BatchAnswer>;
   /** Requests accepted and not yet answered. */
@@ -59,6 +62,8 @@ export interface LiveRevision {
 }
 
 const versionOf = ({ id, modelRef }: Pick<SpecRevision, 'id' | 'modelRef'>): string => modelRef.split('@')[1] ?? id;
+
+const nameOf = ({ modelRef }: SpecRevision): string => modelRef.replace(/^model:/, '');
 
 export function createRevisionRecord(revision: Pick<SpecRevision, 'id' | 'modelRef'>): RevisionRecord {
   return {
@@ -75,7 +80,7 @@ export function createRevisionRecord(revision: Pick<SpecRevision, 'id' | 'modelR
   };
 }
 
-export const defaultMaxBatchRows = 256;
+const defaultMaxBatchRows = 256;
 const defaultMaxQueued = 1_024;
 const defaultTimeoutMs = 10_000;
 /** A session of onnxruntime holds about the file again, and this much beside it. */
@@ -120,7 +125,7 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
   }
 
   const resident = await openResidentModel({
-    name: `model ${spec.modelRef.replace(/^model:/, '')} of "${endpoint().name}"`,
+    name: `model ${nameOf(spec)} of "${endpoint().name}"`,
     estimatedBytes:
       (endpoint().workers?.count ?? 1) * (sessionBytes + spec.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)),
     memory,
@@ -131,7 +136,13 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
   });
   try {
     const { model } = resident;
-    const signature = joinSignature(spec.signature, model.signature);
+    const signature = fitSignature(spec, model, () => files.explainMisfit?.(mainPath));
+    const dropped = model.droppedOutputs ?? [];
+    if (dropped.length > 0)
+      logger.warn(
+        { revision: spec.id },
+        `model ${nameOf(spec)}: ${dropped.map((name) => `"${name}"`).join(', ')} of its outputs is no tensor and is not answered; export with zipmap=False`,
+      );
     await warmUp(model, signature, spec, folderOf(mainPath, spec), logger);
     const own =
       model.schedules === true ? createPassThrough(model, signature) : createBatcher(model, signature, limits);
@@ -159,6 +170,7 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
       takesKeys: model.takesKeys === true,
       isGraph: model.schedules === true,
       record,
+      limits,
       predict: (inputs, terms) => (resident.isLoaded ? own.predict(inputs, terms) : predictOnceLoaded(inputs, terms)),
       get pending() {
         return waiting + own.pending;
@@ -179,6 +191,18 @@ export async function loadRevision(options: LoadOptions): Promise<LiveRevision> 
   } catch (error) {
     await resident.close();
     throw error;
+  }
+}
+
+/** @param explain where what does not fit is declared */
+function fitSignature(spec: SpecRevision, model: LoadedModel, explain: () => string | undefined): ModelSignature {
+  try {
+    return joinSignature(spec.signature, model.signature);
+  } catch (error) {
+    const where = isAppError(error, 'MODEL_SIGNATURE_MISMATCH') ? explain() : undefined;
+    throw where !== undefined && error instanceof AppError
+      ? new AppError(error.code, error.kind, `${error.message}; ${where}`)
+      : error;
   }
 }
 

@@ -1,7 +1,6 @@
 import type { Datatype, TensorSignature } from '#contracts/tensor';
 import type { Histogram } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
-import { defaultMaxBatchRows } from './live-revision.ts';
 import { revisionOf, servingOf, versionsOf } from './model-versions.ts';
 
 /**
@@ -67,11 +66,10 @@ export interface TensorConfig {
 
 /** The configuration that Triton would need to serve it alike. */
 export function describeConfig(endpoint: Endpoint, version: string | undefined): ModelConfig {
-  const { id, signature, runtime, isGraph } = revisionOf(endpoint, version);
-  const described = endpoint.spec.revisions.find((revision) => revision.id === id);
-  const maxBatchRows = described?.maxBatchRows ?? defaultMaxBatchRows;
+  const { signature, runtime, isGraph, limits } = revisionOf(endpoint, version);
+  const { maxRows, maxDelayMs = 0 } = limits;
   const batched =
-    maxBatchRows > 1 && !isGraph && [...signature.inputs, ...signature.outputs].every(({ shape }) => shape[0] === -1);
+    maxRows > 1 && !isGraph && [...signature.inputs, ...signature.outputs].every(({ shape }) => shape[0] === -1);
   const toConfig = ({ name, datatype, shape }: TensorSignature): TensorConfig => ({
     name,
     data_type: tritonTypeOf(datatype),
@@ -83,10 +81,10 @@ export function describeConfig(endpoint: Endpoint, version: string | undefined):
     platform: platformOf(runtime),
     backend: backends[runtime] ?? runtime,
     version_policy: numbers.every(Number.isSafeInteger) ? { specific: { versions: numbers } } : { latest: {} },
-    max_batch_size: batched ? maxBatchRows : 0,
+    max_batch_size: batched ? maxRows : 0,
     input: signature.inputs.map(toConfig),
     output: signature.outputs.map(toConfig),
-    ...(batched && { dynamic_batching: { max_queue_delay_microseconds: (described?.maxBatchDelayMs ?? 0) * 1_000 } }),
+    ...(batched && { dynamic_batching: { max_queue_delay_microseconds: maxDelayMs * 1_000 } }),
     model_transaction_policy: { decoupled: false },
   };
 }
@@ -121,7 +119,7 @@ export function listIndex(
   absence: (project: string, name: string) => string,
 ): readonly IndexEntry[] {
   const all = endpoints.flatMap((endpoint): readonly IndexEntry[] => {
-    const { project, name, records, error } = endpoint;
+    const { project, name, records, error, spec } = endpoint;
     if (records.size === 0) return [{ name, state: 'UNAVAILABLE', reason: error ?? absence(project, name) }];
     const byVersion = new Map<string, IndexEntry>();
     for (const record of records.values()) {
@@ -130,6 +128,13 @@ export function listIndex(
       if (known !== undefined && tellsMost.indexOf(known.state) < tellsMost.indexOf(state)) continue;
       const reason = record.error ?? (record.state === 'unloaded' ? 'unloaded' : '');
       byVersion.set(record.version, { name, version: record.version, state, reason });
+    }
+    // what replaces a version that answers has failed: it answers on as it was, which who wrote the file should know
+    const wanted = new Set(spec.revisions.map(({ id }) => id));
+    for (const record of records.values()) {
+      const known = byVersion.get(record.version);
+      if (known?.state === 'READY' && record.state === 'failed' && wanted.has(record.id))
+        byVersion.set(record.version, { ...known, reason: `as it was before its newest files: ${record.error}` });
     }
     return [...byVersion.values()];
   });

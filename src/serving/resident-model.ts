@@ -120,6 +120,7 @@ export async function openResidentModel(options: ResidentOptions): Promise<Resid
   return {
     model: {
       signature: first.signature,
+      ...(first.droppedOutputs !== undefined && { droppedOutputs: first.droppedOutputs }),
       get parallelism() {
         return current?.parallelism ?? 1;
       },

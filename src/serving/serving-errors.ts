@@ -28,7 +28,7 @@ export const servingErrors = defineErrors({
   VERSION_NOT_FOUND: {
     kind: 'not_found',
     message: (name: string, version: string, known: string) =>
-      `model "${name}" has no version "${version}" here; there is ${known}`,
+      `model "${name}" has no version "${version}" here; it has ${known}`,
   },
   SHARED_MEMORY_NOT_YET: {
     kind: 'invalid',

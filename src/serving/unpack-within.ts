@@ -35,7 +35,7 @@ export function unpackWithin(
       parts.push(part);
     });
     unpacker.on('error', () => fail(malformed()));
-    unpacker.on('end', () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts, taken)));
+    unpacker.on('end', () => resolve(Buffer.concat(parts, taken)));
     unpacker.end(packed);
   });
 }

@@ -1,9 +1,9 @@
-import type { HistoryRecord, LoggedModelRecord } from '#contracts/transfer';
+import type { HistoryRecord, LoggedModelRecord, RunRecord } from '#contracts/transfer';
 import type { ImportState } from './import-state.ts';
 
 /*
  * MLflow keeps steps and times of 64 bits (`step=time.time_ns()`); here they are numbers of JSON, exact up to 2^53. A point beyond
- * that is left and told: it must not end an import.
+ * that is left and told, and a run that begins or ends then does so at the last instant there is: neither must end an import.
  */
 
 const isExact = (atMs: number, step: number): boolean => Number.isSafeInteger(atMs) && Number.isSafeInteger(step);
@@ -28,6 +28,16 @@ export function tellLeftPoints(left: ReadonlyMap<string, number>, leave: ImportS
     const [runId, key] = JSON.parse(metric) as [string, string];
     leave(toldAs(count, key, `run ${runId}`));
   }
+}
+
+const notAfterLast = (ms: number): number => Math.min(ms, Number.MAX_SAFE_INTEGER);
+
+/** A run with the times that it can have. */
+export function withExactTimes(record: RunRecord, leave: ImportState['leave']): RunRecord {
+  const { startMs, endMs } = record;
+  if (startMs <= Number.MAX_SAFE_INTEGER && (endMs ?? 0) <= Number.MAX_SAFE_INTEGER) return record;
+  leave(`the start or end of run ${record.id}, whose time is beyond 2^53`);
+  return { ...record, startMs: notAfterLast(startMs), ...(endMs !== undefined && { endMs: notAfterLast(endMs) }) };
 }
 
 /** A logged model with the points that can come. */

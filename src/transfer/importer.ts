@@ -1,7 +1,7 @@
 import { importExperiments, importLoggedModels, importRuns } from '#contracts/transfer';
 import { batchesOf } from './batches.ts';
 import { chosenExperiments } from './chosen-experiments.ts';
-import { withExactPoints } from './exact-points.ts';
+import { withExactPoints, withExactTimes } from './exact-points.ts';
 import { sendHistories } from './import-histories.ts';
 import { arrive, printOfModel, printOfRun, setOut } from './import-owned.ts';
 import { importRegistry } from './import-registry.ts';
@@ -84,11 +84,13 @@ async function importRunsPage(
   experiment: SourceExperiment,
   idHere: () => Promise<string>,
 ): Promise<void> {
-  const { api, progress, noteNul, step } = state;
+  const { api, progress, noteNul, leave, step } = state;
+  const runs = page.map((run) => ({ ...run, record: withExactTimes(run.record, leave) }));
   const to = { noun: 'run', idHere, pathOf: pathOfRun, printOf: printOfRun } as const;
-  const { open, travelling } = await setOut<SourceRun['record'], SourceRun>(state, page, experiment, to);
+  const { open, travelling } = await setOut<SourceRun['record'], SourceRun>(state, runs, experiment, to);
   const records = travelling.map(({ record }) => record);
-  for (const runs of batchesOf(records, recordsAtOnce, noteNul('run'))) await api.call(importRuns, { body: { runs } });
+  for (const batch of batchesOf(records, recordsAtOnce, noteNul('run')))
+    await api.call(importRuns, { body: { runs: batch } });
   progress.runs += page.length - open.length;
   step();
   const points = await sendHistories(state, open);

@@ -107,7 +107,7 @@ test('the requests of docs/serving.md work as they stand', async () => {
   const folder = await aRepository();
   await rename(join(folder, 'a.onnx'), join(folder, 'bc.onnx'));
   const { url } = await serve(folder, '--no-models');
-  const { stdout } = await run('sh', ['-euc', block], { env: { ...scrubEnvironment(process.env), serving: url } });
+  const { stdout } = await run('sh', ['-euc', block], { env: { ...scrubEnvironment(process.env), SERVING: url } });
   expect(JSON.parse(stdout)).toContainEqual({ name: 'bc', version: '1', state: 'READY', reason: '' });
   expect((await fetch(`${url}/v2/models/bc/ready`)).status).toBe(404);
 });

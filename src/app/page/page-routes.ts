@@ -21,6 +21,7 @@ const files: Readonly<Record<string, string>> = {
   'dom.js': 'text/javascript; charset=utf-8',
   'format.js': 'text/javascript; charset=utf-8',
   'live.js': 'text/javascript; charset=utf-8',
+  'standing.js': 'text/javascript; charset=utf-8',
   'words.js': 'text/javascript; charset=utf-8',
 };
 

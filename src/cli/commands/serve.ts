@@ -106,7 +106,7 @@ export function createServeCommand(world: CliEnvironment): Command {
           context.output.line(served, () => {
             const names = served.models.map(({ name, versions }) => `${name} (${versions.join(', ')})`);
             const grpc = served.grpcAddress === undefined ? '' : `, gRPC at ${served.grpcAddress}`;
-            return `Serving ${names.join(', ')} at ${served.url}${grpc}; GET ${served.url}/ says how to ask`;
+            return `Serving ${names.join(', ') || 'no model yet'} at ${served.url}${grpc}; GET ${served.url}/ says how to ask`;
           }),
       });
     });

@@ -22,8 +22,10 @@ function nodeProblem(name: string, node: unknown): string | undefined {
   const place = `nodes.${name}`;
   if (!isRecord(node)) return `at ${place}: a node is a mapping with one of model, file, use, switch, split`;
   const { use } = node;
-  if (use !== undefined && !operations.some((known) => known === use))
-    return `at ${place}.use: there is no step "${String(use)}"${hint(String(use), operations)}`;
+  if (use !== undefined && !operations.some((known) => known === use)) {
+    const given = typeof use === 'string' ? use : JSON.stringify(use);
+    return `at ${place}.use: there is no step "${given}"${hint(given, operations)}`;
+  }
   const schema = 'use' in node ? UseNode : 'switch' in node ? SwitchNode : 'split' in node ? SplitNode : ModelNode;
   return (
     findUnknown(`${place}.`, node, schema) ?? (Value.Check(schema, node) ? undefined : problemOf(place, node, schema))

@@ -45,6 +45,34 @@ async function aModel(workers: WorkerPoolLimits, runtime = aRuntime(), more: Par
 const ask = async (model: LoadedModel, value: string): Promise<string> =>
   String((await model.predict(what(value)))[0]?.data[0]);
 
+test('of what uv says, lines of one package are for who debugs: a model of MLflow has a hundred of them', async () => {
+  const lines: string[] = [];
+  const logger = createLogger({ level: 'info', destination: { write: (line) => lines.push(line) } });
+  const said = [
+    'Resolved 2 packages in 5ms',
+    'Downloading numpy (15.7MiB)',
+    ' Downloaded numpy',
+    '   Building a==1',
+  ].concat(['Prepared 2 packages in 3ms', '      Built a==1', ' + numpy==2.1.3', ' - six==1.16.0', 'warning: odd']);
+  const runtime = createPythonRuntime({
+    folder: aFolder(),
+    logger,
+    env,
+    environments: {
+      ensureEnvironment(request) {
+        for (const line of said) request.onProgress?.(line);
+        return environments.ensureEnvironment(request);
+      },
+    },
+  });
+  await aModel({ count: 1 }, runtime);
+  expect(lines.map((line) => JSON.parse(line).msg).filter((line) => said.includes(line))).toEqual([
+    'Resolved 2 packages in 5ms',
+    'Prepared 2 packages in 3ms',
+    'warning: odd',
+  ]);
+}, 300_000);
+
 /** Waits for what happens in another process; fails after a while. */
 async function until(isTrue: () => Promise<boolean> | boolean): Promise<void> {
   for (const end = Date.now() + 20_000; !(await isTrue()); await new Promise((next) => setTimeout(next, 10)))

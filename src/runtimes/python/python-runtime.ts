@@ -78,13 +78,16 @@ async function ensureEnvironment(
     const python = await choosePython(options, wanted.python, logger);
     return await options.environments.ensureEnvironment({
       requirementsText: wanted.requirementsText,
-      onProgress: (line) => logger.info({ from: wanted.from }, line),
+      onProgress: (line) => logger[isOfOnePackage.test(line) ? 'debug' : 'info']({ from: wanted.from }, line),
       ...(python !== undefined && { python }),
     });
   } catch (error) {
     throw explainFailure(wanted, error);
   }
 }
+
+/** What uv says of each package: a model of MLflow has a hundred of them. */
+const isOfOnePackage = /^\s*(?:[-+~] \S+==|(?:Download(?:ed|ing)|Building|Built) \S+)/;
 
 /** The interpreter of the version that the model was made with, when this machine has it; else the usual one. */
 async function choosePython(

@@ -46,7 +46,7 @@ export const openInferenceRest = {
         {
           what: 'GET /v2/models/{model}[/versions/{version}]/config',
           state: 'supported',
-          note: "What of Triton's configuration there is to say: names, types, dimensions, the greatest batch.",
+          note: "What of Triton's configuration there is to say: names, types, dimensions, the greatest batch, which bounds what requests are put together to: a request with more rows is run as it is, which Triton refuses.",
         },
         {
           what: 'GET /v2/models/{model}[/versions/{version}]/stats',

@@ -9,8 +9,8 @@ import { type CallStatus, status } from './status-codes.ts';
 
 /** At once on one connection; further ones wait at their client. */
 const maxCallsOfConnection = 1_000;
-/** On all together, roughly: each takes a kilobyte or more before it has sent a message. So a connection has its share at most, */
-const maxCalls = 65_536;
+/** On all together: each takes a kilobyte or more before it has sent a message. Beyond that a connection has its share at most, */
+const usualMaxCalls = 65_536;
 /** and this in any case. */
 const minCallsOfConnection = 10;
 /** Of the metadata of a call; what is longer is refused. */
@@ -33,8 +33,9 @@ export interface GrpcListener {
 /** Connections of clients, each a list of calls, each to one of the methods by its path. Without TLS, as REST. */
 export function createGrpcListener(
   methods: ReadonlyMap<string, GrpcMethod>,
-  deps: CallDeps & { readonly maxConnections: number },
+  deps: CallDeps & { readonly maxConnections: number; readonly maxCalls?: number },
 ): GrpcListener {
+  const { maxCalls = usualMaxCalls } = deps;
   const connections = new Set<Http2Connection>();
   let emptied: (() => void) | undefined;
 
@@ -56,7 +57,9 @@ export function createGrpcListener(
   const settings = {
     limits: {
       maxHeaderBytes,
+      running: 0,
       get maxStreams() {
+        if (this.running < maxCalls) return maxCallsOfConnection;
         const share = Math.floor(maxCalls / Math.max(connections.size, 1));
         return Math.max(minCallsOfConnection, Math.min(maxCallsOfConnection, share));
       },

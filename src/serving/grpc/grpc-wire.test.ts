@@ -90,10 +90,16 @@ test('messages of a stream are answered in their order, packed or not', async ()
   }
 });
 
-test('a stream whose next message is too long answers what it has, and ends', async () => {
+test('a stream whose next message is too long, or cannot be unpacked, answers what it has, and ends', async () => {
   const first = framed(inferMessage(gather('first')));
-  const { code, bytes } = await ask(`${service}/ModelStreamInfer`, {}, first, Buffer.of(0, 255, 0, 0, 0));
-  expect([code, bytes.includes('first')]).toEqual([status.RESOURCE_EXHAUSTED, true]);
+  const endings = [
+    [Buffer.of(0, 255, 0, 0, 0), status.RESOURCE_EXHAUSTED],
+    [framed(Buffer.from('no gzip'), 1), status.INVALID_ARGUMENT],
+  ] as const;
+  for (const [next, expected] of endings) {
+    const { code, bytes } = await ask(`${service}/ModelStreamInfer`, { 'grpc-encoding': 'gzip' }, first, next);
+    expect([code, bytes.includes('first')]).toEqual([expected, true]);
+  }
 });
 
 test('details of a failure are percent-encoded where they are not printable ASCII', async () => {

@@ -21,6 +21,8 @@ import { isWellFormed } from './request-fields.ts';
 export interface Http2Limits {
   /** Requests at once on one connection, with those that were given up and still run. It may change. */
   readonly maxStreams: number;
+  /** On all connections that share these limits. */
+  running: number;
   /** Of the fields of one request, as RFC 9113, 6.5.2 counts them. */
   readonly maxHeaderBytes: number;
 }
@@ -138,6 +140,7 @@ export class Http2Connection implements StreamHost, FrameTaker {
 
   released(): void {
     this.running -= 1;
+    this.limits.running -= 1;
   }
 
   private cutShort(id: number): void {
@@ -272,6 +275,7 @@ export class Http2Connection implements StreamHost, FrameTaker {
     const stream = new Http2Stream(id, this.streamWindow, this);
     this.streams.set(id, stream);
     this.running += 1;
+    this.limits.running += 1;
     stream.reader = this.listener(stream, fields);
     if (isLast) stream.endRequest();
   }

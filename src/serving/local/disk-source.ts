@@ -3,6 +3,7 @@ import { servingErrors } from '../serving-errors.ts';
 import { findLocalModels } from './find-models.ts';
 import { describeModel } from './local-spec.ts';
 import type { FoundModel, ModelSource } from './model-source.ts';
+import { explainTritonSignature } from './triton-model.ts';
 
 /** Models that lie at a path (find-models.ts): loaded from where they lie, and known by what the file system says of them. */
 export function createDiskSource(path: string): ModelSource {
@@ -16,6 +17,7 @@ export function createDiskSource(path: string): ModelSource {
       if (found === undefined) throw servingErrors.LOCAL_MODELS_MISSING(path, 'the file has been replaced meanwhile');
       return found;
     },
+    explainMisfit: explainTritonSignature,
     assertWhole: async () => undefined,
     async collect(revisions) {
       const needed = new Set(revisions.flatMap(({ files: named }) => named.map(({ digest }) => digest)));

@@ -11,6 +11,7 @@ import { defaultSpoolLimits, openSpool } from '../spool.ts';
 import { tellFailures } from '../tell-failures.ts';
 import { createLocalModels } from './local-models.ts';
 import type { ModelSource } from './model-source.ts';
+import { tellSwaps } from './tell-swaps.ts';
 
 export interface LocalPlaneOptions extends ListenOptions {
   readonly source: ModelSource;
@@ -77,6 +78,7 @@ export async function startLocalPlane(options: LocalPlaneOptions): Promise<Local
     const [listeners] = await Promise.all([listening, started]);
     refuseWhenNothingAnswers(table);
     tellFailures(table, logger);
+    tellSwaps(table, logger);
     return {
       url: listeners.url,
       grpcAddress: listeners.grpcAddress,

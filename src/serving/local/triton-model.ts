@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { datatypes, type ModelSignature, type TensorSignature } from '#contracts/tensor';
 import { tritonTypeOf } from '../model-info.ts';
 import { isFile, readIfThere } from './local-files.ts';
@@ -13,6 +14,14 @@ import { parseTextProto, type TextProto, TextProtoError } from './text-proto.ts'
 const configFile = 'config.pbtxt';
 const defaultFile = 'model.onnx';
 const versionPattern = /^[1-9]\d*$/;
+
+/** Of a tensor whose dimensions the configuration has otherwise than the model; in words that Triton reads alike. */
+export function explainTritonSignature(mainPath: string): string | undefined {
+  const file = join(dirname(dirname(mainPath)), configFile);
+  return existsSync(file)
+    ? `it is declared in ${file}: dims are those of the model, with max_batch_size without the first; for one value a row write dims: [ 1 ] reshape: { shape: [ ] }`
+    : undefined;
+}
 
 /** Whether a folder is such a model. */
 export async function isTritonModel(folder: string): Promise<boolean> {

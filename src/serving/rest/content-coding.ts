@@ -13,6 +13,9 @@ const worthwhileBytes = 16 * 1024;
 /** Packed to more than this share, an answer is sent as it is. */
 const worthwhileShare = 0.9;
 
+/** Of a `Content-Encoding`. */
+export const isAsItIs = (encoding: string): boolean => /^\s*(?:identity\s*)?$/i.test(encoding);
+
 /**
  * The body as it was before `Content-Encoding`, whose bytes are taken from memory. Never unpacks more than `maxBytes`:
  * BODY_TOO_LARGE, as for a body that comes so. REQUEST_MALFORMED for another coding and for bytes that are none.
@@ -24,10 +27,6 @@ export async function unpackBody(
   memory: RequestMemory,
 ): Promise<Buffer> {
   const coding = encoding.trim().toLowerCase();
-  if (coding === '' || coding === 'identity') {
-    memory.take(body.length);
-    return body;
-  }
   if (coding !== 'gzip' && coding !== 'x-gzip' && coding !== 'deflate')
     throw servingErrors.REQUEST_MALFORMED(
       `a body in "${encoding.slice(0, 50)}" is not read here; send it as it is, or in gzip or deflate`,

@@ -24,8 +24,9 @@ export interface PlainRequest {
 }
 
 const headEnd = '\r\n\r\n';
-/** Of a head, and of what may lie here of a request that is not whole. */
+/** Of a head; and of what is asked ahead of an answer, beyond which nothing is read until that is given. */
 const maxHeadBytes = 8 * 1024;
+/** Of what may lie here of a request that is not whole. */
 const maxPartBytes = 64 * 1024;
 /** As node:http has it here. */
 export const keepAliveMs = 65_000;
@@ -113,9 +114,9 @@ export class PlainConnection implements PlainSink {
       socket.write(body);
       socket.uncork();
     }
-    if (isEnd) return this.end();
     if (socket.writableLength > 0) this.waitForClient(socket.writableLength);
-    else if (this.rest !== undefined) process.nextTick(this.next);
+    if (isEnd) this.end();
+    else if (!this.isFlushing && this.rest !== undefined) process.nextTick(this.next);
   }
 
   private readonly onData = (bytes: Buffer): void => {
@@ -124,7 +125,7 @@ export class PlainConnection implements PlainSink {
     this.rest = this.rest === undefined ? bytes : Buffer.concat([this.rest, bytes]);
     if (this.response === undefined && !this.isFlushing) return this.next();
     this.holdAhead(this.rest);
-    if (this.rest.length > maxPartBytes) this.socket.pause();
+    if (this.rest.length > maxHeadBytes) this.socket.pause();
   };
 
   private readonly next = (): void => {
@@ -138,7 +139,7 @@ export class PlainConnection implements PlainSink {
     if (end > bytes.length) return this.keepPart(bytes, end);
     this.rest = end === bytes.length ? undefined : bytes.subarray(end);
     if (this.rest !== undefined) this.holdAhead(this.rest);
-    if (this.socket.isPaused()) this.socket.resume();
+    if ((this.rest?.length ?? 0) <= maxHeadBytes) this.readOn();
     const response = new PlainResponse(this);
     this.response = response;
     this.deps.handle(
@@ -174,6 +175,11 @@ export class PlainConnection implements PlainSink {
       return this.leave(); // node:http's side says it
     }
     this.partBytes = bytes.length;
+    this.readOn();
+  }
+
+  private readOn(): void {
+    if (this.socket.isPaused()) this.socket.resume();
   }
 
   /** What a client asks ahead of its answers is there already. */

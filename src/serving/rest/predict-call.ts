@@ -42,7 +42,7 @@ export function createPredict(services: RestServices): Predict {
     if (services.draining()) throw servingErrors.DRAINING();
     const { headers } = request;
     const ownLimit = endpoint.spec.limits?.maxBodyBytes ?? services.maxBodyBytes;
-    const body = await readBody(request, Math.min(ownLimit, services.maxBodyBytes), memory);
+    const body = await readBody(call, Math.min(ownLimit, services.maxBodyBytes), memory);
     try {
       if (trace !== undefined) trace.receivedMs = performance.now();
       const parsed = parse(body, endpoint);

@@ -15,9 +15,10 @@ export function createRepositoryRoutes({ endpoints, models, memory }: RestServic
     {
       method: 'POST',
       path: '/v2/repository/index',
-      async handle({ request, response, project }) {
+      async handle(call) {
+        const { request, response, project } = call;
         const listed = endpoints.list(request).filter((endpoint) => endpoint.project === project);
-        const body = await readBody(request, maxBytes, memory);
+        const body = await readBody(call, maxBytes, memory);
         memory.give(body.length);
         sendJson(response, 200, listIndex(listed, readOnlyReady(body), models.absence));
       },
@@ -27,7 +28,7 @@ export function createRepositoryRoutes({ endpoints, models, memory }: RestServic
       path: '/v2/repository/models/{model}/load',
       async handle(call) {
         if (models.byRequest) {
-          const body = await readBody(call.request, maxBytes, memory);
+          const body = await readBody(call, maxBytes, memory);
           memory.give(body.length);
           refuseOverride(body);
         }

@@ -1,7 +1,8 @@
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test } from 'vitest';
 import { createRequestMemory } from '../request-memory.ts';
 import { readBody } from './request-body.ts';
@@ -13,19 +14,18 @@ const collectGarbage = runInNewContext('gc') as () => void;
 async function aServer(maxBytes: number, budgetBytes = 100_000_000) {
   const memory = createRequestMemory(budgetBytes);
   const read: (string | number)[] = [];
-  const server = createServer((request: IncomingMessage, response) => {
-    void readBody(request, maxBytes, memory).then(
-      (body) => {
-        read.push(body.length);
-        memory.give(body.length);
-        response.end(body);
-      },
-      (error: Error) => {
-        read.push(error.message);
-        response.writeHead(400, { connection: 'close' }).end();
-      },
-    );
-  });
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    try {
+      const body = await readBody({ request, response }, maxBytes, memory);
+      read.push(body.length);
+      memory.give(body.length);
+      response.end(body);
+    } catch (error) {
+      read.push((error as Error).message);
+      response.writeHead(400, { connection: 'close' }).end();
+    }
+  };
+  const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const socket = connect(port, '127.0.0.1').resume();
@@ -74,14 +74,38 @@ test('bodies come whole, in one chunk or many, with a length or without', async 
   expect(memory.usedBytes).toBe(0);
 });
 
+test('a packed body whose client is gone when its turn comes is not unpacked', async () => {
+  const { memory, read, send, socket } = await aServer(1_000_000);
+  const turns: (() => void)[] = [];
+  for (let turn = 0; turn < 2; turn += 1)
+    void memory.unpacking.take({}, () => new Promise<void>((resolve) => void turns.push(resolve)));
+  const packed = gzipSync('a');
+  send(head(`content-encoding: gzip\r\ncontent-length: ${packed.length}`));
+  socket.write(packed);
+  await expect.poll(() => memory.usedBytes).toBe(packed.length);
+  const closed = new Promise((resolve) => void socket.once('close', resolve));
+  socket.destroy();
+  await closed;
+  await new Promise((resolve) => void setTimeout(resolve, 50)); // for the server to hear of it
+  for (const end of turns) end();
+  await expect.poll(() => read).toEqual(['the client is gone']);
+  expect(memory.usedBytes).toBe(0);
+});
+
 test('what is too long, finds no room or breaks off gives back what it has taken', async () => {
   const long = await aServer(10);
   long.send(`${chunked}6\r\nabcdef\r\n6\r\nabcdef\r\n`);
   await expect.poll(() => long.read).toEqual(['the body is longer than 10 bytes']);
   const full = await aServer(10_000, 5_000);
   full.memory.hold(4_000);
-  full.send(`${head('content-length: 9000')}${'x'.repeat(800)}`);
+  full.send(`${head('content-length: 9000')}${'x'.repeat(1_500)}`);
   await expect.poll(() => full.read).toEqual([expect.stringContaining('try again shortly')]);
+  const tight = await aServer(10_000, 5_000);
+  tight.memory.hold(1_000);
+  tight.send(`${chunked}5dc\r\n${'x'.repeat(1_500)}\r\n`);
+  await expect.poll(() => tight.memory.usedBytes).toBe(2_500); // four times as much is not free, so no more than came
+  tight.send('0\r\n\r\n');
+  await expect.poll(() => tight.read).toEqual([1_500]);
   const broken = await aServer(10_000);
   broken.send(`${head('content-length: 9000')}${'x'.repeat(800)}`);
   await expect.poll(() => broken.memory.usedBytes).toBeGreaterThan(0);

@@ -2,38 +2,36 @@ import type { IncomingMessage } from 'node:http';
 import { GrowingBytes } from '../growing-bytes.ts';
 import type { RequestMemory } from '../request-memory.ts';
 import { servingErrors } from '../serving-errors.ts';
-import { unpackBody } from './content-coding.ts';
-import type { RestRequest } from './rest-route.ts';
+import { isAsItIs, unpackBody } from './content-coding.ts';
+import type { RestCall } from './rest-route.ts';
 
 /**
  * Reads a body of at most `maxBytes`, unpacked: BODY_TOO_LARGE before the rest is read. Its length is taken from `memory`,
  * and is to be given back when it is done with.
  */
-export async function readBody(request: RestRequest, maxBytes: number, memory: RequestMemory): Promise<Buffer> {
+export async function readBody(
+  { request, response }: Pick<RestCall, 'request' | 'response'>,
+  maxBytes: number,
+  memory: RequestMemory,
+): Promise<Buffer> {
   const encoding = request.headers['content-encoding'];
   const body = 'body' in request ? takeWhole(request.body, maxBytes, memory) : await receive(request, maxBytes, memory);
-  return encoding === undefined ? body : unpack(request, body, encoding, maxBytes, memory);
+  if (encoding === undefined || isAsItIs(encoding)) return body;
+  const owner = 'body' in request ? request : request.socket;
+  try {
+    return await memory.unpacking.take(owner, () => {
+      if (response.destroyed) throw servingErrors.REQUEST_MALFORMED('the client is gone'); // it is told to nobody
+      return unpackBody(body, encoding, maxBytes, memory);
+    });
+  } finally {
+    memory.give(body.length);
+  }
 }
 
 function takeWhole(body: Buffer, maxBytes: number, memory: RequestMemory): Buffer {
   if (body.length > maxBytes) throw servingErrors.BODY_TOO_LARGE(maxBytes);
   memory.take(body.length);
   return body;
-}
-
-async function unpack(
-  request: RestRequest,
-  packed: Buffer,
-  encoding: string,
-  maxBytes: number,
-  memory: RequestMemory,
-): Promise<Buffer> {
-  const owner = 'body' in request ? request : request.socket;
-  try {
-    return await memory.unpacking.take(owner, () => unpackBody(packed, encoding, maxBytes, memory));
-  } finally {
-    memory.give(packed.length);
-  }
 }
 
 function receive(request: IncomingMessage, maxBytes: number, memory: RequestMemory): Promise<Buffer> {

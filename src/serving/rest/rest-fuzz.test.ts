@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { binaryRequest } from '../testing/binary-request.ts';
@@ -96,3 +97,28 @@ test('bytes of any kind, with any header of theirs, are answered or refused in w
   );
   expect((await rest.infer('bc', many)).status).toBe(200);
 }, 60_000);
+
+const ask = (path: string) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`;
+
+test('who asks on and on ahead of its answers goes, and a few are answered in their order', async () => {
+  const { hostname, port } = new URL(rest.base);
+  const converse = async (requests: readonly string[]) => {
+    const socket = connect(Number(port), hostname, () => void socket.write(requests.join('')));
+    let said = '';
+    let isClosed = false;
+    socket.on('error', () => undefined);
+    socket.on('close', () => (isClosed = true));
+    socket.on('data', (bytes: Buffer) => (said += bytes.toString()));
+    const statuses = () => [...said.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, code]) => Number(code));
+    await expect.poll(() => isClosed || statuses().length === requests.length).toBe(true);
+    socket.destroy();
+    return { isClosed, statuses: statuses() };
+  };
+  const few = Array.from({ length: 20 }, (_, turn) => ask(turn % 2 === 0 ? '/v2/health/live' : '/nothing'));
+  expect(await converse(few)).toEqual({
+    isClosed: false,
+    statuses: few.map((_, turn) => (turn % 2 === 0 ? 200 : 404)),
+  });
+  expect(await converse(Array.from({ length: 1_000 }, () => ask('/metrics')))).toMatchObject({ isClosed: true });
+  expect(await converse([ask('/v2/health/live')])).toEqual({ isClosed: false, statuses: [200] });
+});

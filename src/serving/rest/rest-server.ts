@@ -1,4 +1,5 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { servingHeaders } from '#contracts/serving';
 import { isAppError, kindTable } from '#platform/errors';
 import type { Logger } from '#platform/log';
@@ -38,6 +39,8 @@ export const createRestRoutes = (services: RestServices): readonly RestRoute[] =
 /** Places that are remembered; callers cannot fill the memory with more. */
 const maxRemembered = 1_000;
 const maxRememberedLength = 256;
+/** On one connection whose requests node:http reads, all that have come at once; who asks further ahead reads no answers. */
+const maxAhead = 32;
 const notHttp = JSON.stringify({ error: 'this is not an HTTP request' });
 const tooSlow = JSON.stringify({ error: 'the request did not come to its end in time' });
 
@@ -88,7 +91,20 @@ export function createRestServer(services: RestServices, logger: Logger): RestSe
     }
   }
 
+  const underWay = new WeakMap<Socket, number>();
+
+  /** False where its connection is gone. */
+  function isTaken({ socket }: IncomingMessage, response: ServerResponse): boolean {
+    const count = (underWay.get(socket) ?? 0) + 1;
+    if (count > maxAhead) socket.destroy();
+    if (socket.destroyed) return false;
+    underWay.set(socket, count);
+    response.on('close', () => void underWay.set(socket, (underWay.get(socket) ?? 1) - 1));
+    return true;
+  }
+
   const server = createServer({ keepAlive: true, keepAliveTimeout: keepAliveMs }, (request, response) => {
+    if (!isTaken(request, response)) return;
     handle(request, response)
       .catch((error: unknown) => answerError(request, response, error, logger))
       .finally(() => holdUnread(response, services.memory));

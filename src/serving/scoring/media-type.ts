@@ -32,7 +32,7 @@ export function findMediaProblem({ name, parameters }: MediaType): string | unde
   if (!taken.includes(name))
     return name === 'application/vnd.apache.parquet'
       ? `Parquet is not read yet; send one of ${taken.join(', ')}`
-      : `the body must be one of ${taken.join(', ')}; say which by Content-Type`;
+      : `the body must be one of ${taken.join(', ')}; say which by Content-Type (with curl --header 'content-type: application/json')`;
   if ((parameters.get('charset') ?? 'utf-8').toLowerCase() !== 'utf-8') return 'the body must be UTF-8';
   if ([...parameters.keys()].some((key) => key !== 'charset'))
     return 'the content type takes no parameter but charset=utf-8';

@@ -25,7 +25,10 @@ export function createScoringRoutes(services: RestServices): readonly RestRoute[
   async function invoke(call: RestCall): Promise<void> {
     const type = mediaTypeOf(call.request.headers['content-type']);
     const problem = findMediaProblem(type);
-    if (problem !== undefined) return sendText(call.response, 415, problem);
+    if (problem !== undefined) {
+      const refusal = JSON.stringify(formatRefusal('invalid', problem));
+      return sendText(call.response, 415, refusal, 'application/json');
+    }
     const { inference } = await predict(call, (body, endpoint): InferRequest => {
       const { signature } = revisionOf(endpoint, call.version);
       return type.name === 'text/csv'
@@ -78,7 +81,7 @@ export function createScoringRoutes(services: RestServices): readonly RestRoute[
 const invocationsOf = ({ project, name }: { readonly project: string; readonly name: string }): string =>
   `${project === 'default' ? '' : `/projects/${encodeURIComponent(project)}`}/endpoints/${encodeURIComponent(name)}/invocations`;
 
-function sendText(response: RestResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {
+function sendText(response: RestResponse, status: number, text: string, type: string): void {
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
   response.end(text, 'utf8');
 }

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'vitest';
 import { bytesOf } from './binary-request.ts';
-import { aWhile, column, picked, row, types, x } from './rest-bodies.ts';
+import { aWhile, column, picked, row, turns, types, x } from './rest-bodies.ts';
 import { maxBodyBytes, type RestPlane, refused, refusedBinary } from './rest-plane.ts';
 import { aHome, startTestPlane } from './test-plane.ts';
 
@@ -148,7 +148,7 @@ async function stopsInOrder({ control }: RestPlane): Promise<void> {
     ({ replica, endpoints }) =>
       replica === 'r2' && endpoints.some(({ name, state }) => name === 'crowded' && state === 'ready'),
   );
-  const text = JSON.stringify(aWhile);
+  const text = JSON.stringify(turns(20_000)); // it is still under way when the second comes
   const post = `POST /v2/models/crowded/infer HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${text.length}\r\n\r\n${text}`;
   const received: string[] = [];
   const socket = connect(Number(new URL(stopping.url).port), '127.0.0.1');

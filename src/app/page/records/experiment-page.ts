@@ -2,6 +2,7 @@ import { type Experiment, type Run, type TrackingApi, toCursorParts, toPosition 
 import type { Reader } from '#platform/database';
 import { isAppError } from '#platform/errors';
 import { decodeCursor, encodeCursor } from '#platform/sql';
+import { type Columns, chooseColumns, columnsForm } from './experiment-columns.ts';
 import { type Html, html } from './html.ts';
 import { badge, card, durationText, facts, instant, layout, none, numberText, pager, shorten } from './parts.ts';
 import { type Paths, withQuery } from './paths.ts';
@@ -9,6 +10,8 @@ import { type Paths, withQuery } from './paths.ts';
 export interface ExperimentQuery {
   readonly filter: string | undefined;
   readonly order: string | undefined;
+  /** `metrics.auc`, `params.depth`; none = those that most runs have. */
+  readonly columns: readonly string[];
   /** Where the page before ended, as a cursor. */
   readonly after: string | undefined;
   /** Runs that were deleted instead of those that are there. */
@@ -24,19 +27,21 @@ interface Deps {
 const runsAtOnce = 50;
 const metricColumns = 4;
 const paramColumns = 3;
+/** Of each kind, to choose from. */
+const offeredColumns = 100;
 const experimentsAtOnce = 100;
-
-interface Columns {
-  readonly metrics: readonly string[];
-  readonly params: readonly string[];
-}
 
 /** The runs of an experiment, as a filter and an order want them, with the metrics and params that most of those shown have. */
 export async function experimentPage(deps: Deps, experiment: Experiment, query: ExperimentQuery): Promise<string> {
   const { paths } = deps;
   const self = paths.experiment(experiment.experimentId);
-  const kept = { filter: query.filter, order: query.order, deleted: query.deleted ? 'yes' : undefined };
-  const { runs, next, problem, columns } = await findRuns(deps, experiment, query);
+  const kept = {
+    filter: query.filter,
+    order: query.order,
+    columns: query.columns.join(','),
+    deleted: query.deleted ? 'yes' : undefined,
+  };
+  const { runs, next, problem, columns, offered } = await findRuns(deps, experiment, query);
   const body = html`
     <div class="headline"><h1>${experiment.name}</h1>${experiment.lifecycle === 'deleted' && badge('deleted')}</div>
     ${facts([
@@ -53,19 +58,22 @@ export async function experimentPage(deps: Deps, experiment: Experiment, query: 
           ${query.order !== undefined && html`<input type="hidden" name="order" value="${query.order}" />`}
           ${query.deleted && html`<input type="hidden" name="deleted" value="yes" />`}
           <button type="submit">Show</button>
+          ${columnsForm(offered, columns)}
         </form>
         ${problem !== undefined && html`<p class="error" role="alert">${problem}</p>`}
         ${
-          runs.length === 0
-            ? none(query.filter === undefined ? 'No runs.' : 'No run is as the filter wants it.')
-            : html`<div class="scroll">${runTable(paths, self, kept, runs, columns)}</div>`
+          problem !== undefined
+            ? ''
+            : runs.length === 0
+              ? none(query.filter === undefined ? 'No runs.' : 'No run is as the filter wants it.')
+              : html`<div class="scroll">${runTable(paths, self, kept, runs, columns)}</div>`
         }
         ${
           (query.after !== undefined || next !== undefined) &&
           html`<p class="pager">${query.after !== undefined && html`<a href="${withQuery(self, kept)}">first page</a>`}
             ${next !== undefined && html`<a rel="next" href="${withQuery(self, { ...kept, after: next })}">next →</a>`}</p>`
         }
-        <p class="hint"><a href="${withQuery(self, { filter: query.filter, deleted: query.deleted ? undefined : 'yes' })}">${query.deleted ? 'Runs that are not deleted' : 'Deleted runs'}</a></p>`,
+        <p class="hint"><a href="${withQuery(self, { filter: query.filter, columns: kept.columns, deleted: query.deleted ? undefined : 'yes' })}">${query.deleted ? 'Runs that are not deleted' : 'Deleted runs'}</a></p>`,
     )}`;
   return layout(paths, [{ text: 'experiments', href: paths.experiments }, { text: experiment.name }], body);
 }
@@ -85,18 +93,20 @@ async function findRuns({ reader, tracking, paths }: Deps, { experimentId }: Exp
     const { items } = await tracking.searchRuns(reader, { ...common, after, fields: bare });
     const runIds = items.map(({ info }) => info.runId);
     const keys = await tracking.commonKeys(reader, runIds, { metrics: metricColumns, params: paramColumns });
-    const columns = columnsOf(keys, query.order);
+    const offered = await tracking.commonKeys(reader, runIds, { metrics: offeredColumns, params: offeredColumns });
+    const columns = chooseColumns(query.columns) ?? columnsOf(keys, query.order);
     const found = await tracking.searchRuns(reader, {
       ...common,
       after,
       fields: { ...columns, tags: [], inputs: false },
     });
     const next = found.next && encodeCursor(toCursorParts(found.next));
-    return { runs: found.items, next, problem: undefined, columns };
+    return { runs: found.items, next, problem: undefined, columns, offered };
   } catch (error) {
     // what somebody typed into the filter is told where they typed it
     if (!(isAppError(error) && error.kind === 'invalid')) throw error;
-    return { runs: [], next: undefined, problem: error.message, columns: { metrics: [], params: [] } };
+    const nothing = { metrics: [], params: [] };
+    return { runs: [], next: undefined, problem: error.message, columns: nothing, offered: nothing };
   }
 }
 
@@ -151,7 +161,8 @@ export async function experimentsPage({ reader, tracking, paths }: Deps, from: n
   const body = html`<div class="headline"><h1>Experiments</h1></div>
     ${card(
       'By creation, newest first',
-      html`<table><caption class="skip">Experiments</caption><tbody>${items.map(
+      html`<table><caption class="skip">Experiments</caption>
+      <thead><tr><th scope="col">name</th><th scope="col" class="number">id</th><th scope="col">created</th></tr></thead><tbody>${items.map(
         (
           experiment,
         ) => html`<tr><th scope="row"><a href="${paths.experiment(experiment.experimentId)}">${experiment.name}</a></th>

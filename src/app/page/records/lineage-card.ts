@@ -27,7 +27,7 @@ export async function lineageCard(
     ${card('Came from', refs(up))}
     ${card('Led to', refs(down))}
   </div>
-  <p class="hint">The whole graph: <code>tidemill lineage '${up.root.replaceAll("'", '%27')}'</code></p>`;
+  <p class="hint">The whole graph: <code>tidemill lineage '${up.root.replaceAll("'", '%27')}'${paths.option}</code></p>`;
 }
 
 function nodeLink(paths: Paths, reference: string): Html {

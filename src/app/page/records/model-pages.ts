@@ -89,7 +89,8 @@ export async function modelsPage({ reader, registry, paths }: Deps, kind: 'model
       'By name',
       items.length === 0
         ? none(noneYet)
-        : html`<table><caption class="skip">${title}</caption><tbody>${items.map(
+        : html`<table><caption class="skip">${title}</caption>
+          <thead><tr><th scope="col">name</th><th scope="col">aliases</th><th scope="col">changed</th></tr></thead><tbody>${items.map(
             ({
               name,
               aliases,
@@ -97,7 +98,7 @@ export async function modelsPage({ reader, registry, paths }: Deps, kind: 'model
             }) => html`<tr><th scope="row"><a href="${kind === 'prompt' ? paths.prompt(name) : paths.model(name)}">${name}</a></th>
               <td>${aliases.map(({ alias, version }) => `@${alias} ${version}`).join(', ')}</td><td>${instant(updatedMs)}</td></tr>`,
           )}</tbody></table>
-          ${next !== undefined && html`<p class="hint">More are not shown: <code>tidemill ${kind} list --all</code></p>`}`,
+          ${next !== undefined && html`<p class="hint">More are not shown: <code>tidemill ${kind} list --all${paths.option}</code></p>`}`,
     )}`;
   return layout(paths, [{ text: title.toLowerCase() }], body);
 }
@@ -127,7 +128,7 @@ export async function modelPage({ reader, registry, paths }: Deps, model: Regist
             }) => html`<tr><th scope="row"><a href="${paths.version(model.name, version)}">Version ${version}</a></th>
               <td>${aliases.map((alias) => `@${alias}`).join(', ')}</td><td>${stage === 'None' ? '' : stage}</td><td>${createdBy}</td><td>${instant(createdMs)}</td></tr>`,
           )}</tbody></table></div>
-          ${found?.next !== undefined && html`<p class="hint">Older ones are not shown: <code>tidemill model versions ${model.name} --all</code></p>`}`,
+          ${found?.next !== undefined && html`<p class="hint">Older ones are not shown: <code>tidemill model versions ${model.name} --all${paths.option}</code></p>`}`,
     )}
     ${model.tags.length > 0 && card('Tags', pairTable('Tags', model.tags.slice(0, rowsAtOnce)))}`;
   return layout(paths, [{ text: 'models', href: paths.models }, { text: model.name }], body);

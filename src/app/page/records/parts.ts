@@ -146,5 +146,9 @@ export function pager(options: {
 export const countIn = (value: unknown): number =>
   typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : 0;
 
+/** Texts that a query has one after the other, or in one with commas between. */
+export const textsIn = (value: unknown): readonly string[] =>
+  [value].flat().flatMap((one) => (typeof one === 'string' ? one.split(',').filter((text) => text !== '') : []));
+
 export const textIn = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined;

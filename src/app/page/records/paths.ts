@@ -3,6 +3,8 @@ import { defaultProject, parseReference } from '#contracts/references';
 /** Where the pages of a project's records are. */
 export interface Paths {
   readonly project: string;
+  /** What a command needs behind it to be of this project. */
+  readonly option: string;
   readonly home: string;
   readonly experiments: string;
   readonly models: string;
@@ -34,6 +36,7 @@ export function pathsOf(project: string): Paths {
   const root = project === defaultProject ? '' : `/projects/${part(project)}`;
   const paths: Paths = {
     project,
+    option: project === defaultProject ? '' : ` --project ${project}`,
     home: root === '' ? '/' : root,
     experiments: `${root}/ui/experiments`,
     models: `${root}/ui/models`,

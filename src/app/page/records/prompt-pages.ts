@@ -94,7 +94,7 @@ export async function promptPage({ reader, registry, paths }: Deps, prompt: Regi
             }) => html`<tr><th scope="row"><a href="${paths.promptVersion(prompt.name, version)}">Version ${version}</a></th>
               <td>${aliases.map((alias) => `@${alias}`).join(', ')}</td><td>${shorten(description)}</td><td>${createdBy}</td><td>${instant(createdMs)}</td></tr>`,
           )}</tbody></table></div>
-          ${found?.next !== undefined && html`<p class="hint">Older ones are not shown: <code>tidemill prompt versions ${prompt.name} --all</code></p>`}`,
+          ${found?.next !== undefined && html`<p class="hint">Older ones are not shown: <code>tidemill prompt versions ${prompt.name} --all${paths.option}</code></p>`}`,
     )}
     ${tagCard(prompt.tags)}`;
   return layout(paths, [promptsCrumb(paths), { text: prompt.name }], body);

@@ -10,7 +10,7 @@ import { dress } from './dress.ts';
 import { experimentPage, experimentsPage } from './experiment-page.ts';
 import { type Html, html } from './html.ts';
 import { loggedModelPage, modelPage, modelsPage, versionPage } from './model-pages.ts';
-import { countIn, layout, textIn } from './parts.ts';
+import { countIn, layout, textIn, textsIn } from './parts.ts';
 import { type Paths, pathsOf, withQuery } from './paths.ts';
 import { promptPage, promptVersionPage } from './prompt-pages.ts';
 import { runPage } from './run-page.ts';
@@ -85,6 +85,7 @@ export function registerRecords(app: FastifyInstance, deps: RecordDeps): void {
       return experimentPage({ reader, tracking, paths }, experiment, {
         filter: textIn(query['filter']),
         order: textIn(query['order']),
+        columns: textsIn(query['columns']),
         after: textIn(query['after']),
         deleted: query['deleted'] === 'yes',
       });

@@ -122,9 +122,11 @@ test('an experiment lists its runs page by page, filtered and ordered, and says 
   expect(names((await app.inject(`${ordered}&filter=metrics.auc < 3`)).body)).toEqual(['run-2', 'run-1', 'run-0']);
   const wrong = await app.inject('/ui/experiments/0?filter=metrics.auc%20%3E');
   expect([wrong.statusCode, wrong.body.includes('role="alert"')]).toEqual([200, true]);
+  expect(wrong.body).not.toContain('No run');
   expect((await app.inject('/ui/experiments/0?after=nonsense')).statusCode).toBeLessThan(500);
   expect(names((await app.inject('/ui/experiments/0?deleted=yes')).body)).toEqual(['gone']);
   expect((await app.inject('/ui/experiments')).body).toContain('href="/ui/experiments/0"');
+  expect((await app.inject('/ui/experiments')).body).toContain('<th scope="col">name</th>');
 });
 
 test('the columns of an experiment are what most runs logged, wherever the list is ordered by', async () => {
@@ -147,6 +149,18 @@ test('the columns of an experiment are what most runs logged, wherever the list 
   expect(columns((await app.inject('/ui/experiments/0?order=metrics.loss%20DESC')).body)).toEqual(columns(body));
   const byOdd = (await app.inject('/ui/experiments/0?order=metrics.odd%20DESC')).body;
   expect(columns(byOdd)).toEqual(['odd', 'auc', 'f1', 'loss']);
+  // those that are ticked, which the links of the list keep; the form says how many there are beside them
+  expect(body).toContain('<summary>Columns (and 1 more)</summary>');
+  const ticked = '/ui/experiments/0?columns=metrics.odd&columns=metrics.auc&columns=params.odd_param';
+  const chosen = (await app.inject(ticked)).body;
+  expect(columns(chosen)).toEqual(['odd', 'auc']);
+  expect([...chosen.matchAll(/value="([^"]+)" checked/g)].map(([, name]) => name)).toEqual([
+    'metrics.odd',
+    'metrics.auc',
+    'params.odd_param',
+  ]);
+  const [, sorted = ''] = /href="([^"]+)">auc</.exec(chosen) ?? [];
+  expect(columns((await app.inject(sorted.replaceAll('&amp;', '&'))).body)).toEqual(['odd', 'auc']);
   // every page leads to the others
   for (const path of ['experiments', 'models', 'prompts', 'traces']) {
     expect(body).toContain(`<a href="/ui/${path}">`);

@@ -33,7 +33,7 @@ export const modelVersions: Area = {
     {
       call: `POST ${versions}/create`,
       state: 'differs',
-      note: 'A number is never given twice, so that references to a version last: MLflow gives the number of a deleted highest version again. Paths of the disk of the server are always refused.',
+      note: 'A number is never given twice, so that references to a version last: MLflow gives the number of a deleted highest version again. Paths of the disk of the server are always refused. `runs:/…` without a `run_id` is taken with the run that it names, and an address of `http` or `https` is kept as it is: MLflow refuses both.',
       older: '2.9 and 2.22 send no `model_id`, and `runs:/…` resolved to the place of the bytes.',
     },
     {

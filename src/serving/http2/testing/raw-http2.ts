@@ -22,7 +22,7 @@ export async function aServer({ memory = createRequestMemory(), listener }: Give
   const released: Http2Stream[] = [];
   const server = createServer({ noDelay: true }, (socket) => {
     const connection = new Http2Connection(socket, {
-      limits: { maxStreams: 4, maxHeaderBytes: 4_096 },
+      limits: { maxStreams: 4, running: 0, maxHeaderBytes: 4_096 },
       memory,
       logger: pino({ level: 'silent' }),
       listener(stream, fields) {
