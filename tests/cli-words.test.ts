@@ -72,7 +72,7 @@ test('a server that asks who one is says where MLflow keeps a token, and up says
   expect([refused.status, await refused.text()]).toEqual([401, expect.stringContaining('MLFLOW_TRACKING_TOKEN')]);
   const home = join(await temporaryFolder(), 'home');
   const said: string[] = [];
-  for (const _start of [1, 2]) {
+  for (let start = 0; start < 2; start += 1) {
     const stop = new AbortController();
     await up({
       flags: { home, port: '0', servingPort: '0', grpcPort: 'off', auth: 'on' },
@@ -88,3 +88,14 @@ test('a server that asks who one is says where MLflow keeps a token, and up says
   }
   expect(said).toEqual([expect.stringContaining(`The first admin's lies in ${join(home, 'admin-token')}`)]);
 }, 120_000);
+
+test('what a filter leaves out is not said to be nowhere, and a prompt is no model', async () => {
+  const { tidemill } = await startWithWords();
+  expect(await tidemill('events list --type nosuch')).toMatchObject({
+    code: 0,
+    err: expect.stringContaining('No event matches'),
+  });
+  expect(await tidemill('artifact list --owner run:x')).toMatchObject({ err: 'Nothing matches --owner.\n' });
+  expect(await tidemill('artifact list')).toMatchObject({ err: 'The project holds no artifact yet.\n' });
+  expect(await tidemill('prompt show x')).toMatchObject({ code: 3, err: 'error there is no prompt "x"\n' });
+});

@@ -3,6 +3,7 @@ import { type Setting, settings } from '#platform/config';
 /** The options of `up`: one for each setting, so that what an error or the documents name can be given. */
 export const upOptions = Object.values(settings).map((setting: Setting<unknown>) => ({
   flag: setting.flag,
+  ...(setting.parse.choices !== undefined && { choices: setting.parse.choices }),
   description: `${setting.reason} (default: ${defaultOf(setting)})`,
 }));
 

@@ -6,7 +6,7 @@ import { bytesText, plural } from './words.ts';
 export const formatPlan = (plan: ImportPlan): string =>
   [
     formatTable(plan.experiments, planColumns, 'There is nothing to bring in.'),
-    `${plural(plan.models, 'registered model')} with ${plural(plan.versions, 'version')}.`,
+    `${plural(plan.models, 'registered model or prompt', 'registered models and prompts')} with ${plural(plan.versions, 'version')}.`,
     ...leftLines(plan.leftBehind),
   ].join('\n');
 
@@ -126,7 +126,7 @@ export function formatReport(report: ImportReport): string {
   const { registry, kept, notes, differences, progress, leftBehind, left } = report;
   return [
     formatTable(totalsOf(report), reportColumns, 'There was no experiment to bring in.'),
-    `${plural(registry.records.length, 'registered model')} with ${plural(registry.versions, 'version')}; ${plural(progress.passedBy, 'run or logged model was', 'runs and logged models were')} here unchanged; ${bytesText(progress.sentBytes)} of files were sent.`,
+    `${plural(registry.records.length, 'registered model or prompt', 'registered models and prompts')} with ${plural(registry.versions, 'version')}; ${plural(progress.passedBy, 'run or logged model was', 'runs and logged models were')} here unchanged; ${bytesText(progress.sentBytes)} of files were sent.`,
     ...kept.map(
       ({ count, scheme, why, example, owner }) =>
         `Files of ${plural(count, 'run or model', 'runs or models')} stay in ${scheme} (${why}), such as those of ${owner} at ${example || 'no address'}.`,
@@ -135,7 +135,7 @@ export function formatReport(report: ImportReport): string {
     ...leftLines([...leftBehind, ...[...left, ...tracesLeft(report)].map((what) => ({ what, count: 0 }))]),
     ...notes,
     ...(differences.length === 0
-      ? ['Everything that was read is here.']
+      ? [registry.left.length === 0 ? 'Everything that was read is here.' : 'All else that was read is here.']
       : ['', `NOT here as it is there (${differences.length}):`, ...differences.map((what) => `- ${what}`)]),
   ].join('\n');
 }

@@ -6,6 +6,7 @@ import { defaultProject, type ReferenceKind, referenceKinds } from '#contracts/r
 import { type Client, isTidemillError } from '../sdk/index.ts';
 import { setArgumentNames } from './completion.ts';
 import { type CliEnvironment, createContext } from './context.ts';
+import { flagOf } from './field-words.ts';
 import { addExamples } from './help-examples.ts';
 import { type Explain, withNearest } from './nearest-object.ts';
 import { type Column, formatRecord } from './output.ts';
@@ -142,6 +143,8 @@ export function createNounCommand(
 
 const parametersOf = (operation: OperationShape): readonly string[] => Object.keys(operation.params?.properties ?? {});
 const paging = ['limit', 'cursor'];
+/** `state` of a list, where its schema says no more. */
+const narrows = (name: string): string => `only those with this ${flagOf(name).slice(2).replaceAll('-', ' ')}`;
 
 type Named = Omit<NounOperations, 'kind'> & { readonly kind: ReferenceKind | undefined };
 
@@ -152,7 +155,7 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
   command.description(item.operation.summary);
   for (const name of parametersOf(item.operation)) command.argument(`<${name}>`);
   for (const name of positional) addSchemaArgument(command, name, body);
-  addSchemaOptions(command, item.operation.query, table === undefined ? ['cursor'] : paging);
+  addSchemaOptions(command, item.operation.query, table === undefined ? ['cursor'] : paging, narrows);
   addSchemaOptions(command, body, positional);
   if (table !== undefined)
     command.option('--limit <count>', 'how many at most', readCount, 50).option('--all', 'all of them, page by page');
@@ -167,14 +170,15 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
     const values = Object.fromEntries(names.map((name, at) => [name, given[at]]));
     if (first !== undefined && noun.kind !== undefined) values[first] = withoutKind(String(values[first]), noun.kind);
     const { operation, params } = asked(item, noun, values);
-    const query = { ...(options.all === true && table?.whole), ...schemaValues(operation.query, options) };
+    const narrowed = schemaValues(operation.query, options);
+    const query = { ...(options.all === true && table?.whole), ...narrowed };
     const nearest = <T>(found: Promise<T>): Promise<T> =>
       withNearest(client, found, () => namesOf(client, noun, item.among), Object.values(params)[0], noun.explain);
     if (table !== undefined) {
       const limit = options.all === true ? Number.POSITIVE_INFINITY : (options.limit ?? 50);
       const { items, more } = await nearest(listItems(client, { operation, params, query }, limit));
       const note = items.length === 0 && !output.json ? await projectNote(client) : '';
-      const none = typeof table.empty === 'string' ? table.empty : table.empty(query);
+      const none = typeof table.empty === 'string' ? nothingOf(table.empty, narrowed) : table.empty(query);
       output.list(items, more, { ...table, empty: none + note });
       return;
     }
@@ -184,10 +188,18 @@ function addOperation(command: Command, item: OperationCommand, noun: Named, wor
     );
     output.result(
       answer,
-      () => (answer === null ? 'Done.' : (item.view ?? formatRecord)(answer as never)),
+      () => (item.view ?? formatRecord)((answer ?? {}) as never) || 'Done.',
       item.quiet?.(answer as never),
     );
   });
+}
+
+/** That there is nothing at all is said only where nothing was left out. */
+function nothingOf(empty: string, narrowed: Readonly<Record<string, unknown>>): string {
+  const flags = Object.keys(narrowed)
+    .filter((name) => narrowed[name] !== true && !paging.includes(name))
+    .map(flagOf);
+  return flags.length === 0 ? empty : `Nothing matches ${flags.join(', ')}.`;
 }
 
 /** `dataset:flights` stands for `flights` where a dataset is asked for. */

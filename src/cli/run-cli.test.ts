@@ -282,6 +282,21 @@ describe('the help', () => {
     }
   });
 
+  test('has words for every option, its choices and no empty default', async () => {
+    const silent: string[] = [];
+    for (const entry of commands) {
+      const command = (await entry.load())(world);
+      for (const one of [command, ...command.commands])
+        for (const { long, description, defaultValue } of one.options)
+          if (description === '' || (Array.isArray(defaultValue) && defaultValue.length === 0 && long !== '--param'))
+            silent.push(`${entry.name} ${one.name()} ${long}`);
+    }
+    expect(silent).toEqual([]);
+    const up = (await run('up --help')).out;
+    for (const option of ['--auth <on|off>', '--sklearn-checks <quick|full>']) expect(up).toContain(option);
+    expect(up).toMatch(/--log-level <[a-z]+(\|[a-z]+)+>/);
+  });
+
   test('has examples whose commands, arguments and options there are', async () => {
     const helps = await allHelps();
     const examples = helps.flatMap(([, help]) =>

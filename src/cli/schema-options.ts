@@ -9,7 +9,7 @@ interface FieldSchema {
   readonly enum?: readonly unknown[];
   readonly items?: FieldSchema;
   readonly anyOf?: readonly FieldSchema[];
-  readonly description?: string;
+  readonly description?: string | undefined;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly pattern?: string;
@@ -17,10 +17,20 @@ interface FieldSchema {
 }
 
 /** Adds an option for each field: `allProjects` becomes `--all-projects`. What the schema requires, the command requires. */
-export function addSchemaOptions(command: Command, schema: TObject | undefined, without: readonly string[] = []): void {
+export function addSchemaOptions(
+  command: Command,
+  schema: TObject | undefined,
+  without: readonly string[] = [],
+  wordless: (name: string) => string = () => '',
+): void {
   for (const [name, field] of fieldsOf(schema))
     if (!without.includes(name))
-      for (const option of optionsOf(name, field, schema?.required?.includes(name) === true)) command.addOption(option);
+      for (const option of optionsOf(
+        name,
+        { ...field, description: field.description ?? wordless(name) },
+        schema?.required?.includes(name) === true,
+      ))
+        command.addOption(option);
 }
 
 /** The fields among the options that were given. */

@@ -71,7 +71,7 @@ const params = Type.Object({
     description: 'an id, or the reference late-arrival/performance: its open incident, else the latest',
   }),
 });
-const reason = Type.String({ minLength: 1, maxLength: 1000 });
+const reason = Type.String({ description: 'why, for those who read it later', minLength: 1, maxLength: 1000 });
 
 export const listAlerts = defineOperation({
   id: 'alerts.list',

@@ -5,7 +5,9 @@ import { defineOperation } from './operation.ts';
 import { pageFields, pageOf } from './page.ts';
 
 /** Each role holds what those before it hold. */
-export const Role = Type.Enum(['viewer', 'editor', 'approver', 'admin']);
+export const Role = Type.Enum(['viewer', 'editor', 'approver', 'admin'], {
+  description: 'what it may do: each may what those before it may',
+});
 export type Role = Static<typeof Role>;
 
 export const TokenKind = Type.Enum(['user', 'step', 'replica']);
@@ -89,7 +91,12 @@ export const setUserRole = defineOperation({
   permission: 'admin',
   params: Type.Object({ name: UserName }),
   body: Type.Object(
-    { role: Type.Union([Role, Type.Null()]), allProjects: Type.Optional(Type.Boolean({ default: false })) },
+    {
+      role: Type.Union([Role, Type.Null()]),
+      allProjects: Type.Optional(
+        Type.Boolean({ default: false, description: 'in all projects, not only that of this request' }),
+      ),
+    },
     { additionalProperties: false },
   ),
   responses: { 200: User, 403: ErrorBody, 404: ErrorBody },
@@ -134,7 +141,7 @@ export const listTokens = defineOperation({
   query: Type.Object(
     {
       ...pageFields,
-      kind: Type.Optional(TokenKind),
+      kind: Type.Optional(Type.Enum(['user', 'step', 'replica'], { description: 'only those of this kind' })),
       internal: Type.Optional(Type.Boolean({ description: 'also those of steps and of the data plane of its own' })),
     },
     { additionalProperties: false },
@@ -165,7 +172,11 @@ export const createToken = defineOperation({
   body: Type.Object(
     {
       name: Type.String({ minLength: 1, maxLength: 100, description: 'what it is for' }),
-      kind: Type.Optional(Type.Enum(['user', 'replica'])),
+      kind: Type.Optional(
+        Type.Enum(['user', 'replica'], {
+          description: 'user: for people and programs (default); replica: for a data plane',
+        }),
+      ),
       user: Type.Optional(UserName),
       role: Type.Optional(Role),
       pool: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'for kind replica' })),

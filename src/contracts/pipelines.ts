@@ -436,7 +436,7 @@ export const completeStep = defineOperation({
   body: Type.Object(
     {
       token: Type.String({ minLength: 1, maxLength: 200, description: 'of the event step.waiting; it answers once' }),
-      outcome: Type.Enum(['succeeded', 'failed']),
+      outcome: Type.Enum(['succeeded', 'failed'], { description: 'how it went' }),
       reason: Type.Optional(Type.String({ minLength: 1, maxLength: 2000, description: 'why it failed' })),
     },
     closed,

@@ -35,7 +35,10 @@ export function createEventsCommand(world: CliEnvironment): Command {
           { title: 'by', value: (row) => row.actor },
           { title: 'id', value: (row) => row.id },
         ],
-        empty: 'Nothing has happened yet.',
+        empty:
+          options.type === undefined && options.subject === undefined
+            ? 'Nothing has happened yet.'
+            : 'No event matches --type or --subject; "tidemill events list" shows which there are.',
       });
     });
   addExamples(command.command('tail'), ['events tail --count 5'])

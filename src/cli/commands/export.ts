@@ -19,7 +19,7 @@ export function createExportCommand(world: CliEnvironment): Command {
       'Writes experiments, runs with all points, params, tags, inputs, outputs and files, logged models and the registry for MLflow: into a folder of its file store with all ids, or to a tracking server, which gives ids of its own.',
     )
     .requiredOption('--to <folder or tracking URI>', 'a folder such as ./mlruns, or http(s)://…')
-    .option('-e, --experiment <name...>', 'only these experiments')
+    .option('-e, --experiment <name...>', 'only these experiments; the registry goes whole')
     .action(async (flags: ExportFlags, self: Command) => {
       const context = createContext(self, world);
       const { cwd, environment, output, signal } = context;
@@ -66,7 +66,7 @@ function formatReport({ to, progress, left }: ExportReport): string {
     ...(tracesPassedBy > 0 ? [plural(tracesPassedBy, 'trace')] : []),
   ].join(' and ');
   return [
-    `Now in ${to}: ${plural(experiments, 'experiment')}, ${plural(runs, 'run')}, ${plural(loggedModels, 'logged model')}, ${plural(traces, 'trace')} and ${plural(models, 'registered model')}.`,
+    `Now in ${to}: ${plural(experiments, 'experiment')}, ${plural(runs, 'run')}, ${plural(loggedModels, 'logged model')}, ${plural(traces, 'trace')} and ${plural(models, 'registered model or prompt', 'registered models and prompts')}.`,
     `Written this time: ${plural(points, 'point')} and ${plural(files, 'file')} (${bytesText(fileBytes)}, of which ${bytesText(sentBytes)} had to be sent).`,
     ...(passed === '' ? [] : [`Passed by, since they were wholly there: ${passed}.`]),
     ...left.map((what) => `Not written: ${what}.`),

@@ -96,7 +96,7 @@ function addTidemill(command: Command, world: CliEnvironment): void {
 /** The options that all sources have, and what is done with a source. */
 function addImport(command: Command, world: CliEnvironment, open: OpenSource): void {
   command
-    .option('-e, --experiment <name...>', 'only these experiments')
+    .option('-e, --experiment <name...>', 'only these experiments; the registry comes whole')
     .option('--no-artifacts', 'leave files where they are and keep their addresses')
     .option('--again', 'read everything again, also what has not changed since it was brought in')
     .option('--dry-run', 'say what would come, and change nothing')

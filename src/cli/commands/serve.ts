@@ -20,7 +20,7 @@ interface Options {
   readonly requestMemoryBytes?: number;
   readonly maxConnections?: number;
   readonly cacheBytes: number;
-  readonly allowedHosts: readonly string[];
+  readonly allowedHosts?: readonly string[];
   readonly grpcMaxMessageBytes: number;
   readonly python?: string;
   readonly sklearnChecks?: 'quick' | 'full';
@@ -62,7 +62,7 @@ export function createServeCommand(world: CliEnvironment): Command {
       10 * 1024 ** 3,
     )
     .option('--max-connections <n>', 'of REST and of gRPC; default: 8192', toBytes)
-    .option('--allowed-hosts <names>', 'by which callers address it beside localhost, with a comma between', toList, [])
+    .option('--allowed-hosts <names>', 'by which callers address it beside localhost, with a comma between', toList)
     .option('--python <path>', 'the interpreter for models in Python; default: the one that their environment asks for')
     .addOption(
       new Option('--sklearn-checks <quick|full>', 'full leaves scikit-learn as it is; default: quick').choices([
@@ -93,7 +93,7 @@ export function createServeCommand(world: CliEnvironment): Command {
         maxBodyBytes: options.maxBodyBytes,
         ...(options.requestMemoryBytes !== undefined && { requestMemoryBytes: options.requestMemoryBytes }),
         ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
-        allowedHosts: options.allowedHosts,
+        allowedHosts: options.allowedHosts ?? [],
         modelControl: options.modelControl,
         tokenDigests,
         memoryBytes: options.memoryBytes,

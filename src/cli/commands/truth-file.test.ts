@@ -18,6 +18,7 @@ test('reads CSV with quotes, keys of several values and empty cells, and JSON li
 test.each([
   ['prediction,worth\np1,1\n', 'line 1: the column names must be of'],
   ['prediction,value\np1,1\np2\n', 'line 3: it has 1 fields where 2 are named'],
+  ['{"prediction":"a"}\n', 'line 1: the value is missing: a number, true, false, or null'],
   ['key,eventTime,value\n"a\nb",t,1\nb,t,late\n', 'line 4: the value "late" is no number'],
   ['prediction,value\np1,\n', 'line 2: the value is missing'],
   ['key,value\nk,1\n', 'line 2: a key needs its eventTime'],

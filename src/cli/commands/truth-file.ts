@@ -38,7 +38,8 @@ function readValue(value: unknown, place: string): Truth['value'] {
   if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) return value;
   if (value === 'true' || value === 'false') return value === 'true';
   if (typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value))) return Number(value);
-  throw refuse(place, `the value ${JSON.stringify(value) ?? 'is missing'} is no number, true, false or null`);
+  if (value === undefined) throw refuse(place, 'the value is missing: a number, true, false, or null (never known)');
+  throw refuse(place, `the value ${JSON.stringify(value)} is no number, true, false or null`);
 }
 
 interface Row {

@@ -7,6 +7,7 @@ const beganMs = Date.now() - process.uptime() * 1000;
 interface UpOption {
   readonly flag: string;
   readonly description: string;
+  readonly choices?: readonly string[];
 }
 
 /** `settings` are the server's: loaded with the command, since the CLI knows none of them by itself. */
@@ -14,7 +15,9 @@ export function createUpCommand(world: CliEnvironment, settings: readonly UpOpti
   const made = new Command('up').description(
     'Starts the server: control plane and data plane. Ctrl-C stops both in order.',
   );
-  for (const { flag, description } of settings) if (flag !== 'home') made.option(`--${flag} <value>`, description); // every command has --home
+  // every command has --home; the server says what is wrong with a value, all of them at once
+  for (const { flag, description, choices } of settings)
+    if (flag !== 'home') made.option(`--${flag} <${choices?.join('|') ?? 'value'}>`, description);
   return made.action(async (options: Record<string, string | undefined>, command: Command) => {
     const context = createContext(command, world);
     const { up } = await import('../../app/up.ts');

@@ -1,3 +1,4 @@
+import { nearestName } from '#contracts/nearest-name';
 import {
   getModel,
   getModelVersion,
@@ -6,10 +7,20 @@ import {
   removeModelAlias,
   setModelAlias,
 } from '#contracts/registry';
+import type { Client } from '../../sdk/index.ts';
 import { listBelow, nounOf } from '../noun-command.ts';
+
+async function explain(client: Client, wanted: string): Promise<string | undefined> {
+  const { items } = await client.call(listPrompts, { query: { limit: 500 } });
+  const names = items.map(({ name }) => name);
+  if (names.includes(wanted)) return undefined;
+  const nearest = nearestName(wanted, names);
+  return `there is no prompt "${wanted}"${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`;
+}
 
 /** A prompt is a model of the registry: all but its list is asked for as one. */
 export const prompt = nounOf({
+  explain,
   sample: 'greeting',
   list: listPrompts,
   show: getModel,

@@ -18,7 +18,7 @@ export interface Setting<T> {
   /** Why one would change it. */
   readonly reason: string;
   /** Throws an Error that says what was expected. */
-  readonly parse: (text: string) => T;
+  readonly parse: ((text: string) => T) & { readonly choices?: readonly string[] };
 }
 
 export function parseInteger(min: number, max: number): (text: string) => number {
@@ -39,12 +39,15 @@ export function parseNumber(min: number): (text: string) => number {
   };
 }
 
-export function parseOneOf<const T extends string>(...values: readonly T[]): (text: string) => T {
-  return (text) => {
-    const found = values.find((value) => value === text);
-    if (found === undefined) throw new Error(`one of ${values.join(', ')} is expected`);
+export function parseOneOf<const T extends string>(
+  ...choices: readonly T[]
+): ((text: string) => T) & { readonly choices: readonly T[] } {
+  const parse = (text: string): T => {
+    const found = choices.find((choice) => choice === text);
+    if (found === undefined) throw new Error(`one of ${choices.join(', ')} is expected`);
     return found;
   };
+  return Object.assign(parse, { choices });
 }
 
 export function parseText(text: string): string {
