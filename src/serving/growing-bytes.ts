@@ -22,7 +22,7 @@ export class GrowingBytes {
   /** Copies them; SERVER_BUSY when there is no room. False: it was closed, to make that room. */
   append(bytes: Buffer, start: number, end: number): boolean {
     const length = this.length + end - start;
-    if (length > this.buffer.length) this.grow(Math.max(length, Math.min(this.most, length * growth)));
+    if (length > this.buffer.length) this.grow(length);
     if (this.isClosed) return false;
     bytes.copy(this.buffer, this.length, start, end);
     this.length = length;
@@ -47,13 +47,26 @@ export class GrowingBytes {
     this.buffer = none;
   }
 
-  private grow(size: number): void {
+  private grow(length: number): void {
     const { buffer } = this;
     this.memory.give(buffer.length); // it may be all that is held: who is alone has room
     this.buffer = none;
-    this.memory.take(size);
+    const size = this.room(length);
     if (this.isClosed) return this.memory.give(size);
     this.buffer = Buffer.allocUnsafeSlow(size);
     buffer.copy(this.buffer, 0, 0, this.length);
+  }
+
+  /** Takes it: more than is needed, where there is so much. */
+  private room(length: number): number {
+    const size = Math.max(length, Math.min(this.most, length * growth));
+    try {
+      this.memory.take(size);
+      return size;
+    } catch (error) {
+      if (size === length) throw error;
+      this.memory.take(length);
+      return length;
+    }
   }
 }

@@ -194,7 +194,8 @@ export class GrpcCall implements GrpcCaller, StreamReader, MessageTaker {
       if (this.endedWith === undefined) this.take(message);
       else memory.give(message.length);
     } catch (error) {
-      this.fail(error);
+      this.reader.close();
+      this.failed(error as Error);
     }
     memory.give(packed.length);
     this.isUnpacking = false;
