@@ -19,7 +19,7 @@ COLUMN_TYPES = {
 #: What a conversion of a column raises: the last at JSON that is nested too deeply.
 ODD_TEXTS = (ValueError, TypeError, OverflowError, RecursionError)
 UNNAMED_INPUT, UNNAMED_OUTPUT = "input-0", "predictions"
-#: What MLflow's own check of a signature says.
+#: What MLflow's own check of a signature says, and a model in Python may say as well.
 CALLERS_FAULTS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 
 
@@ -47,7 +47,7 @@ def load(path, declared):
             result = loaded.predict(data, params=chosen) if chosen else predict(data)
         except mlflow.MlflowException as problem:
             if problem.error_code in CALLERS_FAULTS:
-                raise faults.InvalidInput(problem.message) from problem
+                raise faults.InvalidInput(problem.message, is_doubtful=True) from problem
             raise
         return _encode_nested(model.to_results(result, names))
 

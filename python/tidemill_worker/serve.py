@@ -71,9 +71,10 @@ def load(number: int, header: bytes):
 def failure(number: int, error: BaseException, says: str | None = None, replace: bool = False) -> bytes:
     text = str(error)
     message = says or (f"{type(error).__name__}: {text}" if text else type(error).__name__)
-    if isinstance(error, faults.InvalidInput):
-        return frames.frame(frames.FAILED, number, {"message": shorten(text), "invalid": True})
     trace = "".join(traceback.format_exception(error))
+    if isinstance(error, faults.InvalidInput):
+        says = {"message": shorten(text), "invalid": True, **({"trace": trace} if error.is_doubtful else {})}
+        return frames.frame(frames.FAILED, number, says)
     return frames.frame(frames.FAILED, number, {"message": shorten(message), "trace": trace, "replace": replace})
 
 
