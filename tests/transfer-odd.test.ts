@@ -88,6 +88,10 @@ test('a point whose step or time no number of JSON holds ends no import: it is t
     join(root, '3', oddId, 'meta.yaml'),
     `run_id: ${oddId}\nrun_name: one\nstart_time: 1795860736131000000\n`,
   );
+  await write(
+    join(root, '3', plainId, 'meta.yaml'),
+    `run_id: ${plainId}\nrun_name: one\nstart_time: -1795860736131000000\n`,
+  );
   const modelId = `m-${'c'.repeat(32)}`;
   const model = join(root, '3', 'models', modelId);
   await write(join(model, 'meta.yaml'), `model_id: ${modelId}\nname: one\nexperiment_id: "3"\nstatus: 1\n`);
@@ -95,14 +99,17 @@ test('a point whose step or time no number of JSON holds ends no import: it is t
 
   const came = await importInto(url, 'moved', ['mlflow', root]);
   expect(came).toMatchObject({ differences: [] });
-  expect(came.left.filter((told) => told.includes('2^53'))).toEqual([
+  const leftOf = ({ left }: typeof came) => left.filter((told) => told.includes('2^53'));
+  expect(leftOf(came)).toEqual([
     `the start or end of run ${oddId}, whose time is beyond 2^53`,
+    `the start or end of run ${plainId}, whose time is beyond 2^53`,
     `1 points of the metric "late" of run ${plainId}, whose step or time is beyond 2^53`,
     `1 points of the metric "loss" of run ${plainId}, whose step or time is beyond 2^53`,
     `1 points of the metric "auc" of logged model ${modelId}, whose step or time is beyond 2^53`,
   ]);
   const { items } = await client.inProject('moved').call(exportHistories, { query: { runId: plainId } });
   expect(items).toEqual([{ runId: plainId, key: 'loss', atMs: [1, 3], steps: [0, 2], values: [0.5, 0.125] }]);
+  expect(leftOf(await importInto(url, 'moved', ['mlflow', root]))).toEqual([]); // what is passed by has been told
 }, 60_000);
 
 test('a model that the project does not take is told, and the others come', async () => {

@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 
 const checks = ['format:check', 'lint', 'types', 'deadcode'];
 
-// One thread each: the checks fill the processors together, and a checker of types that is alone does no work twice.
+// tsc and oxlint's checker of types, both in Go, have one thread each: several of one do much of the work twice, and the checks
+// together fill the processors. Biome and knip do not read this.
 const env = { ...process.env, GOMAXPROCS: '1' };
 
 function check(name) {

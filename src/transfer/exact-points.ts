@@ -3,7 +3,7 @@ import type { ImportState } from './import-state.ts';
 
 /*
  * MLflow keeps steps and times of 64 bits (`step=time.time_ns()`); here they are numbers of JSON, exact up to 2^53. A point beyond
- * that is left and told, and a run that begins or ends then does so at the last instant there is: neither must end an import.
+ * that is left and told, and a run that begins or ends then does so at the first or last instant there is: neither must end an import.
  */
 
 const isExact = (atMs: number, step: number): boolean => Number.isSafeInteger(atMs) && Number.isSafeInteger(step);
@@ -30,21 +30,24 @@ export function tellLeftPoints(left: ReadonlyMap<string, number>, leave: ImportS
   }
 }
 
-const notAfterLast = (ms: number): number => Math.min(ms, Number.MAX_SAFE_INTEGER);
+const nearest = (ms: number): number => Math.max(Number.MIN_SAFE_INTEGER, Math.min(ms, Number.MAX_SAFE_INTEGER));
 
 /** A run with the times that it can have. */
-export function withExactTimes(record: RunRecord, leave: ImportState['leave']): RunRecord {
+export function withExactTimes(record: RunRecord): RunRecord {
   const { startMs, endMs } = record;
-  if (startMs <= Number.MAX_SAFE_INTEGER && (endMs ?? 0) <= Number.MAX_SAFE_INTEGER) return record;
-  leave(`the start or end of run ${record.id}, whose time is beyond 2^53`);
-  return { ...record, startMs: notAfterLast(startMs), ...(endMs !== undefined && { endMs: notAfterLast(endMs) }) };
+  return { ...record, startMs: nearest(startMs), ...(endMs !== undefined && { endMs: nearest(endMs) }) };
+}
+
+export function tellTimes({ id, startMs, endMs = 0 }: RunRecord, leave: ImportState['leave']): void {
+  if (nearest(startMs) !== startMs || nearest(endMs) !== endMs)
+    leave(`the start or end of run ${id}, whose time is beyond 2^53`);
 }
 
 /** A logged model with the points that can come. */
-export function withExactPoints(record: LoggedModelRecord, leave: ImportState['leave']): LoggedModelRecord {
-  const metrics = record.metrics.filter(({ atMs, step }) => isExact(atMs, step));
-  if (metrics.length === record.metrics.length) return record;
-  for (const { key, atMs, step } of record.metrics)
-    if (!isExact(atMs, step)) leave(toldAs(1, key, `logged model ${record.id}`));
-  return { ...record, metrics };
+export function withExactPoints(record: LoggedModelRecord): LoggedModelRecord {
+  return { ...record, metrics: record.metrics.filter(({ atMs, step }) => isExact(atMs, step)) };
+}
+
+export function tellPoints({ id, metrics }: LoggedModelRecord, leave: ImportState['leave']): void {
+  for (const { key, atMs, step } of metrics) if (!isExact(atMs, step)) leave(toldAs(1, key, `logged model ${id}`));
 }

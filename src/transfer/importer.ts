@@ -1,7 +1,7 @@
 import { importExperiments, importLoggedModels, importRuns } from '#contracts/transfer';
 import { batchesOf } from './batches.ts';
 import { chosenExperiments } from './chosen-experiments.ts';
-import { withExactPoints, withExactTimes } from './exact-points.ts';
+import { tellPoints, tellTimes, withExactPoints, withExactTimes } from './exact-points.ts';
 import { sendHistories } from './import-histories.ts';
 import { arrive, printOfModel, printOfRun, setOut } from './import-owned.ts';
 import { importRegistry } from './import-registry.ts';
@@ -85,10 +85,12 @@ async function importRunsPage(
   idHere: () => Promise<string>,
 ): Promise<void> {
   const { api, progress, noteNul, leave, step } = state;
-  const runs = page.map((run) => ({ ...run, record: withExactTimes(run.record, leave) }));
+  const runs = page.map((run) => ({ ...run, record: withExactTimes(run.record) }));
   const to = { noun: 'run', idHere, pathOf: pathOfRun, printOf: printOfRun } as const;
   const { open, travelling } = await setOut<SourceRun['record'], SourceRun>(state, runs, experiment, to);
   const records = travelling.map(({ record }) => record);
+  const sent = new Set(records.map(({ id }) => id));
+  for (const { record } of page) if (sent.has(record.id)) tellTimes(record, leave);
   for (const batch of batchesOf(records, recordsAtOnce, noteNul('run')))
     await api.call(importRuns, { body: { runs: batch } });
   progress.runs += page.length - open.length;
@@ -105,10 +107,12 @@ async function importModelsPage(
   idHere: () => Promise<string>,
 ): Promise<void> {
   const { api, progress, noteNul, leave } = state;
-  const models = page.map((model) => ({ ...model, record: withExactPoints(model.record, leave) }));
+  const models = page.map((model) => ({ ...model, record: withExactPoints(model.record) }));
   const to = { noun: 'logged model', idHere, pathOf: pathOfModel, printOf: printOfModel } as const;
   const { travelling } = await setOut<SourceModel['record'], SourceModel>(state, models, experiment, to);
   const records = travelling.map(({ record }) => record);
+  const sent = new Set(records.map(({ id }) => id));
+  for (const { record } of page) if (sent.has(record.id)) tellPoints(record, leave);
   for (const batch of batchesOf(records, recordsAtOnce, noteNul('logged model')))
     await api.call(importLoggedModels, { body: { models: batch } });
   progress.loggedModels += page.length;

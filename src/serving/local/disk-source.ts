@@ -1,7 +1,7 @@
 import type { FileStore } from '../file-store.ts';
 import { servingErrors } from '../serving-errors.ts';
 import { findLocalModels } from './find-models.ts';
-import { describeModel } from './local-spec.ts';
+import { type CountedFiles, describeModel } from './local-spec.ts';
 import type { FoundModel, ModelSource } from './model-source.ts';
 import { explainTritonSignature } from './triton-model.ts';
 
@@ -10,6 +10,7 @@ export function createDiskSource(path: string): ModelSource {
   /** Absolute paths by the digests that stand for them: of what is served, and of what was seen last. */
   let served: ReadonlyMap<string, string> = new Map();
   let seen: ReadonlyMap<string, string> = new Map();
+  const counted: CountedFiles = new Map();
 
   const files: FileStore = {
     async materialise([main]) {
@@ -31,7 +32,8 @@ export function createDiskSource(path: string): ModelSource {
     mayLeaveFolder: true,
     files,
     async list() {
-      const described = await Promise.all((await findLocalModels(path)).map(describeModel));
+      const models = await findLocalModels(path);
+      const described = await Promise.all(models.map((model) => describeModel(model, counted)));
       served = new Map([...served, ...seen]);
       seen = new Map(described.flatMap(({ paths }) => [...paths]));
       return described.map(({ model }): FoundModel => model);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import type { SpecRevision } from '#contracts/deployment-spec';
 import { inputExampleFiles } from '#contracts/input-example';
 import type { TensorSignature } from '#contracts/tensor';
@@ -15,11 +15,14 @@ export interface DescribedModel {
   readonly paths: ReadonlyMap<string, string>;
 }
 
+/** Of folders of programs the files that counted at the last look; kept by who looks again. */
+export type CountedFiles = Map<string, { readonly names: ReadonlySet<string>; readonly said: string }>;
+
 /** A revision is known by what the file system says of its files, so one that is replaced is another revision. */
-export async function describeModel(model: LocalModel): Promise<DescribedModel> {
+export async function describeModel(model: LocalModel, counted: CountedFiles = new Map()): Promise<DescribedModel> {
   const { name, warnings, problem, instances } = model;
   if (problem !== undefined) return { model: { name, revisions: [], warnings, problem }, paths: new Map() };
-  const described = await Promise.all(model.versions.map((version) => describe(name, version, instances)));
+  const described = await Promise.all(model.versions.map((version) => describe(name, version, instances, counted)));
   return {
     model: {
       name,
@@ -31,11 +34,11 @@ export async function describeModel(model: LocalModel): Promise<DescribedModel> 
   };
 }
 
-async function describe(name: string, version: LocalVersion, instances: number | undefined) {
+async function describe(name: string, version: LocalVersion, instances: number | undefined, counted: CountedFiles) {
   const isFolder = (await stat(version.path)).isDirectory();
   const { main = 'MLmodel', signature, maxBatchRows, maxBatchDelayMs, parts = [] } = version;
   const path = isFolder ? join(version.path, main) : version.path;
-  const own = await (isFolder ? printFolder(version.path) : printFile(path));
+  const own = await printOwn(version, isFolder, counted);
   const files = [...own, ...(await Promise.all(parts.map((part) => printOne(dirname(part), basename(part)))))];
   const inputExample = await exampleBeside(path);
   const digest = createHash('sha256')
@@ -54,6 +57,15 @@ async function describe(name: string, version: LocalVersion, instances: number |
     ...(inputExample !== undefined && { inputExample }),
   };
   return { revision, digest, path };
+}
+
+function printOwn(
+  { path, main }: LocalVersion,
+  isFolder: boolean,
+  counted: CountedFiles,
+): Promise<readonly FilePrint[]> {
+  if (!isFolder) return printFile(path);
+  return main === 'model.py' || main === 'command.json' ? printProgram(path, counted) : printFolder(path);
 }
 
 /** What tells one state of a file from another without reading it. */
@@ -77,11 +89,34 @@ async function printFile(path: string): Promise<readonly FilePrint[]> {
   return Promise.all(names.toSorted().map((other) => printOne(dirname(path), other)));
 }
 
-async function printFolder(folder: string): Promise<readonly FilePrint[]> {
+const isAny = () => true;
+
+async function printFolder(folder: string, counts: (name: string) => boolean = isAny): Promise<readonly FilePrint[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => !entry.isDirectory() && !entry.parentPath.includes('__pycache__'));
-  const prints = files.map((entry) => printOne(entry.parentPath, entry.name));
-  return (await Promise.all(prints)).toSorted((a, b) => (a.name + a.changed < b.name + b.changed ? -1 : 1));
+  const names = entries
+    .filter((entry) => !entry.isDirectory() && !entry.parentPath.includes('__pycache__'))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  return Promise.all(
+    names
+      .filter(counts)
+      .toSorted()
+      .map((name) => printOne(folder, name)),
+  );
+}
+
+/**
+ * A program may work in its folder and write a log or a cache there: what has come since those files were loaded that
+ * lie there does not count before one of them has changed or is gone.
+ */
+async function printProgram(folder: string, counted: CountedFiles): Promise<readonly FilePrint[]> {
+  const before = counted.get(folder);
+  if (before !== undefined) {
+    const prints = await printFolder(folder, (name) => before.names.has(name));
+    if (JSON.stringify(prints) === before.said) return prints;
+  }
+  const prints = await printFolder(folder);
+  counted.set(folder, { names: new Set(prints.map(({ name }) => name)), said: JSON.stringify(prints) });
+  return prints;
 }
 
 /** MLflow keeps an example of the inputs in the folder of its model. */
