@@ -112,7 +112,7 @@ export function formatTable<Row>(
   width = Number.POSITIVE_INFINITY,
 ): string {
   if (rows.length === 0) return empty;
-  const cells = rows.map((row) => columns.map((column) => shortCell((column.short ?? column.value)(row))));
+  const cells = shortCells(rows, columns);
   const texts = cells.map((line) => line.map(cellText));
   const wanted = widthsOf(columns, texts);
   const widths = fitted(wanted, width - gap * (columns.length - 1), columns);
@@ -143,7 +143,7 @@ function fittingColumns<Row>(
   columns: readonly Column<Row>[],
   width: number,
 ): readonly Column<Row>[] {
-  const texts = rows.map((row) => columns.map(({ short, value }) => cellText(shortCell((short ?? value)(row)))));
+  const texts = shortCells(rows, columns).map((line) => line.map(cellText));
   const kept = columns.map(isKept);
   const least = widthsOf(columns, texts).map((wide, at) => (kept[at] === true ? wide : Math.min(wide, leastWidth)));
   const isEmpty = columns.map((_, at) => texts.every((line) => line[at] === '-'));
@@ -171,6 +171,9 @@ function fitted(wanted: readonly number[], room: number, columns: readonly AnyCo
     }
   return widths;
 }
+
+const shortCells = <Row>(rows: readonly Row[], columns: readonly Column<Row>[]): readonly (readonly Cell[])[] =>
+  rows.map((row) => columns.map(({ short, value }) => shortCell((short ?? value)(row))));
 
 /** For reading: points in time to the second, numbers to five digits. */
 function shortCell(value: Cell): Cell {

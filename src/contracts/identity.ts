@@ -141,7 +141,7 @@ export const listTokens = defineOperation({
   query: Type.Object(
     {
       ...pageFields,
-      kind: Type.Optional(Type.Enum(['user', 'step', 'replica'], { description: 'only those of this kind' })),
+      kind: Type.Optional(TokenKind),
       internal: Type.Optional(Type.Boolean({ description: 'also those of steps and of the data plane of its own' })),
     },
     { additionalProperties: false },

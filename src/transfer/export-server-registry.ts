@@ -68,17 +68,22 @@ function whyStaying(name: string, versions: readonly VersionRecord[]): string {
 }
 
 /** Where a version's files are for the server; empty for what a pipeline has registered. */
-function sourceThere({ places }: ServerTarget, { source, storageLocation }: VersionRecord): string {
+function sourceThere(target: ServerTarget, version: VersionRecord): string {
+  const place = placeThere(target, version);
+  return place === undefined ? version.source : toIndirect(place.id, place.path);
+}
+
+/** The run or logged model there that has them, and where in it. */
+function placeThere({ places }: ServerTarget, { storageLocation }: VersionRecord) {
   const owner = ownerOfUri(storageLocation);
-  const place = owner && places.get(owner.id);
-  return owner === undefined || place === undefined ? source : toIndirect(place.id, owner.path);
+  const id = owner && places.get(owner.id)?.id;
+  return owner === undefined || id === undefined ? undefined : { id, path: owner.path };
 }
 
 /** A source that the server does not take (a path of another machine) is told, and the rest goes on. */
 async function makeVersion(target: ServerTarget, name: string, version: VersionRecord): Promise<Json | undefined> {
   const { rest, left, places } = target;
-  const owner = ownerOfUri(version.storageLocation);
-  const place = owner && places.get(owner.id);
+  const place = placeThere(target, version);
   const runId = version.trackingRunId === undefined ? undefined : places.get(version.trackingRunId)?.id;
   const body = {
     name,

@@ -92,9 +92,13 @@ async function findRuns({ reader, tracking, paths }: Deps, { experimentId }: Exp
     const bare = { metrics: [], params: [], tags: [], inputs: false };
     const { items } = await tracking.searchRuns(reader, { ...common, after, fields: bare });
     const runIds = items.map(({ info }) => info.runId);
-    const keys = await tracking.commonKeys(reader, runIds, { metrics: metricColumns, params: paramColumns });
     const offered = await tracking.commonKeys(reader, runIds, { metrics: offeredColumns, params: offeredColumns });
-    const columns = chooseColumns(query.columns) ?? columnsOf(keys, query.order);
+    const columns =
+      chooseColumns(query.columns) ??
+      columnsOf(
+        await tracking.commonKeys(reader, runIds, { metrics: metricColumns, params: paramColumns }),
+        query.order,
+      );
     const found = await tracking.searchRuns(reader, {
       ...common,
       after,
